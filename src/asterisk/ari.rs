@@ -1,0 +1,88 @@
+//! The Asterisk REST Interface: a call enters `Stasis(nameplate,…)`, its `StasisStart` arrives on the
+//! websocket, and one request sends it back into the dialplan with its name.
+//!
+//! In reading order:
+//!
+//! - [`run`] keeps one PBX connected: connects, serves, waits, connects again
+//! - `connection`: one websocket from its handshake to its end
+//! - `application`: our application on one PBX, and its calls that are served over HTTP
+//! - `call`: what a call wants, and which requests answer it
+//! - `rest`: requests, over the websocket or over HTTP
+//! - `wire`: the JSON of events, requests and answers
+//! - `error`: why a connection failed, in words that an administrator can act on
+
+mod application;
+mod call;
+mod connection;
+mod error;
+mod rest;
+mod wire;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::Url;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::backoff::Backoff;
+use crate::resolver::{Pbx, Resolver};
+use crate::secret::Secret;
+use error::ConnectionError;
+
+/// The first wait after a lost connection; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// A PBX that comes back is served again within this time.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// After a refused password: trying faster only fills the PBX's security log.
+const REFUSED_WAIT: Duration = Duration::from_secs(30);
+/// A connection that held this long was a good one: the next failure is a first one.
+const GOOD: Duration = Duration::from_secs(10);
+
+/// The settings of one `[[asterisk]]`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name in logs.
+    pub name: String,
+    /// Asterisk's HTTP server: `http://127.0.0.1:8088`, or `https://…:8089`.
+    pub url: Url,
+    /// The user of `ari.conf`.
+    pub username: String,
+    /// The user's password.
+    pub password: Secret,
+    /// The Stasis application's name, as the dialplan has it.
+    pub app: String,
+    /// How this PBX writes callers' numbers.
+    pub pbx: Pbx,
+}
+
+/// Serves one PBX until `shutdown`. A failure is reported once; then it is tried again, for ever.
+pub async fn run(settings: Settings, resolver: Arc<Resolver>, shutdown: CancellationToken) {
+    let pbx = &settings.name;
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut reported = None;
+    while !shutdown.is_cancelled() {
+        let begun = Instant::now();
+        let ended = connection::serve(&settings, &resolver, &shutdown, || reported = None).await;
+        let Err(error) = ended else { continue };
+        if begun.elapsed() >= GOOD {
+            backoff.reset();
+        }
+        let wait = if error.is_refusal() { REFUSED_WAIT } else { backoff.next_wait() };
+        // The same failure every few seconds would bury the others.
+        let said = error.to_string();
+        if reported.as_ref() == Some(&said) {
+            debug!(%pbx, ?wait, "still not connected: {said}");
+        } else if matches!(error, ConnectionError::Replaced) {
+            tracing::error!(%pbx, ?wait, "{said}");
+        } else {
+            warn!(%pbx, ?wait, "not connected: {said}");
+        }
+        reported = Some(said);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    info!(%pbx, "disconnected");
+}

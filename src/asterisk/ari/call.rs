@@ -1,0 +1,199 @@
+//! What a call in our Stasis application wants, and what sends it on.
+
+use tracing::warn;
+
+use super::rest::{Http, Outcome};
+use super::wire::Parameter;
+use crate::mask;
+use crate::number::Country;
+use crate::resolver::{Pbx, Resolution, Resolver, Status};
+
+/// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>)`.
+const PROTOCOL: &str = "1";
+
+/// How a call wants its answer: said by the arguments of `Stasis()`, so each call chooses for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// `Stasis(nameplate,handoff,1,<country>)`: one `continue` that carries the name to the context it comes from.
+    Handoff {
+        /// The trunk's country, where it is not the PBX's.
+        country: Option<Country>,
+    },
+    /// `Stasis(nameplate)` in a user's own context: the name as `CALLERID(name)`, then on to the next priority.
+    Direct,
+    /// Arguments of another version than ours: the call is sent on untouched.
+    Unknown,
+}
+
+impl Wish {
+    /// Reads the arguments behind the application's name.
+    pub(super) fn of<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut arguments = arguments.into_iter();
+        match (arguments.next(), arguments.next(), arguments.next()) {
+            (None | Some(""), None, None) => Self::Direct,
+            (Some("handoff"), Some(PROTOCOL), country) => {
+                let country = country.map(str::trim).filter(|country| !country.is_empty());
+                let read = country.and_then(|country| country.parse().ok());
+                if let (Some(country), None) = (country, read) {
+                    warn!(
+                        country = country.escape_default().to_string(),
+                        "the dialplan names an unknown country; the PBX's own is taken"
+                    );
+                }
+                Self::Handoff { country: read }
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Reads the application's data as a channel's snapshot has it: `nameplate,handoff,1,NO`.
+    pub(super) fn of_app_data(app_data: &str) -> Self {
+        Self::of(app_data.split(',').skip(1))
+    }
+}
+
+/// Where the handoff sends a call: an extension of the context it is in, at a label.
+///
+/// No context is named, which means the one that `Stasis()` stands in: a renamed context works, and a call
+/// that came from elsewhere can't be sent into one that it would not find back from. The label makes a
+/// mismatch an immediate 404, with the call still in Stasis; an unknown priority would lose the call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    extension: String,
+    label: &'static str,
+}
+
+impl Place {
+    /// The place for what was found.
+    pub(super) fn of(resolution: &Resolution) -> Self {
+        match (resolution.status, &resolution.name) {
+            (Status::Found, Some(name)) => {
+                let id = |id: Option<u32>| id.map_or_else(String::new, |id| id.to_string());
+                let person = id(resolution.person.as_ref().and_then(|person| person.id));
+                let company = id(resolution.company.as_ref().and_then(|company| company.id));
+                Self { extension: format!("={person}:{company}:{}", name.as_str()), label: "found" }
+            }
+            (Status::Skipped, _) => Self { extension: "skipped".into(), label: "skipped" },
+            _ => Self { extension: "notfound".into(), label: "notfound" },
+        }
+    }
+
+    /// The parameters of the `continue` request.
+    pub(super) fn parameters(&self) -> [Parameter<'_>; 2] {
+        [
+            Parameter { name: "extension", value: &self.extension },
+            Parameter { name: "label", value: self.label },
+        ]
+    }
+}
+
+/// Serves a call in the direct style: presentation, name, and on. All over HTTP: on the websocket one
+/// stuck channel would hold up every request behind it, since Asterisk answers `variable` after its execution.
+pub(super) async fn serve_direct(
+    http: &Http,
+    resolver: &Resolver,
+    pbx: &Pbx,
+    channel: &str,
+    caller: &str,
+) -> Option<std::sync::Arc<Resolution>> {
+    // Read by `GET variable`, which does not poison the dialplan. Not known is not allowed.
+    let presentation = http.variable(channel, "CALLERID(num-pres)").await;
+    if !presentation.is_ok_and(|presentation| presentation.starts_with("allowed")) {
+        return None;
+    }
+    let resolution = resolver.resolve(pbx, None, caller);
+    if let Some(name) = &resolution.name {
+        let outcome = http.set_variable(channel, "CALLERID(name)", name.as_str()).await;
+        if let Outcome::Failed(what) = outcome {
+            warn!(caller = %mask::Number(caller), "Asterisk does not take the name: {what}");
+        }
+    }
+    Some(resolution)
+}
+
+/// Whether `POST channels/{id}/variable` makes this Asterisk refuse `DB()`, `SHELL()` and others for the
+/// rest of the call: 20.20.1, 21.12.3, 22.10.1, 23.4.1 and later. What can't be read is taken for one that does.
+pub(super) fn poisons(version: &str) -> bool {
+    let mut numbers = version
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|number| !number.is_empty())
+        .map(|number| number.parse::<u32>().unwrap_or(u32::MAX));
+    let Some(major) = numbers.next() else { return true };
+    let rest = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    match major {
+        ..20 => false,
+        20 => rest >= (20, 1),
+        21 => rest >= (12, 3),
+        22 => rest >= (10, 1),
+        23 => rest >= (4, 1),
+        24.. => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+    use crate::resolver::{CompanyParty, PersonParty};
+
+    #[test]
+    fn the_arguments_say_how_a_call_wants_its_answer() {
+        let sweden = "SE".parse().ok();
+        for (app_data, wish) in [
+            ("nameplate", Wish::Direct),
+            ("nameplate,", Wish::Direct),
+            ("nameplate,handoff,1", Wish::Handoff { country: None }),
+            ("nameplate,handoff,1,", Wish::Handoff { country: None }),
+            ("nameplate,handoff,1,SE", Wish::Handoff { country: sweden }),
+            ("nameplate,handoff,1,XX", Wish::Handoff { country: None }),
+            ("nameplate,handoff,2,SE", Wish::Unknown),
+            ("nameplate,handoff", Wish::Unknown),
+            ("nameplate,dance", Wish::Unknown),
+        ] {
+            assert_eq!(Wish::of_app_data(app_data), wish, "{app_data}");
+        }
+    }
+
+    #[test]
+    fn the_longest_answer_fits_an_extension() {
+        let resolver = Resolver::new(crate::name::Style::default());
+        let pbx = Pbx {
+            id: 0,
+            numbers: crate::number::Settings { country: "NO".parse().unwrap(), strip_prefixes: Vec::new() },
+        };
+        let mut resolution = resolver.resolve(&pbx, None, "22334455").as_ref().clone();
+        assert_eq!(Place::of(&resolution), Place { extension: "notfound".into(), label: "notfound" });
+
+        resolution.status = Status::Found;
+        resolution.name = Name::new(&"Ж".repeat(100), usize::MAX, false);
+        resolution.person =
+            Some(PersonParty { id: Some(u32::MAX), name: String::new(), mrmrs: String::new() });
+        resolution.company = Some(CompanyParty { id: Some(u32::MAX), name: String::new() });
+        let place = Place::of(&resolution);
+        assert_eq!(place.label, "found");
+        assert_eq!(place.extension.len(), 79);
+        assert!(place.extension.starts_with("=4294967295:4294967295:ЖЖ"));
+
+        resolution.person = None;
+        resolution.company = None;
+        resolution.name = Name::new("---", usize::MAX, false);
+        assert_eq!(Place::of(&resolution).extension, "=::---");
+    }
+
+    #[test]
+    fn versions_that_poison_the_dialplan() {
+        for (version, poisoned) in [
+            ("16.28.0~dfsg-0+deb11u4", false),
+            ("20.20.0", false),
+            ("20.20.1", true),
+            ("21.12.2", false),
+            ("22.10.1+dfsg+~cs6.15.60671435-1", true),
+            ("22.9.4", false),
+            ("23.4.1", true),
+            ("24.0.0", true),
+            ("GIT-master", true),
+        ] {
+            assert_eq!(poisons(version), poisoned, "{version}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line: arguments in, exit status out.
+//!
+//! Errors of a command come up as [`anyhow::Error`] and are written to stderr here, once.
+
+mod lookup;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, DEFAULT_PATH};
+
+/// What a command ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Success,
+    /// A name was looked for, and there is none.
+    Miss,
+}
+
+/// Exit status of a failure.
+const FAILURE: u8 = 1;
+/// Exit status of a configuration that can't be used; clap's own for wrong arguments.
+const CONFIGURATION: u8 = 2;
+/// Exit status of a lookup without a name.
+const MISS: u8 = 3;
+
+#[derive(Parser)]
+#[command(name = "nameplate", version, about, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+struct Arguments {
+    /// The configuration file
+    #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH, env = "NAMEPLATE_CONFIG")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the service: keeps the caller ids fresh and answers Asterisk
+    Serve,
+    /// Says who a number belongs to, and how its digits were read
+    Lookup(lookup::Arguments),
+}
+
+const LONG_ABOUT: &str = "\
+Puts a name on every incoming phone call. Nameplate keeps the caller ids of SuperOffice CRM and of CSV files in
+memory, and when Asterisk says who is calling it answers with the person's and company's name.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  nameplate --config nameplate.toml lookup '+47 22 33 44 55'
+  nameplate lookup 22334455 --json
+  nameplate serve
+
+Exit status: 0 success; 1 failure; 2 wrong arguments or configuration; 3 no name for the number.
+NAMEPLATE_LOG says how much is logged on stderr: error, warn, info (the service's default), debug.";
+
+/// Runs the command that the arguments ask for.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = Arguments::parse_from(arguments);
+    match execute(arguments) {
+        Ok(Exit::Success) => ExitCode::SUCCESS,
+        Ok(Exit::Miss) => ExitCode::from(MISS),
+        Err(error) => {
+            // When stderr is gone there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "nameplate: {error:#}");
+            ExitCode::from(if error.is::<ConfigError>() { CONFIGURATION } else { FAILURE })
+        }
+    }
+}
+
+fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+    let config = Config::read(&arguments.config)?;
+    match arguments.command {
+        Command::Serve => serve::run(config),
+        Command::Lookup(lookup) => lookup::run(&config, &lookup),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,80 @@
+//! `nameplate lookup NUMBER`
+
+use std::io::{self, Write};
+
+use super::Exit;
+use crate::config::Config;
+use crate::name::Name;
+use crate::resolver::{Resolution, Resolver, Status};
+use crate::{logging, refresh, tls};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The number as a trunk would send it: 22334455, +4722334455, 004722334455
+    // A number may begin with a minus as little as any argument, but blanks and plus signs are common.
+    #[arg(value_name = "NUMBER", allow_hyphen_values = true)]
+    number: String,
+    /// One JSON object, also when there is no name
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let _logging = logging::start(config.log, "warn");
+    tls::install();
+    let directory = super::runtime()?.block_on(refresh::once(&config.sources))?;
+    let resolver = Resolver::new(config.style.clone());
+    resolver.swap(directory);
+    let resolution = resolver.resolve(&config.pbx, None, &arguments.number);
+
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(resolution.as_ref())?)?;
+    } else {
+        explain(&resolution, &mut out)?;
+    }
+    Ok(if resolution.status == Status::Found { Exit::Success } else { Exit::Miss })
+}
+
+/// The name in the first line, how it came about in the others.
+fn explain(resolution: &Resolution, out: &mut impl Write) -> io::Result<()> {
+    match (&resolution.name, resolution.reason) {
+        (Some(name), _) => writeln!(out, "{}", name.as_str())?,
+        (None, Some(reason)) => writeln!(out, "(no name: {})", word(&reason))?,
+        (None, None) => writeln!(out, "(no name: nobody has this number)")?,
+    }
+    for reading in &resolution.readings {
+        let mark = if reading.found { "  ← known" } else { "" };
+        writeln!(
+            out,
+            "  read as  {} ({}, in {}){mark}",
+            reading.number,
+            reading.rule.as_str(),
+            resolution.country
+        )?;
+    }
+    let id = |id: Option<u32>| id.map_or_else(String::new, |id| format!(" (id {id})"));
+    if let Some(person) = &resolution.person {
+        writeln!(out, "  person   {}{}", printable(&person.name), id(person.id))?;
+    }
+    if let Some(company) = &resolution.company {
+        writeln!(out, "  company  {}{}", printable(&company.name), id(company.id))?;
+    }
+    if resolution.shared {
+        writeln!(out, "  shared   by several companies")?;
+    }
+    if let Some(source) = &resolution.source {
+        writeln!(out, "  source   {source}")?;
+    }
+    Ok(())
+}
+
+/// A word of the contract's JSON.
+fn word(reason: &impl serde::Serialize) -> String {
+    serde_json::to_value(reason).ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+}
+
+/// What the CRM holds must not act on the terminal.
+fn printable(name: &str) -> String {
+    Name::new(name, usize::MAX, false).map_or_else(String::new, |name| name.as_str().to_owned())
+}

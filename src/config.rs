@@ -1,0 +1,233 @@
+//! One TOML file → the settings that each room owns.
+//!
+//! Every error names the file, the line, the key, the value and what is allowed; a mistyped key is
+//! answered with the nearest known one. Values of secrets are never part of an error.
+
+mod error;
+mod file;
+mod value;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::ConfigError;
+
+use crate::asterisk::ari;
+use crate::logging;
+use crate::name::Style;
+use crate::number::{self, Country};
+use crate::resolver::Pbx;
+use crate::source::superoffice::credential::Credential;
+use crate::source::{self, csv, superoffice};
+use error::Place;
+use value::secret;
+
+/// Where the configuration is looked for.
+pub const DEFAULT_PATH: &str = "/etc/nameplate/nameplate.toml";
+
+/// The whole configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// `[log]`
+    pub log: logging::Settings,
+    /// `[names]`
+    pub style: Style,
+    /// `[numbers]`: how the command line reads digits, and every PBX without a `numbers` table of its own.
+    pub pbx: Pbx,
+    /// `[[source]]`, in order: an earlier one wins. At least one.
+    pub sources: Vec<source::Settings>,
+    /// `[[asterisk]]`
+    pub asterisks: Vec<ari::Settings>,
+}
+
+impl Config {
+    /// Reads the file at `path`. Paths inside it are relative to its folder.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads `text`, which stands in the file at `path`.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let place = Place { path, text };
+        let file: file::File = toml::from_str(text).map_err(|error| place.toml(&error))?;
+        let numbers = number::Settings {
+            country: file.numbers.country.0,
+            strip_prefixes: file.numbers.strip_prefixes.0,
+        };
+        let reader = Reader { place, folder: path.parent().unwrap_or(Path::new("")) };
+        let pbx = Pbx { id: 0, numbers };
+        Ok(Self {
+            log: logging::Settings { format: file.log.format, mask: file.log.mask },
+            style: Style {
+                person: file.names.person.0,
+                company: file.names.company.0,
+                max_bytes: file.names.max_bytes.0,
+                ascii: file.names.ascii,
+            },
+            sources: reader.sources(file.source, pbx.numbers.country)?,
+            asterisks: reader.asterisks(file.asterisk, &pbx.numbers)?,
+            pbx,
+        })
+    }
+}
+
+/// Turns the file's tables into settings.
+struct Reader<'a> {
+    place: Place<'a>,
+    /// Relative paths begin here.
+    folder: &'a Path,
+}
+
+impl Reader<'_> {
+    fn path(&self, path: PathBuf) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn sources(
+        &self,
+        tables: Vec<toml::Spanned<file::Source>>,
+        country: Country,
+    ) -> Result<Vec<source::Settings>, ConfigError> {
+        if tables.is_empty() {
+            return Err(self.place.whole("there is no [[source]]: no name could ever be found"));
+        }
+        if tables.len() > source::MAX {
+            return Err(self.place.whole(&format!("more than {} [[source]] tables", source::MAX)));
+        }
+        let mut sources = Vec::new();
+        // Where the lists of one group come from: one SuperOffice, or one file.
+        let mut origins: Vec<String> = Vec::new();
+        let mut names = BTreeSet::new();
+        for table in tables {
+            let at = table.span().start;
+            let table = table.into_inner();
+            let name = table.name.0.0.clone();
+            let wrong = |what: String| self.place.at(at, &format!("[[source]] `{name}`: {what}"));
+            if !names.insert(name.clone()) {
+                return Err(wrong("`name` is another source's too; names are unique".into()));
+            }
+            let refresh = table.refresh.as_ref().map(|period| period.0.0);
+            let (kind, refresh, origin) = match table.kind {
+                file::Type::Csv => {
+                    let file = self.csv(table, country).map_err(wrong)?;
+                    let default = Duration::from_mins(1);
+                    (source::Kind::Csv(file), refresh.unwrap_or(default), format!("csv {name}"))
+                }
+                file::Type::Superoffice => {
+                    let settings = self.superoffice(table, country).map_err(wrong)?;
+                    let origin = format!("superoffice {}", settings.api);
+                    let default = Duration::from_mins(5);
+                    (source::Kind::SuperOffice(Box::new(settings)), refresh.unwrap_or(default), origin)
+                }
+            };
+            let group = origins.iter().position(|known| *known == origin).unwrap_or(origins.len());
+            if group == origins.len() {
+                origins.push(origin);
+            }
+            let group = u16::try_from(group).unwrap_or(u16::MAX);
+            sources.push(source::Settings { name, kind, refresh, group });
+        }
+        Ok(sources)
+    }
+
+    fn csv(&self, table: file::Source, country: Country) -> Result<csv::File, String> {
+        let foreign = [
+            ("api", table.api.is_some()),
+            ("auth", table.auth.is_some()),
+            ("language", table.language.is_some()),
+            ("window_past", table.window_past.is_some()),
+            ("window_future", table.window_future.is_some()),
+            ("ca_file", table.ca_file.is_some()),
+            ("proxy", table.proxy.is_some()),
+            ("timeout", table.timeout.is_some()),
+            ("max_answer", table.max_answer.is_some()),
+        ];
+        refuse(&foreign, "superoffice", "csv")?;
+        let path = table.path.ok_or("`path` is missing: the CSV file")?;
+        let delimiter = table.delimiter.map_or(b',', |delimiter| delimiter.0.0);
+        Ok(csv::File { path: self.path(path), delimiter, country })
+    }
+
+    fn superoffice(&self, table: file::Source, country: Country) -> Result<superoffice::Settings, String> {
+        let foreign = [("path", table.path.is_some()), ("delimiter", table.delimiter.is_some())];
+        refuse(&foreign, "csv", "superoffice")?;
+        let api =
+            table.api.ok_or("`api` is missing: the WebAPI, like https://crm.example.com/SuperOffice/api")?;
+        let auth =
+            table.auth.ok_or("`auth` is missing: { type = \"basic\", username = …, password_file = … }")?;
+        let year = Duration::from_hours(365 * 24);
+        Ok(superoffice::Settings {
+            api: api.0.0,
+            credential: self.credential(auth)?,
+            language: table.language.map_or_else(|| "en".into(), |language| language.0.0),
+            window_past: table.window_past.map_or(year, |period| period.0.0),
+            window_future: table.window_future.map_or(year, |period| period.0.0),
+            ca_file: table.ca_file.map(|path| self.path(path)),
+            proxy: table.proxy.map(|url| url.0.0),
+            timeout: table.timeout.map_or(Duration::from_mins(5), |period| period.0.0),
+            max_answer: table.max_answer.map_or(512 << 20, |size| size.0.0),
+            country,
+        })
+    }
+
+    fn credential(&self, auth: file::Auth) -> Result<Credential, String> {
+        let file = auth.password_file.map(|path| self.path(path));
+        match auth.scheme {
+            file::Scheme::Basic => Ok(Credential::Basic {
+                username: auth.username.ok_or("auth: `username` is missing")?,
+                password: secret("password", auth.password, file, auth.password_env)
+                    .map_err(|what| format!("auth: {what}"))?,
+            }),
+        }
+    }
+
+    fn asterisks(
+        &self,
+        tables: Vec<toml::Spanned<file::Asterisk>>,
+        numbers: &number::Settings,
+    ) -> Result<Vec<ari::Settings>, ConfigError> {
+        let mut asterisks = Vec::new();
+        let mut names = BTreeSet::new();
+        for (id, table) in (1..).zip(tables) {
+            let at = table.span().start;
+            let table = table.into_inner();
+            let name = table.name.0.0;
+            let wrong = |what: String| self.place.at(at, &format!("[[asterisk]] `{name}`: {what}"));
+            if !names.insert(name.clone()) {
+                return Err(wrong("`name` is another PBX's too; names are unique".into()));
+            }
+            let file = table.password_file.map(|path| self.path(path));
+            let password = secret("password", table.password, file, table.password_env).map_err(wrong)?;
+            let own = table.numbers;
+            let (country, prefixes) = own.map_or((None, None), |own| (own.country, own.strip_prefixes));
+            let numbers = number::Settings {
+                country: country.map_or(numbers.country, |country| country.0),
+                strip_prefixes: prefixes
+                    .map_or_else(|| numbers.strip_prefixes.clone(), |prefixes| prefixes.0),
+            };
+            asterisks.push(ari::Settings {
+                url: table.url.0.0,
+                username: table.username,
+                password,
+                app: table.app.map_or_else(|| "nameplate".into(), |app| app.0.0),
+                pbx: Pbx { id, numbers },
+                name,
+            });
+        }
+        Ok(asterisks)
+    }
+}
+
+/// An error for the first key that is there and belongs to the other type of source.
+fn refuse(foreign: &[(&str, bool)], theirs: &str, ours: &str) -> Result<(), String> {
+    match foreign.iter().find(|(_, there)| *there) {
+        Some((key, _)) => Err(format!("`{key}` is for type = \"{theirs}\"; this one is \"{ours}\"")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

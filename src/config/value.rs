@@ -1,0 +1,221 @@
+//! Values of the configuration, checked while they are read, so that an error has their place.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+use crate::name::MAX_BYTES;
+use crate::secret::Secret;
+
+/// A value that is written as text and knows itself what is allowed: a country, a template.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parsed<T>(pub(super) T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// A secret written in the file: any error is about its type only, and shows nothing of it.
+#[derive(Clone, Debug)]
+pub(super) struct SecretText(pub(super) SecretString);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) if !text.is_empty() => Ok(Self(text.into())),
+            _ => Err(D::Error::custom("allowed is text in quotes, not empty (the value is not shown)")),
+        }
+    }
+}
+
+/// The three ways to give a secret `key`; exactly one is allowed.
+pub(super) fn secret(
+    key: &str,
+    given: Option<SecretText>,
+    file: Option<PathBuf>,
+    env: Option<String>,
+) -> Result<Secret, String> {
+    match (given, file, env) {
+        (Some(given), None, None) => Ok(Secret::Given(given.0)),
+        (None, Some(path), None) => Ok(Secret::File(path)),
+        (None, None, Some(name)) => Ok(Secret::Env(name)),
+        (None, None, None) => {
+            Err(format!("`{key}` is missing; allowed is one of {key}, {key}_file and {key}_env"))
+        }
+        _ => Err(format!("`{key}` is given in two ways; allowed is one of {key}, {key}_file and {key}_env")),
+    }
+}
+
+/// The name of a source or a PBX: `[a-z0-9_-]{1,32}`, because it becomes a file name and a label.
+#[derive(Clone, Debug)]
+pub(super) struct Label(pub(super) String);
+
+impl FromStr for Label {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        if (1..=32).contains(&text.len()) && text.chars().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` is no name; allowed are 1 to 32 of the characters a-z, 0-9, _ and -"))
+        }
+    }
+}
+
+/// A Stasis application's name: what `ari/events?app=` and a dialplan's `Stasis()` take as one word.
+#[derive(Clone, Debug)]
+pub(super) struct App(pub(super) String);
+
+impl FromStr for App {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if !text.is_empty() && text.len() <= 64 && text.chars().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` is no application's name; allowed are letters, digits, _, - and ."))
+        }
+    }
+}
+
+/// `30s`, `5m`, `12h`, `365d`: from one second to a hundred years.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Period(pub(super) Duration);
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let longest = Duration::from_hours(24 * 36_525);
+        match humantime::parse_duration(text) {
+            Ok(period) if (Duration::from_secs(1)..=longest).contains(&period) => Ok(Self(period)),
+            _ => Err(format!(
+                "`{text}` is no period; allowed are 1s to 36525d, written like 30s, 5m, 12h, 365d"
+            )),
+        }
+    }
+}
+
+/// `512MB`, `64MiB`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size(pub(super) u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<bytesize::ByteSize>() {
+            Ok(size) if size.as_u64() > 0 => Ok(Self(size.as_u64())),
+            _ => Err(format!("`{text}` is no size; allowed are forms like 512MB and 64MiB")),
+        }
+    }
+}
+
+/// An address that begins with `http://` or `https://`, without user, query and fragment.
+#[derive(Clone, Debug)]
+pub(super) struct HttpUrl(pub(super) Url);
+
+impl FromStr for HttpUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // An address with a user in it may hold a password: it is not repeated.
+        let wrong = |what: &str| {
+            let shown = if text.contains('@') { "the address (not shown)" } else { text };
+            format!("`{shown}` {what}; allowed are forms like https://crm.example.com/path")
+        };
+        let url = Url::parse(text).map_err(|error| wrong(&format!("is no address: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong("begins neither with http:// nor with https://"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("holds a user"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("holds a query or a fragment"));
+        }
+        Ok(Self(url))
+    }
+}
+
+/// A language, ISO 639-1, with or without a region: `en`, `nb-NO`.
+#[derive(Clone, Debug)]
+pub(super) struct Language(pub(super) String);
+
+impl FromStr for Language {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('-');
+        let word =
+            |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        let language = parts.next().is_some_and(|part| part.len() == 2 && word(part));
+        if language && parts.all(word) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` is no language; allowed are forms like en and nb-NO"))
+        }
+    }
+}
+
+/// What separates a file's columns: one ASCII character.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delimiter(pub(super) u8);
+
+impl FromStr for Delimiter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.as_bytes() {
+            [b'"' | b'\r' | b'\n' | b'\0'] => {
+                Err(format!("`{}` can't separate columns", text.escape_default()))
+            }
+            [delimiter] if delimiter.is_ascii() => Ok(Self(*delimiter)),
+            _ => Err(format!("`{text}` is no delimiter; allowed is one ASCII character such as , ; or \\t")),
+        }
+    }
+}
+
+/// Outside-line digits in front of callers' numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Prefixes(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Prefixes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let prefixes = Vec::<String>::deserialize(deserializer)?;
+        let allowed = |c: char| c.is_ascii_digit() || c == '*' || c == '#';
+        match prefixes
+            .iter()
+            .find(|prefix| prefix.is_empty() || prefix.len() > 8 || !prefix.chars().all(allowed))
+        {
+            Some(wrong) => {
+                Err(D::Error::custom(format!("`{wrong}` is no prefix; allowed are 1 to 8 digits, * and #")))
+            }
+            None => Ok(Self(prefixes)),
+        }
+    }
+}
+
+/// `names.max_bytes`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MaxBytes(pub(super) usize);
+
+impl<'de> Deserialize<'de> for MaxBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = i64::deserialize(deserializer)?;
+        match usize::try_from(bytes) {
+            Ok(bytes) if (1..=MAX_BYTES).contains(&bytes) => Ok(Self(bytes)),
+            _ => Err(D::Error::custom(format!("{bytes} is out of range; allowed are 1 to {MAX_BYTES}"))),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Nameplate puts a name on every incoming phone call: it keeps the caller ids of SuperOffice CRM and of CSV
+//! files in memory, and when Asterisk says who is calling it answers with the person's and company's name.
+//!
+//! A call's way, from its event to its name; nothing on it waits for anything but Asterisk:
+//!
+//! - [`asterisk`]: a call enters our application, one request sends it on with its name
+//! - [`resolver`]: the caller's digits → the name, and why
+//! - [`number`]: what digits mean: a country, a national number
+//! - [`directory`]: who answers to a number; immutable, swapped whole
+//! - [`name`]: what a phone shows
+//!
+//! In the background:
+//!
+//! - [`source`]: SuperOffice, CSV files
+//! - [`refresh`]: keeps the directory fresh
+//! - [`entry`]: one record, as every source delivers it
+//!
+//! Around it:
+//!
+//! - [`cli`]: arguments in, exit status out
+//! - [`config`]: the TOML file
+//! - [`serve`]: what is started, wired and stopped
+//! - [`backoff`], [`logging`], [`mask`], [`secret`], [`tls`]: small, used by all
+//!
+//! Errors: what keeps a command or the service from starting is an [`anyhow::Error`] that reaches the user;
+//! what can go wrong at run time has an enum of its own where it happens, with words for an administrator.
+
+pub mod asterisk;
+pub mod backoff;
+pub mod cli;
+pub mod config;
+pub mod directory;
+pub mod entry;
+pub mod logging;
+pub mod mask;
+pub mod name;
+pub mod number;
+pub mod refresh;
+pub mod resolver;
+pub mod secret;
+pub mod serve;
+pub mod source;
+pub mod tls;

@@ -1,0 +1,59 @@
+//! Logs go to stderr: readable on a terminal, JSON when asked.
+
+use std::io::{self, IsTerminal};
+
+use serde::Deserialize;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::EnvFilter;
+
+use crate::mask;
+
+/// The variable that says how much is logged, in the syntax of `tracing`: `debug`, `nameplate::asterisk=trace`.
+pub const LEVEL_VARIABLE: &str = "NAMEPLATE_LOG";
+
+/// The settings of `[log]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How a line is written.
+    pub format: Format,
+    /// Whether numbers and names are masked.
+    pub mask: bool,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people, coloured on a terminal.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Logging as long as it is kept; what is still to be written is written when it goes.
+#[must_use]
+pub struct Logging {
+    _writer: WorkerGuard,
+}
+
+/// Starts logging for the whole process, with `level` where [`LEVEL_VARIABLE`] does not say otherwise.
+///
+/// Lines are written by a thread of their own: a log that nobody reads must not hold a call. When
+/// 128,000 lines wait, further ones are dropped.
+pub fn start(settings: Settings, level: &str) -> Logging {
+    mask::set(settings.mask);
+    let filter = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
+    // The result says only that logging was started already, as in tests.
+    drop(match settings.format {
+        Format::Text => lines.try_init(),
+        Format::Json => lines.json().flatten_event(true).try_init(),
+    });
+    Logging { _writer: guard }
+}

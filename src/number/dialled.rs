@@ -1,0 +1,200 @@
+//! What somebody wrote or a trunk sent, down to its digits and an optional plus sign.
+
+/// Longest text that is looked at, in bytes. The longest E.164 number has 15 digits (ITU-T E.164
+/// §6.1); prefixes and separators fit many times over.
+pub(super) const MAX_BYTES: usize = 64;
+
+/// Zero of every script in Unicode's basic plane that writes decimal digits (general category Nd);
+/// the other nine follow it.
+const ZEROS: [u32; 37] = [
+    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6,
+    0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0,
+    0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x0030,
+];
+
+/// Digits `0` to `9`, at most [`MAX_BYTES`] of them, in order.
+#[derive(Clone, Copy)]
+pub(super) struct Digits {
+    bytes: [u8; MAX_BYTES],
+    len: usize,
+}
+
+impl Digits {
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; MAX_BYTES], len: 0 }
+    }
+
+    /// Digits of `parts`, one after the other; `None` if they do not fit.
+    pub(super) fn joined(parts: [&[u8]; 2]) -> Option<Self> {
+        let mut digits = Self::new();
+        for &byte in parts.into_iter().flatten() {
+            digits.push(byte)?;
+        }
+        Some(digits)
+    }
+
+    /// Decimal digits of `value`, without leading zeros.
+    pub(super) fn of(value: u64) -> Self {
+        let mut digits = Self::new();
+        let mut scale = 10_u64.pow(value.checked_ilog10().unwrap_or(0));
+        while scale > 0 {
+            // A remainder by ten is one digit, and a u64 has at most 20 of them.
+            let digit = u8::try_from(value / scale % 10).unwrap_or(0);
+            let _fits = digits.push(b'0' + digit);
+            scale /= 10;
+        }
+        digits
+    }
+
+    fn push(&mut self, byte: u8) -> Option<()> {
+        *self.bytes.get_mut(self.len)? = byte;
+        self.len += 1;
+        Some(())
+    }
+}
+
+impl std::ops::Deref for Digits {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // `len` counts the bytes that were pushed, so it is within the array.
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// The value of digits; `None` beyond 64 bits.
+pub(super) fn integer(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+}
+
+/// A text that may be a number.
+pub(super) struct Dialled {
+    digits: Digits,
+    /// Number of digits before the plus sign; `None` without one.
+    plus_at: Option<usize>,
+}
+
+impl Dialled {
+    /// Reads `text`; `None` if it is longer than [`MAX_BYTES`], has no digit, or has anything but
+    /// digits, separators and one plus sign: "anonymous", a SIP user's name.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        if text.len() > MAX_BYTES {
+            return None;
+        }
+        let mut dialled = Self { digits: Digits::new(), plus_at: None };
+        for c in text.chars() {
+            match c {
+                '0'..='9' => dialled.digits.push(c as u8)?,
+                '+' | '\u{FF0B}' if dialled.plus_at.is_none() => {
+                    dialled.plus_at = Some(dialled.digits.len());
+                }
+                c if is_separator(c) => {}
+                c => dialled.digits.push(digit(c)?)?,
+            }
+        }
+        (!dialled.digits.is_empty()).then_some(dialled)
+    }
+
+    /// The digits with the plus sign in front of them, if that is where it is.
+    pub(super) fn after_plus(&self) -> Option<&[u8]> {
+        (self.plus_at == Some(0)).then_some(&*self.digits)
+    }
+
+    /// The digits if there is no plus sign at all.
+    pub(super) fn without_plus(&self) -> Option<&[u8]> {
+        self.plus_at.is_none().then_some(&*self.digits)
+    }
+
+    /// What follows the outside-line digits `prefix`; `None` if the text does not begin with them,
+    /// nothing follows, or there are no digits in `prefix`.
+    pub(super) fn behind(&self, prefix: &str) -> Option<Self> {
+        let rest = self.digits.strip_prefix(prefix.as_bytes())?;
+        let plus_at = match self.plus_at {
+            Some(at) => Some(at.checked_sub(prefix.len())?),
+            None => None,
+        };
+        if rest.is_empty() || prefix.is_empty() {
+            return None;
+        }
+        let digits = Digits::joined([rest, &[]])?;
+        Some(Self { digits, plus_at })
+    }
+}
+
+/// Characters that people and switches put between digits.
+fn is_separator(c: char) -> bool {
+    matches!(c,
+        ' ' | '\t' | '-' | '.' | '(' | ')' | '/' | '[' | ']' | '~'
+        // Blanks that are not shown or do not break, and the direction marks that come along when
+        // a number is copied from a right-to-left text.
+        | '\u{A0}' | '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{202F}'
+        | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{3000}' | '\u{FEFF}'
+        // Dashes, minus, the Japanese long-vowel sign, tildes.
+        | '\u{2010}'..='\u{2015}' | '\u{2053}' | '\u{2212}' | '\u{223C}' | '\u{30FC}' | '\u{FF5E}'
+        // Full-width forms of the ASCII separators.
+        | '\u{FF08}' | '\u{FF09}' | '\u{FF0D}'..='\u{FF0F}' | '\u{FF3B}' | '\u{FF3D}')
+}
+
+/// The decimal digit that `c` is in its script, as an ASCII digit.
+fn digit(c: char) -> Option<u8> {
+    let zero = ZEROS.into_iter().find(|&zero| (zero..zero + 10).contains(&u32::from(c)))?;
+    u8::try_from(u32::from(c) - zero).ok().map(|d| b'0' + d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digits(text: &str) -> Option<String> {
+        Dialled::read(text).map(|d| String::from_utf8(d.digits.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn separators_go_and_digits_of_any_script_stay() {
+        assert_eq!(digits("(22) 33-44.55/1").as_deref(), Some("223344551"));
+        assert_eq!(digits("２２　３３－４４").as_deref(), Some("223344"));
+        assert_eq!(digits("٠١٢٣").as_deref(), Some("0123"));
+        assert_eq!(digits("\u{202A}4433\u{202C}").as_deref(), Some("4433"));
+    }
+
+    #[test]
+    fn a_text_that_is_no_number_has_no_digits() {
+        for text in ["", " ", "+", "anonymous", "1-800-FLOWERS", "12+34+5", "12;34", "sip:1@x"] {
+            let read = Dialled::read(text);
+            assert!(read.is_none_or(|d| d.after_plus().is_none() && d.without_plus().is_none()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_may_be_64_bytes_long_and_no_longer() {
+        assert!(Dialled::read(&"1".repeat(64)).is_some());
+        assert!(Dialled::read(&"1".repeat(65)).is_none());
+    }
+
+    #[test]
+    fn a_plus_counts_at_the_start_also_after_the_outside_line() {
+        assert_eq!(Dialled::read("+47").unwrap().after_plus(), Some(&b"47"[..]));
+        assert_eq!(Dialled::read("＋47").unwrap().after_plus(), Some(&b"47"[..]));
+        let dialled = Dialled::read("0+47").unwrap();
+        assert_eq!(dialled.after_plus(), None);
+        assert_eq!(dialled.without_plus(), None);
+        let behind = dialled.behind("0").unwrap();
+        assert_eq!(behind.after_plus(), Some(&b"47"[..]));
+        assert!(dialled.behind("04").is_none());
+    }
+
+    #[test]
+    fn an_outside_line_needs_something_behind_it() {
+        let dialled = Dialled::read("0").unwrap();
+        assert!(dialled.behind("0").is_none());
+        assert!(dialled.behind("").is_none());
+        assert!(dialled.behind("x").is_none());
+    }
+
+    #[test]
+    fn an_integer_becomes_its_digits() {
+        assert_eq!(&*Digits::of(0), b"0");
+        assert_eq!(&*Digits::of(10), b"10");
+        assert_eq!(&*Digits::of(u64::MAX), b"18446744073709551615");
+    }
+}

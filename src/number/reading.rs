@@ -1,0 +1,167 @@
+//! What a reading of a caller's digits tells, and the few that one caller has.
+
+use std::fmt;
+
+use super::Number;
+
+/// How digits were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// With a plus: `+47 22 33 44 55`.
+    International,
+    /// With `00`, or with what the country dials instead: `0047…`, `01147…` in the United States.
+    InternationalPrefix,
+    /// As within the country: `22 33 44 55` in Norway.
+    National,
+    /// As within the country, with the prefix of another town: `030 1234567` in Germany.
+    NationalTrunk,
+    /// With calling code but without any prefix: `4722334455`.
+    WithoutPlus,
+}
+
+impl Rule {
+    /// The rule's name in JSON; it does not change between releases.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::International => "international",
+            Self::InternationalPrefix => "international_prefix",
+            Self::National => "national",
+            Self::NationalTrunk => "national_trunk",
+            Self::WithoutPlus => "without_plus",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How well a number fits the plan of its country; the better ones are the greater ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fit {
+    /// No number of the country has that many digits. Only as the first of several readings, for
+    /// `00` in a country that dials something else.
+    Impossible,
+    /// Some numbers of the country have that many digits.
+    Possible,
+    /// The digits are those of a type in use: a mobile, a fixed line and so on.
+    Valid,
+}
+
+/// One way to read a caller's digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reading {
+    /// The number, to look up.
+    pub number: Number,
+    /// How the digits were read.
+    pub rule: Rule,
+    /// Zeros in front of the national number that belong to it (Italy, Gabon, Ivory Coast): 0 to 16.
+    pub leading_zeros: u8,
+    /// How well the number fits its country's plan.
+    pub fit: Fit,
+    /// Whether the same integer with another number of leading zeros is a valid number too, so a
+    /// record that has lost its zeros may mean either: +39 0331 123456 and +39 331 123456.
+    pub zeros_matter: bool,
+    /// Whether outside-line digits were taken off first.
+    pub outside_line: bool,
+}
+
+impl Reading {
+    /// The number to show, in E.164 form with its leading zeros: `+390212348326`.
+    #[must_use]
+    pub fn e164(&self) -> E164 {
+        E164 { number: self.number, leading_zeros: self.leading_zeros }
+    }
+}
+
+/// A number with its leading zeros, to be shown: `+390212348326`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct E164 {
+    number: Number,
+    leading_zeros: u8,
+}
+
+impl fmt::Display for E164 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{}", self.number.country_code())?;
+        for _ in 0..self.leading_zeros {
+            f.write_str("0")?;
+        }
+        write!(f, "{}", self.number.national())
+    }
+}
+
+/// The readings of one caller, most likely first, at most [`Readings::MAX`], no number twice.
+#[derive(Clone, Copy, Default)]
+pub struct Readings {
+    items: [Option<Reading>; Self::MAX],
+}
+
+impl Readings {
+    /// The most readings that one caller's digits have.
+    pub const MAX: usize = 4;
+
+    /// The readings in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Reading> + Clone {
+        self.items.iter().map_while(Option::as_ref)
+    }
+
+    /// The most likely reading.
+    #[must_use]
+    pub fn first(&self) -> Option<&Reading> {
+        self.items[0].as_ref()
+    }
+
+    /// Number of readings, 0 to [`Readings::MAX`].
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether the digits cannot be anybody's number.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items[0].is_none()
+    }
+}
+
+impl Readings {
+    /// Drops what is beyond the first `len` readings.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.items.iter_mut().skip(len).for_each(|item| *item = None);
+    }
+
+    /// Adds `reading` behind those that fit as well: valid ones come before possible ones, but none
+    /// before the `settled` first ones. What has no place falls off the end.
+    pub(super) fn add(&mut self, reading: Reading, settled: usize) {
+        if self.iter().any(|known| known.number == reading.number) {
+            return;
+        }
+        let fits_as_well = |known: &&Reading| known.fit >= reading.fit;
+        let at = settled + self.iter().skip(settled).take_while(fits_as_well).count();
+        if let Some(behind) = self.items.get_mut(at..) {
+            behind.rotate_right(1);
+            if let Some(place) = behind.first_mut() {
+                *place = Some(reading);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Readings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl IntoIterator for Readings {
+    type Item = Reading;
+    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<Reading>, { Self::MAX }>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.into_iter().flatten()
+    }
+}

@@ -1,0 +1,72 @@
+//! Why a record has no number that could be compared.
+
+/// Why a record's number cannot be used. The record is counted and reported, never fatal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Unusable {
+    /// Null or empty.
+    #[error("there is no number")]
+    Missing,
+    /// The number 0.
+    #[error("the number is zero")]
+    Zero,
+    /// Below zero.
+    #[error("the number is negative")]
+    Negative,
+    /// `99.99`.
+    #[error("the number has a fraction")]
+    Fraction,
+    /// Letters, or a plus sign within.
+    #[error("it is not a number")]
+    NotANumber,
+    /// Longer than any number of its country.
+    #[error("the number is longer than any in its country")]
+    TooLong,
+    /// No number of its country has so many digits.
+    #[error("no number in its country has that many digits")]
+    ImpossibleLength,
+    /// The calling code is not assigned.
+    #[error("its calling code is not assigned to any country")]
+    UnknownCountryCode,
+}
+
+impl Unusable {
+    /// Every reason, for counters.
+    pub const ALL: [Self; 8] = [
+        Self::Missing,
+        Self::Zero,
+        Self::Negative,
+        Self::Fraction,
+        Self::NotANumber,
+        Self::TooLong,
+        Self::ImpossibleLength,
+        Self::UnknownCountryCode,
+    ];
+
+    /// The reason in one word, for counters and JSON; it does not change between releases.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Zero => "zero",
+            Self::Negative => "negative",
+            Self::Fraction => "fraction",
+            Self::NotANumber => "not_a_number",
+            Self::TooLong => "too_long",
+            Self::ImpossibleLength => "impossible_length",
+            Self::UnknownCountryCode => "unknown_country_code",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_apart_by_their_words() {
+        let mut words = Unusable::ALL.map(Unusable::reason).to_vec();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Unusable::ALL.len());
+    }
+}

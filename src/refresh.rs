@@ -1,0 +1,214 @@
+//! Keeps the directory fresh: each source on its own schedule, and a new directory whenever one of them has
+//! a new set. What fails or looks wrong takes nothing away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, info, warn};
+
+use crate::backoff::{Backoff, jittered};
+use crate::directory::Directory;
+use crate::directory::list::List;
+use crate::directory::merge::{Listed, TooLarge, merge};
+use crate::resolver::Resolver;
+use crate::source::{Delivery, Fetched, Settings, Source, Unusable};
+
+/// The first wait after a failure; it doubles up to the source's own schedule.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// New lists that may wait for the next directory; then sources wait for room.
+const QUEUE: usize = 16;
+
+/// Starts the refreshing of `sources` on `tasks`, until `shutdown`. Fails when a source can't be prepared.
+pub fn start(
+    sources: &[Settings],
+    resolver: &Arc<Resolver>,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let (send, receive) = mpsc::channel(QUEUE);
+    for (place, settings) in sources.iter().enumerate() {
+        let schedule = Schedule {
+            place,
+            settings: settings.clone(),
+            source: Source::new(&settings.kind)?,
+            hash: String::new(),
+            count: 0,
+            unusable: Unusable::default(),
+            lists: send.clone(),
+        };
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move { shutdown.run_until_cancelled(schedule.run()).await });
+    }
+    let publisher = Publisher {
+        sources: sources.to_vec(),
+        lists: vec![Arc::default(); sources.len()],
+        resolver: Arc::clone(resolver),
+    };
+    let shutdown = shutdown.clone();
+    tasks.spawn(async move { shutdown.run_until_cancelled(publisher.run(receive)).await });
+    Ok(())
+}
+
+/// A new list, with the place of its source in the configuration.
+type NewList = (usize, Arc<List>);
+
+/// One source's schedule.
+struct Schedule {
+    place: usize,
+    settings: Settings,
+    source: Source,
+    /// Of the set that is in use.
+    hash: String,
+    /// How many entries are in use.
+    count: usize,
+    /// As reported last.
+    unusable: Unusable,
+    lists: mpsc::Sender<NewList>,
+}
+
+impl Schedule {
+    async fn run(mut self) {
+        let name = self.settings.name.clone();
+        let mut backoff = Backoff::new(FIRST_WAIT, self.settings.refresh);
+        let mut reported: Option<String> = None;
+        loop {
+            let wait = match self.refresh().await {
+                Ok(()) => {
+                    if reported.take().is_some() {
+                        info!(source = %name, "answers again");
+                    }
+                    backoff.reset();
+                    jittered(self.settings.refresh)
+                }
+                Err(error) => {
+                    let wait = backoff.next_wait();
+                    let said = format!("{error:#}");
+                    // Once: the same failure at each try would bury the others.
+                    if reported.as_ref() == Some(&said) {
+                        debug!(source = %name, ?wait, "still fails: {said}");
+                    } else {
+                        warn!(source = %name, known = self.count, ?wait, "refresh failed, what is known stays: {said}");
+                    }
+                    reported = Some(said);
+                    wait
+                }
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn refresh(&mut self) -> anyhow::Result<()> {
+        match self.source.fetch(&self.hash).await? {
+            Fetched::Unchanged => {
+                debug!(source = %self.settings.name, "unchanged");
+                Ok(())
+            }
+            Fetched::Entries(delivery) => self.take(delivery).await,
+        }
+    }
+
+    async fn take(&mut self, delivery: Delivery) -> anyhow::Result<()> {
+        let name = &self.settings.name;
+        report_unusable(name, &delivery.unusable, &self.unusable);
+        // A CRM in trouble delivers nothing more often than an organisation loses all its customers.
+        anyhow::ensure!(
+            self.count == 0 || !delivery.entries.is_empty(),
+            "the list is empty, and {} entries are known: it is not taken",
+            self.count
+        );
+        let count = delivery.entries.len();
+        info!(source = %name, entries = count, before = self.count, unusable = delivery.unusable.total(), "new list");
+        let list = sorted(delivery.entries).await?;
+        self.unusable = delivery.unusable;
+        self.hash = delivery.hash;
+        self.count = count;
+        // Nobody receives only when the service is stopping.
+        let _ = self.lists.send((self.place, list)).await;
+        Ok(())
+    }
+}
+
+/// Names what can't be used, unless it is what was named the last time.
+fn report_unusable(name: &str, unusable: &Unusable, before: &Unusable) {
+    if unusable.total() > 0 && unusable != before {
+        warn!(source = %name, "{} records can't be used: {unusable}", unusable.total());
+    }
+}
+
+/// Sorts off the threads that answer calls.
+async fn sorted(entries: Vec<crate::entry::Entry>) -> anyhow::Result<Arc<List>> {
+    Ok(tokio::task::spawn_blocking(move || Arc::new(List::new(entries))).await?)
+}
+
+/// Builds a directory of all lists when one is new, and puts it in place.
+struct Publisher {
+    sources: Vec<Settings>,
+    lists: Vec<Arc<List>>,
+    resolver: Arc<Resolver>,
+}
+
+impl Publisher {
+    async fn run(mut self, mut receive: mpsc::Receiver<NewList>) {
+        let mut new = Vec::new();
+        // Sources that answer together make one directory.
+        while receive.recv_many(&mut new, QUEUE).await > 0 {
+            for (place, list) in new.drain(..) {
+                if let Some(slot) = self.lists.get_mut(place) {
+                    *slot = list;
+                }
+            }
+            let (sources, lists) = (self.sources.clone(), self.lists.clone());
+            let resolver = Arc::clone(&self.resolver);
+            let built = tokio::task::spawn_blocking(move || {
+                resolver.swap(build(&sources, &lists)?);
+                Ok::<_, TooLarge>(resolver.numbers())
+            });
+            match built.await {
+                Ok(Ok(numbers)) => info!(numbers, "directory is in place"),
+                Ok(Err(error)) => error!("the directory stays as it was: {error}"),
+                Err(error) => error!("the directory stays as it was: {error}"),
+            }
+        }
+    }
+}
+
+fn build(sources: &[Settings], lists: &[Arc<List>]) -> Result<Directory, TooLarge> {
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let listed: Vec<Listed<'_>> = (0..)
+        .zip(sources.iter().zip(lists))
+        .map(|(source, (settings, list))| Listed { source, group: settings.group, list })
+        .collect();
+    merge(&names, &listed)
+}
+
+/// Asks every source once and builds the directory: for a command without a running service. A source that
+/// fails is reported; it is an error when all do.
+pub async fn once(sources: &[Settings]) -> anyhow::Result<Directory> {
+    let mut asked = Vec::new();
+    for settings in sources {
+        let source = Source::new(&settings.kind)?;
+        asked.push(tokio::spawn(async move { source.fetch("").await }));
+    }
+    let mut lists = Vec::new();
+    let mut failures = Vec::new();
+    for (settings, asked) in sources.iter().zip(asked) {
+        let mut list = Arc::default();
+        match asked.await? {
+            Ok(Fetched::Entries(delivery)) => {
+                report_unusable(&settings.name, &delivery.unusable, &Unusable::default());
+                list = sorted(delivery.entries).await?;
+            }
+            Ok(Fetched::Unchanged) => {}
+            Err(error) => failures.push(format!("source {}: {error:#}", settings.name)),
+        }
+        lists.push(list);
+    }
+    anyhow::ensure!(failures.len() < sources.len(), "{}", failures.join("\n"));
+    for failure in failures {
+        warn!("{failure}");
+    }
+    Ok(build(sources, &lists)?)
+}

@@ -1,0 +1,95 @@
+//! Secrets: given in the configuration, in a file of their own, or in an environment variable.
+//!
+//! A secret is read at the moment it is used. So a file that another program renews is picked up without
+//! a restart, and nothing but the request holds the clear text. Neither errors nor `Debug` ever show it.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+/// Where a secret comes from.
+#[derive(Clone, Debug)]
+pub enum Secret {
+    /// Written in the configuration itself.
+    Given(SecretString),
+    /// The content of a file, less the line break at its end.
+    File(PathBuf),
+    /// The value of an environment variable.
+    Env(String),
+}
+
+/// Why a secret could not be read. The text names the place, never the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file is missing, unreadable or not UTF-8.
+    #[error("can't read the secret in {}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The variable is not set, or not UTF-8.
+    #[error("the environment variable {0} is not set, or is not text")]
+    Env(String),
+    /// A file or a variable without content: never what was meant.
+    #[error("the secret in {0} is empty")]
+    Empty(String),
+}
+
+impl Secret {
+    /// Reads the secret as it is now.
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        match self {
+            Self::Given(secret) => Ok(secret.clone()),
+            Self::File(path) => read_file(path),
+            Self::Env(name) => match std::env::var(name) {
+                Ok(value) if value.is_empty() => Err(SecretError::Empty(name.clone())),
+                Ok(value) => Ok(value.into()),
+                Err(_) => Err(SecretError::Env(name.clone())),
+            },
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<SecretString, SecretError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| SecretError::File { path: path.to_owned(), error })?;
+    // Editors and `echo` end a file with a line break, which is no part of the secret.
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(SecretError::Empty(path.display().to_string()));
+    }
+    Ok(secret.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_again_at_each_use_and_loses_its_line_break() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("password");
+        let secret = Secret::File(path.clone());
+        std::fs::write(&path, "first\r\n").unwrap();
+        assert_eq!(secret.read().unwrap().expose_secret(), "first");
+        std::fs::write(&path, " second with blanks \n").unwrap();
+        assert_eq!(secret.read().unwrap().expose_secret(), " second with blanks ");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = Secret::File("/nonexistent/password".into()).read().unwrap_err().to_string();
+        assert!(missing.contains("/nonexistent/password"), "{missing}");
+        let unset = Secret::Env("NAMEPLATE_TEST_UNSET".into()).read().unwrap_err().to_string();
+        assert!(unset.contains("NAMEPLATE_TEST_UNSET"), "{unset}");
+    }
+
+    #[test]
+    fn debug_never_shows_it() {
+        assert!(!format!("{:?}", Secret::Given("hunter2".into())).contains("hunter2"));
+    }
+}

@@ -1,0 +1,85 @@
+//! Where caller ids come from: [`superoffice`] and [`csv`] files. Each delivers the same thing, a [`Fetched`].
+
+pub mod csv;
+pub mod superoffice;
+mod unusable;
+
+pub use unusable::Unusable;
+
+use std::time::Duration;
+
+use crate::entry::Entry;
+
+/// How many sources there may be: a directory names them in 16 bits.
+pub const MAX: usize = 1000;
+
+/// A `[[source]]` of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name, unique.
+    pub name: String,
+    /// Where it gets its list.
+    pub kind: Kind,
+    /// How often it is asked.
+    pub refresh: Duration,
+    /// Lists of one group are judged together; groups are counted from 0 in the order of the file.
+    pub group: u16,
+}
+
+/// The type of a source.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// SuperOffice CRM.
+    SuperOffice(Box<superoffice::Settings>),
+    /// A CSV file.
+    Csv(csv::File),
+}
+
+/// What a source answered.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The set is the one that was delivered last.
+    Unchanged,
+    /// A whole new set.
+    Entries(Delivery),
+}
+
+/// A whole set of entries, as delivered.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// The usable records, in the source's order.
+    pub entries: Vec<Entry>,
+    /// The others, counted.
+    pub unusable: Unusable,
+    /// What to send to learn whether the set has changed since: SuperOffice's hash; empty for none.
+    pub hash: String,
+}
+
+/// A source of caller ids, ready to be asked.
+#[derive(Debug)]
+pub enum Source {
+    /// SuperOffice CRM.
+    SuperOffice(Box<superoffice::Client>),
+    /// A CSV file.
+    Csv(csv::File),
+}
+
+impl Source {
+    /// Prepares a source; nothing is asked yet. Fails when a file that the client needs can't be read.
+    pub fn new(kind: &Kind) -> anyhow::Result<Self> {
+        Ok(match kind {
+            Kind::SuperOffice(settings) => {
+                Self::SuperOffice(Box::new(superoffice::Client::new((**settings).clone())?))
+            }
+            Kind::Csv(file) => Self::Csv(file.clone()),
+        })
+    }
+
+    /// Asks for the list. `hash` is that of the last delivery; empty to get the whole set in any case.
+    pub async fn fetch(&self, hash: &str) -> anyhow::Result<Fetched> {
+        match self {
+            Self::SuperOffice(client) => Ok(client.fetch(hash).await?),
+            Self::Csv(file) => Ok(file.fetch(hash).await?),
+        }
+    }
+}

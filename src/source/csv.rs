@@ -1,0 +1,273 @@
+//! CSV files: for trying things, and for lists that are kept by hand.
+//!
+//! The first line is the header: `number,person,company` in any order, and optionally `mrmrs`, `person_id`
+//! and `contact_id`. Numbers are written with `+` or nationally; leading zeros count. A line that can't be
+//! used is reported with its number in the file, and costs only itself.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use ::csv::ByteRecord;
+
+use super::{Delivery, Fetched};
+use crate::entry::Entry;
+use crate::mask;
+use crate::number::{self, Country};
+
+/// The columns that a header may name, the required ones first.
+const COLUMNS: [&str; 6] = ["number", "person", "company", "mrmrs", "person_id", "contact_id"];
+/// How many of them are required.
+const REQUIRED: usize = 3;
+
+/// A CSV file of caller ids: the settings of a `[[source]]` of type `csv`.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What separates the columns.
+    pub delimiter: u8,
+    /// The country in which national numbers are read.
+    pub country: Country,
+}
+
+/// Why a file as a whole can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CsvError {
+    /// It is missing or can't be read.
+    #[error("can't read {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The header is not what is expected.
+    #[error("{}, line 1: {what}; the header needs number, person and company, and may have mrmrs, person_id and contact_id (delimiter `{delimiter}`)", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+        /// The delimiter of the configuration: the usual cause.
+        delimiter: char,
+    },
+    /// The service is stopping.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl File {
+    /// Reads the file, unless it is the one that `stamp` was delivered with.
+    pub async fn fetch(&self, stamp: &str) -> Result<Fetched, CsvError> {
+        let (file, stamp) = (self.clone(), stamp.to_owned());
+        tokio::task::spawn_blocking(move || file.read(&stamp)).await.map_err(|_| CsvError::Interrupted)?
+    }
+
+    fn read(&self, known: &str) -> Result<Fetched, CsvError> {
+        let unreadable = |error| CsvError::Unreadable { path: self.path.clone(), error };
+        // Taken before the reading: a change in the middle of it is seen the next time.
+        let stamp = stamp(&self.path).map_err(unreadable)?;
+        if stamp == known {
+            return Ok(Fetched::Unchanged);
+        }
+        let text = std::fs::read(&self.path).map_err(unreadable)?;
+        // Spreadsheets put a byte order mark in front.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        let mut delivery = self.parse(text)?;
+        delivery.hash = stamp;
+        Ok(Fetched::Entries(delivery))
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<Delivery, CsvError> {
+        let mut lines = ::csv::ReaderBuilder::new()
+            .delimiter(self.delimiter)
+            .flexible(true)
+            .trim(::csv::Trim::All)
+            .from_reader(text);
+        let header =
+            |what| CsvError::Header { path: self.path.clone(), what, delimiter: char::from(self.delimiter) };
+        let columns = lines.byte_headers().map_err(|error| error.to_string()).and_then(Columns::of);
+        let columns = columns.map_err(header)?;
+
+        let mut delivery = Delivery::default();
+        let mut line = ByteRecord::new();
+        // The text is in memory and lines may have any length, so reading on can't fail.
+        while lines.read_byte_record(&mut line).unwrap_or(false) {
+            match columns.entry(&line, self.country) {
+                Ok(entry) => delivery.entries.push(entry),
+                Err(unusable) => {
+                    let place = line.position().map_or(0, ::csv::Position::line);
+                    let example = || format!("line {place}: {}", unusable.what);
+                    delivery.unusable.count(unusable.reason, example);
+                }
+            }
+        }
+        Ok(delivery)
+    }
+}
+
+/// Changes when the file does: its modification time and its size.
+fn stamp(path: &Path) -> io::Result<String> {
+    let file = std::fs::metadata(path)?;
+    let modified = file.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(format!("{}-{}", modified.as_nanos(), file.len()))
+}
+
+/// Why a line can't be used.
+struct Unusable {
+    reason: &'static str,
+    what: String,
+}
+
+/// Where each column is.
+struct Columns {
+    places: BTreeMap<&'static str, usize>,
+}
+
+impl Columns {
+    fn of(header: &ByteRecord) -> Result<Self, String> {
+        let mut places = BTreeMap::new();
+        for (place, named) in header.iter().enumerate() {
+            let named = String::from_utf8_lossy(named).to_lowercase();
+            let Some(column) = COLUMNS.into_iter().find(|column| *column == named) else {
+                return Err(format!("unknown column `{}`", named.escape_default()));
+            };
+            if places.insert(column, place).is_some() {
+                return Err(format!("column `{column}` is there twice"));
+            }
+        }
+        match COLUMNS[..REQUIRED].iter().find(|column| !places.contains_key(*column)) {
+            Some(missing) => Err(format!("column `{missing}` is missing")),
+            None => Ok(Self { places }),
+        }
+    }
+
+    fn entry(&self, line: &ByteRecord, country: Country) -> Result<Entry, Unusable> {
+        let unusable = |reason, what| Unusable { reason, what };
+        if line.iter().any(|field| std::str::from_utf8(field).is_err()) {
+            return Err(unusable("not_utf8", "it is not UTF-8: save the file in that encoding".into()));
+        }
+        if line.len() > self.places.len() {
+            let what = format!("{} columns where the header has {}", line.len(), self.places.len());
+            return Err(unusable("columns", what));
+        }
+        let text = |column| self.text(line, column);
+        let number = number::written(text("number"), country).map_err(|error| {
+            unusable(error.reason(), format!("number `{}`: {error}", mask::Number(text("number"))))
+        })?;
+        let (person, company) = (text("person"), text("company"));
+        if person.is_empty() && company.is_empty() {
+            return Err(unusable("no_name", "neither a person nor a company".into()));
+        }
+        let id = |column| match text(column) {
+            "" => Ok(0),
+            id => id.parse::<u32>().map_err(|_| {
+                let what = format!("{column} `{}`: allowed is a number up to {}", mask::Text(id), u32::MAX);
+                unusable("id", what)
+            }),
+        };
+        Ok(Entry {
+            number,
+            person_id: id("person_id")?,
+            person: person.to_owned(),
+            mrmrs: text("mrmrs").to_owned(),
+            company_id: id("contact_id")?,
+            company: company.to_owned(),
+        })
+    }
+
+    /// A column's text; empty where the header or the line lacks it. The line is UTF-8.
+    fn text<'a>(&self, line: &'a ByteRecord, column: &str) -> &'a str {
+        let field = self.places.get(column).and_then(|place| line.get(*place)).unwrap_or_default();
+        std::str::from_utf8(field).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: impl Into<PathBuf>, delimiter: u8) -> File {
+        File { path: path.into(), delimiter, country: "NO".parse().unwrap() }
+    }
+
+    #[test]
+    fn numbers_are_written_with_plus_or_nationally() {
+        let delivery = file("vip.csv", b';')
+            .parse(
+                "Company; number ;person;person_id;contact_id\n\
+                 Fjord Sjømat AS;+47 22 33 44 55;Kari Nordmann;654;243\n\
+                 \"Bergen; Sons\";22334456;;;\n\
+                 Trattoria;+39 06 1234 5678;;;\n"
+                    .as_bytes(),
+            )
+            .unwrap();
+        let read: Vec<_> = delivery
+            .entries
+            .iter()
+            .map(|entry| {
+                (entry.number.to_string(), entry.person_id, entry.person.as_str(), entry.company.as_str())
+            })
+            .collect();
+        assert_eq!(read[0], ("+4722334455".into(), 654, "Kari Nordmann", "Fjord Sjømat AS"));
+        assert_eq!(read[1], ("+4722334456".into(), 0, "", "Bergen; Sons"));
+        assert_eq!((read[2].0.as_str(), read[2].3), ("+39612345678", "Trattoria"));
+        assert_eq!(delivery.unusable.total(), 0);
+    }
+
+    #[test]
+    fn a_bad_line_is_reported_with_its_number_and_costs_only_itself() {
+        let delivery = file("vip.csv", b',')
+            .parse(
+                b"number,person,company,person_id\n\
+                  22334455,Kari,,\n\
+                  nonsense,Ola,,\n\
+                  22334456,,,\n\
+                  22334457,\"two\nlines\",,\n\
+                  22334458,Eve,,x12\n\
+                  22334459,M\xf8ller,,\n\
+                  22334460,a,b,1,too many\n\
+                  22334461,short\n",
+            )
+            .unwrap();
+        assert_eq!(delivery.entries.len(), 3);
+        assert_eq!(delivery.unusable.total(), 5);
+        let report = delivery.unusable.to_string();
+        for said in [
+            "line 3: number",
+            "line 4: neither",
+            "line 7: person_id `x12`",
+            "line 8: it is not UTF-8",
+            "line 9: 5 columns",
+        ] {
+            assert!(report.contains(said), "{said}: {report}");
+        }
+    }
+
+    #[test]
+    fn a_bad_header_says_what_is_allowed() {
+        for (text, said) in [
+            ("", "column `number` is missing"),
+            ("number;person;company\n", "unknown column `number;person;company`"),
+            ("number,person,company,number\n", "column `number` is there twice"),
+        ] {
+            let error = file("vip.csv", b',').parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("vip.csv, line 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_again_only_when_it_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path().join("vip.csv"), b',');
+        assert!(matches!(file.read(""), Err(CsvError::Unreadable { .. })));
+        std::fs::write(&file.path, "\u{feff}number,person,company\n22334455,Kari,\n").unwrap();
+        let Fetched::Entries(first) = file.read("").unwrap() else { unreachable!("it is new") };
+        assert_eq!(first.entries.len(), 1);
+        assert!(matches!(file.read(&first.hash), Ok(Fetched::Unchanged)));
+        std::fs::write(&file.path, "number,person,company\n22334455,Kari,\n22334456,Ola,\n").unwrap();
+        assert!(matches!(file.read(&first.hash), Ok(Fetched::Entries(_))));
+    }
+}

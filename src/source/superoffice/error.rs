@@ -1,0 +1,127 @@
+//! What can go wrong when SuperOffice is asked, in words that an administrator can act on.
+
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+
+use crate::mask;
+use crate::secret::SecretError;
+
+/// Why no list came. What was known stays in use after each of them.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The credential's secret can't be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// No connection, no TLS, or no answer in time.
+    #[error("can't reach it: {0}")]
+    Unreachable(String),
+    /// 401 or 403.
+    #[error("it refuses the credential ({status}): {said}")]
+    Refused {
+        /// The answer's status.
+        status: StatusCode,
+        /// What the answer says.
+        said: String,
+    },
+    /// Another status than 200, 204, 401 and 403.
+    #[error("it answers {status}: {said}")]
+    Status {
+        /// The answer's status.
+        status: StatusCode,
+        /// What the answer says.
+        said: String,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// `null` though the whole set was asked for: how SuperOffice reports a failed call.
+    #[error(
+        "it answers without a set though the whole set was asked for: the call failed inside SuperOffice"
+    )]
+    NoSet,
+    /// A `Message` in place of the collection.
+    #[error("it answers with a message in place of caller ids: {0}")]
+    Message(String),
+    /// Something else than a collection of caller ids.
+    #[error("the answer is no collection of caller ids ({what}); it begins: {head}")]
+    NotACollection {
+        /// What was wrong.
+        what: String,
+        /// The beginning of the answer, masked.
+        head: String,
+    },
+    /// The answer broke off.
+    #[error("the answer broke off: {0}")]
+    Broken(String),
+    /// The answer exceeds `max_answer`.
+    #[error("the answer exceeds max_answer, {0} bytes")]
+    TooLarge(u64),
+    /// The service is stopping.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl FetchError {
+    /// How long the server wants to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    pub(super) fn unreachable(error: reqwest::Error) -> Self {
+        Self::Unreachable(chain(&error.without_url()))
+    }
+}
+
+/// An error with its causes: reqwest's own text often is only "error sending request".
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// SuperOffice's error body; some versions add `Message`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct ErrorBody {
+    error_type: Option<String>,
+    error_message: Option<String>,
+    message: Option<String>,
+}
+
+/// What the body of an error says, shortened and masked.
+pub(super) async fn said(mut response: Response) -> String {
+    const ENOUGH: usize = 4096;
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= ENOUGH {
+            break;
+        }
+    }
+    let parsed: ErrorBody = serde_json::from_slice(&body).unwrap_or_default();
+    match (parsed.error_message.or(parsed.message), parsed.error_type) {
+        (Some(message), Some(kind)) => format!("{} ({kind})", mask::Text(&message)),
+        (Some(message), None) => mask::Text(&message).to_string(),
+        _ if body.is_empty() => "(an empty body)".into(),
+        _ => head(&body),
+    }
+}
+
+/// The beginning of a body for a message: 120 characters, one line, masked.
+pub(super) fn head(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let short: String = text.chars().take(120).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", mask::Text(&short))
+}

@@ -1,0 +1,243 @@
+//! One `CallerID` of the answer, as dirty as it comes, and the entry that it makes.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::entry::Entry;
+use crate::mask;
+use crate::number::{self, Country, Stored};
+
+/// A record of the answer. Every field is optional and may have any type: one strange record must not
+/// cost the others.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Record {
+    phone_number: Scalar,
+    dial_in_prefix: Scalar,
+    person_id: Scalar,
+    person_name: Scalar,
+    mrmrs: Scalar,
+    contact_id: Scalar,
+    contact_name: Scalar,
+}
+
+/// Why a record can't be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unusable {
+    /// The number.
+    Number(number::Unusable),
+    /// Neither a person's nor a company's name.
+    NoName,
+}
+
+impl Unusable {
+    /// A word for counting.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Number(unusable) => unusable.reason(),
+            Self::NoName => "no_name",
+        }
+    }
+}
+
+impl Record {
+    /// The entry for this record; numbers without a country code are read in `country`.
+    pub(super) fn entry(&self, country: Country) -> Result<Entry, Unusable> {
+        let prefix = self.dial_in_prefix.integer();
+        let number = number::stored(prefix, self.phone_number.stored(), country).map_err(Unusable::Number)?;
+        let (person, company) = (self.person_name.text(), self.contact_name.text());
+        if person.is_empty() && company.is_empty() {
+            return Err(Unusable::NoName);
+        }
+        Ok(Entry {
+            number,
+            person_id: self.person_id.id(),
+            person,
+            mrmrs: self.mrmrs.text(),
+            company_id: self.contact_id.id(),
+            company,
+        })
+    }
+
+    /// The record for the log: its ids, so that someone can mend it in the CRM, and its number as it came.
+    pub(super) fn for_log(&self) -> String {
+        let number = match &self.phone_number {
+            // No telephone number, so there is nothing to hide.
+            Scalar::Float(float) if float.fract() != 0.0 => float.to_string(),
+            number => mask::Number(&number.to_string()).to_string(),
+        };
+        let prefix = match &self.dial_in_prefix {
+            Scalar::Missing => String::new(),
+            prefix => format!(", prefix {}", mask::Text(&prefix.to_string())),
+        };
+        format!("number {number}{prefix}, person {}, contact {}", self.person_id.id(), self.contact_id.id())
+    }
+}
+
+/// A JSON value that should be a number or a text, whichever of the two it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Scalar {
+    /// Absent, `null`, or nothing that could be either.
+    #[default]
+    Missing,
+    Integer(i64),
+    Float(f64),
+    Text(String),
+}
+
+impl Scalar {
+    fn text(&self) -> String {
+        match self {
+            Self::Missing => String::new(),
+            Self::Integer(integer) => integer.to_string(),
+            Self::Float(float) => float.to_string(),
+            Self::Text(text) => text.trim().to_owned(),
+        }
+    }
+
+    /// A whole number; none where it is missing, empty or something else.
+    fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Missing => None,
+            Self::Integer(integer) => Some(*integer),
+            // Ids and prefixes are far below 2^53, where every whole float is exact.
+            #[allow(clippy::cast_possible_truncation)]
+            Self::Float(float) => (float.fract() == 0.0 && float.abs() < 9e15).then_some(*float as i64),
+            Self::Text(text) => text.trim().parse().ok(),
+        }
+    }
+
+    /// An id of the CRM, which are int32; 0 for none.
+    fn id(&self) -> u32 {
+        self.integer().and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
+    }
+
+    fn stored(&self) -> Stored {
+        match self {
+            Self::Missing => Stored::Missing,
+            Self::Integer(integer) => Stored::from(*integer),
+            Self::Float(float) => Stored::from(*float),
+            Self::Text(text) => Stored::from_text(text),
+        }
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("nothing"),
+            Self::Integer(integer) => write!(f, "{integer}"),
+            Self::Float(float) => write!(f, "{float}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
+        Ok(Scalar::Missing)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Scalar, E> {
+        Ok(Scalar::Missing)
+    }
+
+    fn visit_i64<E: Error>(self, integer: i64) -> Result<Scalar, E> {
+        Ok(Scalar::Integer(integer))
+    }
+
+    fn visit_u64<E: Error>(self, integer: u64) -> Result<Scalar, E> {
+        // Beyond i64 there is no phone number; as a text it is reported as too long.
+        Ok(i64::try_from(integer).map_or_else(|_| Scalar::Text(integer.to_string()), Scalar::Integer))
+    }
+
+    fn visit_f64<E: Error>(self, float: f64) -> Result<Scalar, E> {
+        Ok(Scalar::Float(float))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Scalar, E> {
+        Ok(Scalar::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Missing)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Missing)
+    }
+}
+
+/// An element of the array: a record; an empty one in place of anything that is no object.
+pub(super) struct Element(pub(super) Record);
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ElementVisitor).map(Element)
+    }
+}
+
+struct ElementVisitor;
+
+impl<'de> Visitor<'de> for ElementVisitor {
+    type Value = Record;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a caller id")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Record, A::Error> {
+        Record::deserialize(MapAccessDeserializer::new(map))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Record, A::Error> {
+        ScalarVisitor.visit_seq(seq).map(|_| Record::default())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Record, E> {
+        Ok(Record::default())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Record, E> {
+        Ok(Record::default())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Record, E> {
+        Ok(Record::default())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Record, E> {
+        Ok(Record::default())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Record, E> {
+        Ok(Record::default())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Record, E> {
+        Ok(Record::default())
+    }
+}

@@ -1,0 +1,149 @@
+//! The program under test: the real binary, with a configuration of the test's own.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, process};
+
+use tempfile::TempDir;
+
+/// How long the program may take for what a test waits for.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A folder with a configuration, for running commands in.
+pub struct Folder {
+    dir: TempDir,
+}
+
+impl Folder {
+    /// Writes `config` as `nameplate.toml` into a new folder.
+    pub fn new(config: &str) -> Self {
+        let folder = Self { dir: tempfile::tempdir().expect("a folder") };
+        folder.write("nameplate.toml", config);
+        folder
+    }
+
+    /// Writes a file beside the configuration.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
+    /// Where a file of the folder is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nameplate"));
+        command.arg("--config").arg(self.path("nameplate.toml"));
+        command.env_remove("NAMEPLATE_LOG").env_remove("HTTP_PROXY").env_remove("http_proxy");
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).stdin(Stdio::null()).output().expect("nameplate")
+    }
+
+    /// Starts the service.
+    pub fn serve(self) -> Nameplate {
+        let log = self.path("stderr");
+        // Appended to, so that a second start in the same folder goes on in it.
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).expect("a log");
+        let process =
+            self.command().arg("serve").stdin(Stdio::null()).stderr(file).spawn().expect("nameplate");
+        Nameplate { folder: self, log, process }
+    }
+}
+
+/// The running service. Dropping it, also by a panic, kills it.
+pub struct Nameplate {
+    folder: Folder,
+    log: PathBuf,
+    process: process::Child,
+}
+
+impl Nameplate {
+    /// Starts the service with this configuration.
+    pub fn serve(config: &str) -> Self {
+        Folder::new(config).serve()
+    }
+
+    /// All that it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it has logged `text` for the `count`th time.
+    ///
+    /// # Panics
+    /// With the whole log, when it has not after 15 s.
+    pub async fn until_logged(&self, text: &str, count: usize) {
+        let begun = Instant::now();
+        while self.log().matches(text).count() < count {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "nameplate has not logged {count} × {text:?}:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until it is connected to Asterisk and knows somebody.
+    pub async fn until_ready(&self) {
+        self.until_logged("connected; answers go over", 1).await;
+        self.until_logged("directory is in place", 1).await;
+    }
+
+    /// Sends a signal by its name: `TERM`, `HUP`, `STOP`, `CONT`, `KILL`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it still runs after 15 s.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.process.try_wait().expect("nameplate's status") {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "nameplate has not ended:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// The folder with its configuration.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Nameplate {
+    fn drop(&mut self) {
+        // A stopped process is killed as well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The project's folder.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

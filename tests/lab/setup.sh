@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# What the tests need and a plain Debian 12 or 13 does not have: a C compiler for the crates, SIPp,
+# and a real Asterisk. Debian's own suite has no Asterisk package, so one is taken from another
+# suite into a root of its own, below the user's cache, where it changes nothing on the machine.
+#
+#   tests/lab/setup.sh        Asterisk 22 (Debian forky: the LTS of today)
+#   tests/lab/setup.sh 16     Asterisk 16 (Debian bullseye: the oldest that is still met)
+#
+# The last line on stdout is the root's path; progress and errors go to stderr.
+#   NAMEPLATE_ASTERISK    path of an installed asterisk binary: no root is made, the answer is "/"
+#   NAMEPLATE_LAB_CACHE   where the roots live, else $XDG_CACHE_HOME or ~/.cache, nameplate-lab
+set -euo pipefail
+
+say() { printf 'lab: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+version=${1:-22}
+case $version in
+    # baresip is the softphone; it runs in the chroot too.
+    22) suite=forky packages=asterisk,ca-certificates,baresip-core ;;
+    16) suite=bullseye packages=asterisk,ca-certificates ;;
+    *) die "no Asterisk '$version' here: 22 or 16" ;;
+esac
+
+# --- packages of the machine itself -------------------------------------------------------------
+
+missing=()
+need() { # command or file, package
+    if [[ $1 == /* ]]; then [ -e "$1" ]; else command -v "$1" >/dev/null; fi || missing+=("$2")
+}
+need cc gcc
+need make make
+need /usr/include/stdlib.h libc6-dev
+need sipp sip-tester
+need unshare util-linux
+if [ -z "${NAMEPLATE_ASTERISK:-}" ]; then
+    need mmdebstrap mmdebstrap
+    need /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+    say "installing ${missing[*]} …"
+    apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    as_root "${apt[@]}" update
+    as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [ -n "${NAMEPLATE_ASTERISK:-}" ]; then
+    [ -x "$NAMEPLATE_ASTERISK" ] || die "NAMEPLATE_ASTERISK=$NAMEPLATE_ASTERISK is not a program"
+    echo /
+    exit
+fi
+
+# --- the root with Asterisk ---------------------------------------------------------------------
+
+cache=${NAMEPLATE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/nameplate-lab}
+root=$cache/asterisk-$version
+# A root of another recipe (packages added, say) is replaced.
+recipe="$suite $packages 1"
+
+present() { [ "$(cat "$root/.recipe" 2>/dev/null)" = "$recipe" ]; }
+
+if ! present; then
+    mkdir -p "$cache"
+    exec 9>"$root.lock"
+    flock -n 9 || { say "another run is making Asterisk $version, waiting …"; flock -w 900 9; }
+fi
+if ! present; then
+    # The machine's own mirror; its security archive and third parties' archives have other names.
+    mirror=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' |
+        sed -n 's/^Debian|Debian|//p' | head -n 1)
+    [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI)' |
+        grep -E '/debian/?$' | head -n 1) || true
+    [ -n "$mirror" ] || die "no Debian mirror in this machine's apt sources"
+
+    # A mirror may lag behind, hence no Check-Valid-Until. Signatures are checked against Debian's
+    # own keys only: forky is signed with the keys of bookworm and trixie, which Debian 12 and 13 have.
+    options=(--variant=apt --quiet --include="$packages"
+        --keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+        --aptopt='APT::Install-Recommends "false"'
+        --aptopt='Acquire::Check-Valid-Until "false"'
+        --dpkgopt='path-exclude=/usr/share/doc/*'
+        --dpkgopt='path-exclude=/usr/share/man/*')
+    for scheme in http https; do
+        proxy=$(apt-config shell proxy "Acquire::$scheme::Proxy" | sed "s/^proxy='\(.*\)'$/\1/")
+        [ -z "$proxy" ] || options+=(--aptopt="Acquire::$scheme::Proxy \"$proxy\"")
+    done
+
+    say "Asterisk $version from Debian $suite … 40 s, once"
+    new=$root.new
+    trap 'as_root rm -rf --one-file-system "$new" "$new.log"' EXIT
+    as_root rm -rf --one-file-system "$new" # of a run that was killed: we have the lock
+    if ! as_root mmdebstrap "${options[@]}" "$suite" "$new" "$mirror" >"$new.log" 2>&1; then
+        tail -n 20 "$new.log" >&2
+        die "mmdebstrap failed"
+    fi
+    as_root chroot "$new" asterisk -V >&2
+    echo "$recipe" | as_root tee "$new/.recipe" >/dev/null
+    if [ -e "$root" ]; then
+        as_root mv "$root" "$new.old"
+        as_root mv "$new" "$root"
+        as_root rm -rf --one-file-system "$new.old"
+    else
+        as_root mv "$new" "$root"
+    fi
+fi
+
+echo "$root"

@@ -1,0 +1,325 @@
+//! A stand-in for SuperOffice's server: `POST {api}/v1/Agents/Pocket/GetMyCallerIDs` as its public
+//! reference describes it, with its odd ways, and with the ways in which servers fail.
+//!
+//! It speaks HTTP/1.1 on a socket of its own rather than through a framework, because a server that
+//! is to break off in the middle of an answer has to own its bytes.
+//!
+//! In reading order:
+//! - [`record`]: what the CRM knows, and the collection it becomes;
+//! - [`http`]: requests read, answers written;
+//! - [`fault`]: how to fail;
+//! - [`pocket`]: the Pocket agent, which is what an honest server does;
+//! - this file: the server, and what a test can tell it at run time.
+//!
+//! Other agents and credentials join in [`pocket`]'s place beside it and in [`Credential`].
+
+pub mod fault;
+pub mod http;
+pub mod pocket;
+pub mod record;
+
+mod checks;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncReadExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+pub use fault::Fault;
+pub use http::{Answer, Request};
+pub use record::{Collection, Record};
+
+/// The path under which an installation on a company's own server has its API.
+const BASE: &str = "/SuperOffice/api";
+
+/// What the stand-in wants to see before it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// `Authorization: Basic`, as on a company's own server.
+    Basic { user: String, password: String },
+}
+
+/// How "the same set as your `LastHash`" is said. The reference says `null`; clients have to
+/// understand all three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unchanged {
+    /// 200 with the JSON value `null`.
+    #[default]
+    Null,
+    /// 200 with nothing in it.
+    Empty,
+    /// 204.
+    NoContent,
+}
+
+/// A server on a free port of 127.0.0.1; gone when dropped, open connections too.
+pub struct StandIn {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    server: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    setting: Mutex<Setting>,
+    /// How many requests have come.
+    count: watch::Sender<usize>,
+}
+
+/// All that a test can change while the server runs.
+struct Setting {
+    credential: Credential,
+    collection: Collection,
+    unchanged: Unchanged,
+    delay: Duration,
+    fault: Option<Fault>,
+    /// How often `fault` is still to happen; `None`: until it is healed.
+    times: Option<usize>,
+    requests: Vec<Request>,
+}
+
+impl StandIn {
+    /// Starts a server that knows `records` and lets in the user `nameplate` with the password
+    /// `pass:wørd`.
+    pub async fn start(records: Vec<Record>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let setting = Setting {
+            // A colon in the password and a letter beyond ASCII: RFC 7617 §2 allows both.
+            credential: Credential::basic("nameplate", "pass:wørd"),
+            collection: Collection::new(records),
+            unchanged: Unchanged::default(),
+            delay: Duration::ZERO,
+            fault: None,
+            times: None,
+            requests: Vec::new(),
+        };
+        let shared = Arc::new(Shared { setting: Mutex::new(setting), count: watch::Sender::new(0) });
+        let server = tokio::spawn(serve(shared.clone(), listener));
+        Ok(Self { shared, address, server: Some(server) })
+    }
+
+    /// What belongs into a configuration's `api`.
+    pub fn api_url(&self) -> String {
+        format!("http://{}{BASE}", self.address)
+    }
+
+    /// The credential that is let in.
+    pub fn credential(&self) -> Credential {
+        self.shared.setting().credential.clone()
+    }
+
+    /// From now on this one.
+    pub fn set_credential(&self, credential: Credential) {
+        self.shared.setting().credential = credential;
+    }
+
+    /// The CRM's data changes, and with it the hash.
+    pub fn set_records(&self, records: Vec<Record>) {
+        let collection = Collection::new(records);
+        self.shared.setting().collection = collection;
+    }
+
+    /// The hash of the set as it is now.
+    pub fn hash(&self) -> String {
+        self.shared.setting().collection.hash().to_owned()
+    }
+
+    /// How "unchanged" is said from now on.
+    pub fn set_unchanged(&self, unchanged: Unchanged) {
+        self.shared.setting().unchanged = unchanged;
+    }
+
+    /// Each answer is held back for so long.
+    pub fn set_delay(&self, delay: Duration) {
+        self.shared.setting().delay = delay;
+    }
+
+    /// Every request fails, until [`StandIn::heal`].
+    pub fn fail(&self, fault: Fault) {
+        let mut setting = self.shared.setting();
+        (setting.fault, setting.times) = (Some(fault), None);
+    }
+
+    /// The next `times` requests fail, then all is well again.
+    pub fn fail_next(&self, times: usize, fault: Fault) {
+        let mut setting = self.shared.setting();
+        (setting.fault, setting.times) = (Some(fault), Some(times));
+    }
+
+    /// No more faults and no delay.
+    pub fn heal(&self) {
+        let mut setting = self.shared.setting();
+        (setting.fault, setting.delay) = (None, Duration::ZERO);
+    }
+
+    /// Nothing listens any more, open connections break: "connection refused" from now on.
+    pub async fn go_down(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.abort();
+            let _ = server.await;
+        }
+    }
+
+    /// Listens again, on the same port.
+    pub async fn come_up(&mut self) -> io::Result<()> {
+        if self.server.is_none() {
+            let listener = TcpListener::bind(self.address).await?;
+            self.server = Some(tokio::spawn(serve(self.shared.clone(), listener)));
+        }
+        Ok(())
+    }
+
+    /// All requests so far, whatever they asked for and whatever became of them.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.setting().requests.clone()
+    }
+
+    /// How many requests have come so far.
+    pub fn count(&self) -> usize {
+        *self.shared.count.borrow()
+    }
+
+    /// Waits until `count` requests have come in all; false when they have not within `wait`.
+    pub async fn until_count(&self, count: usize, wait: Duration) -> bool {
+        let mut counts = self.shared.count.subscribe();
+        let reached = counts.wait_for(|&now| now >= count);
+        matches!(tokio::time::timeout(wait, reached).await, Ok(Ok(_)))
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        if let Some(server) = &self.server {
+            server.abort();
+        }
+    }
+}
+
+impl Credential {
+    /// A user and a password.
+    pub fn basic(user: &str, password: &str) -> Self {
+        Self::Basic { user: user.to_owned(), password: password.to_owned() }
+    }
+
+    fn admits(&self, request: &Request) -> bool {
+        match self {
+            Self::Basic { user, password } => {
+                let Some((scheme, given)) =
+                    request.header("Authorization").and_then(|value| value.split_once(' '))
+                else {
+                    return false;
+                };
+                let wanted = STANDARD.encode(format!("{user}:{password}"));
+                scheme.eq_ignore_ascii_case("Basic") && given.trim() == wanted
+            }
+        }
+    }
+
+    fn challenge(&self) -> &'static str {
+        match self {
+            Self::Basic { .. } => "Basic realm=\"SuperOffice\", charset=\"UTF-8\"",
+        }
+    }
+}
+
+impl Shared {
+    fn setting(&self) -> MutexGuard<'_, Setting> {
+        self.setting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, request: Request) -> usize {
+        let mut setting = self.setting();
+        setting.requests.push(request);
+        let count = setting.requests.len();
+        drop(setting);
+        self.count.send_replace(count);
+        count - 1
+    }
+}
+
+impl Setting {
+    fn next_fault(&mut self) -> Option<Fault> {
+        match &mut self.times {
+            None => self.fault.clone(),
+            Some(0) => None,
+            Some(left) => {
+                *left -= 1;
+                self.fault.clone()
+            }
+        }
+    }
+}
+
+/// Connections end with this task: dropping a `JoinSet` aborts what is in it.
+async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => {
+                connections.spawn(converse(shared.clone(), stream));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(shared: Arc<Shared>, stream: TcpStream) {
+    let mut stream = BufReader::new(stream);
+    while let Ok(Some(request)) = http::read(&mut stream).await {
+        let wants_close = request.header("Connection").is_some_and(|value| value == "close");
+        let noted = shared.note(request.clone());
+        let (delay, fault) = {
+            let mut setting = shared.setting();
+            (setting.delay, setting.next_fault())
+        };
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        let answer = match &fault {
+            Some(Fault::Dropped) => return,
+            Some(Fault::Silent) => {
+                // Until the client gives up, which ends the connection.
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+                return;
+            }
+            Some(Fault::Answer(answer)) => answer.clone(),
+            Some(Fault::Truncated) | None => shared.honest(&request),
+        };
+        shared.setting().requests[noted].answered = Some((answer.status, Instant::now()));
+        let is_truncated = matches!(fault, Some(Fault::Truncated));
+        let length = if is_truncated { answer.body.len() / 2 } else { answer.body.len() };
+        let written = http::write(&mut stream, &answer, length).await;
+        if written.is_err() || is_truncated || wants_close {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    /// What the server does when nothing is wrong with it.
+    fn honest(&self, request: &Request) -> Answer {
+        let setting = self.setting();
+        let Some(path) = request.path.strip_prefix(BASE) else {
+            return Answer::error(404, "SoNotFoundException", "No such resource");
+        };
+        if path != pocket::GET_MY_CALLER_IDS {
+            return Answer::error(404, "SoNotFoundException", "No such resource");
+        }
+        if request.method != "POST" {
+            let answer = Answer::error(405, "SoNotSupportedException", "Method not allowed");
+            return answer.with("Allow", "POST");
+        }
+        if !setting.credential.admits(request) {
+            let answer = Answer::error(401, "SoAccessDeniedException", "Authentication failed");
+            return answer.with("WWW-Authenticate", setting.credential.challenge());
+        }
+        pocket::get_my_caller_ids(request, &setting.collection, setting.unchanged)
+    }
+}
