@@ -7,5 +7,19 @@
 mod lab;
 
 mod call_rings_with_name;
+mod command_line_helps;
+mod connection_comes_back;
+mod dialplan_goes_on;
+mod direct_style_sets_name;
+mod every_call_of_a_rush_has_its_name;
+mod hangup_leaves_nothing_behind;
+mod hostile_names_arrive_clean;
+mod known_names_stay;
+mod old_asterisk_is_served_over_http;
+mod service_absent_rings_at_once;
+mod service_hung_rings_within_bound;
+mod stranger_rings_unchanged;
+mod withheld_number_is_not_looked_up;
+mod wrong_dialplan_loses_no_call;
 
 mod numbers_are_read_as_google_does;

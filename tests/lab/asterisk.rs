@@ -4,6 +4,8 @@
 //! that root's `/tmp` with configuration, logs, database and console socket, and ports of its own on
 //! 127.0.0.1, so several run side by side. The shipped context of `asterisk-conf/` is always loaded.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test without its lab has failed")]
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -26,13 +28,22 @@ pub struct Setup<'a> {
     pub ari_users: &'a [(&'a str, &'a str)],
     /// Text put at the end of a configuration file, which may be a new one: `("http.conf", "tlsenable = yes")`.
     pub extra_conf: &'a [(&'a str, &'a str)],
+    /// The dialplan in the log, priority by priority. Writing it takes longer than running it, so not
+    /// where time is measured.
+    pub verbose: bool,
     /// `22` or `16`, as `setup.sh` knows them; by default `NAMEPLATE_LAB_VERSION`, else 22.
     pub version: Option<&'a str>,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { dialplan: "", ari_users: &[("nameplate", "lab-password")], extra_conf: &[], version: None }
+        Self {
+            dialplan: "",
+            ari_users: &[("nameplate", "lab-password")],
+            extra_conf: &[],
+            verbose: true,
+            version: None,
+        }
     }
 }
 
@@ -77,8 +88,7 @@ impl Asterisk {
         let user = (name.to_owned(), password.to_owned());
         let mut asterisk = Self { place, sip, http, user, process };
         asterisk.wait_booted();
-        let clash =
-            ["Address already in use", "Address in use"].iter().any(|words| asterisk.log().contains(words));
+        let clash = ["Address already in use", "Address in use"].iter().any(|words| asterisk.log().contains(words));
         (!clash).then_some(asterisk)
     }
 
@@ -90,8 +100,7 @@ impl Asterisk {
             if socket.exists() && self.cli("core waitfullybooted").contains("fully booted") {
                 return;
             }
-            let ended =
-                self.place.host.join("ended").exists() || !matches!(self.process.try_wait(), Ok(None));
+            let ended = self.place.host.join("ended").exists() || !matches!(self.process.try_wait(), Ok(None));
             if ended || Instant::now() > deadline {
                 let console = fs::read_to_string(self.place.host.join("console")).unwrap_or_default();
                 let what = if ended { "ended" } else { "is not fully booted" };
@@ -209,8 +218,7 @@ impl Root {
     /// Asks `setup.sh`, once a version in each test program.
     fn of(version: Option<&str>) -> Self {
         static KNOWN: Mutex<Vec<(String, Root)>> = Mutex::new(Vec::new());
-        let version =
-            version.map_or_else(|| env::var("NAMEPLATE_LAB_VERSION").unwrap_or("22".into()), str::to_owned);
+        let version = version.map_or_else(|| env::var("NAMEPLATE_LAB_VERSION").unwrap_or("22".into()), str::to_owned);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, root)) = known.iter().find(|(of, _)| *of == version) {
             return root.clone();
@@ -337,16 +345,16 @@ fn write_configuration(place: &Place, setup: &Setup<'_>, sip: u16, http: u16) {
         fs::create_dir_all(place.host.join(directory)).expect("a directory for Asterisk");
     }
     let (modules, names) = place.root.modules();
-    let rtp = 10_000 + u32::from(sip % 200) * 100;
+    let levels = if setup.verbose { "notice,warning,error,verbose(3)" } else { "notice,warning,error" };
     let fill = |template: &str| {
         template
+            .replace("@LEVELS@", levels)
+            .replace("@VERBOSE@", if setup.verbose { "3" } else { "0" })
             .replace("@DIR@", &place.inside.to_string_lossy())
             .replace("@MODULES@", &modules.to_string_lossy())
             .replace("@DATA@", place.root.data())
             .replace("@SIP_PORT@", &sip.to_string())
             .replace("@HTTP_PORT@", &http.to_string())
-            .replace("@RTP_START@", &rtp.to_string())
-            .replace("@RTP_END@", &(rtp + 99).to_string())
     };
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("asterisk-conf/extensions_nameplate.conf");
     let shipped = fs::read_to_string(&shipped).expect("the shipped dialplan");
@@ -406,7 +414,8 @@ fn remove_abandoned(tmp: &Path) {
     for entry in fs::read_dir(tmp).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let test = name.strip_prefix("nameplate-").and_then(|rest| rest.split('-').next());
-        let gone = test.is_some_and(|id| !Path::new("/proc").join(id).exists());
+        let gone =
+            test.and_then(|id| id.parse::<u32>().ok()).is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists());
         let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
         if gone && age.is_some_and(|age| age > Duration::from_secs(60 * 60)) {
             let _ = fs::remove_dir_all(entry.path());

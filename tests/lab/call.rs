@@ -1,6 +1,6 @@
 //! All of the lab wired together: SuperOffice → nameplate → Asterisk → a ringing phone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::asterisk::{Asterisk, Setup};
 use super::nameplate::{Folder, Nameplate};
@@ -71,6 +71,26 @@ pub fn from_trunk(priorities: &str, phone: &str) -> String {
     let lookups: String =
         priorities.lines().map(|priority| format!(" same => n,{}\n", priority.trim())).collect();
     format!("[from-trunk]\nexten => _X.,1,NoOp()\n{lookups} same => n,Dial(PJSIP/operator/{phone},30)\n")
+}
+
+/// What the test's dialplan has noted with `Log(NOTICE,…)`, a line each.
+pub fn notes(asterisk: &Asterisk) -> String {
+    let log = asterisk.log();
+    let notes = log.lines().filter_map(|line| Some(line.split_once("] Ext. ")?.1.split_once(": ")?.1));
+    notes.map(|note| format!("{note}\n")).collect()
+}
+
+/// Waits until the test's dialplan has noted `text` `count` times: Asterisk writes its log a little later.
+///
+/// # Panics
+/// With all notes, when it has noted it less or more often.
+pub async fn noted(asterisk: &Asterisk, text: &str, count: usize) {
+    let begun = Instant::now();
+    while notes(asterisk).matches(text).count() < count && begun.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let notes = notes(asterisk);
+    assert_eq!(notes.matches(text).count(), count, "how often {text:?} is noted in:\n{notes}");
 }
 
 /// A folder with a configuration for this CRM and this PBX.

@@ -12,6 +12,7 @@ pub mod asterisk;
 pub mod baresip;
 pub mod call;
 pub mod nameplate;
+pub mod people;
 pub mod sip;
 pub mod superoffice;
 

@@ -40,8 +40,8 @@ struct Country {
     forms: &'static [&'static str],
 }
 
-/// `count` entries (up to about 5,000), the same for the same `seed`; no number twice. Companies come
-/// with a number of their own and a few people each, country after country.
+/// `count` entries (up to about 5,000), the same for the same `seed`; no number twice. Companies
+/// come with a number of their own and a few people each, the countries mixed.
 pub fn people(seed: u64, count: usize) -> Vec<Entry> {
     let mut random = Rng::with_seed(seed);
     let mut taken = HashSet::new();
@@ -151,7 +151,16 @@ const COUNTRIES: &[Country] = &[
         ranges: &["22xxxxxx", "55xxxxxx", "73xxxxxx", "41xxxxxx", "90xxxxxx", "95xxxxxx"],
         women: &["Kari", "Åse", "Solveig", "Bjørg", "Ingrid", "Synnøve", "Gro", "Zoë"],
         men: &["Ola", "Håkon", "Bjørn", "Øystein", "Pål", "Åsmund", "Leif", "Tor Erik"],
-        families: &["Nordmann", "Sæther", "Bjørnstad", "Ødegård", "Hårstad", "Aasen", "O'Brien", "Lie-Nygård"],
+        families: &[
+            "Nordmann",
+            "Sæther",
+            "Bjørnstad",
+            "Ødegård",
+            "Hårstad",
+            "Aasen",
+            "O'Brien",
+            "Lie-Nygård",
+        ],
         titles: ["", ""],
         places: &["Fjord", "Nordlys", "Ærøy", "Skarvåsen", "Blåfjell", "Østmarka", "Havørn"],
         trades: &["Sjømat", "Bygg & Anlegg", "Rør", "Regnskap", "Båtbyggeri", "Kraft", "Reiser"],
@@ -172,7 +181,7 @@ const COUNTRIES: &[Country] = &[
     Country {
         iso: "DK",
         code: 45,
-        ranges: &["33xxxxxx", "86xxxxxx", "20xxxxxx", "31xxxxxx"],
+        ranges: &["332xxxxx", "866xxxxx", "205xxxxx", "314xxxxx"],
         women: &["Mette", "Kirstine", "Søs", "Ane", "Bodil"],
         men: &["Søren", "Jørgen", "Asbjørn", "Rasmus", "Ejnar"],
         families: &["Kjærgaard", "Østergård", "Sørensen", "Bæk", "Højlund", "Nørby"],
@@ -196,7 +205,15 @@ const COUNTRIES: &[Country] = &[
     Country {
         iso: "DE",
         code: 49,
-        ranges: &["3023125xxx", "8999998xxx", "6990009xxx", "2214710xxx", "4066969xxx", "17139200xx", "176040690xx"],
+        ranges: &[
+            "3023125xxx",
+            "8999998xxx",
+            "6990009xxx",
+            "2214710xxx",
+            "4066969xxx",
+            "17139200xx",
+            "176040690xx",
+        ],
         women: &["Jürgine", "Käthe", "Heike", "Anneliese", "Dörte", "Dr. Renate"],
         men: &["Jörg", "Günther", "Klaus-Jürgen", "Matthäus", "Uwe", "Prof. Dr. Götz"],
         families: &["Müllenbach", "Weiß", "Großkopf", "Schönfelder", "von der Höh", "Krüsemann", "Jäger"],
@@ -232,7 +249,7 @@ const COUNTRIES: &[Country] = &[
     Country {
         iso: "IT",
         code: 39,
-        ranges: &["02xxxxxxxx", "0331xxxxxx", "055xxxxxxx", "06xxxxxxxx", "333xxxxxxx", "347xxxxxxx"],
+        ranges: &["02xxxxxxxx", "0331xxxxxx", "055xxxxxxx", "0644xxxxxx", "333xxxxxxx", "347xxxxxxx"],
         women: &["Chiara", "Niccoletta", "Mariù", "Giuditta", "Ludovica"],
         men: &["Niccolò", "Giosuè", "Matteo", "Ettore", "Salvatore"],
         families: &["Dell'Orto", "D'Amicò", "Brancaleoni", "Cantù", "Nardò", "Perugini"],
@@ -311,9 +328,9 @@ mod checks {
     #[test]
     fn italy_loses_its_zero() {
         let entries = people(1, 1300);
-        let lost = entries.iter().find(|entry| {
-            entry.e164.starts_with("+3902") && entry.record.dial_in_prefix == Some(39)
-        });
+        let lost = entries
+            .iter()
+            .find(|entry| entry.e164.starts_with("+3902") && entry.record.dial_in_prefix == Some(39));
         let lost = lost.unwrap();
         assert_eq!(lost.e164, format!("+390{}", lost.record.phone_number));
     }

@@ -70,7 +70,7 @@ impl Invite {
         value
     }
 
-    fn from_header(&self, host: &str, tag: u64) -> Vec<u8> {
+    fn presentation(&self, host: &str, tag: u64) -> Vec<u8> {
         let anonymous = br#""Anonymous" <sip:anonymous@anonymous.invalid>"#;
         let mut value = match &self.raw_from {
             Some(raw) => raw.clone(),
@@ -145,7 +145,7 @@ impl Caller {
         let (host, call_id) = (shared.local.to_string(), format!("{:032x}", fastrand::u128(..)));
         let uri = format!("sip:{}@{}", invite.to, shared.remote);
         let parts = Parts {
-            from: invite.from_header(&host, fastrand::u64(..)),
+            from: invite.presentation(&host, fastrand::u64(..)),
             to: format!("<{uri}>").into_bytes(),
             uri: uri.into_bytes(),
             via: host.clone(),
@@ -272,7 +272,7 @@ impl Shared {
     }
 
     fn leave(&self, call_id: &str) {
-        self.with(call_id, |dialog, now| dialog.leave(now));
+        self.with(call_id, Dialog::leave);
     }
 
     fn on_datagram(&self, datagram: &[u8], now: Instant) {

@@ -42,9 +42,9 @@ async fn an_answered_call_ends_from_either_side() {
         let ring = phone.next_ring(SOON).await.unwrap();
         assert_eq!(call.final_response(SOON).await, Some(200));
         if is_caller_first {
-            call.bye()
+            call.bye();
         } else {
-            ring.hang_up()
+            ring.hang_up();
         }
         assert!(ring.until(RingState::Ended, SOON).await);
         assert!(call.ended(SOON).await.is_some());

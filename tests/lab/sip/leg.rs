@@ -153,17 +153,16 @@ impl Leg {
     /// CANCEL or BYE from the other side.
     pub fn on_end(&mut self, request: &Message, method: &str, now: Instant) -> Vec<Vec<u8>> {
         let mut datagrams = vec![Writer::response(request, 200, "OK", Some(&self.tag)).finish()];
-        match method {
-            "CANCEL" => datagrams.extend(self.refuse(487, RingState::Cancelled, now)),
-            _ => {
-                self.state.send_if_modified(|state| {
-                    let is_up = *state == RingState::Answered;
-                    *state = if is_up { RingState::Ended } else { *state };
-                    is_up
-                });
-                self.linger(now);
-            }
+        if method == "CANCEL" {
+            datagrams.extend(self.refuse(487, RingState::Cancelled, now));
+            return datagrams;
         }
+        self.state.send_if_modified(|state| {
+            let is_up = *state == RingState::Answered;
+            *state = if is_up { RingState::Ended } else { *state };
+            is_up
+        });
+        self.linger(now);
         datagrams
     }
 

@@ -201,7 +201,7 @@ impl Shared {
         };
         match method.as_str() {
             "INVITE" => self.on_invite(datagram, &message, peer, now),
-            "ACK" => self.with(&call_id, |leg, now| leg.on_ack(now)),
+            "ACK" => self.with(&call_id, Leg::on_ack),
             "CANCEL" | "BYE" if self.state().legs.contains_key(&call_id) => {
                 self.with(&call_id, |leg, now| leg.on_end(&message, &method, now));
             }

@@ -1,6 +1,7 @@
 //! HTTP/1.1 as far as the stand-in needs it (RFC 9112): requests with a Content-Length, answers that
 //! may be cut short.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -127,11 +128,11 @@ pub async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Reques
 pub async fn write(stream: &mut BufReader<TcpStream>, answer: &Answer, length: usize) -> io::Result<()> {
     let mut head = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
     for (name, value) in &answer.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     // RFC 9110 §8.6: a 204 has none.
     if answer.status != 204 {
-        head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+        let _ = write!(head, "Content-Length: {}\r\n", answer.body.len());
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await?;

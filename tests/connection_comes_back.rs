@@ -1,0 +1,92 @@
+//! The connection to Asterisk comes back by itself, and what keeps it from coming is said in words.
+
+use std::time::Duration;
+
+use crate::lab::call::{Lab, PATIENCE, config, fjord, folder, from_trunk};
+use crate::lab::sip::Invite;
+
+const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_asterisk_was_restarted() {
+    let lab = Lab::start(fjord()).await;
+    // Takes the websocket, and the application with its event filter, away.
+    lab.asterisk.cli("core restart now");
+    lab.nameplate.until_logged("not connected:", 1).await;
+    lab.nameplate.until_logged("connected; answers go over", 2).await;
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), KARI);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_said_once() {
+    let lab = Lab::start(fjord()).await;
+    let wrong = folder(&lab.crm, &lab.asterisk);
+    wrong.write("ari.password", "wrong");
+    let wrong = wrong.serve();
+    wrong.until_logged("Asterisk refuses the user or the password (401): compare with ari.conf", 1).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(wrong.log().matches("refuses").count(), 1, "{}", wrong.log());
+    assert!(!wrong.log().contains("wrong\""), "{}", wrong.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_copy_is_reported_to_the_first() {
+    let lab = Lab::start(fjord()).await;
+    let second = folder(&lab.crm, &lab.asterisk).serve();
+    second.until_ready().await;
+    lab.nameplate.until_logged("another copy has taken over the application", 1).await;
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), KARI);
+    assert!(lab.nameplate.log().contains("ERROR"), "{}", lab.nameplate.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listens_there() {
+    let lab = Lab::start(fjord()).await;
+    let lost = folder(&lab.crm, &lab.asterisk);
+    // Port 9 (discard) is nobody's on a test machine.
+    lost.write("nameplate.toml", config(&lab.crm.api_url(), "http://127.0.0.1:9"));
+    let lost = lost.serve();
+    lost.until_logged("not connected: can't reach Asterisk's HTTP server", 1).await;
+    // The directory is loaded all the same.
+    lost.until_logged("directory is in place", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_waited_for_it_are_served() {
+    // The direct style, where no bound of ours releases them.
+    let lab = Lab::with_dialplan(fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
+    lab.nameplate.signal("STOP");
+    let call = lab.caller.invite(Invite::from("22334455"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(lab.phone.rings(), 0);
+    let again = folder(&lab.crm, &lab.asterisk);
+    lab.nameplate.signal("KILL");
+    let again = again.serve();
+    let ring = lab.phone.next_ring(PATIENCE).await;
+    assert!(ring.is_some(), "{:?}\n{}", call.progress(), again.log());
+    assert!(again.log().contains("calls were waiting"), "{}", again.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_does_no_harm_and_sigterm_finishes_calls_in_hand() {
+    let mut lab = Lab::start(fjord()).await;
+    lab.nameplate.signal("HUP");
+    lab.nameplate.until_logged("SIGHUP is ignored", 1).await;
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), KARI);
+
+    // Calls come while it stops: each rings, those that it took with their names.
+    let calls: Vec<_> = (0..50).map(|_| lab.caller.invite(Invite::from("22334455").named("OSLO"))).collect();
+    lab.nameplate.signal("TERM");
+    assert!(lab.nameplate.ended().await.success(), "{}", lab.nameplate.log());
+    let mut named = 0;
+    for _ in &calls {
+        let ring = lab.phone.next_ring(PATIENCE).await.expect("every call rings");
+        assert!([KARI, "OSLO"].contains(&ring.name()), "{}", ring.name());
+        named += usize::from(ring.name() == KARI);
+    }
+    assert_eq!(lab.nameplate.log().matches("status=Found").count(), named + 1, "{}", lab.nameplate.log());
+    lab.asterisk.wait_idle();
+}

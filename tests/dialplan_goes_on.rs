@@ -1,0 +1,91 @@
+//! The user's dialplan goes on where it was, and what it uses is untouched.
+
+use std::time::Duration;
+
+use crate::lab::call::{Lab, PATIENCE, fjord, noted};
+use crate::lab::sip::{Behaviour, Invite};
+
+/// A dialplan with everything that a lookup could disturb, and a note of it before and after.
+fn noting(phone: &str) -> String {
+    format!(
+        "[from-trunk]\n\
+         exten => _X.,1,Set(DB(lab/key)=kept)\n\
+         \x20same => n,Gosub(nameplate,lookup,1)\n\
+         \x20same => n,Log(NOTICE,after exten=${{EXTEN}} context=${{CONTEXT}} dst=${{CDR(dst)}})\n\
+         \x20same => n,Log(NOTICE,number=${{CALLERID(num)}} status=${{NAMEPLATE_STATUS}} person=${{NAMEPLATE_PERSON_ID}} contact=${{NAMEPLATE_CONTACT_ID}} original=${{NAMEPLATE_ORIGINAL_NAME}} limit=${{TIMEOUT(absolute)}})\n\
+         \x20same => n,Log(NOTICE,dst=${{CDR(dst)}} dcontext=${{CDR(dcontext)}} db=${{DB(lab/key)}} shell=${{SHELL(printf works)}})\n\
+         \x20same => n,Set(DB(lab/after)=${{EXTEN}})\n\
+         \x20same => n,Log(NOTICE,written=${{DB(lab/after)}})\n\
+         \x20same => n,Dial(PJSIP/operator/{phone},30)\n\
+         exten => h,1,Log(NOTICE,own h exten=${{EXTEN}} context=${{CONTEXT}})\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_it_was_with_all_that_it_uses() {
+    let lab = Lab::with_dialplan(fjord(), noting).await;
+    let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO").to("4711")).await;
+    assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+    assert!(call.ended(PATIENCE).await.is_some());
+    lab.asterisk.wait_idle();
+    for note in [
+        // CDR() sees a line late what runs: after any Gosub() the next line reads where that ended. It is a
+        // fixed extension, not the one that carried the name.
+        "after exten=4711 context=from-trunk dst=done",
+        "dst=4711 dcontext=from-trunk db=kept shell=works",
+        "status=FOUND person=654 contact=243 original=OSLO limit=0",
+        "written=4711",
+        "own h exten=h context=from-trunk",
+    ] {
+        noted(&lab.asterisk, note, 1).await;
+    }
+    assert!(!lab.asterisk.log().contains("Dangerous function"));
+
+    // The call's record is the one that a call without lookup has.
+    let cdrs = lab.asterisk.cdrs();
+    let record = cdrs.lines().next().unwrap_or_default();
+    assert!(record.contains("\"4711\",\"from-trunk\""), "{record}");
+    assert!(record.contains("\"Dial\""), "{record}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_says_of_each_outcome() {
+    let lab = Lab::with_dialplan(fjord(), noting).await;
+    for (digits, note) in [
+        ("22334400", "status=FOUND person= contact=243"),
+        ("22334460", "status=FOUND person= contact=243"),
+        ("22999999", "status=NOTFOUND person= contact= "),
+        ("unknown", "status=SKIPPED person= contact= "),
+    ] {
+        lab.ring(Invite::from(digits)).await;
+        noted(&lab.asterisk, &format!("number={digits} {note}"), 1).await;
+    }
+}
+
+/// How long a call lives whose dialplan sets a limit before the lookup.
+async fn life_with_limit(limit: &str, lookup: &str) -> Duration {
+    let dialplan = |phone: &str| {
+        format!(
+            "[from-trunk]\n\
+             exten => _X.,1,Set(TIMEOUT(absolute)={limit})\n{lookup}\
+             \x20same => n,Dial(PJSIP/operator/{phone},30)\n\
+             \x20same => n,Hangup()\n"
+        )
+    };
+    let lab = Lab::with_dialplan(fjord(), dialplan).await;
+    lab.phone.behave(Behaviour::Ring180);
+    let call = lab.caller.invite(Invite::from("22334455"));
+    let ended = call.ended(PATIENCE).await.expect("the limit ends the call");
+    lab.asterisk.wait_idle();
+    ended.duration_since(call.sent())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_the_call_still_holds() {
+    let lookup = " same => n,Gosub(nameplate,lookup,1)\n";
+    // Longer than our bound, and shorter.
+    for (limit, least, most) in [("2", 1_900, 2_300), ("0.3", 250, 600)] {
+        let life = life_with_limit(limit, lookup).await.as_millis();
+        assert!((least..most).contains(&life), "a limit of {limit} s ended the call after {life} ms");
+    }
+}

@@ -1,0 +1,144 @@
+//! A name that was known stays known, whatever the CRM answers; and why it failed is said, once.
+
+use std::time::Duration;
+
+use crate::lab::call::{CRM_PASSWORD, Lab, fjord};
+use crate::lab::sip::Invite;
+use crate::lab::superoffice::{Credential, Fault, Record, StandIn, Unchanged};
+
+const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
+
+/// How long the CRM may take to be asked again; its schedule is a second here.
+const SOON: Duration = Duration::from_secs(20);
+
+async fn kari_is_known(lab: &Lab) {
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), KARI, "{}", lab.nameplate.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_every_failure_of_the_crm() {
+    let lab = Lab::start(fjord()).await;
+    kari_is_known(&lab).await;
+    for (fault, said) in [
+        (Fault::status(500), "it answers 500 Internal Server Error: The lab fails on purpose"),
+        (Fault::login_page(), "the answer is no collection of caller ids"),
+        (Fault::message(), "it answers with a message in place of caller ids"),
+        (Fault::empty_list(), "the list is empty, and 5 entries are known: it is not taken"),
+        (Fault::Truncated, "the answer broke off"),
+        (Fault::Dropped, "can't reach it"),
+        (Fault::status(401), "it refuses the credential (401 Unauthorized)"),
+    ] {
+        // Another set, so that the answer has something to break.
+        lab.crm.set_records([fjord(), vec![Record::company(47, 22_000_000, (1, said))]].concat());
+        lab.crm.fail(fault);
+        lab.nameplate.until_logged(said, 1).await;
+        kari_is_known(&lab).await;
+        lab.crm.heal();
+        let healed = lab.crm.count();
+        assert!(lab.crm.until_count(healed + 1, SOON).await);
+        lab.nameplate.until_logged("answers again", 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_it_says_why_it_says_it_once() {
+    let lab = Lab::start(fjord()).await;
+    lab.crm.fail(Fault::status(503));
+    lab.nameplate.until_logged("it answers 503", 1).await;
+    let asked = lab.crm.count();
+    assert!(lab.crm.until_count(asked + 1, SOON).await);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(lab.nameplate.log().matches("503").count(), 1, "{}", lab.nameplate.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_arrives_on_schedule_and_an_unchanged_set_costs_nothing() {
+    let lab = Lab::start(fjord()).await;
+    for unchanged in [Unchanged::Null, Unchanged::Empty, Unchanged::NoContent] {
+        lab.crm.set_unchanged(unchanged);
+        let asked = lab.crm.count();
+        assert!(lab.crm.until_count(asked + 2, SOON).await);
+    }
+    // Each further question carried the hash of the set that is in use.
+    let requests = lab.crm.requests();
+    assert_eq!(requests[0].json()["LastHash"], "");
+    assert!(requests[1..].iter().all(|request| request.json()["LastHash"] == lab.crm.hash()));
+    assert!(requests.iter().all(|request| request.header("Accept-Language") == Some("en")));
+    assert_eq!(lab.nameplate.log().matches("directory is in place").count(), 1, "{}", lab.nameplate.log());
+
+    let married = Record::person(47, 22_334_455, (654, "Kari Berg"), (243, "Fjord Sjømat AS"));
+    lab.crm.set_records(vec![married]);
+    lab.nameplate.until_logged("directory is in place", 2).await;
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), "Kari Berg (Fjord Sjømat AS)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_changed_is_read_again_from_its_file() {
+    let lab = Lab::start(fjord()).await;
+    lab.crm.set_credential(Credential::basic("nameplate", "new"));
+    lab.nameplate.until_logged("it refuses the credential", 1).await;
+    lab.nameplate.folder().write("superoffice.password", "new\n");
+    lab.nameplate.until_logged("answers again", 1).await;
+    let log = lab.nameplate.log();
+    assert!(!log.contains(CRM_PASSWORD), "{log}");
+    kari_is_known(&lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_used_cost_only_themselves() {
+    let ola = Record::person(47, 22_500_000, (1, "Ola Hansen"), (0, ""));
+    let records = [crate::lab::people::dirty(), vec![ola]].concat();
+    let lab = Lab::start(records).await;
+    let (_, ring) = lab.ring(Invite::from("22500000")).await;
+    assert_eq!(ring.name(), "Ola Hansen");
+    let log = lab.nameplate.log();
+    // The API page's own sample has the number 99.99.
+    assert!(log.contains("fraction (record") && log.contains("number 99.99"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_and_names_are_masked_in_the_log() {
+    let lab = Lab::start(fjord()).await;
+    kari_is_known(&lab).await;
+    lab.ring(Invite::from("+46701234567").named("OSLO")).await;
+    let log = lab.nameplate.log();
+    for secret in ["22334455", "46701234567", "Kari", "Nordmann", "OSLO", CRM_PASSWORD, lab.asterisk.ari_password()] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+    assert!(log.contains("+4670•••••67"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_source_answers_before_a_later_one() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let lab = Lab::start(fjord()).await;
+    let vip = r#"
+        [[source]]
+        name = "vip"
+        type = "csv"
+        path = "vip.csv"
+        refresh = "1s"
+        [[source]]
+        name = "crm""#;
+    let config = crate::lab::call::config(&crm.api_url(), &lab.asterisk.http_url());
+    let folder = crate::lab::call::folder(&crm, &lab.asterisk);
+    folder.write("nameplate.toml", config.replace("[[source]]\nname = \"crm\"", vip));
+    folder.write("vip.csv", "number,person,company\n22334455,Kari the Great,\n");
+    drop(lab.nameplate);
+    let nameplate = folder.serve();
+    nameplate.until_logged("connected; answers go over", 1).await;
+    nameplate.until_logged("source=vip", 1).await;
+    nameplate.until_logged("source=crm", 1).await;
+    nameplate.until_logged("numbers=3", 1).await;
+    let ring = |number: &'static str| {
+        crate::lab::call::ring(&lab.caller, &lab.phone, Invite::from(number), || nameplate.log())
+    };
+    assert_eq!(ring("22334455").await.1.name(), "Kari the Great");
+    assert_eq!(ring("22334400").await.1.name(), "Fjord Sjømat AS");
+    // Taken out of the file, the CRM's answer counts again.
+    nameplate.folder().write("vip.csv", "number,person,company\n22334499,Somebody,\n");
+    nameplate.until_logged("numbers=4", 1).await;
+    assert_eq!(ring("22334455").await.1.name(), KARI);
+}

@@ -1,0 +1,48 @@
+//! With the service absent, stopped or restarted, calls ring at once; when it is back, they have names again.
+
+use std::time::Duration;
+
+use crate::lab::asterisk::Asterisk;
+use crate::lab::call::{Lab, fjord, from_trunk, noted, ring};
+use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
+
+const NOTED: &str = "Gosub(nameplate,lookup,1)\nLog(NOTICE,after ${NAMEPLATE_STATUS})";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_has_ever_connected() {
+    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+    let asterisk = Asterisk::start(&from_trunk(NOTED, &phone.uri()));
+    let caller = Caller::new(asterisk.sip()).await.expect("a caller");
+    let invite = Invite::from("22334455").named("OSLO");
+    let (call, ring) = ring(&caller, &phone, invite, || asterisk.log()).await;
+    assert_eq!(ring.name(), "OSLO");
+    let took = ring.received.duration_since(call.sent());
+    assert!(took < Duration::from_millis(300), "it rang after {took:?}");
+    noted(&asterisk, "after UNAVAILABLE", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_and_started_again() {
+    let mut lab = Lab::with_dialplan(fjord(), |phone| from_trunk(NOTED, phone)).await;
+    lab.nameplate.signal("TERM");
+    assert!(lab.nameplate.ended().await.success(), "{}", lab.nameplate.log());
+    let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
+    assert_eq!(ring.name(), "OSLO");
+    assert!(ring.received.duration_since(call.sent()) < Duration::from_millis(300));
+    noted(&lab.asterisk, "after UNAVAILABLE", 1).await;
+
+    lab.nameplate = crate::lab::call::folder(&lab.crm, &lab.asterisk).serve();
+    lab.nameplate.until_ready().await;
+    let (_, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
+    assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed() {
+    let lab = Lab::with_dialplan(fjord(), |phone| from_trunk(NOTED, phone)).await;
+    lab.nameplate.signal("KILL");
+    let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
+    assert_eq!(ring.name(), "OSLO");
+    assert!(ring.received.duration_since(call.sent()) < Duration::from_millis(600));
+    lab.asterisk.wait_idle();
+}

@@ -1,0 +1,30 @@
+//! A dialplan that does not fit the service loses no call: what is wrong is reported, and the call goes on.
+
+use crate::lab::call::{Lab, fjord, from_trunk, noted};
+use crate::lab::sip::Invite;
+
+const AFTER: &str = "\nLog(NOTICE,after ${EXTEN})";
+
+async fn calls_go_on_after(stasis: &str) -> Lab {
+    let priorities = format!("{stasis}{AFTER}");
+    let lab = Lab::with_dialplan(fjord(), |phone| from_trunk(&priorities, phone)).await;
+    for _ in 0..2 {
+        let (_, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
+        assert_eq!(ring.name(), "OSLO");
+    }
+    noted(&lab.asterisk, "after 100", 2).await;
+    lab
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_context_without_a_place_for_the_name() {
+    let lab = calls_go_on_after("Stasis(nameplate,handoff,1,)").await;
+    let log = lab.nameplate.log();
+    assert_eq!(log.matches("has no place for the name").count(), 1, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_of_another_version() {
+    let lab = calls_go_on_after("Stasis(nameplate,handoff,99,NO)").await;
+    assert!(lab.nameplate.log().contains("arguments of another version"), "{}", lab.nameplate.log());
+}
