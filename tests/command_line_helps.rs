@@ -75,7 +75,8 @@ async fn lookup_needs_no_running_service() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let folder = Folder::new(&config(&crm.api_url(), "http://127.0.0.1:9"));
     folder.write("superoffice.password", CRM_PASSWORD);
-    let found = tokio::task::spawn_blocking(move || folder.run(&["lookup", "--json", "22334460"])).await.unwrap();
+    let found =
+        tokio::task::spawn_blocking(move || folder.run(&["lookup", "--json", "22334460"])).await.unwrap();
     let found: Value = serde_json::from_slice(&found.stdout).unwrap();
     assert_eq!(found["name"], "Fjord Sjømat AS");
     assert_eq!(found["company"]["id"], 243);
@@ -99,7 +100,11 @@ fn wrong_arguments_and_configurations_exit_with_2() {
     folder.write("nameplate.toml", CSV_ONLY.replace("country", "contry"));
     let wrong = folder.run(&["lookup", "22334455"]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(err(&wrong).contains("nameplate.toml:3: unknown key `contry`: did you mean `country`?"), "{}", err(&wrong));
+    assert!(
+        err(&wrong).contains("nameplate.toml:3: unknown key `contry`: did you mean `country`?"),
+        "{}",
+        err(&wrong)
+    );
     std::fs::remove_file(folder.path("nameplate.toml")).unwrap();
     let missing = folder.run(&["serve"]);
     assert_eq!(missing.status.code(), Some(2));
@@ -110,7 +115,15 @@ fn wrong_arguments_and_configurations_exit_with_2() {
 fn help_is_of_use_to_a_stranger() {
     let folder = vip();
     let help = out(&folder.run(&["--help"]));
-    for word in ["serve", "lookup", "--config", "/etc/nameplate/nameplate.toml", "Exit status", "NAMEPLATE_LOG", "Examples"] {
+    for word in [
+        "serve",
+        "lookup",
+        "--config",
+        "/etc/nameplate/nameplate.toml",
+        "Exit status",
+        "NAMEPLATE_LOG",
+        "Examples",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
     let version = out(&folder.run(&["--version"]));
@@ -119,7 +132,7 @@ fn help_is_of_use_to_a_stranger() {
 
 #[test]
 fn the_example_configuration_works_as_it_is() {
-    let example = project().join("nameplate.toml");
+    let example = project().join("packaging/nameplate.toml");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_nameplate"))
         .current_dir("/")
         .arg("--config")
@@ -134,7 +147,7 @@ fn the_example_configuration_works_as_it_is() {
 
 #[test]
 fn what_the_example_has_in_comments_is_accepted_too() {
-    let text = std::fs::read_to_string(project().join("nameplate.toml")).expect("the example");
+    let text = std::fs::read_to_string(project().join("packaging/nameplate.toml")).expect("the example");
     let uncommented: String = text
         .lines()
         .map(|line| line.strip_prefix("#: ").unwrap_or(line))

@@ -20,10 +20,7 @@ const NAMES: [(&str, &str); 14] = [
     ("Kari\r\nX-Evil: yes\r\n\r\nbody", "Kari X-Evil yes body"),
     ("Kari\u{202e}nimdA", "KarinimdA"),
     ("\" <sip:evil@127.0.0.1>;x=\"", "' (sip evil@127.0.0.1)x='"),
-    (
-        "Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø",
-        "Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Æ",
-    ),
+    ("Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø", "Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Æ"),
 ];
 
 fn number(place: usize) -> u64 {

@@ -104,7 +104,9 @@ async fn numbers_and_names_are_masked_in_the_log() {
     kari_is_known(&lab).await;
     lab.ring(Invite::from("+46701234567").named("OSLO")).await;
     let log = lab.nameplate.log();
-    for secret in ["22334455", "46701234567", "Kari", "Nordmann", "OSLO", CRM_PASSWORD, lab.asterisk.ari_password()] {
+    for secret in
+        ["22334455", "46701234567", "Kari", "Nordmann", "OSLO", CRM_PASSWORD, lab.asterisk.ari_password()]
+    {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
     assert!(log.contains("+4670•••••67"), "{log}");

@@ -88,7 +88,8 @@ impl Asterisk {
         let user = (name.to_owned(), password.to_owned());
         let mut asterisk = Self { place, sip, http, user, process };
         asterisk.wait_booted();
-        let clash = ["Address already in use", "Address in use"].iter().any(|words| asterisk.log().contains(words));
+        let clash =
+            ["Address already in use", "Address in use"].iter().any(|words| asterisk.log().contains(words));
         (!clash).then_some(asterisk)
     }
 
@@ -100,7 +101,8 @@ impl Asterisk {
             if socket.exists() && self.cli("core waitfullybooted").contains("fully booted") {
                 return;
             }
-            let ended = self.place.host.join("ended").exists() || !matches!(self.process.try_wait(), Ok(None));
+            let ended =
+                self.place.host.join("ended").exists() || !matches!(self.process.try_wait(), Ok(None));
             if ended || Instant::now() > deadline {
                 let console = fs::read_to_string(self.place.host.join("console")).unwrap_or_default();
                 let what = if ended { "ended" } else { "is not fully booted" };
@@ -218,7 +220,8 @@ impl Root {
     /// Asks `setup.sh`, once a version in each test program.
     fn of(version: Option<&str>) -> Self {
         static KNOWN: Mutex<Vec<(String, Root)>> = Mutex::new(Vec::new());
-        let version = version.map_or_else(|| env::var("NAMEPLATE_LAB_VERSION").unwrap_or("22".into()), str::to_owned);
+        let version =
+            version.map_or_else(|| env::var("NAMEPLATE_LAB_VERSION").unwrap_or("22".into()), str::to_owned);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, root)) = known.iter().find(|(of, _)| *of == version) {
             return root.clone();
@@ -414,8 +417,9 @@ fn remove_abandoned(tmp: &Path) {
     for entry in fs::read_dir(tmp).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let test = name.strip_prefix("nameplate-").and_then(|rest| rest.split('-').next());
-        let gone =
-            test.and_then(|id| id.parse::<u32>().ok()).is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists());
+        let gone = test
+            .and_then(|id| id.parse::<u32>().ok())
+            .is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists());
         let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
         if gone && age.is_some_and(|age| age > Duration::from_secs(60 * 60)) {
             let _ = fs::remove_dir_all(entry.path());

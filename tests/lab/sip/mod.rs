@@ -27,7 +27,7 @@ pub mod ring;
 mod checks;
 
 pub use caller::{Call, Caller, Invite};
-pub use load::{Load, Report};
-pub use message::{Address, Message, Start};
+pub use load::Load;
+pub use message::{Address, Message};
 pub use phone::{Behaviour, Phone};
 pub use ring::{Ring, RingState};

@@ -1,0 +1,32 @@
+# Two commands do everything on a Debian machine with Rust (root or sudo):
+#
+#   make demo     eight calls on a real Asterisk, with the names that a softphone shows
+#   make test     all checks and tests
+#
+# What they need from Debian, Asterisk in a root of its own included, tests/lab/setup.sh installs at the first run.
+
+.PHONY: demo test bench lab
+.DEFAULT_GOAL := demo
+
+export CARGO_TERM_PROGRESS_WHEN ?= auto
+
+demo:
+	@tests/lab/setup.sh 22 >/dev/null
+	@echo "building … (a few minutes at the first time)"
+	@cargo build --release --locked --quiet
+	@cargo test --release --locked --quiet --test demo
+
+test: lab
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	cargo test --locked --no-fail-fast
+
+# Speed and size of what is on a call's way, each beside something to compare with.
+bench:
+	cargo bench --locked
+
+# The Asterisks that the tests run on: 22, and 16 as the oldest that is still met.
+lab:
+	@tests/lab/setup.sh 22 >/dev/null
+	@tests/lab/setup.sh 16 >/dev/null
