@@ -13,7 +13,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= auto
 demo:
 	@tests/lab/setup.sh 22 >/dev/null
 	@echo "building … (a few minutes at the first time)"
-	@cargo build --release --locked --quiet
+	@cargo test --release --locked --no-run --test demo
 	@cargo test --release --locked --quiet --test demo
 
 test: lab

@@ -16,6 +16,7 @@ mod hangup_leaves_nothing_behind;
 mod hostile_names_arrive_clean;
 mod known_names_stay;
 mod old_asterisk_is_served_over_http;
+mod outside_lines_show_the_providers_name;
 mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;
 mod stranger_rings_unchanged;
