@@ -26,9 +26,14 @@ use value::secret;
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/nameplate/nameplate.toml";
 
+/// Where the lists are kept.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/nameplate";
+
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Config {
+    /// `state_dir`: where the lists are kept.
+    pub state_dir: PathBuf,
     /// `[log]`
     pub log: logging::Settings,
     /// `[names]`
@@ -60,6 +65,7 @@ impl Config {
         let reader = Reader { place, folder: path.parent().unwrap_or(Path::new("")) };
         let pbx = Pbx { id: 0, numbers };
         Ok(Self {
+            state_dir: file.state_dir.map_or_else(|| DEFAULT_STATE_DIR.into(), |path| reader.path(path)),
             log: logging::Settings { format: file.log.format, mask: file.log.mask },
             style: Style {
                 person: file.names.person.0,
@@ -80,6 +86,9 @@ struct Reader<'a> {
     /// Relative paths begin here.
     folder: &'a Path,
 }
+
+/// How often a whole set is asked for.
+const DAY: Duration = Duration::from_hours(24);
 
 impl Reader<'_> {
     fn path(&self, path: PathBuf) -> PathBuf {
@@ -110,6 +119,7 @@ impl Reader<'_> {
                 return Err(wrong("`name` is another source's too; names are unique".into()));
             }
             let refresh = table.refresh.as_ref().map(|period| period.0.0);
+            let full_refresh = table.full_refresh.as_ref().map_or(DAY, |period| period.0.0);
             let (kind, refresh, origin) = match table.kind {
                 file::Type::Csv => {
                     let file = self.csv(table, country).map_err(wrong)?;
@@ -128,7 +138,7 @@ impl Reader<'_> {
                 origins.push(origin);
             }
             let group = u16::try_from(group).unwrap_or(u16::MAX);
-            sources.push(source::Settings { name, kind, refresh, group });
+            sources.push(source::Settings { name, kind, refresh, full_refresh, group });
         }
         Ok(sources)
     }
@@ -160,7 +170,7 @@ impl Reader<'_> {
             table.auth.ok_or("`auth` is missing: { type = \"basic\", username = …, password_file = … }")?;
         let year = Duration::from_hours(365 * 24);
         Ok(superoffice::Settings {
-            api: api.0.0,
+            api: without_slash(api.0.0),
             credential: self.credential(auth)?,
             language: table.language.map_or_else(|| "en".into(), |language| language.0.0),
             window_past: table.window_past.map_or(year, |period| period.0.0),
@@ -219,6 +229,13 @@ impl Reader<'_> {
         }
         Ok(asterisks)
     }
+}
+
+/// Two spellings of one WebAPI are one: `…/api/` and `…/api`.
+fn without_slash(mut url: reqwest::Url) -> reqwest::Url {
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    url
 }
 
 /// An error for the first key that is there and belongs to the other type of source.

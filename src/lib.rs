@@ -19,6 +19,7 @@
 //!
 //! - [`cli`]: arguments in, exit status out
 //! - [`config`]: the TOML file
+//! - [`control`]: how commands ask the running service
 //! - [`serve`]: what is started, wired and stopped
 //! - [`backoff`], [`logging`], [`mask`], [`secret`], [`tls`]: small, used by all
 //!
@@ -29,6 +30,7 @@ pub mod asterisk;
 pub mod backoff;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod directory;
 pub mod entry;
 pub mod logging;

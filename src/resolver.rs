@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use lru::LruCache;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::directory::{Choice, Directory, Found};
 use crate::name::{Name, Parts, Style};
@@ -31,6 +32,8 @@ pub struct Pbx {
 pub struct Resolver {
     style: Style,
     current: ArcSwap<Epoch>,
+    /// Whether there has been a directory at all.
+    filled: watch::Sender<bool>,
 }
 
 /// A directory and the answers given from it: swapped as one value, so that no answer outlives its directory.
@@ -51,12 +54,20 @@ impl Resolver {
     /// A resolver that knows nobody yet, and writes names in this style.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, current: ArcSwap::from_pointee(Epoch::new(Directory::default())) }
+        let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
+        Self { style, current, filled: watch::Sender::new(false) }
     }
 
     /// Puts a new directory in place of the old one. Calls in hand finish with the one they began with.
     pub fn swap(&self, directory: Directory) {
         self.current.store(Arc::new(Epoch::new(directory)));
+        self.filled.send_replace(true);
+    }
+
+    /// Waits for the first directory. Before it nobody should be asked in: every caller would be a stranger.
+    pub async fn filled(&self) {
+        // The sender is ours, so that waiting can't fail.
+        let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
     }
 
     /// How many numbers are known now.
@@ -100,7 +111,9 @@ impl Resolver {
             .find_map(|(reading, place)| Some((directory.find(reading.number)?, place)));
         resolution.readings = outcomes(&readings, found.as_ref().map(|(_, place)| *place));
         if let Some((found, place)) = found {
-            resolution.certainty = Some(if place == 0 { Certainty::Exact } else { Certainty::Reading });
+            // Where a number is one with and without a leading zero, the CRM's may be the other: it has lost its zeros.
+            let certain = place == 0 && readings.get(place).is_some_and(|reading| !reading.zeros_matter);
+            resolution.certainty = Some(if certain { Certainty::Exact } else { Certainty::Reading });
             resolution.number = resolution.readings.get(place).map(|reading| reading.number.clone());
             self.fill(&mut resolution, &found);
         }
@@ -203,7 +216,7 @@ pub enum Reason {
 pub enum Certainty {
     /// The most likely reading of the digits is known.
     Exact,
-    /// A less likely reading of the digits is known.
+    /// A less likely reading of the digits is known, or one that differs from another number in lost zeros only.
     Reading,
 }
 
@@ -316,8 +329,9 @@ mod tests {
     use crate::number::Number;
 
     fn directory(entries: Vec<Entry>) -> Directory {
-        let list = List::new(entries);
-        merge(&["crm".into()], &[Listed { source: 0, group: 0, list: &list }]).unwrap()
+        let list: List = entries.into_iter().collect();
+        merge(&["crm".into()], vec![Listed { source: 0, group: 0, entries: Box::new(list.entries()) }])
+            .unwrap()
     }
 
     fn kari(national: u64) -> Entry {
@@ -388,6 +402,18 @@ mod tests {
         assert_eq!(resolver.resolve(&norway(0), None, "22334455").status, Status::Found);
         assert_eq!(resolver.resolve(&norway(0), sweden, "22334455").status, Status::NotFound);
         assert_eq!(resolver.resolve(&norway(0), sweden, "004722334455").status, Status::Found);
+    }
+
+    #[test]
+    fn a_zero_that_the_crm_may_have_lost_makes_it_less_certain() {
+        let resolver = Resolver::new(Style::default());
+        let italian = Entry { number: Number::new(39, 331_123_456).unwrap(), ..kari(1) };
+        resolver.swap(directory(vec![italian, kari(22_334_455)]));
+        let certainty = |caller| resolver.resolve(&norway(0), None, caller).certainty;
+        // Both +39 331 123456 and +39 0331 123456 are numbers.
+        assert_eq!(certainty("+390331123456"), Some(Certainty::Reading));
+        assert_eq!(certainty("+39331123456"), Some(Certainty::Reading));
+        assert_eq!(certainty("+4722334455"), Some(Certainty::Exact));
     }
 
     #[test]

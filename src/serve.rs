@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::asterisk::ari;
 use crate::config::Config;
 use crate::resolver::Resolver;
-use crate::{number, refresh, tls};
+use crate::{control, number, refresh, tls};
 
 /// How long calls in hand may take after `shutdown`.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -30,9 +30,17 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
 
     let resolver = Arc::new(Resolver::new(config.style));
     let tasks = TaskTracker::new();
-    refresh::start(&config.sources, &resolver, &tasks, &shutdown)?;
+    // What is on disk is in place when this returns: before the first question to a CRM, and before Asterisk may ask.
+    let handle = refresh::start(&config.sources, &config.state_dir, &resolver, &tasks, &shutdown).await?;
+    control::start(&handle, &config.state_dir, &tasks, &shutdown);
+    // Before there is a directory, "not found" would be untrue: Asterisk finds nobody to ask, and its calls go on.
     for asterisk in config.asterisks {
-        tasks.spawn(ari::run(asterisk, Arc::clone(&resolver), shutdown.clone()));
+        let (resolver, shutdown) = (Arc::clone(&resolver), shutdown.clone());
+        tasks.spawn(async move {
+            if shutdown.run_until_cancelled(resolver.filled()).await.is_some() {
+                ari::run(asterisk, resolver, shutdown).await;
+            }
+        });
     }
 
     shutdown.cancelled().await;

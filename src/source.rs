@@ -2,13 +2,13 @@
 
 pub mod csv;
 pub mod superoffice;
-mod unusable;
+mod unusable_records;
 
-pub use unusable::Unusable;
+pub use unusable_records::UnusableRecords;
 
 use std::time::Duration;
 
-use crate::entry::Entry;
+use crate::directory::list::Collector;
 
 /// How many sources there may be: a directory names them in 16 bits.
 pub const MAX: usize = 1000;
@@ -22,8 +22,42 @@ pub struct Settings {
     pub kind: Kind,
     /// How often it is asked.
     pub refresh: Duration,
+    /// How often the whole set is asked for, though nothing seems to have changed.
+    pub full_refresh: Duration,
     /// Lists of one group are judged together; groups are counted from 0 in the order of the file.
     pub group: u16,
+}
+
+/// Which of a source's lists: what one call to it returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ListId {
+    /// The CRM's selection; none for what the user of the credential may be interested in.
+    pub selection: Option<u32>,
+}
+
+impl ListId {
+    /// The list's name, where its source has the name `source`.
+    #[must_use]
+    pub fn name(self, source: &str) -> String {
+        match self.selection {
+            Some(selection) => format!("{source}-{selection}"),
+            None => source.to_owned(),
+        }
+    }
+}
+
+impl Settings {
+    /// The lists of this source.
+    #[must_use]
+    pub fn lists(&self) -> Vec<ListId> {
+        vec![ListId::default()]
+    }
+
+    /// A mark of what is asked for: another api, user or selection has another one.
+    #[must_use]
+    pub fn fingerprint(&self, _list: ListId) -> u64 {
+        0
+    }
 }
 
 /// The type of a source.
@@ -48,9 +82,9 @@ pub enum Fetched {
 #[derive(Debug, Default)]
 pub struct Delivery {
     /// The usable records, in the source's order.
-    pub entries: Vec<Entry>,
+    pub entries: Collector,
     /// The others, counted.
-    pub unusable: Unusable,
+    pub unusable: UnusableRecords,
     /// What to send to learn whether the set has changed since: SuperOffice's hash; empty for none.
     pub hash: String,
 }
@@ -75,8 +109,8 @@ impl Source {
         })
     }
 
-    /// Asks for the list. `hash` is that of the last delivery; empty to get the whole set in any case.
-    pub async fn fetch(&self, hash: &str) -> anyhow::Result<Fetched> {
+    /// Asks for a list. `hash` is that of its last delivery; empty to get the whole set in any case.
+    pub async fn fetch(&self, _list: ListId, hash: &str) -> anyhow::Result<Fetched> {
         match self {
             Self::SuperOffice(client) => Ok(client.fetch(hash).await?),
             Self::Csv(file) => Ok(file.fetch(hash).await?),

@@ -15,6 +15,8 @@ mod every_call_of_a_rush_has_its_name;
 mod hangup_leaves_nothing_behind;
 mod hostile_names_arrive_clean;
 mod known_names_stay;
+mod lists_are_steered;
+mod macro_skips_the_lookup;
 mod old_asterisk_is_served_over_http;
 mod outside_lines_show_the_providers_name;
 mod service_absent_rings_at_once;

@@ -22,7 +22,8 @@ pub(super) struct Arguments {
 pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "warn");
     tls::install();
-    let directory = super::runtime()?.block_on(refresh::once(&config.sources))?;
+    let directory =
+        super::runtime()?.block_on(refresh::alone::directory(&config.sources, &config.state_dir))?;
     let resolver = Resolver::new(config.style.clone());
     resolver.swap(directory);
     let resolution = resolver.resolve(&config.pbx, None, &arguments.number);

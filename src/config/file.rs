@@ -15,6 +15,7 @@ use crate::number::Country;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    pub(super) state_dir: Option<PathBuf>,
     #[serde(default)]
     pub(super) log: Log,
     pub(super) numbers: Numbers,
@@ -91,6 +92,7 @@ pub(super) struct Source {
     #[serde(rename = "type")]
     pub(super) kind: Type,
     pub(super) refresh: Option<Parsed<Period>>,
+    pub(super) full_refresh: Option<Parsed<Period>>,
     // superoffice
     pub(super) api: Option<Parsed<HttpUrl>>,
     pub(super) auth: Option<Auth>,

@@ -73,6 +73,8 @@ fn every_key_has_its_effect() {
 fn sources_of_one_superoffice_form_one_group() {
     let auth = "auth = { type = \"basic\", username = \"u\", password = \"p\" }\n";
     let second = CRM.replace("sales", "service");
+    // The same WebAPI, spelled otherwise.
+    let second = second.replace("/api\"", "/api/\"");
     let other = CRM.replace("sales", "other").replace("crm.example", "crm2.example");
     let config = parse(&format!("{HEAD}{CRM}{auth}{CSV}{second}{auth}{other}{auth}")).unwrap();
     let groups: Vec<_> = config.sources.iter().map(|source| source.group).collect();

@@ -3,9 +3,11 @@
 //! - [`Client`] asks `POST {api}/v1/Agents/Pocket/GetMyCallerIDs`
 //! - [`credential`] is what a request is signed with
 //! - [`error`] says what went wrong, in words that an administrator can act on
+//! - `body` hands the answer to the thread that parses it
 //! - `answer` reads the collection as a stream, record by record; `record` makes an entry of each
 
 mod answer;
+mod body;
 pub mod credential;
 pub mod error;
 mod record;
@@ -14,12 +16,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
 use serde::Serialize;
-use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::Fetched;
 use crate::number::Country;
@@ -130,10 +130,10 @@ impl Client {
 
     /// Reads the answer off the threads that serve calls: parsing is work, and the reader blocks.
     async fn read(&self, response: Response, hash: &str) -> Result<Fetched, FetchError> {
-        let body = StreamReader::new(response.bytes_stream().map_err(std::io::Error::other));
-        let body = SyncIoBridge::new(body);
+        let (pump, body) = body::channel();
         let (limit, country) = (self.settings.max_answer, self.settings.country);
-        let answer = tokio::task::spawn_blocking(move || answer::read(body, limit, country)).await;
+        let answer = tokio::task::spawn_blocking(move || answer::read(body, limit, country));
+        let ((), answer) = tokio::join!(pump.run(response), answer);
         match answer.map_err(|_| FetchError::Interrupted)?? {
             Answer::NoSet => no_set(hash),
             Answer::Set(delivery) => Ok(Fetched::Entries(delivery)),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need and a plain Debian 12 or 13 does not have: a C compiler for the crates, SIPp,
+# What the tests need and a plain Debian 12 or 13 does not have: a C compiler for the crates,
 # and a real Asterisk. Debian's own suite has no Asterisk package, so one is taken from another
 # suite into a root of its own, below the user's cache, where it changes nothing on the machine.
 #
@@ -35,7 +35,6 @@ need() { # command or file, package
 need cc gcc
 need make make
 need /usr/include/stdlib.h libc6-dev
-need sipp sip-tester
 need unshare util-linux
 if [ -z "${NAMEPLATE_ASTERISK:-}" ]; then
     need mmdebstrap mmdebstrap
