@@ -56,7 +56,7 @@ enum Command {
 }
 
 const LONG_ABOUT: &str = "\
-Puts a name on every incoming phone call. Nameplate keeps the caller ids of SuperOffice CRM and of CSV files in
+Puts a name on every incoming phone call. Nameplate keeps the caller ids of SuperOffice CRM and of CSV files in \
 memory, and when Asterisk says who is calling it answers with the person's and company's name.";
 
 const AFTER_HELP: &str = "\

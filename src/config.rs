@@ -32,6 +32,8 @@ pub const DEFAULT_STATE_DIR: &str = "/var/lib/nameplate";
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Config {
+    /// The file.
+    pub path: PathBuf,
     /// `state_dir`: where the lists are kept.
     pub state_dir: PathBuf,
     /// `[log]`
@@ -54,6 +56,15 @@ impl Config {
         Self::parse(path, &text)
     }
 
+    /// Whether the service could run with it: without an `[[asterisk]]` nobody would ask it for names.
+    pub fn check_for_service(&self) -> Result<(), ConfigError> {
+        if self.asterisks.is_empty() {
+            let place = Place { path: &self.path, text: "" };
+            return Err(place.whole("there is no [[asterisk]]: nobody would ask for names"));
+        }
+        Ok(())
+    }
+
     /// Reads `text`, which stands in the file at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let place = Place { path, text };
@@ -65,6 +76,7 @@ impl Config {
         let reader = Reader { place, folder: path.parent().unwrap_or(Path::new("")) };
         let pbx = Pbx { id: 0, numbers };
         Ok(Self {
+            path: path.to_owned(),
             state_dir: file.state_dir.map_or_else(|| DEFAULT_STATE_DIR.into(), |path| reader.path(path)),
             log: logging::Settings { format: file.log.format, mask: file.log.mask },
             style: Style {

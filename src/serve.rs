@@ -18,7 +18,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Runs the service until `shutdown`. Fails only before it has begun.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "nameplate starts");
-    anyhow::ensure!(!config.asterisks.is_empty(), "there is no [[asterisk]]: nobody would ask for names");
     tls::install();
 
     // The first call must not wait for the numbering plans to be read.

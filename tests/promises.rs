@@ -11,6 +11,7 @@ mod command_line_helps;
 mod connection_comes_back;
 mod dialplan_goes_on;
 mod direct_style_sets_name;
+mod documented_dialplan_works;
 mod every_call_of_a_rush_has_its_name;
 mod hangup_leaves_nothing_behind;
 mod hostile_names_arrive_clean;

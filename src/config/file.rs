@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    App, Delimiter, HttpUrl, Label, Language, MaxBytes, Parsed, Period, Prefixes, SecretText, Size,
+    App, AriUrl, Delimiter, HttpUrl, Label, Language, MaxBytes, Parsed, Period, Prefixes, SecretText, Size,
 };
 use crate::logging::Format;
 use crate::name::{MAX_BYTES, Template};
@@ -131,7 +131,7 @@ pub(super) enum Scheme {
 #[serde(deny_unknown_fields)]
 pub(super) struct Asterisk {
     pub(super) name: Parsed<Label>,
-    pub(super) url: Parsed<HttpUrl>,
+    pub(super) url: Parsed<AriUrl>,
     pub(super) username: String,
     pub(super) password: Option<SecretText>,
     pub(super) password_file: Option<PathBuf>,

@@ -84,7 +84,16 @@ fn sources_of_one_superoffice_form_one_group() {
 #[test]
 fn an_error_names_the_place_the_value_and_what_is_allowed() {
     for (text, said) in [
-        (String::new(), "missing field `numbers`"),
+        (String::new(), "there is no [numbers] with the country of this PBX"),
+        (
+            format!("{HEAD}{CSV}[asterisk]\nname = \"pbx1\"\n"),
+            ":7: `[asterisk]`: a table of which there may be several",
+        ),
+        (
+            format!("[numbers]\ncountry = NO\n{CSV}"),
+            ":2: `country`: this is no number; a text stands in quotes",
+        ),
+        (format!("{HEAD}{CSV}{}", PBX.replace(":8088", ":8088/ari")), "`url`: `http://127.0.0.1:8088/ari`"),
         (HEAD.into(), "there is no [[source]]"),
         (format!("[numbers]\ncountry = \"NX\"\n{CSV}"), ":2: `country`: "),
         (format!("{HEAD}{CSV}refesh = \"5m\"\n"), ":7: unknown key `refesh`: did you mean `refresh`?"),

@@ -148,6 +148,24 @@ impl FromStr for HttpUrl {
     }
 }
 
+/// The address of Asterisk's HTTP server.
+#[derive(Clone, Debug)]
+pub(super) struct AriUrl(pub(super) Url);
+
+impl FromStr for AriUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let HttpUrl(url) = text.parse()?;
+        if url.path().trim_end_matches('/').ends_with("/ari") {
+            return Err(format!(
+                "`{text}`: /ari is added by nameplate; allowed are forms like http://127.0.0.1:8088"
+            ));
+        }
+        Ok(Self(url))
+    }
+}
+
 /// A language, ISO 639-1, with or without a region: `en`, `nb-NO`.
 #[derive(Clone, Debug)]
 pub(super) struct Language(pub(super) String);

@@ -14,11 +14,14 @@ use crate::source::{Fetched, Kind, Settings, Source, UnusableRecords};
 
 /// The directory of what is there: the lists on disk and the CSV files as they are. A list that has no file yet is
 /// asked for, and not written. A source that fails is reported; it is an error when all do.
-pub async fn directory(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Directory> {
+///
+/// Gives the directory, and the lists that could not be asked.
+pub async fn directory(sources: &[Settings], state_dir: &Path) -> anyhow::Result<(Directory, Vec<String>)> {
     let store = Store::new(state_dir);
     let places = places(sources);
     let mut found: Vec<Kept> = Vec::new();
     let mut failures = Vec::new();
+    let mut missing = Vec::new();
     for place in &places {
         let Some(settings) = sources.get(place.source) else { continue };
         let kept = match &settings.kind {
@@ -32,6 +35,7 @@ pub async fn directory(sources: &[Settings], state_dir: &Path) -> anyhow::Result
             Kept::Nothing => match fetch(settings, place).await {
                 Ok(kept) => kept,
                 Err(error) => {
+                    missing.push(place.name.clone());
                     failures.push(format!("source {}: {error:#}", place.name));
                     Kept::Nothing
                 }
@@ -55,7 +59,7 @@ pub async fn directory(sources: &[Settings], state_dir: &Path) -> anyhow::Result
             Ok(merge(&names, listed)?)
         }
     });
-    built.await?
+    Ok((built.await??, missing))
 }
 
 async fn fetch(settings: &Settings, place: &super::Place) -> anyhow::Result<Kept> {

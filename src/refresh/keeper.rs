@@ -182,6 +182,9 @@ impl<Q: Question> Keeper<Q> {
         self.kept = kept;
         let changes = changes.unwrap_or_default();
         info!(list = %self.name, entries = count, unusable = self.unusable.total(), "new list: {changes}");
+        if count == 0 {
+            warn!(list = %self.name, "the list is empty: nobody is known by it");
+        }
         Ok(Outcome::New { count, changes })
     }
 

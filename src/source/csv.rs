@@ -155,6 +155,10 @@ impl Columns {
         if line.iter().any(|field| std::str::from_utf8(field).is_err()) {
             return Err(unusable("not_utf8", "it is not UTF-8: save the file in that encoding".into()));
         }
+        // A quote that is not closed swallows the lines behind it, and with them other people's numbers.
+        if line.iter().any(|field| field.contains(&b'\n')) {
+            return Err(unusable("quote", "a field has a line break: is a quote not closed?".into()));
+        }
         if line.len() > self.places.len() {
             let what = format!("{} columns where the header has {}", line.len(), self.places.len());
             return Err(unusable("columns", what));
@@ -238,12 +242,13 @@ mod tests {
                   22334461,short\n",
             )
             .unwrap();
-        assert_eq!(delivery.entries.len(), 3);
-        assert_eq!(delivery.unusable.total(), 5);
+        assert_eq!(delivery.entries.len(), 2);
+        assert_eq!(delivery.unusable.total(), 6);
         let report = delivery.unusable.to_string();
         for said in [
             "line 3: number",
             "line 4: neither",
+            "line 5: a field has a line break",
             "line 7: person_id `x12`",
             "line 8: it is not UTF-8",
             "line 9: 5 columns",

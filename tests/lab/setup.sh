@@ -14,8 +14,17 @@ set -euo pipefail
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+# Debian leaves these out of an ordinary user's PATH.
+PATH=$PATH:/usr/sbin:/sbin
+
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "root or sudo is needed here; or run it once as root with NAMEPLATE_LAB_CACHE=/some/shared/folder"
+    fi
 }
 
 version=${1:-22}
@@ -88,7 +97,7 @@ if ! present; then
         [ -z "$proxy" ] || options+=(--aptopt="Acquire::$scheme::Proxy \"$proxy\"")
     done
 
-    say "Asterisk $version from Debian $suite … 40 s, once"
+    say "Asterisk $version from Debian $suite … one to two minutes, once"
     new=$root.new
     trap 'as_root rm -rf --one-file-system "$new" "$new.log"' EXIT
     as_root rm -rf --one-file-system "$new" # of a run that was killed: we have the lock
