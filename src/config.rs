@@ -20,6 +20,7 @@ use crate::number::{self, Country};
 use crate::resolver::Pbx;
 use crate::source::superoffice::credential::Credential;
 use crate::source::{self, csv, superoffice};
+use crate::web;
 use error::Place;
 use value::secret;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub sources: Vec<source::Settings>,
     /// `[[asterisk]]`
     pub asterisks: Vec<ari::Settings>,
+    /// `[web]`; without it nothing listens.
+    pub web: Option<web::Settings>,
 }
 
 impl Config {
@@ -69,6 +72,7 @@ impl Config {
             },
             sources: reader.sources(file.source, pbx.numbers.country)?,
             asterisks: reader.asterisks(file.asterisk, &pbx.numbers)?,
+            web: file.web.map(|table| reader.web(table)).transpose()?,
             pbx,
         })
     }
@@ -218,6 +222,20 @@ impl Reader<'_> {
             });
         }
         Ok(asterisks)
+    }
+
+    fn web(&self, table: toml::Spanned<file::Web>) -> Result<web::Settings, ConfigError> {
+        let at = table.span().start;
+        let table = table.into_inner();
+        let file = table.token_file.map(|path| self.path(path));
+        let token = if table.token.is_none() && file.is_none() && table.token_env.is_none() {
+            Ok(None)
+        } else {
+            secret("token", table.token, file, table.token_env).map(Some)
+        };
+        token
+            .and_then(|token| web::Settings::try_new(table.listen.0.0, token))
+            .map_err(|what| self.place.at(at, &format!("[web]: {what}")))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::backoff::{Backoff, jittered};
 use crate::directory::Directory;
 use crate::directory::list::List;
 use crate::directory::merge::{Listed, TooLarge, merge};
+use crate::metrics::{self, Metrics};
 use crate::resolver::Resolver;
 use crate::source::{Delivery, Fetched, Settings, Source, Unusable};
 
@@ -25,6 +26,7 @@ const QUEUE: usize = 16;
 pub fn start(
     sources: &[Settings],
     resolver: &Arc<Resolver>,
+    metrics: &Metrics,
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
@@ -38,6 +40,7 @@ pub fn start(
             count: 0,
             unusable: Unusable::default(),
             lists: send.clone(),
+            metrics: metrics.source(&settings.name),
         };
         let shutdown = shutdown.clone();
         tasks.spawn(async move { shutdown.run_until_cancelled(schedule.run()).await });
@@ -67,6 +70,7 @@ struct Schedule {
     /// As reported last.
     unusable: Unusable,
     lists: mpsc::Sender<NewList>,
+    metrics: metrics::Source,
 }
 
 impl Schedule {
@@ -84,6 +88,7 @@ impl Schedule {
                     jittered(self.settings.refresh)
                 }
                 Err(error) => {
+                    self.metrics.failed();
                     let wait = backoff.next_wait();
                     let said = format!("{error:#}");
                     // Once: the same failure at each try would bury the others.
@@ -104,6 +109,7 @@ impl Schedule {
         match self.source.fetch(&self.hash).await? {
             Fetched::Unchanged => {
                 debug!(source = %self.settings.name, "unchanged");
+                self.metrics.unchanged();
                 Ok(())
             }
             Fetched::Entries(delivery) => self.take(delivery).await,
@@ -125,6 +131,7 @@ impl Schedule {
         self.unusable = delivery.unusable;
         self.hash = delivery.hash;
         self.count = count;
+        self.metrics.taken();
         // Nobody receives only when the service is stopping.
         let _ = self.lists.send((self.place, list)).await;
         Ok(())
