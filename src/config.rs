@@ -20,6 +20,7 @@ use crate::number::{self, Country};
 use crate::resolver::Pbx;
 use crate::source::superoffice::credential::Credential;
 use crate::source::{self, csv, superoffice};
+use crate::web;
 use error::Place;
 use value::secret;
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub sources: Vec<source::Settings>,
     /// `[[asterisk]]`
     pub asterisks: Vec<ari::Settings>,
+    /// `[web]`; without it nothing listens.
+    pub web: Option<web::Settings>,
 }
 
 impl Config {
@@ -56,11 +59,11 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// Whether the service could run with it: without an `[[asterisk]]` nobody would ask it for names.
+    /// Whether the service could run with it: without an `[[asterisk]]` and `[web]` nobody would ask it for names.
     pub fn check_for_service(&self) -> Result<(), ConfigError> {
-        if self.asterisks.is_empty() {
+        if self.asterisks.is_empty() && self.web.is_none() {
             let place = Place { path: &self.path, text: "" };
-            return Err(place.whole("there is no [[asterisk]]: nobody would ask for names"));
+            return Err(place.whole("there is neither an [[asterisk]] nor [web]: nobody would ask for names"));
         }
         Ok(())
     }
@@ -87,6 +90,7 @@ impl Config {
             },
             sources: reader.sources(file.source, pbx.numbers.country)?,
             asterisks: reader.asterisks(file.asterisk, &pbx.numbers)?,
+            web: file.web.map(|table| reader.web(table)).transpose()?,
             pbx,
         })
     }
@@ -240,6 +244,20 @@ impl Reader<'_> {
             });
         }
         Ok(asterisks)
+    }
+
+    fn web(&self, table: toml::Spanned<file::Web>) -> Result<web::Settings, ConfigError> {
+        let at = table.span().start;
+        let table = table.into_inner();
+        let file = table.token_file.map(|path| self.path(path));
+        let token = if table.token.is_none() && file.is_none() && table.token_env.is_none() {
+            Ok(None)
+        } else {
+            secret("token", table.token, file, table.token_env).map(Some)
+        };
+        token
+            .and_then(|token| web::Settings::try_new(table.listen.0.0, token))
+            .map_err(|what| self.place.at(at, &format!("[web]: {what}")))
     }
 }
 

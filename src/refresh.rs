@@ -30,6 +30,7 @@ use tracing::{error, info, warn};
 
 use crate::directory::Directory;
 use crate::directory::merge::{Listed, MergeError, merge};
+use crate::metrics::Metrics;
 use crate::resolver::Resolver;
 use crate::source::{ListId, Settings, Source};
 use keeper::{Keeper, ListOf, Outcome};
@@ -117,6 +118,7 @@ pub async fn start(
     sources: &[Settings],
     state_dir: &Path,
     resolver: &Arc<Resolver>,
+    metrics: &Metrics,
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Handle> {
@@ -156,6 +158,7 @@ pub async fn start(
             changed: changed.clone(),
             orders: receive_orders,
             status: Arc::clone(&status),
+            metrics: metrics.source(&settings.name),
         };
         lists.push(Steered { name: at.name.clone(), source: settings.name.clone(), orders, status });
         let shutdown = shutdown.clone();

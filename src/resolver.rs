@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::directory::{Choice, Directory, Found};
+use crate::metrics;
 use crate::name::{Name, Parts, Style};
 use crate::number::{self, Country, Fit, Reading, Rule};
 
@@ -34,6 +35,7 @@ pub struct Resolver {
     current: ArcSwap<Epoch>,
     /// Whether there has been a directory at all.
     filled: watch::Sender<bool>,
+    metrics: metrics::Directory,
 }
 
 /// A directory and the answers given from it: swapped as one value, so that no answer outlives its directory.
@@ -54,13 +56,21 @@ impl Resolver {
     /// A resolver that knows nobody yet, and writes names in this style.
     #[must_use]
     pub fn new(style: Style) -> Self {
+        Self::counted(style, metrics::Directory::default())
+    }
+
+    /// As [`Resolver::new`], with counters that somebody reads.
+    #[must_use]
+    pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
         let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
-        Self { style, current, filled: watch::Sender::new(false) }
+        Self { style, current, filled: watch::Sender::new(false), metrics }
     }
 
     /// Puts a new directory in place of the old one. Calls in hand finish with the one they began with.
     pub fn swap(&self, directory: Directory) {
+        let numbers = directory.len();
         self.current.store(Arc::new(Epoch::new(directory)));
+        self.metrics.placed(numbers);
         self.filled.send_replace(true);
     }
 
@@ -88,11 +98,17 @@ impl Resolver {
         let mut room = [0; KEY_BYTES];
         let key = key(&mut room, pbx.id, country, caller);
         if let Some(kept) = epoch.answers.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+            self.metrics.hit();
             return Arc::clone(kept);
         }
+        self.metrics.miss();
         let resolution = Arc::new(self.resolve_in(&epoch.directory, pbx, country, caller));
         let mut answers = epoch.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.put(key.into(), Arc::clone(&resolution));
+        let replaced = answers.push(key.into(), Arc::clone(&resolution));
+        // The same key comes back where another call has kept its answer meanwhile.
+        if replaced.is_some_and(|(old, _)| old.as_ref() != key) {
+            self.metrics.evicted();
+        }
         resolution
     }
 
@@ -194,6 +210,16 @@ pub enum Status {
     NotFound,
     /// There was nothing to look for.
     Skipped,
+}
+
+impl From<Status> for metrics::Outcome {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Found => Self::Found,
+            Status::NotFound => Self::NotFound,
+            Status::Skipped => Self::Skipped,
+        }
+    }
 }
 
 /// Why there is no name.

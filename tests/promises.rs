@@ -22,7 +22,9 @@ mod old_asterisk_is_served_over_http;
 mod outside_lines_show_the_providers_name;
 mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;
+mod service_says_how_it_is;
 mod stranger_rings_unchanged;
+mod web_answers_lookups;
 mod withheld_number_is_not_looked_up;
 mod wrong_dialplan_loses_no_call;
 

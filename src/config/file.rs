@@ -6,7 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    App, AriUrl, Delimiter, HttpUrl, Label, Language, MaxBytes, Parsed, Period, Prefixes, SecretText, Size,
+    App, AriUrl, Delimiter, HttpUrl, Label, Language, Listen, MaxBytes, Parsed, Period, Prefixes, SecretText,
+    Size,
 };
 use crate::logging::Format;
 use crate::name::{MAX_BYTES, Template};
@@ -25,6 +26,7 @@ pub(super) struct File {
     pub(super) source: Vec<Spanned<Source>>,
     #[serde(default)]
     pub(super) asterisk: Vec<Spanned<Asterisk>>,
+    pub(super) web: Option<Spanned<Web>>,
 }
 
 #[derive(Deserialize)]
@@ -138,4 +140,13 @@ pub(super) struct Asterisk {
     pub(super) password_env: Option<String>,
     pub(super) app: Option<Parsed<App>>,
     pub(super) numbers: Option<OwnNumbers>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Web {
+    pub(super) listen: Parsed<Listen>,
+    pub(super) token: Option<SecretText>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) token_env: Option<String>,
 }

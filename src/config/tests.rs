@@ -49,6 +49,9 @@ fn every_key_has_its_effect() {
         {PBX}password_env = "ARI_PASSWORD"
         app = "nameplate-1"
         numbers = {{ country = "SE" }}
+        [web]
+        listen = "0.0.0.0:8480"
+        token_file = "web.token"
         "#
     );
     let config = parse(&text).unwrap();
@@ -67,6 +70,8 @@ fn every_key_has_its_effect() {
     let [pbx] = config.asterisks.as_slice() else { unreachable!("one PBX") };
     assert_eq!((pbx.app.as_str(), pbx.pbx.numbers.country.as_str()), ("nameplate-1", "SE"));
     assert_eq!(pbx.pbx.numbers.strip_prefixes, ["0"]);
+    let web = config.web.unwrap();
+    assert_eq!((web.listen().to_string().as_str(), web.has_token()), ("0.0.0.0:8480", true));
 }
 
 #[test]
@@ -129,7 +134,20 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
             format!("{HEAD}{CSV}{PBX}password = \"a\"\npassword_env = \"A\"\n"),
             "`password` is given in two ways",
         ),
-        (format!("{HEAD}{CSV}[web]\nlisten = \"127.0.0.1:8480\"\n"), "`web` is not served by this version"),
+        (format!("{HEAD}{CSV}[agi]\nlisten = \"127.0.0.1:4573\"\n"), "`agi` is not served by this version"),
+        (format!("{HEAD}{CSV}[web]\n"), ":7: missing field `listen`"),
+        (
+            format!("{HEAD}{CSV}[web]\nlisten = \"localhost\"\n"),
+            ":8: `listen`: `localhost` is no address with a port; allowed are forms like 127.0.0.1:8480",
+        ),
+        (
+            format!("{HEAD}{CSV}[web]\nlisten = \"0.0.0.0:8480\"\n"),
+            ":7: [web]: `listen` = \"0.0.0.0:8480\" is beyond loopback, where `token` is required",
+        ),
+        (
+            format!("{HEAD}{CSV}[web]\nlisten = \"[::1]:8480\"\ntoken = \"a\"\ntoken_env = \"A\"\n"),
+            ":7: [web]: `token` is given in two ways",
+        ),
         (format!("{HEAD}{CSV}[log]\nformat = \"xml\"\n"), "unknown variant `xml`, expected `text` or `json`"),
         (format!("{HEAD}{CSV}path = \"two\"\n"), "duplicate key"),
     ] {
@@ -146,6 +164,7 @@ fn an_error_never_shows_a_secret() {
         format!("{HEAD}{CSV}{PBX}password = \"1234567\n"),
         format!("{HEAD}{CSV}{PBX}password = [\"1234567\"]\n"),
         format!("{HEAD}{CSV}{PBX}pasword = \"1234567\"\n"),
+        format!("{HEAD}{CSV}[web]\nlisten = \"0.0.0.0:1\"\ntoken = 1234567\n"),
         format!("{HEAD}{CRM}auth = \"user:1234567\"\n"),
         format!("{HEAD}{CRM}auth = {{ type = \"basic\", username = \"u\", password = 1234567 }}\n"),
         format!("{HEAD}{CRM}auth = {{ type = \"basic\", username = \"u\", passwort = \"1234567\" }}\n"),

@@ -1,6 +1,7 @@
 //! Values of the configuration, checked while they are read, so that an error has their place.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -163,6 +164,23 @@ impl FromStr for AriUrl {
             ));
         }
         Ok(Self(url))
+    }
+}
+
+/// Where to listen: an address of this machine and a port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listen(pub(super) SocketAddr);
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |_| {
+            format!(
+                "`{text}` is no address with a port; allowed are forms like 127.0.0.1:8480 and [::1]:8480"
+            )
+        };
+        text.parse().map(Self).map_err(wrong)
     }
 }
 

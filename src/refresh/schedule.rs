@@ -11,6 +11,7 @@ use super::keeper::{Keeper, Outcome, Question, now};
 use super::status::ListStatus;
 use super::store::Kept;
 use crate::backoff::{Backoff, jittered};
+use crate::metrics;
 use crate::source::superoffice::error::FetchError;
 
 /// The first wait after a failure; it doubles up to the list's own schedule.
@@ -44,6 +45,8 @@ pub struct Schedule<Q> {
     pub orders: mpsc::Receiver<Order>,
     /// What is known of it, for others to see.
     pub status: Arc<Mutex<ListStatus>>,
+    /// What is counted of its source.
+    pub metrics: metrics::Source,
 }
 
 impl<Q: Question> Schedule<Q> {
@@ -142,6 +145,12 @@ impl<Q: Question> Schedule<Q> {
         status.next = Some(now() + wait.as_secs());
         status.held = self.keeper.held().cloned();
         status.unusable = self.keeper.unusable().clone();
+        match result {
+            Ok(Outcome::Unchanged) => self.metrics.unchanged(),
+            Ok(Outcome::New { .. }) => self.metrics.taken(),
+            Ok(Outcome::Held { .. }) => self.metrics.held(),
+            Err(_) => self.metrics.failed(),
+        }
         match result {
             Ok(_) => (status.last_success, status.last_error) = (Some(now()), None),
             Err(error) => status.last_error = Some(format!("{error:#}")),
