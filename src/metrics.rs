@@ -74,9 +74,9 @@ metrics! {
         directory_numbers: Gauge,
         /// Since the directory was put in place; it is replaced only when a list has changed.
         directory_age_seconds: Age,
-        /// Since a source last answered, with a new list or with the word that nothing has changed.
-        source_age_seconds: Family<SourceLabels, Age>,
-        /// Refreshes by source and outcome; `held` lists look like a mass loss and are not taken.
+        /// Since a list was last known to be the source's: it was taken, or the source said that nothing has changed.
+        list_age_seconds: Family<ListLabels, Age>,
+        /// Refreshes by source, list and outcome; `held` lists look like a mass loss and are not taken.
         refreshes: Family<RefreshLabels, Counter>,
         /// Answers that were kept from an earlier call.
         kept_answers_hits: Counter,
@@ -130,13 +130,15 @@ struct OutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceLabels {
+struct ListLabels {
     source: String,
+    list: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefreshLabels {
     source: String,
+    list: String,
     outcome: &'static str,
 }
 
@@ -173,19 +175,22 @@ impl Metrics {
         Web { lookups: Outcome::ALL.map(lookup) }
     }
 
-    /// The counters of the source with this name in the configuration.
+    /// The counters of one list of the source with this name in the configuration.
     #[must_use]
-    pub fn source(&self, name: &str) -> Source {
+    pub fn list(&self, source: &str, list: &str) -> List {
+        let (source, list) = (source.to_owned(), list.to_owned());
         let refresh = |outcome| {
-            let labels = RefreshLabels { source: name.to_owned(), outcome };
+            let labels = RefreshLabels { source: source.clone(), list: list.clone(), outcome };
             self.refreshes.get_or_create_owned(&labels)
         };
-        Source {
+        List {
             taken: refresh("taken"),
             unchanged: refresh("unchanged"),
             held: refresh("held"),
             failed: refresh("failed"),
-            age: self.source_age_seconds.get_or_create_owned(&SourceLabels { source: name.to_owned() }),
+            age: self
+                .list_age_seconds
+                .get_or_create_owned(&ListLabels { source: source.clone(), list: list.clone() }),
         }
     }
 
@@ -262,9 +267,9 @@ impl Web {
     }
 }
 
-/// What one source counts.
+/// What one list counts.
 #[derive(Clone, Debug, Default)]
-pub struct Source {
+pub struct List {
     taken: Counter,
     unchanged: Counter,
     held: Counter,
@@ -272,7 +277,7 @@ pub struct Source {
     age: Age,
 }
 
-impl Source {
+impl List {
     /// A new list was taken.
     pub fn taken(&self) {
         self.taken.inc();
@@ -340,7 +345,7 @@ mod tests {
         pbx.answered(Outcome::Found, Duration::from_micros(40));
         pbx.unserved();
         pbx.set_connected(true);
-        metrics.source("crm").taken();
+        metrics.list("crm", "crm-12").taken();
         metrics.directory().placed(7);
         metrics.directory().evicted();
         metrics.web().answered(Outcome::Skipped);
@@ -355,7 +360,7 @@ mod tests {
             "nameplate_asterisk_connected{pbx=\"pbx1\"} 1",
             "nameplate_directory_numbers 7",
             "nameplate_kept_answers_evictions_total 1",
-            "nameplate_refreshes_total{source=\"crm\",outcome=\"taken\"} 1",
+            "nameplate_refreshes_total{source=\"crm\",list=\"crm-12\",outcome=\"taken\"} 1",
             "nameplate_web_lookups_total{outcome=\"skipped\"} 1",
             "# EOF",
         ] {

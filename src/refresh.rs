@@ -158,7 +158,7 @@ pub async fn start(
             changed: changed.clone(),
             orders: receive_orders,
             status: Arc::clone(&status),
-            metrics: metrics.source(&settings.name),
+            metrics: metrics.list(&settings.name, &at.name),
         };
         lists.push(Steered { name: at.name.clone(), source: settings.name.clone(), orders, status });
         let shutdown = shutdown.clone();

@@ -33,9 +33,9 @@ pub struct Pbx {
 pub struct Resolver {
     style: Style,
     current: ArcSwap<Epoch>,
+    metrics: metrics::Directory,
     /// Whether there has been a directory at all.
     filled: watch::Sender<bool>,
-    metrics: metrics::Directory,
 }
 
 /// A directory and the answers given from it: swapped as one value, so that no answer outlives its directory.
@@ -63,7 +63,7 @@ impl Resolver {
     #[must_use]
     pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
         let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
-        Self { style, current, filled: watch::Sender::new(false), metrics }
+        Self { style, current, metrics, filled: watch::Sender::new(false) }
     }
 
     /// Puts a new directory in place of the old one. Calls in hand finish with the one they began with.
@@ -72,6 +72,12 @@ impl Resolver {
         self.current.store(Arc::new(Epoch::new(directory)));
         self.metrics.placed(numbers);
         self.filled.send_replace(true);
+    }
+
+    /// Whether there has been a directory at all.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        *self.filled.borrow()
     }
 
     /// Waits for the first directory. Before it nobody should be asked in: every caller would be a stranger.
@@ -428,6 +434,26 @@ mod tests {
         assert_eq!(resolver.resolve(&norway(0), None, "22334455").status, Status::Found);
         assert_eq!(resolver.resolve(&norway(0), sweden, "22334455").status, Status::NotFound);
         assert_eq!(resolver.resolve(&norway(0), sweden, "004722334455").status, Status::Found);
+    }
+
+    #[test]
+    fn kept_answers_are_counted() {
+        let metrics = metrics::Metrics::new();
+        let resolver = Resolver::counted(Style::default(), metrics.directory());
+        resolver.swap(directory(vec![kari(22_334_455)]));
+        let counted = |name: &str| {
+            let text = metrics.write().unwrap();
+            text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(usize::MAX)
+        };
+        assert_eq!(counted("nameplate_directory_numbers"), 1);
+        for caller in (0..KEPT.get()).chain([0]) {
+            drop(resolver.resolve(&norway(0), None, &caller.to_string()));
+        }
+        assert_eq!(counted("nameplate_kept_answers_misses_total"), KEPT.get());
+        assert_eq!(counted("nameplate_kept_answers_hits_total"), 1);
+        assert_eq!(counted("nameplate_kept_answers_evictions_total"), 0);
+        drop(resolver.resolve(&norway(0), None, "22334455"));
+        assert_eq!(counted("nameplate_kept_answers_evictions_total"), 1);
     }
 
     #[test]

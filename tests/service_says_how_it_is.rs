@@ -16,7 +16,7 @@ async fn lab() -> (Lab, SocketAddr) {
     lab.nameplate.signal("KILL");
     let folder = folder(&lab.crm, &lab.asterisk);
     let config = config(&lab.crm.api_url(), &lab.asterisk.http_url());
-    folder.write("nameplate.toml", format!("{config}{WEB}"));
+    folder.configure(&format!("{config}{WEB}"));
     lab.nameplate = folder.serve();
     lab.nameplate.until_ready().await;
     let address = web::address(&lab.nameplate).await;
@@ -40,8 +40,11 @@ async fn what_is_missing_is_said() {
     assert_eq!(answer.status, 503);
     assert!(answer.body.contains("the directory knows no number"), "{}", answer.body);
     assert!(answer.body.contains("asterisk pbx1 is "), "{}", answer.body);
+    // Nobody is called a stranger before there is a directory, and nothing is said that could be shown.
+    let lookup = get(address, "/lookup?number=22334455", "");
+    assert_eq!((lookup.status, lookup.body.as_str()), (503, ""));
     until(address, "/metrics", |metrics| {
-        metrics.body.contains("nameplate_refreshes_total{source=\"crm\",outcome=\"failed\"} 1")
+        metrics.body.contains("nameplate_refreshes_total{source=\"crm\",list=\"crm\",outcome=\"failed\"} 1")
     })
     .await;
 
@@ -74,10 +77,13 @@ async fn a_call_is_counted_and_a_lost_asterisk_is_noticed() {
     assert_eq!(metric(address, "nameplate_handoff_failures_total{pbx=\"pbx1\"}"), 0.0);
     assert_eq!(metric(address, "nameplate_directory_numbers"), 3.0);
     assert!(metric(address, "nameplate_directory_age_seconds") < 60.0);
-    assert!(metric(address, "nameplate_source_age_seconds{source=\"crm\"}") < 60.0);
+    assert!(metric(address, "nameplate_list_age_seconds{source=\"crm\",list=\"crm\"}") < 60.0);
     assert_eq!(metric(address, "nameplate_kept_answers_hits_total"), 1.0);
     assert_eq!(metric(address, "nameplate_kept_answers_misses_total"), 2.0);
-    assert_eq!(metric(address, "nameplate_refreshes_total{source=\"crm\",outcome=\"taken\"}"), 1.0);
+    assert_eq!(
+        metric(address, "nameplate_refreshes_total{source=\"crm\",list=\"crm\",outcome=\"taken\"}"),
+        1.0
+    );
     assert_eq!(metric(address, "nameplate_asterisk_connected{pbx=\"pbx1\"}"), 1.0);
 
     let metrics = get(address, "/metrics", "");

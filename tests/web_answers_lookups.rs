@@ -115,15 +115,15 @@ async fn through_curl_of_a_real_asterisk() {
     assert_eq!(ring.name(), "Anonymous");
     assert_eq!(nameplate.log().matches("lookup over HTTP").count(), 3, "{}", nameplate.log());
 
-    // Hung, the service costs CURL()'s own bound; gone, nothing.
+    // Hung, the service costs CURL()'s own bound of a second; gone, nothing. A busy machine adds to both.
     nameplate.signal("STOP");
     let (took, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
     assert_eq!(ring.name(), "OSLO");
-    assert!(took < Duration::from_millis(1_500), "{took:?}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
     drop(nameplate);
     let (took, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
     assert_eq!(ring.name(), "OSLO");
-    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert!(took < Duration::from_millis(900), "{took:?}");
     calls.asterisk.wait_idle();
 }
 

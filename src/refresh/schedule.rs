@@ -45,8 +45,8 @@ pub struct Schedule<Q> {
     pub orders: mpsc::Receiver<Order>,
     /// What is known of it, for others to see.
     pub status: Arc<Mutex<ListStatus>>,
-    /// What is counted of its source.
-    pub metrics: metrics::Source,
+    /// What is counted of it.
+    pub metrics: metrics::List,
 }
 
 impl<Q: Question> Schedule<Q> {
@@ -63,6 +63,7 @@ impl<Q: Question> Schedule<Q> {
             let wait = self.wait_after(&result, took, &mut backoff);
             self.report(&result, wait, &mut reported);
             self.note(&result, wait);
+            self.count(&result);
             if let Ok(Outcome::New { .. }) = &result {
                 // Nobody receives only when the service is stopping.
                 let _ = self.changed.send((self.place, self.keeper.kept().clone())).await;
@@ -134,6 +135,15 @@ impl<Q: Question> Schedule<Q> {
         *reported = Some(said);
     }
 
+    fn count(&self, result: &anyhow::Result<Outcome>) {
+        match result {
+            Ok(Outcome::New { .. }) => self.metrics.taken(),
+            Ok(Outcome::Unchanged) => self.metrics.unchanged(),
+            Ok(Outcome::Held { .. }) => self.metrics.held(),
+            Err(_) => self.metrics.failed(),
+        }
+    }
+
     /// Writes down what others may see.
     fn note(&self, result: &anyhow::Result<Outcome>, wait: Duration) {
         let header = self.keeper.kept().header();
@@ -145,12 +155,6 @@ impl<Q: Question> Schedule<Q> {
         status.next = Some(now() + wait.as_secs());
         status.held = self.keeper.held().cloned();
         status.unusable = self.keeper.unusable().clone();
-        match result {
-            Ok(Outcome::Unchanged) => self.metrics.unchanged(),
-            Ok(Outcome::New { .. }) => self.metrics.taken(),
-            Ok(Outcome::Held { .. }) => self.metrics.held(),
-            Err(_) => self.metrics.failed(),
-        }
         match result {
             Ok(_) => (status.last_success, status.last_error) = (Some(now()), None),
             Err(error) => status.last_error = Some(format!("{error:#}")),

@@ -44,6 +44,10 @@ pub(super) async fn lookup(
         Ok(read) => read,
         Err(what) => return words(StatusCode::BAD_REQUEST, what),
     };
+    // Before there is a directory, "not found" would be untrue. No words: they would be shown as a name.
+    if !state.rooms.resolver.is_filled() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let resolution = state.rooms.resolver.resolve(&state.rooms.pbx, country, &number);
     state.counted.answered(resolution.status.into());
     info!(

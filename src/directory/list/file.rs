@@ -2,7 +2,7 @@
 //! and renamed into place. A checksum over every byte guards it: damage is noticed, never served.
 //!
 //! The file: [`MAGIC`]; fingerprint, time, count of entries (8 bytes each); the source's hash with its length in
-//! 4 bytes; the entries ([`super::record`]); CRC-32 of everything before, in 4 bytes. Little-endian.
+//! 4 bytes; the entries (`record`); CRC-32 of everything before, in 4 bytes. Little-endian.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
