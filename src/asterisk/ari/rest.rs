@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::Settings;
-use super::wire::{ErrorBody, Parameter};
+use super::wire::{ErrorBody, Parameter, complaint};
 
 /// How long one request over HTTP may take. The dialplan's bound has released the call long before.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -86,7 +86,6 @@ impl From<reqwest::Error> for HttpError {
 impl Http {
     pub(super) fn new(settings: &Settings, password: SecretString) -> Result<Self, HttpError> {
         let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
             .pool_idle_timeout(KEEP_ALIVE)
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
@@ -112,17 +111,24 @@ impl Http {
         if let Some(body) = body {
             request = request.json(body);
         }
-        // The semaphore is never closed; an error would only mean one request more at once.
-        let _permit = self.at_once.acquire().await.ok();
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        Ok((status, response.text().await?))
+        let sent = async {
+            // The semaphore is never closed; an error would only mean one request more at once.
+            let _permit = self.at_once.acquire().await.ok();
+            let response = request.send().await?;
+            let status = response.status().as_u16();
+            Ok((status, response.text().await?))
+        };
+        // Around both: the wait for other requests is a wait as well.
+        match tokio::time::timeout(TIMEOUT, sent).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HttpError::NoAnswer(format!("no answer within {TIMEOUT:?}"))),
+        }
     }
 
     /// `GET {path}`, read as `T`.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
         let body = self.get_text(path).await?;
-        serde_json::from_str(&body).map_err(|error| HttpError::NoAnswer(error.to_string()))
+        serde_json::from_str(&body).map_err(|error| HttpError::NoAnswer(complaint(&error)))
     }
 
     /// `GET {path}`, as it comes.
