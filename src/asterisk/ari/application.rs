@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::Settings;
 use super::call::{Place, Wish, poisons, serve_direct};
 use super::error::ConnectionError;
-use super::rest::{Http, Outcome, continue_path};
+use super::rest::{Http, Outcome, Turn, continue_path};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, EVENTS, Info};
 use crate::mask;
@@ -86,9 +86,9 @@ impl Application {
             .await
             .map_err(|error| ConnectionError::Filter(error.to_string()))?;
         // Without this answer a call that waits since before would wait for ever.
-        let application = self.http.get::<ApplicationInfo>(&format!("applications/{app}")).await;
+        let application = self.http.get::<ApplicationInfo>(Turn::Now, &format!("applications/{app}")).await;
         let waiting = application.map_err(|error| ConnectionError::Waiting(error.to_string()))?.channel_ids;
-        let version = match self.http.get::<Info>("asterisk/info").await {
+        let version = match self.http.get::<Info>(Turn::Now, "asterisk/info").await {
             Ok(info) => info.system.version,
             Err(error) => {
                 debug!(pbx = %self.settings.name, "the version is not known: {error}");

@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 
 use super::application::Application;
 use super::call::Wish;
-use super::rest::{HttpError, Outcome, continue_path};
+use super::rest::{HttpError, Outcome, Turn, continue_path};
 use super::wire::{self, ApplicationInfo, Whereabouts};
 use crate::backoff::Backoff;
 
@@ -111,7 +111,7 @@ impl Application {
     /// Whether Asterisk lists a call in our application.
     async fn look_in_list(&self, channel: &str) -> Sight {
         let app = &self.settings.app;
-        match self.http.get::<ApplicationInfo>(&format!("applications/{app}")).await {
+        match self.http.get::<ApplicationInfo>(Turn::Wait, &format!("applications/{app}")).await {
             Ok(application) if application.channel_ids.iter().any(|id| id == channel) => Sight::Listed,
             Ok(_) => Sight::Gone,
             Err(error) => Sight::Unknown(error.to_string()),
