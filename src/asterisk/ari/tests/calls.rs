@@ -217,8 +217,11 @@ async fn a_stop_sends_on_the_calls_whose_name_is_not_taken() {
     sleep(Duration::from_millis(1_200)).await;
     socket.call("1.1", &[]).await;
     pbx.until("GET channels/1.1/variable?variable=CALLERID%28num-pres%29", 1).await;
+    tokio::spawn(socket.until_closed());
+    let begun = Instant::now();
     service.shutdown.cancel();
     pbx.until("POST channels/1.1/continue", 1).await;
-    drop(socket);
+    // Before the request for it is given up.
+    assert!(begun.elapsed() < Duration::from_millis(1_800), "{:?}", begun.elapsed());
     service.ended().await;
 }

@@ -22,7 +22,8 @@ async fn without_the_list_of_waiting_calls_it_connects_again() {
     .await;
     let _service = Service::start(&pbx);
     let _first = pbx.socket().await;
-    let _second = pbx.socket().await;
+    // Long before it would be given up as silent.
+    let _second = timeout(Duration::from_secs(3), pbx.socket()).await.expect("a second websocket");
     pbx.until("POST channels/1.1/continue", 1).await;
 }
 
