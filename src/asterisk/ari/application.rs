@@ -123,10 +123,10 @@ impl Application {
                     resolution = serve_direct(&self.http, resolver, pbx, channel, caller) => resolution,
                     () = self.hurry.cancelled() => None,
                 };
-                self.release(channel).await;
                 if let Some(resolution) = resolution {
                     self.log(&resolution, begun);
                 }
+                self.release(channel).await;
             }
             Wish::Unknown => {
                 self.warnings.arguments();
