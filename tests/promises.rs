@@ -17,6 +17,7 @@ mod hangup_leaves_nothing_behind;
 mod hostile_names_arrive_clean;
 mod known_names_stay;
 mod lists_are_steered;
+mod lists_survive;
 mod macro_skips_the_lookup;
 mod old_asterisk_is_served_over_http;
 mod outside_lines_show_the_providers_name;

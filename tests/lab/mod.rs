@@ -28,3 +28,8 @@ pub fn softphone_root() -> Option<PathBuf> {
     let root = String::from_utf8_lossy(&output.stdout).lines().last().map(PathBuf::from);
     root.filter(|root| root.join("usr/bin/baresip").exists() && root.parent().is_some())
 }
+
+/// Whether the tests run as root: some need a file system of their own.
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}

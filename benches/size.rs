@@ -1,0 +1,273 @@
+//! How the service carries many records: `cargo bench --bench size [-- 1000000 10000000]`.
+//!
+//! The real binary, asked over its web server, and a CRM that generates its answer while it is read. Printed for each
+//! size: memory at its peak and afterwards (first list; a refresh while the old directory is served), how long the
+//! refresh took, the lookups' p50 and p99 at rest and during the refresh, and the time from start to a directory
+//! that comes from disk (median of five starts).
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long lookups are measured at rest.
+const AT_REST: Duration = Duration::from_secs(3);
+/// Starts whose median is taken.
+const STARTS: usize = 5;
+
+fn main() {
+    let mut sizes: Vec<u64> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    if sizes.is_empty() {
+        sizes = vec![100_000, 1_000_000, 10_000_000];
+    }
+    println!(
+        "{:>10} | {:>9} {:>9} | {:>9} {:>9} {:>7} | {:>8} {:>8} | {:>8} {:>8} | {:>8}",
+        "records",
+        "first MB",
+        "then MB",
+        "peak MB",
+        "then MB",
+        "took s",
+        "rest p50",
+        "p99 µs",
+        "busy p50",
+        "p99 µs",
+        "start ms"
+    );
+    for size in sizes {
+        println!("{}", measure(size));
+    }
+}
+
+fn measure(size: u64) -> String {
+    let crm = Crm::start(size);
+    let folder = tempfile::tempdir().expect("a folder");
+    let web = free_port();
+    let config = format!(
+        "state_dir = \"state\"\n[numbers]\ncountry = \"NO\"\n[web]\nlisten = \"{web}\"\n[[source]]\nname = \"crm\"\n\
+         type = \"superoffice\"\napi = \"http://{}/api\"\nrefresh = \"1h\"\nmax_answer = \"8GB\"\n\
+         auth = {{ type = \"basic\", username = \"u\", password = \"p\" }}\n",
+        crm.address
+    );
+    fs::write(folder.path().join("nameplate.toml"), config).expect("a configuration");
+
+    let service = Service::start(folder.path());
+    service.until("directory is in place", 1);
+    let first_peak = service.memory("VmHWM");
+    thread::sleep(Duration::from_secs(3));
+    let first_then = service.memory("VmRSS");
+
+    let mut asker = Asker::new(web, size);
+    let rest = asker.ask_while(|begun| begun.elapsed() < AT_REST);
+    service.forget_peak();
+    crm.epoch.fetch_add(1, Ordering::SeqCst);
+    let begun = Instant::now();
+    let mut refresh = Command::new(env!("CARGO_BIN_EXE_nameplate"))
+        .arg("--config")
+        .arg(folder.path().join("nameplate.toml"))
+        .arg("refresh")
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("refresh");
+    let busy = asker.ask_while(|_| {
+        // Until the new directory is in place, which is after the command has ended.
+        !(matches!(refresh.try_wait(), Ok(Some(_))) && service.has("directory is in place", 2))
+    });
+    let took = begun.elapsed();
+    let peak = service.memory("VmHWM");
+    thread::sleep(Duration::from_secs(3));
+    let then = service.memory("VmRSS");
+    drop(service);
+
+    crm.epoch.store(u64::MAX, Ordering::SeqCst);
+    let mut starts: Vec<_> = (0..STARTS).map(|_| start_from_disk(folder.path())).collect();
+    starts.sort_unstable();
+    format!(
+        "{size:>10} | {first_peak:>9} {first_then:>9} | {peak:>9} {then:>9} {:>7.1} | {:>8.0} {:>8.0} | {:>8.0} {:>8.0} | {:>8}",
+        took.as_secs_f64(),
+        micros(&rest, 50),
+        micros(&rest, 99),
+        micros(&busy, 50),
+        micros(&busy, 99),
+        starts[STARTS / 2].as_millis()
+    )
+}
+
+/// From the start of the process to its directory, while the CRM does not answer.
+fn start_from_disk(folder: &Path) -> Duration {
+    let begun = Instant::now();
+    let service = Service::start(folder);
+    service.until("lists=from disk", 1);
+    begun.elapsed()
+}
+
+fn micros(times: &[Duration], percent: usize) -> f64 {
+    times
+        .get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
+        .map_or(0.0, Duration::as_secs_f64)
+        * 1e6
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port")
+}
+
+/// The program, its log in a file.
+struct Service {
+    process: Child,
+    log: std::path::PathBuf,
+}
+
+impl Service {
+    fn start(folder: &Path) -> Self {
+        let log = folder.join("log");
+        let process = Command::new(env!("CARGO_BIN_EXE_nameplate"))
+            .arg("--config")
+            .arg(folder.join("nameplate.toml"))
+            .arg("serve")
+            .stderr(fs::File::create(&log).expect("a log"))
+            .spawn()
+            .expect("nameplate");
+        Self { process, log }
+    }
+
+    fn has(&self, text: &str, count: usize) -> bool {
+        fs::read_to_string(&self.log).is_ok_and(|log| log.matches(text).count() >= count)
+    }
+
+    fn until(&self, text: &str, count: usize) {
+        let begun = Instant::now();
+        while !self.has(text, count) {
+            assert!(begun.elapsed() < Duration::from_secs(300), "{}", fs::read_to_string(&self.log).unwrap());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// A line of the process's status, in MB.
+    fn memory(&self, line: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("status");
+        let line = status.lines().find(|found| found.starts_with(line)).expect("the line");
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("kB") / 1024
+    }
+
+    /// Lets the peak begin anew.
+    fn forget_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").expect("clear_refs");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Asks for numbers over HTTP, each over a connection of its own, as a dialplan's `CURL()` does.
+struct Asker {
+    web: SocketAddr,
+    random: fastrand::Rng,
+    size: u64,
+}
+
+impl Asker {
+    fn new(web: SocketAddr, size: u64) -> Self {
+        Self { web, random: fastrand::Rng::with_seed(1), size }
+    }
+
+    /// The times of all lookups, shortest first.
+    fn ask_while(&mut self, mut more: impl FnMut(Instant) -> bool) -> Vec<Duration> {
+        let begun = Instant::now();
+        let mut times = Vec::new();
+        while times.len() % 64 != 0 || more(begun) {
+            // A pace that leaves the machine's two cores to the refresh.
+            thread::sleep(Duration::from_micros(200));
+            times.push(self.ask());
+        }
+        times.sort_unstable();
+        times
+    }
+
+    fn ask(&mut self) -> Duration {
+        let number = number(self.random.u64(0..self.size));
+        let request = format!(
+            "GET /lookup?number=%2B47{number} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        );
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(self.web).expect("the web server");
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let took = begun.elapsed();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{number} is known: {answer}");
+        took
+    }
+}
+
+/// Norwegian mobile numbers: 40000000 and on, then 90000000 and on; beyond, lengths that are possible.
+fn number(place: u64) -> u64 {
+    if place < 10_000_000 { 40_000_000 + place } else { 80_000_000 + place }
+}
+
+/// A CRM that writes its answer while it is read. In another epoch everybody has another name.
+struct Crm {
+    address: SocketAddr,
+    epoch: Arc<AtomicU64>,
+}
+
+impl Crm {
+    fn start(size: u64) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let epoch = Arc::new(AtomicU64::new(0));
+        let shared = Arc::clone(&epoch);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // At the end the CRM is silent: what is known comes from disk.
+                let epoch = shared.load(Ordering::SeqCst);
+                if epoch == u64::MAX {
+                    thread::sleep(Duration::from_millis(50));
+                } else {
+                    answer(stream, size, epoch);
+                }
+            }
+        });
+        Self { address, epoch }
+    }
+}
+
+fn answer(mut stream: TcpStream, size: u64, epoch: u64) {
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request);
+    let mut text = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{{\"CallerIDHash\":\"e{epoch}\",\"CallerIDs\":["
+    );
+    for place in 0..size {
+        let separator = if place > 0 { "," } else { "" };
+        let company = place / 4;
+        let _ = write!(
+            text,
+            "{separator}{{\"PhoneNumber\":{},\"DialInPrefix\":47,\"PersonId\":{},\"PersonName\":\"Person {epoch} Number {place}\",\
+             \"Mrmrs\":\"Mrs\",\"ContactId\":{},\"ContactName\":\"Company {company} AS\"}}",
+            number(place),
+            place + 1,
+            company + 1
+        );
+        if text.len() > 1 << 16 {
+            if stream.write_all(text.as_bytes()).is_err() {
+                return;
+            }
+            text.clear();
+        }
+    }
+    text.push_str("]}");
+    let _ = stream.write_all(text.as_bytes());
+}
