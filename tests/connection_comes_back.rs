@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::call::{Lab, PATIENCE, asterisk_of, config, fjord, folder, from_trunk};
+use crate::lab::call::{Lab, PATIENCE, Turn, asterisk_of, config, fjord, folder, from_trunk};
 use crate::lab::sip::{Behaviour, Invite, Phone};
 
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
@@ -53,9 +53,10 @@ async fn calls_that_waited_for_it_are_served_by_an_old_asterisk() {
 
 async fn calls_that_waited_are_served(version: &str) {
     // The direct style, where no bound of ours releases them.
+    let turn = Turn::beside().await;
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
     let asterisk = asterisk_of(version, &from_trunk("Stasis(nameplate)", &phone.uri()));
-    let lab = Lab::around(fjord(), asterisk, phone).await;
+    let lab = Lab::around(turn, fjord(), asterisk, phone).await;
     lab.nameplate.signal("STOP");
     let call = lab.caller.invite(Invite::from("22334455"));
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -73,7 +73,7 @@ async fn life_with_limit(limit: &str, signal: &str) -> Duration {
              \x20same => n,Hangup()\n"
         )
     };
-    let lab = Lab::with_dialplan(fjord(), dialplan).await;
+    let lab = Lab::alone(fjord(), dialplan).await;
     lab.phone.behave(Behaviour::Ring180);
     lab.nameplate.signal(signal);
     let call = lab.caller.invite(Invite::from("22334455"));

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use crate::lab::call::{Lab, asterisk_of, fjord, noted};
+use crate::lab::call::{Lab, Turn, asterisk_of, fjord, noted};
 use crate::lab::sip::{Behaviour, Invite, Phone};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn and_the_call_rings_at_once() {
+    let turn = Turn::alone().await;
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
     let dialplan = format!(
         "[macro-inside]\n\
@@ -18,7 +19,7 @@ async fn and_the_call_rings_at_once() {
          \x20same => n,Dial(PJSIP/operator/{},30)\n",
         phone.uri()
     );
-    let lab = Lab::around(fjord(), asterisk_of("16", &dialplan), phone).await;
+    let lab = Lab::around(turn, fjord(), asterisk_of("16", &dialplan), phone).await;
     lab.nameplate.signal("STOP");
     let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
     assert_eq!(ring.name(), "OSLO");

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use crate::lab::asterisk::Asterisk;
-use crate::lab::call::{Lab, fjord, from_trunk, noted, ring};
+use crate::lab::call::{Lab, Turn, fjord, from_trunk, noted, ring};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
 
 const NOTED: &str = "Gosub(nameplate,lookup,1)\nLog(NOTICE,after ${NAMEPLATE_STATUS})";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_has_ever_connected() {
+    let _turn = Turn::alone().await;
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
     let asterisk = Asterisk::start(&from_trunk(NOTED, &phone.uri()));
     let caller = Caller::new(asterisk.sip()).await.expect("a caller");
@@ -23,7 +24,7 @@ async fn nobody_has_ever_connected() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_and_started_again() {
-    let mut lab = Lab::with_dialplan(fjord(), |phone| from_trunk(NOTED, phone)).await;
+    let mut lab = Lab::alone(fjord(), |phone| from_trunk(NOTED, phone)).await;
     lab.nameplate.signal("TERM");
     assert!(lab.nameplate.ended().await.success(), "{}", lab.nameplate.log());
     let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
@@ -39,7 +40,7 @@ async fn stopped_and_started_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed() {
-    let lab = Lab::with_dialplan(fjord(), |phone| from_trunk(NOTED, phone)).await;
+    let lab = Lab::alone(fjord(), |phone| from_trunk(NOTED, phone)).await;
     lab.nameplate.signal("KILL");
     let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
     assert_eq!(ring.name(), "OSLO");

@@ -8,7 +8,7 @@ use crate::lab::sip::Invite;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_rings_within_600_ms() {
-    let lab = Lab::with_dialplan(fjord(), |phone| {
+    let lab = Lab::alone(fjord(), |phone| {
         from_trunk(
             "Gosub(nameplate,lookup,1)\nLog(NOTICE,after ${NAMEPLATE_STATUS} limit=${TIMEOUT(absolute)}.)",
             phone,

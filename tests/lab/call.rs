@@ -1,6 +1,9 @@
 //! All of the lab wired together: SuperOffice → nameplate → Asterisk → a ringing phone.
 
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use super::asterisk::{Asterisk, Setup};
 use super::nameplate::{Folder, Nameplate};
@@ -12,6 +15,29 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The password of the stand-in's user.
 pub const CRM_PASSWORD: &str = "pass:wørd";
+
+/// Tests that measure time run while no other one has a telephone system: the machine may have two cores.
+static TURNS: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+
+/// The right to use the machine beside others, or alone.
+pub enum Turn {
+    /// Beside others.
+    Beside(OwnedRwLockReadGuard<()>),
+    /// Alone.
+    Alone(OwnedRwLockWriteGuard<()>),
+}
+
+impl Turn {
+    /// Waits until nobody is alone.
+    pub async fn beside() -> Self {
+        Self::Beside(Arc::clone(&TURNS).read_owned().await)
+    }
+
+    /// Waits until nobody else has a turn.
+    pub async fn alone() -> Self {
+        Self::Alone(Arc::clone(&TURNS).write_owned().await)
+    }
+}
 
 /// A whole telephone system with one trunk, one operator and one CRM.
 pub struct Lab {
@@ -25,6 +51,8 @@ pub struct Lab {
     pub asterisk: Asterisk,
     /// The CRM.
     pub crm: StandIn,
+    /// Whether others may use the machine meanwhile. Last, so that all is gone before the next.
+    pub turn: Turn,
 }
 
 impl Lab {
@@ -35,18 +63,29 @@ impl Lab {
 
     /// Starts everything, with a dialplan that is made for the operator's address.
     pub async fn with_dialplan(records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
+        let turn = Turn::beside().await;
+        Self::in_turn(turn, records, dialplan).await
+    }
+
+    /// The same, while nobody else uses the machine: for promises of time.
+    pub async fn alone(records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
+        let turn = Turn::alone().await;
+        Self::in_turn(turn, records, dialplan).await
+    }
+
+    async fn in_turn(turn: Turn, records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
         let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
         let asterisk = Asterisk::start(&dialplan(&phone.uri()));
-        Self::around(records, asterisk, phone).await
+        Self::around(turn, records, asterisk, phone).await
     }
 
     /// Starts the rest around this Asterisk and phone, and waits until names are known.
-    pub async fn around(records: Vec<Record>, asterisk: Asterisk, phone: Phone) -> Self {
+    pub async fn around(turn: Turn, records: Vec<Record>, asterisk: Asterisk, phone: Phone) -> Self {
         let crm = StandIn::start(records).await.expect("the stand-in");
         let nameplate = folder(&crm, &asterisk).serve();
         nameplate.until_ready().await;
         let caller = Caller::new(asterisk.sip()).await.expect("a caller");
-        Self { nameplate, caller, phone, asterisk, crm }
+        Self { nameplate, caller, phone, asterisk, crm, turn }
     }
 
     /// Places a call and waits until the operator's phone rings.
