@@ -101,6 +101,7 @@ impl Reader<'_> {
         // Where the lists of one group come from: one SuperOffice, or one file.
         let mut origins: Vec<String> = Vec::new();
         let mut names = BTreeSet::new();
+        let mut lists = BTreeSet::new();
         for table in tables {
             let at = table.span().start;
             let table = table.into_inner();
@@ -128,7 +129,14 @@ impl Reader<'_> {
                 origins.push(origin);
             }
             let group = u16::try_from(group).unwrap_or(u16::MAX);
-            sources.push(source::Settings { name, kind, refresh, group });
+            let settings = source::Settings { name: name.clone(), kind, refresh, group };
+            // A selection's list is named after its source: `sales-201` must not be a source as well.
+            for list in settings.lists().into_iter().map(|list| settings.list_name(list)) {
+                if !lists.insert(list.clone()) {
+                    return Err(wrong(format!("its list `{list}` would bear another one's name")));
+                }
+            }
+            sources.push(settings);
         }
         Ok(sources)
     }
@@ -137,6 +145,7 @@ impl Reader<'_> {
         let foreign = [
             ("api", table.api.is_some()),
             ("auth", table.auth.is_some()),
+            ("selections", table.selections.is_some()),
             ("language", table.language.is_some()),
             ("window_past", table.window_past.is_some()),
             ("window_future", table.window_future.is_some()),
@@ -163,6 +172,7 @@ impl Reader<'_> {
             api: api.0.0,
             credential: self.credential(auth)?,
             language: table.language.map_or_else(|| "en".into(), |language| language.0.0),
+            selections: table.selections.map_or_else(Vec::new, |selections| selections.0),
             window_past: table.window_past.map_or(year, |period| period.0.0),
             window_future: table.window_future.map_or(year, |period| period.0.0),
             ca_file: table.ca_file.map(|path| self.path(path)),

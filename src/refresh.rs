@@ -14,7 +14,7 @@ use crate::directory::Directory;
 use crate::directory::list::List;
 use crate::directory::merge::{Listed, TooLarge, merge};
 use crate::resolver::Resolver;
-use crate::source::{Delivery, Fetched, Settings, Source, Unusable};
+use crate::source::{Delivery, Fetched, ListId, Settings, Source, Unusable};
 
 /// The first wait after a failure; it doubles up to the source's own schedule.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
@@ -29,22 +29,30 @@ pub fn start(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
     let (send, receive) = mpsc::channel(QUEUE);
-    for (place, settings) in sources.iter().enumerate() {
-        let schedule = Schedule {
-            place,
-            settings: settings.clone(),
-            source: Source::new(&settings.kind)?,
-            hash: String::new(),
-            count: 0,
-            unusable: Unusable::default(),
-            lists: send.clone(),
-        };
-        let shutdown = shutdown.clone();
-        tasks.spawn(async move { shutdown.run_until_cancelled(schedule.run()).await });
+    let mut lists = 0;
+    for settings in sources {
+        // The lists of one source share its connections and its credential.
+        let source = Arc::new(Source::new(&settings.kind)?);
+        for list in settings.lists() {
+            let schedule = Schedule {
+                place: lists,
+                name: settings.list_name(list),
+                settings: settings.clone(),
+                source: Arc::clone(&source),
+                list,
+                hash: String::new(),
+                count: 0,
+                unusable: Unusable::default(),
+                lists: send.clone(),
+            };
+            lists += 1;
+            let shutdown = shutdown.clone();
+            tasks.spawn(async move { shutdown.run_until_cancelled(schedule.run()).await });
+        }
     }
     let publisher = Publisher {
         sources: sources.to_vec(),
-        lists: vec![Arc::default(); sources.len()],
+        lists: vec![Arc::default(); lists],
         resolver: Arc::clone(resolver),
     };
     let shutdown = shutdown.clone();
@@ -52,14 +60,17 @@ pub fn start(
     Ok(())
 }
 
-/// A new list, with the place of its source in the configuration.
+/// A new list, with its place among all lists in the order of the configuration.
 type NewList = (usize, Arc<List>);
 
-/// One source's schedule.
+/// One list's schedule.
 struct Schedule {
     place: usize,
+    /// Of the list, for the log.
+    name: String,
     settings: Settings,
-    source: Source,
+    source: Arc<Source>,
+    list: ListId,
     /// Of the set that is in use.
     hash: String,
     /// How many entries are in use.
@@ -71,7 +82,7 @@ struct Schedule {
 
 impl Schedule {
     async fn run(mut self) {
-        let name = self.settings.name.clone();
+        let name = self.name.clone();
         let mut backoff = Backoff::new(FIRST_WAIT, self.settings.refresh);
         let mut reported: Option<String> = None;
         loop {
@@ -101,9 +112,9 @@ impl Schedule {
     }
 
     async fn refresh(&mut self) -> anyhow::Result<()> {
-        match self.source.fetch(&self.hash).await? {
+        match self.source.fetch(self.list, &self.hash).await? {
             Fetched::Unchanged => {
-                debug!(source = %self.settings.name, "unchanged");
+                debug!(source = %self.name, "unchanged");
                 Ok(())
             }
             Fetched::Entries(delivery) => self.take(delivery).await,
@@ -111,7 +122,7 @@ impl Schedule {
     }
 
     async fn take(&mut self, delivery: Delivery) -> anyhow::Result<()> {
-        let name = &self.settings.name;
+        let name = &self.name;
         report_unusable(name, &delivery.unusable, &self.unusable);
         // A CRM in trouble delivers nothing more often than an organisation loses all its customers.
         anyhow::ensure!(
@@ -178,35 +189,41 @@ impl Publisher {
 fn build(sources: &[Settings], lists: &[Arc<List>]) -> Result<Directory, TooLarge> {
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let listed: Vec<Listed<'_>> = (0..)
-        .zip(sources.iter().zip(lists))
-        .map(|(source, (settings, list))| Listed { source, group: settings.group, list })
+        .zip(sources)
+        .flat_map(|(source, settings)| settings.lists().into_iter().map(move |_| (source, settings.group)))
+        .zip(lists)
+        .map(|((source, group), list)| Listed { source, group, list })
         .collect();
     merge(&names, &listed)
 }
 
-/// Asks every source once and builds the directory: for a command without a running service. A source that
+/// Asks for every list once and builds the directory: for a command without a running service. A list that
 /// fails is reported; it is an error when all do.
 pub async fn once(sources: &[Settings]) -> anyhow::Result<Directory> {
     let mut asked = Vec::new();
     for settings in sources {
-        let source = Source::new(&settings.kind)?;
-        asked.push(tokio::spawn(async move { source.fetch("").await }));
+        let source = Arc::new(Source::new(&settings.kind)?);
+        for list in settings.lists() {
+            let source = Arc::clone(&source);
+            asked.push((settings.list_name(list), tokio::spawn(async move { source.fetch(list, "").await })));
+        }
     }
+    let count = asked.len();
     let mut lists = Vec::new();
     let mut failures = Vec::new();
-    for (settings, asked) in sources.iter().zip(asked) {
+    for (name, asked) in asked {
         let mut list = Arc::default();
         match asked.await? {
             Ok(Fetched::Entries(delivery)) => {
-                report_unusable(&settings.name, &delivery.unusable, &Unusable::default());
+                report_unusable(&name, &delivery.unusable, &Unusable::default());
                 list = sorted(delivery.entries).await?;
             }
             Ok(Fetched::Unchanged) => {}
-            Err(error) => failures.push(format!("source {}: {error:#}", settings.name)),
+            Err(error) => failures.push(format!("source {name}: {error:#}")),
         }
         lists.push(list);
     }
-    anyhow::ensure!(failures.len() < sources.len(), "{}", failures.join("\n"));
+    anyhow::ensure!(failures.len() < count, "{}", failures.join("\n"));
     for failure in failures {
         warn!("{failure}");
     }

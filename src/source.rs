@@ -1,6 +1,7 @@
 //! Where caller ids come from: [`superoffice`] and [`csv`] files. Each delivers the same thing, a [`Fetched`].
 
 pub mod csv;
+mod fingerprint;
 pub mod superoffice;
 mod unusable;
 
@@ -9,6 +10,7 @@ pub use unusable::Unusable;
 use std::time::Duration;
 
 use crate::entry::Entry;
+use fingerprint::Fingerprint;
 
 /// How many sources there may be: a directory names them in 16 bits.
 pub const MAX: usize = 1000;
@@ -24,6 +26,46 @@ pub struct Settings {
     pub refresh: Duration,
     /// Lists of one group are judged together; groups are counted from 0 in the order of the file.
     pub group: u16,
+}
+
+/// Which of a source's lists is meant. A list is what one call returns, with a hash of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListId {
+    /// The CRM's selection; `None` for the one list that a source without selections has.
+    pub selection: Option<u32>,
+}
+
+impl Settings {
+    /// The lists that the source delivers: at least one.
+    #[must_use]
+    pub fn lists(&self) -> Vec<ListId> {
+        match &self.kind {
+            Kind::SuperOffice(settings) if !settings.selections.is_empty() => {
+                settings.selections.iter().map(|&id| ListId { selection: Some(id) }).collect()
+            }
+            Kind::SuperOffice(_) | Kind::Csv(_) => vec![ListId::default()],
+        }
+    }
+
+    /// A list's name, in the log and as its file: `sales`, or `sales-201` for a selection.
+    #[must_use]
+    pub fn list_name(&self, list: ListId) -> String {
+        list.selection.map_or_else(|| self.name.clone(), |selection| format!("{}-{selection}", self.name))
+    }
+
+    /// What the list is an answer to: who asks whom for what, and how the answer is read. A hash, and entries
+    /// that were kept, belong to this question only. The same on every machine and in every version that
+    /// asks the same; secrets are in it only as a digest of which 64 bits are left.
+    #[must_use]
+    pub fn fingerprint(&self, list: ListId) -> u64 {
+        let mut question = Fingerprint::default();
+        match &self.kind {
+            Kind::SuperOffice(settings) => settings.identify(&mut question),
+            Kind::Csv(file) => file.identify(&mut question),
+        }
+        question.add("selection", &list.selection.map_or_else(String::new, |id| id.to_string()));
+        question.finish()
+    }
 }
 
 /// The type of a source.
@@ -75,10 +117,10 @@ impl Source {
         })
     }
 
-    /// Asks for the list. `hash` is that of the last delivery; empty to get the whole set in any case.
-    pub async fn fetch(&self, hash: &str) -> anyhow::Result<Fetched> {
+    /// Asks for a list. `hash` is that of its last delivery; empty to get the whole set in any case.
+    pub async fn fetch(&self, list: ListId, hash: &str) -> anyhow::Result<Fetched> {
         match self {
-            Self::SuperOffice(client) => Ok(client.fetch(hash).await?),
+            Self::SuperOffice(client) => Ok(client.fetch(list, hash).await?),
             Self::Csv(file) => Ok(file.fetch(hash).await?),
         }
     }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    App, Delimiter, HttpUrl, Label, Language, MaxBytes, Parsed, Period, Prefixes, SecretText, Size,
+    App, Delimiter, HttpUrl, Label, Language, MaxBytes, Parsed, Period, Prefixes, SecretText, Selections,
+    Size,
 };
 use crate::logging::Format;
 use crate::name::{MAX_BYTES, Template};
@@ -94,6 +95,7 @@ pub(super) struct Source {
     // superoffice
     pub(super) api: Option<Parsed<HttpUrl>>,
     pub(super) auth: Option<Auth>,
+    pub(super) selections: Option<Selections>,
     pub(super) language: Option<Parsed<Language>>,
     pub(super) window_past: Option<Parsed<Period>>,
     pub(super) window_future: Option<Parsed<Period>>,

@@ -206,6 +206,28 @@ impl<'de> Deserialize<'de> for Prefixes {
     }
 }
 
+/// The CRM's selections: each is a list of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Selections(pub(super) Vec<u32>);
+
+impl<'de> Deserialize<'de> for Selections {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut ids = Vec::new();
+        for id in Vec::<i64>::deserialize(deserializer)? {
+            let allowed = i32::try_from(id).ok().filter(|id| *id > 0).and_then(|id| u32::try_from(id).ok());
+            match allowed {
+                Some(id) if !ids.contains(&id) => ids.push(id),
+                Some(id) => return Err(D::Error::custom(format!("{id} is there twice"))),
+                None => {
+                    let what = format!("{id} is no selection; allowed are ids from 1 to {}", i32::MAX);
+                    return Err(D::Error::custom(what));
+                }
+            }
+        }
+        Ok(Self(ids))
+    }
+}
+
 /// `names.max_bytes`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MaxBytes(pub(super) usize);

@@ -21,7 +21,8 @@ use reqwest::{Response, StatusCode, Url};
 use serde::Serialize;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
-use super::Fetched;
+use super::fingerprint::Fingerprint;
+use super::{Fetched, ListId};
 use crate::number::Country;
 use answer::Answer;
 use credential::Credential;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub credential: Credential,
     /// The language (ISO 639-1) in which the CRM's multi-language names are wanted.
     pub language: String,
+    /// The selections whose caller ids are wanted; empty: those of the user who asks.
+    pub selections: Vec<u32>,
     /// How far back the activities may lie whose persons are wanted.
     pub window_past: Duration,
     /// How far ahead.
@@ -63,13 +66,27 @@ pub struct Client {
     url: Url,
 }
 
-/// The body of `GetMyCallerIDs`. The dates are not nullable there, so all three are always sent.
+/// The body of a question.
 #[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Question<'a> {
-    last_hash: &'a str,
-    min_date: String,
-    max_date: String,
+#[serde(untagged)]
+enum Question<'a> {
+    /// Of `GetMyCallerIDs`. The dates are not nullable there, so all three are always sent.
+    #[serde(rename_all = "PascalCase")]
+    Mine { last_hash: &'a str, min_date: String, max_date: String },
+    /// Of `GetCallerIDsFromSelection`, which knows no dates.
+    #[serde(rename_all = "PascalCase")]
+    Selection { selection_id: u32, last_hash: &'a str },
+}
+
+impl Settings {
+    pub(super) fn identify(&self, question: &mut Fingerprint) {
+        question.add("superoffice", self.api.as_str().trim_end_matches('/'));
+        self.credential.identify(question);
+        question.add("language", &self.language);
+        question.add("country", self.country.as_str());
+        // The window moves each day and the set with it; its width is part of the question.
+        question.add("window", &format!("{} {}", self.window_past.as_secs(), self.window_future.as_secs()));
+    }
 }
 
 impl Client {
@@ -92,16 +109,16 @@ impl Client {
             http = http.proxy(reqwest::Proxy::all(proxy.clone())?);
         }
         let api = settings.api.as_str().trim_end_matches('/');
-        let url = Url::parse(&format!("{api}/v1/Agents/Pocket/GetMyCallerIDs"))?;
+        let url = Url::parse(&format!("{api}/v1/Agents/Pocket/"))?;
         Ok(Self { http: http.build()?, url, settings })
     }
 
-    /// Asks for the caller ids; `hash` is that of the last answer, empty to get the set in any case.
-    pub async fn fetch(&self, hash: &str) -> Result<Fetched, FetchError> {
-        let question = self.question(hash, Timestamp::now());
+    /// Asks for a list; `hash` is that of its last answer, empty to get the set in any case.
+    pub async fn fetch(&self, list: ListId, hash: &str) -> Result<Fetched, FetchError> {
+        let (call, question) = self.question(list, hash, Timestamp::now());
         let request = self
             .http
-            .post(self.url.clone())
+            .post(format!("{}{call}", self.url))
             .header(ACCEPT, "application/json")
             .header(ACCEPT_LANGUAGE, &self.settings.language)
             .json(&question);
@@ -114,18 +131,23 @@ impl Client {
         }
     }
 
-    fn question<'a>(&self, hash: &'a str, now: Timestamp) -> Question<'a> {
+    /// Which call is made for a list, and with what.
+    fn question<'a>(&self, list: ListId, hash: &'a str, now: Timestamp) -> (&'static str, Question<'a>) {
+        if let Some(id) = list.selection {
+            return ("GetCallerIDsFromSelection", Question::Selection { selection_id: id, last_hash: hash });
+        }
         let shifted = |by: Duration, sign: i32| {
             let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX) * sign;
             let end = if sign < 0 { Timestamp::MIN } else { Timestamp::MAX };
             // Whole seconds, in UTC with `Z`.
             format!("{:.0}", now.checked_add(by).unwrap_or(end))
         };
-        Question {
+        let question = Question::Mine {
             last_hash: hash,
             min_date: shifted(self.settings.window_past, -1),
             max_date: shifted(self.settings.window_future, 1),
-        }
+        };
+        ("GetMyCallerIDs", question)
     }
 
     /// Reads the answer off the threads that serve calls: parsing is work, and the reader blocks.
@@ -184,6 +206,7 @@ mod tests {
                 password: crate::secret::Secret::Given("secret".into()),
             },
             language: "en".into(),
+            selections: Vec::new(),
             window_past: Duration::from_hours(365 * 24),
             window_future: Duration::from_hours(24),
             ca_file: None,
@@ -194,7 +217,8 @@ mod tests {
         };
         let client = Client::new(settings).unwrap();
         let now = "2026-07-31T12:34:56.789Z".parse().unwrap();
-        let question = serde_json::to_value(client.question("abc", now)).unwrap();
+        let (call, question) = client.question(ListId::default(), "abc", now);
+        let question = serde_json::to_value(question).unwrap();
         assert_eq!(
             question,
             serde_json::json!({
@@ -203,6 +227,7 @@ mod tests {
                 "MaxDate": "2026-08-01T12:34:56Z",
             })
         );
-        assert_eq!(client.url.path(), "/SuperOffice/api/v1/Agents/Pocket/GetMyCallerIDs");
+        let url = format!("{}{call}", client.url);
+        assert_eq!(url, "https://crm.example.com/SuperOffice/api/v1/Agents/Pocket/GetMyCallerIDs");
     }
 }

@@ -4,6 +4,7 @@ use reqwest::RequestBuilder;
 use secrecy::ExposeSecret;
 
 use crate::secret::{Secret, SecretError};
+use crate::source::fingerprint::Fingerprint;
 
 /// A credential, by the scheme of the installation.
 #[derive(Clone, Debug)]
@@ -18,6 +19,13 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// Whose caller ids are wanted: another user's are another set.
+    pub(super) fn identify(&self, question: &mut Fingerprint) {
+        match self {
+            Self::Basic { username, .. } => question.add("basic", username),
+        }
+    }
+
     /// Signs a request. The secret is read now, so a renewed file counts from the next request on.
     pub(super) fn apply(&self, request: RequestBuilder) -> Result<RequestBuilder, SecretError> {
         match self {
