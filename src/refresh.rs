@@ -14,7 +14,7 @@ use crate::directory::Directory;
 use crate::directory::list::List;
 use crate::directory::merge::{Listed, TooLarge, merge};
 use crate::resolver::Resolver;
-use crate::source::{Delivery, Fetched, ListId, Settings, Source, Unusable};
+use crate::source::{self, Delivery, Fetched, ListId, Settings, Source, Unusable};
 
 /// The first wait after a failure; it doubles up to the source's own schedule.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
@@ -92,10 +92,10 @@ impl Schedule {
                         info!(source = %name, "answers again");
                     }
                     backoff.reset();
-                    jittered(self.settings.refresh)
+                    jittered(self.settings.schedule(self.source.answered_in(self.list)))
                 }
                 Err(error) => {
-                    let wait = backoff.next_wait();
+                    let wait = backoff.next_wait().max(source::retry_after(&error).unwrap_or_default());
                     let said = format!("{error:#}");
                     // Once: the same failure at each try would bury the others.
                     if reported.as_ref() == Some(&said) {

@@ -68,6 +68,26 @@ impl Settings {
     }
 }
 
+/// From so much on an answer is slow: SuperOffice flags such calls (`NsApiSlow`).
+const SLOW: Duration = Duration::from_secs(5);
+/// How much longer a source is left alone while its answers are slow.
+const SLOWER: u32 = 4;
+
+impl Settings {
+    /// How long to wait until a list is asked for again, whose last answer took `answered_in`.
+    #[must_use]
+    pub fn schedule(&self, answered_in: Option<Duration>) -> Duration {
+        let factor = if answered_in.is_some_and(|took| took > SLOW) { SLOWER } else { 1 };
+        self.refresh.saturating_mul(factor)
+    }
+}
+
+/// How long the server wants to be left alone, where an error of [`Source::fetch`] says so.
+#[must_use]
+pub fn retry_after(error: &anyhow::Error) -> Option<Duration> {
+    error.downcast_ref::<superoffice::error::FetchError>()?.retry_after()
+}
+
 /// The type of a source.
 #[derive(Clone, Debug)]
 pub enum Kind {
@@ -122,6 +142,14 @@ impl Source {
         match self {
             Self::SuperOffice(client) => Ok(client.fetch(list, hash).await?),
             Self::Csv(file) => Ok(file.fetch(hash).await?),
+        }
+    }
+
+    /// How long the list's last answer took to begin, where that says something of the server.
+    pub fn answered_in(&self, list: ListId) -> Option<Duration> {
+        match self {
+            Self::SuperOffice(client) => client.answered_in(list),
+            Self::Csv(_) => None,
         }
     }
 }

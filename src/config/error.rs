@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Words of the contract that later versions will know: a misspelling is not the reason.
-const LATER: [&str; 6] = ["agi", "app_token", "host", "state_dir", "tenant", "web"];
+const LATER: [&str; 3] = ["agi", "state_dir", "web"];
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
