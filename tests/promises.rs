@@ -9,6 +9,8 @@ mod lab;
 mod call_rings_with_name;
 mod command_line_helps;
 mod connection_comes_back;
+mod credentials_are_accepted;
+mod crm_is_asked_politely;
 mod dialplan_goes_on;
 mod direct_style_sets_name;
 mod every_call_of_a_rush_has_its_name;
@@ -20,6 +22,7 @@ mod outside_lines_show_the_providers_name;
 mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;
 mod stranger_rings_unchanged;
+mod tenant_is_followed;
 mod withheld_number_is_not_looked_up;
 mod wrong_dialplan_loses_no_call;
 
