@@ -5,18 +5,22 @@
 #
 # What they need from Debian, Asterisk in a root of its own included, tests/lab/setup.sh installs at the first run.
 
-.PHONY: demo test bench lab
+.PHONY: demo test bench lab rust
 .DEFAULT_GOAL := demo
 
-export CARGO_TERM_PROGRESS_WHEN ?= auto
+# Debian leaves these out of an ordinary user's PATH; chroot is there.
+export PATH := $(PATH):/usr/sbin:/sbin
 
-demo:
+rust:
+	@command -v cargo >/dev/null || { echo "Rust 1.91 or later is needed: https://rustup.rs"; exit 1; }
+
+demo: rust
 	@tests/lab/setup.sh 22 >/dev/null
 	@echo "building … (a few minutes at the first time)"
 	@cargo test --release --locked --no-run --test demo
 	@cargo test --release --locked --quiet --test demo
 
-test: lab
+test: rust lab
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet

@@ -49,8 +49,8 @@ fn directory(numbers: &[Number]) -> Directory {
         company_id: place / 5 + 1,
         company: format!("Company {} AS", place / 5),
     };
-    let list = List::new((0..).zip(numbers).map(entry).collect());
-    merge(&["crm".into()], &[Listed { source: 0, group: 0, list: &list }]).unwrap()
+    let list: List = (0..).zip(numbers).map(entry).collect();
+    merge(&["crm".into()], vec![Listed { source: 0, group: 0, entries: Box::new(list.entries()) }]).unwrap()
 }
 
 fn bench_directory(criterion: &mut Criterion) {

@@ -3,7 +3,9 @@
 //! Errors of a command come up as [`anyhow::Error`] and are written to stderr here, once.
 
 mod lookup;
+mod refresh;
 mod serve;
+mod sources;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -20,6 +22,8 @@ enum Exit {
     Success,
     /// A name was looked for, and there is none.
     Miss,
+    /// Not all that was asked for was done; what, has been said.
+    Failure,
 }
 
 /// Exit status of a failure.
@@ -45,10 +49,14 @@ enum Command {
     Serve,
     /// Says who a number belongs to, and how its digits were read
     Lookup(lookup::Arguments),
+    /// Asks the sources now, and says what changed
+    Refresh(refresh::Arguments),
+    /// Shows each list: its size, its last success, its next time, what went wrong
+    Sources,
 }
 
 const LONG_ABOUT: &str = "\
-Puts a name on every incoming phone call. Nameplate keeps the caller ids of SuperOffice CRM and of CSV files in
+Puts a name on every incoming phone call. Nameplate keeps the caller ids of SuperOffice CRM and of CSV files in \
 memory, and when Asterisk says who is calling it answers with the person's and company's name.";
 
 const AFTER_HELP: &str = "\
@@ -56,6 +64,8 @@ Examples:
   nameplate --config nameplate.toml lookup '+47 22 33 44 55'
   nameplate lookup 22334455 --json
   nameplate serve
+  nameplate refresh sales --accept
+  nameplate sources
 
 Exit status: 0 success; 1 failure; 2 wrong arguments or configuration; 3 no name for the number.
 NAMEPLATE_LOG says how much is logged on stderr: error, warn, info (the service's default), debug.";
@@ -67,6 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match execute(arguments) {
         Ok(Exit::Success) => ExitCode::SUCCESS,
         Ok(Exit::Miss) => ExitCode::from(MISS),
+        Ok(Exit::Failure) => ExitCode::from(FAILURE),
         Err(error) => {
             // When stderr is gone there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "nameplate: {error:#}");
@@ -80,6 +91,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Serve => serve::run(config),
         Command::Lookup(lookup) => lookup::run(&config, &lookup),
+        Command::Refresh(refresh) => refresh::run(&config, &refresh),
+        Command::Sources => sources::run(&config),
     }
 }
 

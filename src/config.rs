@@ -21,15 +21,23 @@ use crate::name::Style;
 use crate::number::{self, Country};
 use crate::resolver::Pbx;
 use crate::source::{self, csv};
+use crate::web;
 use error::Place;
 use value::secret;
 
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/nameplate/nameplate.toml";
 
+/// Where the lists are kept.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/nameplate";
+
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Config {
+    /// The file.
+    pub path: PathBuf,
+    /// `state_dir`: where the lists are kept.
+    pub state_dir: PathBuf,
     /// `[log]`
     pub log: logging::Settings,
     /// `[names]`
@@ -40,6 +48,8 @@ pub struct Config {
     pub sources: Vec<source::Settings>,
     /// `[[asterisk]]`
     pub asterisks: Vec<ari::Settings>,
+    /// `[web]`; without it nothing listens.
+    pub web: Option<web::Settings>,
 }
 
 impl Config {
@@ -48,6 +58,15 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         Self::parse(path, &text)
+    }
+
+    /// Whether the service could run with it: without an `[[asterisk]]` and `[web]` nobody would ask it for names.
+    pub fn check_for_service(&self) -> Result<(), ConfigError> {
+        if self.asterisks.is_empty() && self.web.is_none() {
+            let place = Place { path: &self.path, text: "" };
+            return Err(place.whole("there is neither an [[asterisk]] nor [web]: nobody would ask for names"));
+        }
+        Ok(())
     }
 
     /// Reads `text`, which stands in the file at `path`.
@@ -61,6 +80,8 @@ impl Config {
         let reader = Reader { place, folder: path.parent().unwrap_or(Path::new("")) };
         let pbx = Pbx { id: 0, numbers };
         Ok(Self {
+            path: path.to_owned(),
+            state_dir: file.state_dir.map_or_else(|| DEFAULT_STATE_DIR.into(), |path| reader.path(path)),
             log: logging::Settings { format: file.log.format, mask: file.log.mask },
             style: Style {
                 person: file.names.person.0,
@@ -70,6 +91,7 @@ impl Config {
             },
             sources: reader.sources(file.source, pbx.numbers.country)?,
             asterisks: reader.asterisks(file.asterisk, &pbx.numbers)?,
+            web: file.web.map(|table| reader.web(table)).transpose()?,
             pbx,
         })
     }
@@ -81,6 +103,9 @@ struct Reader<'a> {
     /// Relative paths begin here.
     folder: &'a Path,
 }
+
+/// How often a whole set is asked for.
+const DAY: Duration = Duration::from_hours(24);
 
 impl Reader<'_> {
     fn path(&self, path: PathBuf) -> PathBuf {
@@ -112,6 +137,7 @@ impl Reader<'_> {
                 return Err(wrong("`name` is another source's too; names are unique".into()));
             }
             let refresh = table.refresh.as_ref().map(|period| period.0.0);
+            let full_refresh = table.full_refresh.as_ref().map_or(DAY, |period| period.0.0);
             let (kind, refresh, origin) = match table.kind {
                 file::Type::Csv => {
                     let file = self.csv(table, country).map_err(wrong)?;
@@ -130,9 +156,9 @@ impl Reader<'_> {
                 origins.push(origin);
             }
             let group = u16::try_from(group).unwrap_or(u16::MAX);
-            let settings = source::Settings { name: name.clone(), kind, refresh, group };
+            let settings = source::Settings { name: name.clone(), kind, refresh, full_refresh, group };
             // A selection's list is named after its source: `sales-201` must not be a source as well.
-            for list in settings.lists().into_iter().map(|list| settings.list_name(list)) {
+            for list in settings.lists().into_iter().map(|list| list.name(&settings.name)) {
                 if !lists.insert(list.clone()) {
                     return Err(wrong(format!("its list `{list}` would bear another one's name")));
                 }
@@ -204,6 +230,20 @@ impl Reader<'_> {
             });
         }
         Ok(asterisks)
+    }
+
+    fn web(&self, table: toml::Spanned<file::Web>) -> Result<web::Settings, ConfigError> {
+        let at = table.span().start;
+        let table = table.into_inner();
+        let file = table.token_file.map(|path| self.path(path));
+        let token = if table.token.is_none() && file.is_none() && table.token_env.is_none() {
+            Ok(None)
+        } else {
+            secret("token", table.token, file, table.token_env).map(Some)
+        };
+        token
+            .and_then(|token| web::Settings::try_new(table.listen.0.0, token))
+            .map_err(|what| self.place.at(at, &format!("[web]: {what}")))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::number::Number;
 /// A phone number with the person or the company that it belongs to.
 ///
 /// A source delivers an entry only where at least one of the two names is there: a number without a
-/// name is counted among the records that can't be used ([`crate::source::Unusable`]).
+/// name is counted among the records that can't be used ([`crate::source::UnusableRecords`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The number, as it is compared with a caller's.

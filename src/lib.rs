@@ -17,10 +17,12 @@
 //!
 //! Around it:
 //!
+//! - [`web`]: lookups over HTTP, health, metrics
 //! - [`cli`]: arguments in, exit status out
 //! - [`config`]: the TOML file
+//! - [`control`]: how commands ask the running service
 //! - [`serve`]: what is started, wired and stopped
-//! - [`backoff`], [`logging`], [`mask`], [`secret`], [`tls`]: small, used by all
+//! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`secret`], [`tls`]: small, used by all
 //!
 //! Errors: what keeps a command or the service from starting is an [`anyhow::Error`] that reaches the user;
 //! what can go wrong at run time has an enum of its own where it happens, with words for an administrator.
@@ -29,10 +31,12 @@ pub mod asterisk;
 pub mod backoff;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod directory;
 pub mod entry;
 pub mod logging;
 pub mod mask;
+pub mod metrics;
 pub mod name;
 pub mod number;
 pub mod refresh;
@@ -41,3 +45,4 @@ pub mod secret;
 pub mod serve;
 pub mod source;
 pub mod tls;
+pub mod web;

@@ -43,7 +43,20 @@ pub struct Logging {
 /// 128,000 lines wait, further ones are dropped.
 pub fn start(settings: Settings, level: &str) -> Logging {
     mask::set(settings.mask);
-    let filter = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    let mut filter = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    // What these log of their own would show passwords and callers' numbers, whatever level is asked for.
+    for quiet in [
+        "tungstenite=info",
+        "tokio_tungstenite=info",
+        "hyper=info",
+        "hyper_util=info",
+        "reqwest=info",
+        "h2=info",
+    ] {
+        if let Ok(directive) = quiet.parse() {
+            filter = filter.add_directive(directive);
+        }
+    }
     let (writer, guard) = tracing_appender::non_blocking(io::stderr());
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -51,18 +51,27 @@ impl fmt::Display for Name<'_> {
 }
 
 /// Somebody else's text for a log line, such as a server's error message: its digits are hidden, but for
-/// runs of up to four (a year, a status, a port).
+/// runs of up to four (a year, a status, a port). Digits with separators between them are one run: `22 33 44 55`.
 pub struct Text<'a>(pub &'a str);
+
+/// What stands between the digits of one number.
+fn is_separator(c: char) -> bool {
+    matches!(c, ' ' | '.' | '-' | '(' | ')' | '/' | '+' | '\u{a0}')
+}
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let masked = MASK.load(Ordering::Relaxed);
         let mut rest = self.0;
-        while let Some(first) = rest.chars().next() {
-            let run = rest.find(|c: char| c.is_numeric() != first.is_numeric()).unwrap_or(rest.len());
-            let (part, behind) = rest.split_at(run);
-            let hidden = masked && first.is_numeric() && part.chars().count() > 4;
-            part.chars().try_for_each(|c| write_visible(f, if hidden { '•' } else { c }))?;
+        while !rest.is_empty() {
+            let text = rest.find(char::is_numeric).unwrap_or(rest.len());
+            let (part, behind) = rest.split_at(text);
+            part.chars().try_for_each(|c| write_visible(f, c))?;
+            let run = behind.find(|c: char| !c.is_numeric() && !is_separator(c)).unwrap_or(behind.len());
+            let (digits, behind) = behind.split_at(run);
+            let hidden = masked && digits.chars().filter(|c| c.is_numeric()).count() > 4;
+            let shown = |c: char| if hidden && c.is_numeric() { '•' } else { c };
+            digits.chars().try_for_each(|c| write_visible(f, shown(c)))?;
             rest = behind;
         }
         Ok(())
@@ -98,6 +107,7 @@ mod tests {
     #[test]
     fn somebody_elses_text_shows_no_numbers() {
         assert_eq!(Text("Error 500 for 4722334455\n").to_string(), "Error 500 for ••••••••••\\n");
+        assert_eq!(Text("at 22 33 44 55, port 8080").to_string(), "at •• •• •• ••, port 8080");
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub const MAX_BYTES: usize = 56;
 pub struct Name(String);
 
 impl Name {
-    /// Cleans `text` and clamps it to `max_bytes` on a grapheme boundary; none where nothing is left.
+    /// Cleans `text` and clamps it to `max_bytes` on a grapheme boundary; none where nothing is left that can be
+    /// seen.
     #[must_use]
     pub fn new(text: &str, max_bytes: usize, ascii: bool) -> Option<Self> {
         let cleaned = if ascii {
@@ -32,7 +33,7 @@ impl Name {
             clean::clean(text)
         };
         let clamped = clamp(&cleaned, max_bytes.min(MAX_BYTES));
-        (!clamped.is_empty()).then(|| Self(clamped.to_owned()))
+        clean::has_shape(clamped).then(|| Self(clamped.to_owned()))
     }
 
     /// The name as text.
@@ -146,6 +147,10 @@ mod tests {
     fn nothing_left_is_no_name() {
         assert_eq!(Name::new("", MAX_BYTES, false), None);
         assert_eq!(Name::new(" \u{202e}\r\n${}[] ", MAX_BYTES, false), None);
+        // Joiners, fillers and variation selectors show nothing by themselves.
+        for invisible in ["\u{200d}", "\u{3164}", "\u{fe0f}\u{200c}", "\u{e0041}", "\u{2800} \u{115f}"] {
+            assert_eq!(Name::new(invisible, MAX_BYTES, false), None, "{invisible:?}");
+        }
     }
 
     #[test]

@@ -1,231 +1,254 @@
-//! Keeps the directory fresh: each source on its own schedule, and a new directory whenever one of them has
-//! a new set. What fails or looks wrong takes nothing away.
+//! Keeps the directory fresh: each list on its own schedule, and a new directory whenever one of them has a new
+//! set. What fails or looks wrong takes nothing away, and serving begins with what is on disk, before the first
+//! question.
+//!
+//! - [`start`] loads the lists, puts the directory in place and starts the schedules; its [`Handle`] is the one
+//!   way to steer them
+//! - [`schedule`]: when a list is asked for, and what is said of it
+//! - [`keeper`]: one list: asks, judges, writes
+//! - [`guard`]: the guard against mass loss
+//! - [`changes`]: what a new list changes
+//! - [`store`]: the lists on disk
+//! - [`status`]: what is known of each list
+//! - [`alone`]: refreshing and looking up without a running service
 
-use std::sync::Arc;
-use std::time::Duration;
+pub mod alone;
+pub mod changes;
+pub mod guard;
+pub mod keeper;
+pub mod schedule;
+pub mod status;
+pub mod store;
 
-use tokio::sync::mpsc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use crate::backoff::{Backoff, jittered};
 use crate::directory::Directory;
-use crate::directory::list::List;
-use crate::directory::merge::{Listed, TooLarge, merge};
+use crate::directory::merge::{Listed, MergeError, merge};
+use crate::metrics::Metrics;
 use crate::resolver::Resolver;
-use crate::source::{self, Delivery, Fetched, ListId, Settings, Source, Unusable};
+use crate::source::{ListId, Settings, Source};
+use keeper::{Keeper, ListOf, Outcome};
+use schedule::{Order, Schedule};
+use status::ListStatus;
+use store::{Kept, Lock, Store};
 
-/// The first wait after a failure; it doubles up to the source's own schedule.
-const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// New lists that may wait for the next directory; then sources wait for room.
+/// New lists that may wait for the next directory; then schedules wait for room.
 const QUEUE: usize = 16;
+/// Orders that may wait for one list; one more is refused.
+const ORDERS: usize = 4;
 
-/// Starts the refreshing of `sources` on `tasks`, until `shutdown`. Fails when a source can't be prepared.
-pub fn start(
+/// One list of the configuration: its name, and whose it is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The list's name: the source's, and the selection's id.
+    pub name: String,
+    /// The source's place in the configuration.
+    pub source: usize,
+    /// Which of the source's lists.
+    pub list: ListId,
+}
+
+/// All lists of the configuration, in its order.
+#[must_use]
+pub fn places(sources: &[Settings]) -> Vec<Place> {
+    let lists = |(source, settings): (usize, &Settings)| {
+        settings
+            .lists()
+            .into_iter()
+            .map(|list| Place { name: list.name(&settings.name), source, list })
+            .collect::<Vec<_>>()
+    };
+    sources.iter().enumerate().flat_map(lists).collect()
+}
+
+/// Steers the schedules.
+#[derive(Clone)]
+pub struct Handle {
+    lists: Arc<[Steered]>,
+}
+
+struct Steered {
+    name: String,
+    source: String,
+    orders: mpsc::Sender<Order>,
+    status: Arc<Mutex<ListStatus>>,
+}
+
+impl Handle {
+    /// What is known of each list now.
+    #[must_use]
+    pub fn status(&self) -> Vec<ListStatus> {
+        self.lists
+            .iter()
+            .map(|list| list.status.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect()
+    }
+
+    /// Orders the lists of this name, or of the source of this name, or all, to be asked for now. Gives each
+    /// list's name with the outcome, or what failed, to come. Empty where no list has the name.
+    #[must_use]
+    pub fn refresh(
+        &self,
+        name: Option<&str>,
+        accept: bool,
+    ) -> Vec<(String, oneshot::Receiver<Result<Outcome, String>>)> {
+        let meant = |list: &&Steered| name.is_none_or(|name| name == list.name || name == list.source);
+        let order = |list: &Steered| {
+            let (reply, outcome) = oneshot::channel();
+            if let Err(mpsc::error::TrySendError::Full(order)) = list.orders.try_send(Order { accept, reply })
+            {
+                // Who asked may have gone.
+                let _ = order.reply.send(Err("too many orders wait for this list already".into()));
+            }
+            (list.name.clone(), outcome)
+        };
+        self.lists.iter().filter(meant).map(order).collect()
+    }
+}
+
+/// Loads the lists from `state_dir`, puts their directory in place, and starts the schedules on `tasks`, until
+/// `shutdown`. Fails when a source can't be prepared, or another process writes below `state_dir`.
+pub async fn start(
     sources: &[Settings],
+    state_dir: &Path,
     resolver: &Arc<Resolver>,
+    metrics: &Metrics,
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
-) -> anyhow::Result<()> {
-    let (send, receive) = mpsc::channel(QUEUE);
-    let mut lists = 0;
-    for settings in sources {
-        // The lists of one source share its connections and its credential.
-        let source = Arc::new(Source::new(&settings.kind)?);
-        for list in settings.lists() {
-            let schedule = Schedule {
-                place: lists,
-                name: settings.list_name(list),
-                settings: settings.clone(),
-                source: Arc::clone(&source),
-                list,
-                hash: String::new(),
-                count: 0,
-                unusable: Unusable::default(),
-                lists: send.clone(),
-            };
-            lists += 1;
-            let shutdown = shutdown.clone();
-            tasks.spawn(async move { shutdown.run_until_cancelled(schedule.run()).await });
-        }
-    }
-    let publisher = Publisher {
-        sources: sources.to_vec(),
-        lists: vec![Arc::default(); lists],
-        resolver: Arc::clone(resolver),
+) -> anyhow::Result<Handle> {
+    let lock = lock(state_dir)?;
+    let store = Store::new(state_dir);
+    let places = places(sources);
+    let publisher = {
+        let (sources, places, store) = (sources.to_vec(), places.clone(), store.clone());
+        let resolver = Arc::clone(resolver);
+        tokio::task::spawn_blocking(move || Publisher::load(sources, places, &store, resolver)).await?
     };
+    let (changed, receive) = mpsc::channel(QUEUE);
+    let asked: Vec<Arc<Source>> =
+        sources.iter().map(|settings| Source::new(&settings.kind).map(Arc::new)).collect::<Result<_, _>>()?;
+    let mut lists = Vec::new();
+    for (place, (at, kept)) in places.iter().zip(&publisher.lists).enumerate() {
+        let (Some(settings), Some(source)) = (sources.get(at.source), asked.get(at.source)) else { continue };
+        let question = ListOf { source: Arc::clone(source), list: at.list };
+        let status = Arc::new(Mutex::new(ListStatus {
+            list: at.name.clone(),
+            source: settings.name.clone(),
+            count: kept.len(),
+            ..ListStatus::default()
+        }));
+        let (orders, receive_orders) = mpsc::channel(ORDERS);
+        let schedule = Schedule {
+            keeper: Keeper::new(
+                at.name.clone(),
+                question,
+                settings.fingerprint(at.list),
+                store.clone(),
+                settings.full_refresh,
+                kept.clone(),
+            ),
+            place,
+            refresh: settings.refresh,
+            changed: changed.clone(),
+            orders: receive_orders,
+            status: Arc::clone(&status),
+            metrics: metrics.list(&settings.name, &at.name),
+        };
+        lists.push(Steered { name: at.name.clone(), source: settings.name.clone(), orders, status });
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move { shutdown.run_until_cancelled_owned(schedule.run()).await });
+    }
     let shutdown = shutdown.clone();
-    tasks.spawn(async move { shutdown.run_until_cancelled(publisher.run(receive)).await });
-    Ok(())
+    tasks.spawn(async move {
+        // The right to write is kept as long as lists are taken.
+        let _lock = lock;
+        shutdown.run_until_cancelled_owned(publisher.run(receive)).await;
+    });
+    Ok(Handle { lists: lists.into() })
 }
 
-/// A new list, with its place among all lists in the order of the configuration.
-type NewList = (usize, Arc<List>);
-
-/// One list's schedule.
-struct Schedule {
-    place: usize,
-    /// Of the list, for the log.
-    name: String,
-    settings: Settings,
-    source: Arc<Source>,
-    list: ListId,
-    /// Of the set that is in use.
-    hash: String,
-    /// How many entries are in use.
-    count: usize,
-    /// As reported last.
-    unusable: Unusable,
-    lists: mpsc::Sender<NewList>,
-}
-
-impl Schedule {
-    async fn run(mut self) {
-        let name = self.name.clone();
-        let mut backoff = Backoff::new(FIRST_WAIT, self.settings.refresh);
-        let mut reported: Option<String> = None;
-        loop {
-            let wait = match self.refresh().await {
-                Ok(()) => {
-                    if reported.take().is_some() {
-                        info!(source = %name, "answers again");
-                    }
-                    backoff.reset();
-                    jittered(self.settings.schedule(self.source.answered_in(self.list)))
-                }
-                Err(error) => {
-                    let wait = backoff.next_wait().max(source::retry_after(&error).unwrap_or_default());
-                    let said = format!("{error:#}");
-                    // Once: the same failure at each try would bury the others.
-                    if reported.as_ref() == Some(&said) {
-                        debug!(source = %name, ?wait, "still fails: {said}");
-                    } else {
-                        warn!(source = %name, known = self.count, ?wait, "refresh failed, what is known stays: {said}");
-                    }
-                    reported = Some(said);
-                    wait
-                }
-            };
-            tokio::time::sleep(wait).await;
+/// Takes the lock of `state_dir`. A folder that can't be written is reported, and served without.
+fn lock(state_dir: &Path) -> anyhow::Result<Option<Lock>> {
+    match Lock::take(state_dir) {
+        Ok(Some(lock)) => Ok(Some(lock)),
+        Ok(None) => anyhow::bail!("another nameplate runs with the same state_dir, {}", state_dir.display()),
+        Err(error) => {
+            warn!(
+                "state_dir {} can't be written, so names are not there at once after a restart: {error}",
+                state_dir.display()
+            );
+            Ok(None)
         }
     }
-
-    async fn refresh(&mut self) -> anyhow::Result<()> {
-        match self.source.fetch(self.list, &self.hash).await? {
-            Fetched::Unchanged => {
-                debug!(source = %self.name, "unchanged");
-                Ok(())
-            }
-            Fetched::Entries(delivery) => self.take(delivery).await,
-        }
-    }
-
-    async fn take(&mut self, delivery: Delivery) -> anyhow::Result<()> {
-        let name = &self.name;
-        report_unusable(name, &delivery.unusable, &self.unusable);
-        // A CRM in trouble delivers nothing more often than an organisation loses all its customers.
-        anyhow::ensure!(
-            self.count == 0 || !delivery.entries.is_empty(),
-            "the list is empty, and {} entries are known: it is not taken",
-            self.count
-        );
-        let count = delivery.entries.len();
-        info!(source = %name, entries = count, before = self.count, unusable = delivery.unusable.total(), "new list");
-        let list = sorted(delivery.entries).await?;
-        self.unusable = delivery.unusable;
-        self.hash = delivery.hash;
-        self.count = count;
-        // Nobody receives only when the service is stopping.
-        let _ = self.lists.send((self.place, list)).await;
-        Ok(())
-    }
-}
-
-/// Names what can't be used, unless it is what was named the last time.
-fn report_unusable(name: &str, unusable: &Unusable, before: &Unusable) {
-    if unusable.total() > 0 && unusable != before {
-        warn!(source = %name, "{} records can't be used: {unusable}", unusable.total());
-    }
-}
-
-/// Sorts off the threads that answer calls.
-async fn sorted(entries: Vec<crate::entry::Entry>) -> anyhow::Result<Arc<List>> {
-    Ok(tokio::task::spawn_blocking(move || Arc::new(List::new(entries))).await?)
 }
 
 /// Builds a directory of all lists when one is new, and puts it in place.
 struct Publisher {
-    sources: Vec<Settings>,
-    lists: Vec<Arc<List>>,
+    names: Vec<String>,
+    groups: Vec<u16>,
+    places: Vec<Place>,
+    lists: Vec<Kept>,
     resolver: Arc<Resolver>,
 }
 
 impl Publisher {
-    async fn run(mut self, mut receive: mpsc::Receiver<NewList>) {
+    /// Begins with the lists that are on disk.
+    fn load(sources: Vec<Settings>, places: Vec<Place>, store: &Store, resolver: Arc<Resolver>) -> Self {
+        let now = keeper::now();
+        let lists: Vec<Kept> = places.iter().map(|place| store.load(&place.name, now)).collect();
+        let groups = sources.iter().map(|source| source.group).collect();
+        let names = sources.into_iter().map(|source| source.name).collect();
+        let publisher = Self { names, groups, places, lists, resolver };
+        if publisher.lists.iter().any(|list| !list.is_empty()) {
+            publisher.publish("from disk");
+        }
+        publisher
+    }
+
+    fn build(&self) -> Result<Directory, MergeError> {
+        let mut listed = Vec::new();
+        for (place, kept) in self.places.iter().zip(&self.lists) {
+            let group = self.groups.get(place.source).copied().unwrap_or_default();
+            let source = u16::try_from(place.source).map_err(|_| MergeError::TooLarge)?;
+            listed.push(Listed { source, group, entries: kept.entries()? });
+        }
+        merge(&self.names, listed)
+    }
+
+    /// Work for a thread that answers no calls.
+    fn publish(&self, lists: &str) {
+        match self.build() {
+            Ok(directory) => {
+                self.resolver.swap(directory);
+                info!(numbers = self.resolver.numbers(), %lists, "directory is in place");
+            }
+            Err(error) => error!("the directory stays as it was: {error}"),
+        }
+    }
+
+    async fn run(mut self, mut receive: mpsc::Receiver<(usize, Kept)>) {
         let mut new = Vec::new();
-        // Sources that answer together make one directory.
+        // Lists that come together make one directory.
         while receive.recv_many(&mut new, QUEUE).await > 0 {
             for (place, list) in new.drain(..) {
                 if let Some(slot) = self.lists.get_mut(place) {
                     *slot = list;
                 }
             }
-            let (sources, lists) = (self.sources.clone(), self.lists.clone());
-            let resolver = Arc::clone(&self.resolver);
-            let built = tokio::task::spawn_blocking(move || {
-                resolver.swap(build(&sources, &lists)?);
-                Ok::<_, TooLarge>(resolver.numbers())
+            let published = tokio::task::spawn_blocking(move || {
+                self.publish("new");
+                self
             });
-            match built.await {
-                Ok(Ok(numbers)) => info!(numbers, "directory is in place"),
-                Ok(Err(error)) => error!("the directory stays as it was: {error}"),
-                Err(error) => error!("the directory stays as it was: {error}"),
+            match published.await {
+                Ok(publisher) => self = publisher,
+                Err(error) => return error!("no further directory can be built: {error}"),
             }
         }
     }
-}
-
-fn build(sources: &[Settings], lists: &[Arc<List>]) -> Result<Directory, TooLarge> {
-    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
-    let listed: Vec<Listed<'_>> = (0..)
-        .zip(sources)
-        .flat_map(|(source, settings)| settings.lists().into_iter().map(move |_| (source, settings.group)))
-        .zip(lists)
-        .map(|((source, group), list)| Listed { source, group, list })
-        .collect();
-    merge(&names, &listed)
-}
-
-/// Asks for every list once and builds the directory: for a command without a running service. A list that
-/// fails is reported; it is an error when all do.
-pub async fn once(sources: &[Settings]) -> anyhow::Result<Directory> {
-    let mut asked = Vec::new();
-    for settings in sources {
-        let source = Arc::new(Source::new(&settings.kind)?);
-        for list in settings.lists() {
-            let source = Arc::clone(&source);
-            asked.push((settings.list_name(list), tokio::spawn(async move { source.fetch(list, "").await })));
-        }
-    }
-    let count = asked.len();
-    let mut lists = Vec::new();
-    let mut failures = Vec::new();
-    for (name, asked) in asked {
-        let mut list = Arc::default();
-        match asked.await? {
-            Ok(Fetched::Entries(delivery)) => {
-                report_unusable(&name, &delivery.unusable, &Unusable::default());
-                list = sorted(delivery.entries).await?;
-            }
-            Ok(Fetched::Unchanged) => {}
-            Err(error) => failures.push(format!("source {name}: {error:#}")),
-        }
-        lists.push(list);
-    }
-    anyhow::ensure!(failures.len() < count, "{}", failures.join("\n"));
-    for failure in failures {
-        warn!("{failure}");
-    }
-    Ok(build(sources, &lists)?)
 }

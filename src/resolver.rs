@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use lru::LruCache;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::directory::{Choice, Directory, Found};
+use crate::metrics;
 use crate::name::{Name, Parts, Style};
 use crate::number::{self, Country, Fit, Reading, Rule};
 
@@ -31,6 +33,9 @@ pub struct Pbx {
 pub struct Resolver {
     style: Style,
     current: ArcSwap<Epoch>,
+    metrics: metrics::Directory,
+    /// Whether there has been a directory at all.
+    filled: watch::Sender<bool>,
 }
 
 /// A directory and the answers given from it: swapped as one value, so that no answer outlives its directory.
@@ -51,12 +56,34 @@ impl Resolver {
     /// A resolver that knows nobody yet, and writes names in this style.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, current: ArcSwap::from_pointee(Epoch::new(Directory::default())) }
+        Self::counted(style, metrics::Directory::default())
+    }
+
+    /// As [`Resolver::new`], with counters that somebody reads.
+    #[must_use]
+    pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
+        let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
+        Self { style, current, metrics, filled: watch::Sender::new(false) }
     }
 
     /// Puts a new directory in place of the old one. Calls in hand finish with the one they began with.
     pub fn swap(&self, directory: Directory) {
+        let numbers = directory.len();
         self.current.store(Arc::new(Epoch::new(directory)));
+        self.metrics.placed(numbers);
+        self.filled.send_replace(true);
+    }
+
+    /// Whether there has been a directory at all.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        *self.filled.borrow()
+    }
+
+    /// Waits for the first directory. Before it nobody should be asked in: every caller would be a stranger.
+    pub async fn filled(&self) {
+        // The sender is ours, so that waiting can't fail.
+        let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
     }
 
     /// How many numbers are known now.
@@ -77,11 +104,17 @@ impl Resolver {
         let mut room = [0; KEY_BYTES];
         let key = key(&mut room, pbx.id, country, caller);
         if let Some(kept) = epoch.answers.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+            self.metrics.hit();
             return Arc::clone(kept);
         }
+        self.metrics.miss();
         let resolution = Arc::new(self.resolve_in(&epoch.directory, pbx, country, caller));
         let mut answers = epoch.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.put(key.into(), Arc::clone(&resolution));
+        let replaced = answers.push(key.into(), Arc::clone(&resolution));
+        // The same key comes back where another call has kept its answer meanwhile.
+        if replaced.is_some_and(|(old, _)| old.as_ref() != key) {
+            self.metrics.evicted();
+        }
         resolution
     }
 
@@ -100,7 +133,9 @@ impl Resolver {
             .find_map(|(reading, place)| Some((directory.find(reading.number)?, place)));
         resolution.readings = outcomes(&readings, found.as_ref().map(|(_, place)| *place));
         if let Some((found, place)) = found {
-            resolution.certainty = Some(if place == 0 { Certainty::Exact } else { Certainty::Reading });
+            // Where a number is one with and without a leading zero, the CRM's may be the other: it has lost its zeros.
+            let certain = place == 0 && readings.get(place).is_some_and(|reading| !reading.zeros_matter);
+            resolution.certainty = Some(if certain { Certainty::Exact } else { Certainty::Reading });
             resolution.number = resolution.readings.get(place).map(|reading| reading.number.clone());
             self.fill(&mut resolution, &found);
         }
@@ -183,6 +218,16 @@ pub enum Status {
     Skipped,
 }
 
+impl From<Status> for metrics::Outcome {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Found => Self::Found,
+            Status::NotFound => Self::NotFound,
+            Status::Skipped => Self::Skipped,
+        }
+    }
+}
+
 /// Why there is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -203,7 +248,7 @@ pub enum Reason {
 pub enum Certainty {
     /// The most likely reading of the digits is known.
     Exact,
-    /// A less likely reading of the digits is known.
+    /// A less likely reading of the digits is known, or one that differs from another number in lost zeros only.
     Reading,
 }
 
@@ -316,8 +361,9 @@ mod tests {
     use crate::number::Number;
 
     fn directory(entries: Vec<Entry>) -> Directory {
-        let list = List::new(entries);
-        merge(&["crm".into()], &[Listed { source: 0, group: 0, list: &list }]).unwrap()
+        let list: List = entries.into_iter().collect();
+        merge(&["crm".into()], vec![Listed { source: 0, group: 0, entries: Box::new(list.entries()) }])
+            .unwrap()
     }
 
     fn kari(national: u64) -> Entry {
@@ -388,6 +434,38 @@ mod tests {
         assert_eq!(resolver.resolve(&norway(0), None, "22334455").status, Status::Found);
         assert_eq!(resolver.resolve(&norway(0), sweden, "22334455").status, Status::NotFound);
         assert_eq!(resolver.resolve(&norway(0), sweden, "004722334455").status, Status::Found);
+    }
+
+    #[test]
+    fn kept_answers_are_counted() {
+        let metrics = metrics::Metrics::new();
+        let resolver = Resolver::counted(Style::default(), metrics.directory());
+        resolver.swap(directory(vec![kari(22_334_455)]));
+        let counted = |name: &str| {
+            let text = metrics.write().unwrap();
+            text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(usize::MAX)
+        };
+        assert_eq!(counted("nameplate_directory_numbers"), 1);
+        for caller in (0..KEPT.get()).chain([0]) {
+            drop(resolver.resolve(&norway(0), None, &caller.to_string()));
+        }
+        assert_eq!(counted("nameplate_kept_answers_misses_total"), KEPT.get());
+        assert_eq!(counted("nameplate_kept_answers_hits_total"), 1);
+        assert_eq!(counted("nameplate_kept_answers_evictions_total"), 0);
+        drop(resolver.resolve(&norway(0), None, "22334455"));
+        assert_eq!(counted("nameplate_kept_answers_evictions_total"), 1);
+    }
+
+    #[test]
+    fn a_zero_that_the_crm_may_have_lost_makes_it_less_certain() {
+        let resolver = Resolver::new(Style::default());
+        let italian = Entry { number: Number::new(39, 331_123_456).unwrap(), ..kari(1) };
+        resolver.swap(directory(vec![italian, kari(22_334_455)]));
+        let certainty = |caller| resolver.resolve(&norway(0), None, caller).certainty;
+        // Both +39 331 123456 and +39 0331 123456 are numbers.
+        assert_eq!(certainty("+390331123456"), Some(Certainty::Reading));
+        assert_eq!(certainty("+39331123456"), Some(Certainty::Reading));
+        assert_eq!(certainty("+4722334455"), Some(Certainty::Exact));
     }
 
     #[test]

@@ -3,13 +3,13 @@
 pub mod csv;
 mod fingerprint;
 pub mod superoffice;
-mod unusable;
+mod unusable_records;
 
-pub use unusable::Unusable;
+pub use unusable_records::UnusableRecords;
 
 use std::time::Duration;
 
-use crate::entry::Entry;
+use crate::directory::list::Collector;
 use fingerprint::Fingerprint;
 
 /// How many sources there may be: a directory names them in 16 bits.
@@ -24,19 +24,32 @@ pub struct Settings {
     pub kind: Kind,
     /// How often it is asked.
     pub refresh: Duration,
+    /// How often the whole set is asked for, though nothing seems to have changed.
+    pub full_refresh: Duration,
     /// Lists of one group are judged together; groups are counted from 0 in the order of the file.
     pub group: u16,
 }
 
-/// Which of a source's lists is meant. A list is what one call returns, with a hash of its own.
+/// Which of a source's lists: what one call to it returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListId {
-    /// The CRM's selection; `None` for the one list that a source without selections has.
+    /// The CRM's selection; none for what the user of the credential may be interested in.
     pub selection: Option<u32>,
 }
 
+impl ListId {
+    /// The list's name, where its source has the name `source`.
+    #[must_use]
+    pub fn name(self, source: &str) -> String {
+        match self.selection {
+            Some(selection) => format!("{source}-{selection}"),
+            None => source.to_owned(),
+        }
+    }
+}
+
 impl Settings {
-    /// The lists that the source delivers: at least one.
+    /// The lists of this source: at least one.
     #[must_use]
     pub fn lists(&self) -> Vec<ListId> {
         match &self.kind {
@@ -45,12 +58,6 @@ impl Settings {
             }
             Kind::SuperOffice(_) | Kind::Csv(_) => vec![ListId::default()],
         }
-    }
-
-    /// A list's name, in the log and as its file: `sales`, or `sales-201` for a selection.
-    #[must_use]
-    pub fn list_name(&self, list: ListId) -> String {
-        list.selection.map_or_else(|| self.name.clone(), |selection| format!("{}-{selection}", self.name))
     }
 
     /// What the list is an answer to: who asks whom for what, and how the answer is read. A hash, and entries
@@ -66,26 +73,6 @@ impl Settings {
         question.add("selection", &list.selection.map_or_else(String::new, |id| id.to_string()));
         question.finish()
     }
-}
-
-/// From so much on an answer is slow: SuperOffice flags such calls (`NsApiSlow`).
-const SLOW: Duration = Duration::from_secs(5);
-/// How much longer a source is left alone while its answers are slow.
-const SLOWER: u32 = 4;
-
-impl Settings {
-    /// How long to wait until a list is asked for again, whose last answer took `answered_in`.
-    #[must_use]
-    pub fn schedule(&self, answered_in: Option<Duration>) -> Duration {
-        let factor = if answered_in.is_some_and(|took| took > SLOW) { SLOWER } else { 1 };
-        self.refresh.saturating_mul(factor)
-    }
-}
-
-/// How long the server wants to be left alone, where an error of [`Source::fetch`] says so.
-#[must_use]
-pub fn retry_after(error: &anyhow::Error) -> Option<Duration> {
-    error.downcast_ref::<superoffice::error::FetchError>()?.retry_after()
 }
 
 /// The type of a source.
@@ -110,9 +97,9 @@ pub enum Fetched {
 #[derive(Debug, Default)]
 pub struct Delivery {
     /// The usable records, in the source's order.
-    pub entries: Vec<Entry>,
+    pub entries: Collector,
     /// The others, counted.
-    pub unusable: Unusable,
+    pub unusable: UnusableRecords,
     /// What to send to learn whether the set has changed since: SuperOffice's hash; empty for none.
     pub hash: String,
 }

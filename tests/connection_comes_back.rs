@@ -46,7 +46,7 @@ async fn nobody_listens_there() {
     let lab = Lab::start(fjord()).await;
     let lost = folder(&lab.crm, &lab.asterisk);
     // Port 9 (discard) is nobody's on a test machine.
-    lost.write("nameplate.toml", config(&lab.crm.api_url(), "http://127.0.0.1:9"));
+    lost.configure(&config(&lab.crm.api_url(), "http://127.0.0.1:9"));
     let lost = lost.serve();
     lost.until_logged("not connected: can't reach Asterisk's HTTP server", 1).await;
     // The directory is loaded all the same.

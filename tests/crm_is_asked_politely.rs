@@ -48,7 +48,7 @@ async fn each_selection_is_a_list_and_all_together_ask_ten_times_a_second() {
         );
     }
     let nameplate = serve(&crm, &format!("selections = {ids:?}")).await;
-    nameplate.until_logged("source=crm-225", 1).await;
+    nameplate.until_logged("list=crm-225", 1).await;
     crm.until_count(60, 20 * SECOND).await;
     let requests = crm.requests();
     assert!(requests.len() >= 60);

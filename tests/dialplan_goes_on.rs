@@ -62,8 +62,9 @@ async fn what_it_says_of_each_outcome() {
     }
 }
 
-/// How long a call lives whose dialplan sets a limit before the lookup.
-async fn life_with_limit(limit: &str, lookup: &str) -> Duration {
+/// How long a call lives whose dialplan sets a limit before the lookup, with the service as `signal` leaves it.
+async fn life_with_limit(limit: &str, signal: &str) -> Duration {
+    let lookup = " same => n,Gosub(nameplate,lookup,1)\n";
     let dialplan = |phone: &str| {
         format!(
             "[from-trunk]\n\
@@ -74,6 +75,7 @@ async fn life_with_limit(limit: &str, lookup: &str) -> Duration {
     };
     let lab = Lab::with_dialplan(fjord(), dialplan).await;
     lab.phone.behave(Behaviour::Ring180);
+    lab.nameplate.signal(signal);
     let call = lab.caller.invite(Invite::from("22334455"));
     let ended = call.ended(PATIENCE).await.expect("the limit ends the call");
     lab.asterisk.wait_idle();
@@ -82,10 +84,17 @@ async fn life_with_limit(limit: &str, lookup: &str) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_on_the_call_still_holds() {
-    let lookup = " same => n,Gosub(nameplate,lookup,1)\n";
-    // Longer than our bound, and shorter.
-    for (limit, least, most) in [("2", 1_900, 2_300), ("0.3", 250, 600)] {
-        let life = life_with_limit(limit, lookup).await.as_millis();
-        assert!((least..most).contains(&life), "a limit of {limit} s ended the call after {life} ms");
+    // Longer than our bound, and shorter; while the service answers, and while it hangs.
+    for (limit, signal, least, most) in [
+        ("2", "CONT", 1_900, 2_300),
+        ("0.3", "CONT", 250, 600),
+        ("2", "STOP", 1_900, 2_300),
+        ("0.3", "STOP", 250, 600),
+    ] {
+        let life = life_with_limit(limit, signal).await.as_millis();
+        assert!(
+            (least..most).contains(&life),
+            "a limit of {limit} s ended the call after {life} ms ({signal})"
+        );
     }
 }

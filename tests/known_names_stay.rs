@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::lab::call::{CRM_PASSWORD, Lab, fjord};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::lab::call::{CRM_PASSWORD, Lab, config, fjord};
+use crate::lab::nameplate::Folder;
 use crate::lab::sip::Invite;
 use crate::lab::superoffice::{Credential, Fault, Record, StandIn, Unchanged};
 
@@ -20,24 +24,23 @@ async fn kari_is_known(lab: &Lab) {
 async fn through_every_failure_of_the_crm() {
     let lab = Lab::start(fjord()).await;
     kari_is_known(&lab).await;
-    for (fault, said) in [
+    let faults = [
         (Fault::status(500), "it answers 500 Internal Server Error: The lab fails on purpose"),
         (Fault::login_page(), "the answer is no collection of caller ids"),
         (Fault::message(), "it answers with a message in place of caller ids"),
-        (Fault::empty_list(), "the list is empty, and 5 entries are known: it is not taken"),
+        (Fault::empty_list(), "a list of 0 entries is held back"),
         (Fault::Truncated, "the answer broke off"),
         (Fault::Dropped, "can't reach it"),
         (Fault::status(401), "it refuses the credential (401 Unauthorized)"),
-    ] {
+    ];
+    for (round, (fault, said)) in (1..).zip(faults) {
         // Another set, so that the answer has something to break.
         lab.crm.set_records([fjord(), vec![Record::company(47, 22_000_000, (1, said))]].concat());
         lab.crm.fail(fault);
         lab.nameplate.until_logged(said, 1).await;
         kari_is_known(&lab).await;
         lab.crm.heal();
-        let healed = lab.crm.count();
-        assert!(lab.crm.until_count(healed + 1, SOON).await);
-        lab.nameplate.until_logged("answers again", 1).await;
+        lab.nameplate.until_logged("answers again", round).await;
     }
 }
 
@@ -49,7 +52,66 @@ async fn when_it_says_why_it_says_it_once() {
     let asked = lab.crm.count();
     assert!(lab.crm.until_count(asked + 1, SOON).await);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(lab.nameplate.log().matches("503").count(), 1, "{}", lab.nameplate.log());
+    let log = lab.nameplate.log();
+    assert_eq!(log.matches("it answers 503").count(), 1, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_to_a_question_for_the_whole_set_is_a_failure() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    crm.fail(Fault::null());
+    let nameplate = Folder::new(&config(&crm.api_url(), "http://127.0.0.1:9"));
+    nameplate.write("superoffice.password", CRM_PASSWORD);
+    let nameplate = nameplate.serve();
+    nameplate.until_logged("it answers without a set though the whole set was asked for", 1).await;
+    crm.heal();
+    nameplate.until_logged("directory is in place", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_has_shrunk_is_taken_when_it_comes_the_third_time() {
+    let lab = Lab::start(fjord()).await;
+    let married = Record::person(47, 22_334_455, (654, "Kari Berg"), (243, "Fjord Sjømat AS"));
+    lab.crm.set_records(vec![married]);
+    lab.nameplate
+        .until_logged("a list of 1 entries is held back, 4 are known: until it has come 2 times more", 1)
+        .await;
+    kari_is_known(&lab).await;
+    lab.nameplate.until_logged("until it has come 1 times more", 1).await;
+    lab.nameplate.until_logged("directory is in place", 2).await;
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), "Kari Berg (Fjord Sjømat AS)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_and_with_the_crm_down() {
+    let mut lab = Lab::start(fjord()).await;
+    lab.nameplate.signal("KILL");
+    lab.nameplate.ended().await;
+    lab.crm.go_down().await;
+    lab.nameplate = lab.nameplate.again();
+    lab.nameplate.until_logged("connected; answers go over", 2).await;
+    kari_is_known(&lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_list_is_set_aside_and_said() {
+    let mut lab = Lab::start(fjord()).await;
+    lab.nameplate.signal("TERM");
+    lab.nameplate.ended().await;
+    let list = lab.nameplate.folder().path("state/lists/crm.list");
+    let mut bytes = std::fs::read(&list).unwrap();
+    let place = bytes.len() / 2;
+    bytes[place] ^= 1;
+    std::fs::write(&list, bytes).unwrap();
+    lab.nameplate = lab.nameplate.again();
+    lab.nameplate.until_logged("crm.list is damaged: its checksum is wrong", 1).await;
+    lab.nameplate.until_logged("connected; answers go over", 2).await;
+    kari_is_known(&lab).await;
+    let aside = std::fs::read_dir(list.parent().unwrap()).unwrap().flatten();
+    assert!(
+        aside.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("crm.list.damaged-"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,8 +129,9 @@ async fn a_change_arrives_on_schedule_and_an_unchanged_set_costs_nothing() {
     assert!(requests.iter().all(|request| request.header("Accept-Language") == Some("en")));
     assert_eq!(lab.nameplate.log().matches("directory is in place").count(), 1, "{}", lab.nameplate.log());
 
-    let married = Record::person(47, 22_334_455, (654, "Kari Berg"), (243, "Fjord Sjømat AS"));
-    lab.crm.set_records(vec![married]);
+    let mut married = fjord();
+    married[0] = Record::person(47, 22_334_455, (654, "Kari Berg"), (243, "Fjord Sjømat AS"));
+    lab.crm.set_records(married);
     lab.nameplate.until_logged("directory is in place", 2).await;
     let (_, ring) = lab.ring(Invite::from("22334455")).await;
     assert_eq!(ring.name(), "Kari Berg (Fjord Sjømat AS)");
@@ -98,15 +161,36 @@ async fn records_that_cannot_be_used_cost_only_themselves() {
     assert!(log.contains("fraction (record") && log.contains("number 99.99"), "{log}");
 }
 
+/// However much is logged, and whatever the CRM answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_and_names_are_masked_in_the_log() {
-    let lab = Lab::start(fjord()).await;
+    let mut lab = Lab::start(fjord()).await;
+    lab.nameplate.signal("TERM");
+    lab.nameplate.ended().await;
+    lab.nameplate = lab.nameplate.again_with(&[("NAMEPLATE_LOG", "trace")]);
+    lab.nameplate.until_logged("connected; answers go over", 2).await;
     kari_is_known(&lab).await;
     lab.ring(Invite::from("+46701234567").named("OSLO")).await;
-    let log = lab.nameplate.log();
-    for secret in
-        ["22334455", "46701234567", "Kari", "Nordmann", "OSLO", CRM_PASSWORD, lab.asterisk.ari_password()]
+    let records = r#"[{"PersonName":"Kari Nordmann","PhoneNumber":"22 33 44 55"}]"#;
+    for (round, body) in
+        (1..).zip([records, r#"{"CallerIDs":"Kari Nordmann 22334455"}"#, r#"{"Message":"22 33 44 55"}"#])
     {
+        lab.crm.fail(Fault::body(200, body));
+        lab.nameplate.until_logged("refresh failed", round).await;
+    }
+    let log = lab.nameplate.log();
+    let credential = BASE64.encode(format!("nameplate:{}", lab.asterisk.ari_password()));
+    assert!(!log.contains(&credential), "{log}");
+    for secret in [
+        "22 33 44 55",
+        "22334455",
+        "46701234567",
+        "Kari",
+        "Nordmann",
+        "OSLO",
+        CRM_PASSWORD,
+        lab.asterisk.ari_password(),
+    ] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
     assert!(log.contains("+4670•••••67"), "{log}");
@@ -126,13 +210,13 @@ async fn an_earlier_source_answers_before_a_later_one() {
         name = "crm""#;
     let config = crate::lab::call::config(&crm.api_url(), &lab.asterisk.http_url());
     let folder = crate::lab::call::folder(&crm, &lab.asterisk);
-    folder.write("nameplate.toml", config.replace("[[source]]\nname = \"crm\"", vip));
+    folder.configure(&config.replace("[[source]]\nname = \"crm\"", vip));
     folder.write("vip.csv", "number,person,company\n22334455,Kari the Great,\n");
     drop(lab.nameplate);
     let nameplate = folder.serve();
     nameplate.until_logged("connected; answers go over", 1).await;
-    nameplate.until_logged("source=vip", 1).await;
-    nameplate.until_logged("source=crm", 1).await;
+    nameplate.until_logged("list=vip", 1).await;
+    nameplate.until_logged("list=crm", 1).await;
     nameplate.until_logged("numbers=3", 1).await;
     let ring = |number: &'static str| {
         crate::lab::call::ring(&lab.caller, &lab.phone, Invite::from(number), || nameplate.log())

@@ -22,4 +22,8 @@ async fn with_the_pre_dial_handler() {
     let (_, outside) = lab.ring(Invite::from("22334455").named("OSLO").to("300")).await;
     assert_eq!(outside.name(), "OSLO");
     assert!(!outside.asserted_identity().unwrap_or_default().contains("Kari"));
+    // Where the provider sent no name, there is none to show: the CRM's least of all.
+    let (_, outside) = lab.ring(Invite::from("22334455").to("300")).await;
+    assert_eq!(outside.name(), "");
+    assert!(!outside.asserted_identity().unwrap_or_default().contains("Kari"));
 }

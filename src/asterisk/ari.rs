@@ -25,6 +25,7 @@ use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::asterisk::link::{Link, State};
 use crate::backoff::Backoff;
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
@@ -57,13 +58,19 @@ pub struct Settings {
 }
 
 /// Serves one PBX until `shutdown`. A failure is reported once; then it is tried again, for ever.
-pub async fn run(settings: Settings, resolver: Arc<Resolver>, shutdown: CancellationToken) {
+pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, shutdown: CancellationToken) {
     let pbx = &settings.name;
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut reported = None;
     while !shutdown.is_cancelled() {
         let begun = Instant::now();
-        let ended = connection::serve(&settings, &resolver, &shutdown, || reported = None).await;
+        link.set(State::Connecting);
+        let ended = connection::serve(&settings, &resolver, &link, &shutdown, || {
+            link.set(State::Connected);
+            reported = None;
+        })
+        .await;
+        link.set(State::Disconnected);
         let Err(error) = ended else { continue };
         if begun.elapsed() >= GOOD {
             backoff.reset();

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use super::Exit;
 use crate::config::Config;
 use crate::name::Name;
-use crate::resolver::{Resolution, Resolver, Status};
+use crate::number::Rule;
+use crate::resolver::{Reason, Resolution, Resolver, Status};
 use crate::{logging, refresh, tls};
 
 #[derive(clap::Args)]
@@ -22,7 +23,8 @@ pub(super) struct Arguments {
 pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "warn");
     tls::install();
-    let directory = super::runtime()?.block_on(refresh::once(&config.sources))?;
+    let found = super::runtime()?.block_on(refresh::alone::directory(&config.sources, &config.state_dir));
+    let (directory, missing) = found?;
     let resolver = Resolver::new(config.style.clone());
     resolver.swap(directory);
     let resolution = resolver.resolve(&config.pbx, None, &arguments.number);
@@ -31,27 +33,32 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(resolution.as_ref())?)?;
     } else {
-        explain(&resolution, &mut out)?;
+        explain(&resolution, &missing, &mut out)?;
     }
-    Ok(if resolution.status == Status::Found { Exit::Success } else { Exit::Miss })
+    Ok(match resolution.status {
+        Status::Found => Exit::Success,
+        // Somebody who could not be asked may know the number.
+        Status::NotFound if !missing.is_empty() => Exit::Failure,
+        _ => Exit::Miss,
+    })
 }
 
 /// The name in the first line, how it came about in the others.
-fn explain(resolution: &Resolution, out: &mut impl Write) -> io::Result<()> {
+fn explain(resolution: &Resolution, missing: &[String], out: &mut impl Write) -> io::Result<()> {
     match (&resolution.name, resolution.reason) {
         (Some(name), _) => writeln!(out, "{}", name.as_str())?,
-        (None, Some(reason)) => writeln!(out, "(no name: {})", word(&reason))?,
-        (None, None) => writeln!(out, "(no name: nobody has this number)")?,
+        (None, Some(reason)) => writeln!(out, "(no name: {})", in_words(reason))?,
+        (None, None) if missing.is_empty() => writeln!(out, "(no name: nobody has this number)")?,
+        (None, None) => writeln!(out, "(no name; {} could not be asked)", missing.join(", "))?,
     }
     for reading in &resolution.readings {
         let mark = if reading.found { "  ← known" } else { "" };
-        writeln!(
-            out,
-            "  read as  {} ({}, in {}){mark}",
-            reading.number,
-            reading.rule.as_str(),
-            resolution.country
-        )?;
+        // With a plus the country plays no part.
+        let country = match reading.rule {
+            Rule::International => String::new(),
+            _ => format!(", in {}", resolution.country),
+        };
+        writeln!(out, "  read as  {} ({}{country}){mark}", reading.number, reading.rule.as_str())?;
     }
     let id = |id: Option<u32>| id.map_or_else(String::new, |id| format!(" (id {id})"));
     if let Some(person) = &resolution.person {
@@ -69,9 +76,15 @@ fn explain(resolution: &Resolution, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A word of the contract's JSON.
-fn word(reason: &impl serde::Serialize) -> String {
-    serde_json::to_value(reason).ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+fn in_words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Ambiguous => "several people have this number, and no company in common",
+        Reason::NoName => "of the name in the CRM nothing is left that a phone can show",
+        Reason::NoNumber => {
+            "this can't be a telephone number: no digits, too few, or a country code that is not assigned"
+        }
+        Reason::TooLong => "this is longer than any telephone number",
+    }
 }
 
 /// What the CRM holds must not act on the terminal.

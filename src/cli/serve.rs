@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::{logging, serve};
 
 pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
+    config.check_for_service()?;
     // Kept until the end: what is still to be written is written when it goes.
     let _logging = logging::start(config.log, "info");
     super::runtime()?.block_on(async {

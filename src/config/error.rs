@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Words of the contract that later versions will know: a misspelling is not the reason.
-const LATER: [&str; 3] = ["agi", "state_dir", "web"];
+const LATER: [&str; 1] = ["agi"];
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is missing or can't be read.
-    #[error("can't read the configuration {}: {error}", path.display())]
+    #[error("can't read the configuration {}: {error}; --config or NAMEPLATE_CONFIG names another", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -50,6 +50,13 @@ impl Place<'_> {
     pub(super) fn toml(&self, error: &toml::de::Error) -> ConfigError {
         let message = error.message();
         let Some(span) = error.span() else { return self.whole(&plain(message)) };
+        if message.contains("expected a sequence") {
+            let line = self.text.get(span.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+            return self.at(
+                span.start,
+                &format!("`{}`: a table of which there may be several has two brackets, [[…]]", line.trim()),
+            );
+        }
         let what = match unknown_key(message) {
             Some(what) => what,
             None => match self.key_at(span.start) {
@@ -86,6 +93,12 @@ fn without_value(message: &str) -> String {
 
 /// A message of the TOML reader as one line.
 fn plain(message: &str) -> String {
+    if message.starts_with("missing field `numbers`") {
+        return "there is no [numbers] with the country of this PBX: country = \"NO\"".into();
+    }
+    if message.contains("invalid float") || message.contains("string values must be quoted") {
+        return "this is no number; a text stands in quotes".into();
+    }
     message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
 }
 

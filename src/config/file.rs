@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::auth::Auth;
 use super::value::{
-    App, Delimiter, HeaderText, Host, HttpUrl, Label, Language, MaxBytes, Parsed, Period, Prefixes,
-    SecretText, Selections, Size, Tenant,
+    App, AriUrl, Delimiter, HeaderText, Host, HttpUrl, Label, Language, Listen, MaxBytes, Parsed, Period,
+    Prefixes, SecretText, Selections, Size, Tenant,
 };
 use crate::logging::Format;
 use crate::name::{MAX_BYTES, Template};
@@ -17,6 +17,7 @@ use crate::number::Country;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    pub(super) state_dir: Option<PathBuf>,
     #[serde(default)]
     pub(super) log: Log,
     pub(super) numbers: Numbers,
@@ -26,6 +27,7 @@ pub(super) struct File {
     pub(super) source: Vec<Spanned<Source>>,
     #[serde(default)]
     pub(super) asterisk: Vec<Spanned<Asterisk>>,
+    pub(super) web: Option<Spanned<Web>>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +95,7 @@ pub(super) struct Source {
     #[serde(rename = "type")]
     pub(super) kind: Type,
     pub(super) refresh: Option<Parsed<Period>>,
+    pub(super) full_refresh: Option<Parsed<Period>>,
     // superoffice
     pub(super) api: Option<Parsed<HttpUrl>>,
     pub(super) tenant: Option<Parsed<Tenant>>,
@@ -122,11 +125,20 @@ pub(super) struct Source {
 #[serde(deny_unknown_fields)]
 pub(super) struct Asterisk {
     pub(super) name: Parsed<Label>,
-    pub(super) url: Parsed<HttpUrl>,
+    pub(super) url: Parsed<AriUrl>,
     pub(super) username: String,
     pub(super) password: Option<SecretText>,
     pub(super) password_file: Option<PathBuf>,
     pub(super) password_env: Option<String>,
     pub(super) app: Option<Parsed<App>>,
     pub(super) numbers: Option<OwnNumbers>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Web {
+    pub(super) listen: Parsed<Listen>,
+    pub(super) token: Option<SecretText>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) token_env: Option<String>,
 }

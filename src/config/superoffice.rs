@@ -72,7 +72,7 @@ impl Reader<'_> {
 /// `api`, or `tenant` with `host`.
 fn site(api: Option<Url>, tenant: Option<String>, host: Option<Url>) -> Result<Site, String> {
     match (api, tenant, host) {
-        (Some(api), None, None) => Ok(Site::Api(api)),
+        (Some(api), None, None) => Ok(Site::Api(without_slash(api))),
         (None, Some(name), host) => {
             let host = host.map_or_else(|| Url::parse(HOST).map_err(|error| error.to_string()), Ok)?;
             Ok(Site::Tenant { name, host })
@@ -81,4 +81,11 @@ fn site(api: Option<Url>, tenant: Option<String>, host: Option<Url>) -> Result<S
         (None, None, Some(_)) => Err("`tenant` is missing: the customer's name in SuperOffice's cloud, like Cust12345".into()),
         (Some(_), _, _) => Err("`api` is for an installation of one's own, `tenant` and `host` are for SuperOffice's cloud: allowed is one of both".into()),
     }
+}
+
+/// Two spellings of one WebAPI are one: `…/api/` and `…/api`.
+fn without_slash(mut url: Url) -> Url {
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    url
 }

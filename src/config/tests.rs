@@ -57,6 +57,9 @@ fn every_key_has_its_effect() {
         {PBX}password_env = "ARI_PASSWORD"
         app = "nameplate-1"
         numbers = {{ country = "SE" }}
+        [web]
+        listen = "0.0.0.0:8480"
+        token_file = "web.token"
         "#
     );
     let config = parse(&text).unwrap();
@@ -78,7 +81,7 @@ fn every_key_has_its_effect() {
     // No answer begins after it had to be there.
     assert_eq!(crm.first_byte, Duration::from_secs(30));
     let lists = config.sources[0].lists();
-    let names: Vec<_> = lists.iter().map(|list| config.sources[0].list_name(*list)).collect();
+    let names: Vec<_> = lists.iter().map(|list| list.name(&config.sources[0].name)).collect();
     assert_eq!(names, ["sales-201", "sales-202"]);
     assert_ne!(config.sources[0].fingerprint(lists[0]), config.sources[0].fingerprint(lists[1]));
     assert_eq!((crm.timeout, crm.max_answer), (Duration::from_secs(30), 64_000_000));
@@ -86,6 +89,8 @@ fn every_key_has_its_effect() {
     let [pbx] = config.asterisks.as_slice() else { unreachable!("one PBX") };
     assert_eq!((pbx.app.as_str(), pbx.pbx.numbers.country.as_str()), ("nameplate-1", "SE"));
     assert_eq!(pbx.pbx.numbers.strip_prefixes, ["0"]);
+    let web = config.web.unwrap();
+    assert_eq!((web.listen().to_string().as_str(), web.has_token()), ("0.0.0.0:8480", true));
 }
 
 fn tenant(lines: &str) -> Result<Config, String> {
@@ -190,6 +195,8 @@ fn another_question_has_another_fingerprint() {
 fn sources_of_one_superoffice_form_one_group() {
     let auth = "auth = { type = \"basic\", username = \"u\", password = \"p\" }\n";
     let second = CRM.replace("sales", "service");
+    // The same WebAPI, spelled otherwise.
+    let second = second.replace("/api\"", "/api/\"");
     let other = CRM.replace("sales", "other").replace("crm.example", "crm2.example");
     let config = parse(&format!("{HEAD}{CRM}{auth}{CSV}{second}{auth}{other}{auth}")).unwrap();
     let groups: Vec<_> = config.sources.iter().map(|source| source.group).collect();
@@ -199,7 +206,16 @@ fn sources_of_one_superoffice_form_one_group() {
 #[test]
 fn an_error_names_the_place_the_value_and_what_is_allowed() {
     for (text, said) in [
-        (String::new(), "missing field `numbers`"),
+        (String::new(), "there is no [numbers] with the country of this PBX"),
+        (
+            format!("{HEAD}{CSV}[asterisk]\nname = \"pbx1\"\n"),
+            ":7: `[asterisk]`: a table of which there may be several",
+        ),
+        (
+            format!("[numbers]\ncountry = NO\n{CSV}"),
+            ":2: `country`: this is no number; a text stands in quotes",
+        ),
+        (format!("{HEAD}{CSV}{}", PBX.replace(":8088", ":8088/ari")), "`url`: `http://127.0.0.1:8088/ari`"),
         (HEAD.into(), "there is no [[source]]"),
         (format!("[numbers]\ncountry = \"NX\"\n{CSV}"), ":2: `country`: "),
         (format!("{HEAD}{CSV}refesh = \"5m\"\n"), ":7: unknown key `refesh`: did you mean `refresh`?"),
@@ -235,7 +251,20 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
             format!("{HEAD}{CSV}{PBX}password = \"a\"\npassword_env = \"A\"\n"),
             "`password` is given in two ways",
         ),
-        (format!("{HEAD}{CSV}[web]\nlisten = \"127.0.0.1:8480\"\n"), "`web` is not served by this version"),
+        (format!("{HEAD}{CSV}[agi]\nlisten = \"127.0.0.1:4573\"\n"), "`agi` is not served by this version"),
+        (format!("{HEAD}{CSV}[web]\n"), ":7: missing field `listen`"),
+        (
+            format!("{HEAD}{CSV}[web]\nlisten = \"localhost\"\n"),
+            ":8: `listen`: `localhost` is no address with a port; allowed are forms like 127.0.0.1:8480",
+        ),
+        (
+            format!("{HEAD}{CSV}[web]\nlisten = \"0.0.0.0:8480\"\n"),
+            ":7: [web]: `listen` = \"0.0.0.0:8480\" is beyond loopback, where `token` is required",
+        ),
+        (
+            format!("{HEAD}{CSV}[web]\nlisten = \"[::1]:8480\"\ntoken = \"a\"\ntoken_env = \"A\"\n"),
+            ":7: [web]: `token` is given in two ways",
+        ),
         (format!("{HEAD}{CSV}[log]\nformat = \"xml\"\n"), "unknown variant `xml`, expected `text` or `json`"),
         (format!("{HEAD}{CSV}path = \"two\"\n"), "duplicate key"),
     ] {
@@ -252,6 +281,7 @@ fn an_error_never_shows_a_secret() {
         format!("{HEAD}{CSV}{PBX}password = \"1234567\n"),
         format!("{HEAD}{CSV}{PBX}password = [\"1234567\"]\n"),
         format!("{HEAD}{CSV}{PBX}pasword = \"1234567\"\n"),
+        format!("{HEAD}{CSV}[web]\nlisten = \"0.0.0.0:1\"\ntoken = 1234567\n"),
         format!("{HEAD}{CRM}auth = \"user:1234567\"\n"),
         format!("{HEAD}{CRM}auth = {{ type = \"basic\", username = \"u\", password = 1234567 }}\n"),
         format!("{HEAD}{CRM}auth = {{ type = \"basic\", username = \"u\", passwort = \"1234567\" }}\n"),

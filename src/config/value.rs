@@ -1,6 +1,7 @@
 //! Values of the configuration, checked while they are read, so that an error has their place.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -199,6 +200,41 @@ impl FromStr for HeaderText {
                 text.escape_debug()
             ))
         }
+    }
+}
+
+/// The address of Asterisk's HTTP server.
+#[derive(Clone, Debug)]
+pub(super) struct AriUrl(pub(super) Url);
+
+impl FromStr for AriUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let HttpUrl(url) = text.parse()?;
+        if url.path().trim_end_matches('/').ends_with("/ari") {
+            return Err(format!(
+                "`{text}`: /ari is added by nameplate; allowed are forms like http://127.0.0.1:8088"
+            ));
+        }
+        Ok(Self(url))
+    }
+}
+
+/// Where to listen: an address of this machine and a port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listen(pub(super) SocketAddr);
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |_| {
+            format!(
+                "`{text}` is no address with a port; allowed are forms like 127.0.0.1:8480 and [::1]:8480"
+            )
+        };
+        text.parse().map(Self).map_err(wrong)
     }
 }
 

@@ -1,25 +1,114 @@
-//! One list of entries: what one call to a source returned.
+//! A list: the entries that one call to a source returned, in the order in which directories are built: by
+//! number, then as delivered.
+//!
+//! - [`Collector`] takes entries as they arrive, packed: a million of them need 80 MB, not 200
+//! - [`file`](mod@file) keeps a list on disk, where a merge reads it from
+//! - `record`: the packed form of an entry
+
+pub mod file;
+mod record;
+
+use std::io;
 
 use crate::entry::Entry;
 
-/// A list in the order in which directories are built: by number, then as delivered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Entries as they arrive, packed one behind the other.
+#[derive(Debug, Default)]
+pub struct Collector {
+    packed: Vec<u8>,
+    /// Number, and where its record begins.
+    places: Vec<(u64, u64)>,
+}
+
+impl Collector {
+    /// Adds an entry.
+    pub fn push(&mut self, entry: &Entry) {
+        self.places.push((entry.number.packed(), self.packed.len() as u64));
+        record::pack(entry, &mut self.packed);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Sorts them. Entries of the same number keep their order: it is that of their places.
+    #[must_use]
+    pub fn finish(mut self) -> List {
+        self.places.sort_unstable();
+        self.places.shrink_to_fit();
+        self.packed.shrink_to_fit();
+        List { packed: self.packed, places: self.places }
+    }
+}
+
+/// A list in memory.
+#[derive(Debug, Default)]
 pub struct List {
-    entries: Vec<Entry>,
+    packed: Vec<u8>,
+    /// Sorted by number, then as delivered.
+    places: Vec<(u64, u64)>,
 }
 
 impl List {
-    /// Sorts what a source delivered. Entries of the same number keep their order.
+    /// How many entries it has.
     #[must_use]
-    pub fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by_key(|entry| entry.number);
-        entries.shrink_to_fit();
-        Self { entries }
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 
     /// The entries, by number.
-    #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
+        self.records().map(|mut record| record::unpack(&mut record))
+    }
+
+    /// The packed entries, by number.
+    fn records(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().map(|(_, place)| {
+            let start = usize::try_from(*place).unwrap_or(usize::MAX);
+            self.packed.get(start..).unwrap_or_default()
+        })
+    }
+}
+
+impl FromIterator<Entry> for List {
+    fn from_iter<T: IntoIterator<Item = Entry>>(entries: T) -> Self {
+        let mut collector = Collector::default();
+        entries.into_iter().for_each(|entry| collector.push(&entry));
+        collector.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::number::Number;
+
+    #[test]
+    fn entries_of_one_number_keep_their_order() {
+        let entry = |national, person: &str| Entry {
+            number: Number::new(47, national).unwrap(),
+            person_id: 1,
+            person: person.into(),
+            mrmrs: "Mrs".into(),
+            company_id: 2,
+            company: "Fjord Sjømat AS".into(),
+        };
+        let list: List = [entry(9, "a"), entry(5, "b"), entry(9, "c"), entry(1, "d")].into_iter().collect();
+        let read: Vec<_> = list.entries().map(Result::unwrap).collect();
+        assert_eq!(read, [entry(1, "d"), entry(5, "b"), entry(9, "a"), entry(9, "c")]);
     }
 }

@@ -4,53 +4,79 @@
 //! different people behind one number, and only both lists together tell. Between groups the first
 //! that knows the number answers alone.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::Hash;
+use std::io;
 
 use super::index::Index;
-use super::list::List;
 use super::texts::Interner;
 use super::{CompanyRow, Directory, Kind, NO_COMPANY, PersonRow, SharedRow, Target};
 use crate::entry::Entry;
 use crate::number::Number;
 
+/// The entries of a list, by number, as they are read from memory or from disk.
+pub type Entries<'a> = Box<dyn Iterator<Item = io::Result<Entry>> + 'a>;
+
 /// A list with its place among the others.
-#[derive(Clone, Copy, Debug)]
 pub struct Listed<'a> {
     /// The source that delivered it: its place in the configuration.
     pub source: u16,
-    /// The group that it is judged with. Groups answer in the order of their first source.
+    /// The group that it is judged with. Groups answer in the order of their numbers, which is that of their first
+    /// sources.
     pub group: u16,
-    /// The entries.
-    pub list: &'a List,
+    /// The entries, by number.
+    pub entries: Entries<'a>,
 }
 
-/// There is more than a directory can hold: about a billion rows, or 4 GiB of names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the lists hold more than a directory can: a billion records, or 4 GiB of names")]
-pub struct TooLarge;
+/// Why no directory was built.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// There is more than a directory can hold: about a billion rows, or 4 GiB of names.
+    #[error("the lists hold more than a directory can: a billion records, or 4 GiB of names")]
+    TooLarge,
+    /// A list can't be read.
+    #[error("a list can't be read: {0}")]
+    Unreadable(#[from] io::Error),
+}
 
 /// Builds the directory of all lists. `sources` are the names of the sources, `lists` in their order.
-pub fn merge(sources: &[String], lists: &[Listed<'_>]) -> Result<Directory, TooLarge> {
+///
+/// The lists are walked side by side, like a zip, one number at a time: of each only the next entry is in memory.
+pub fn merge(sources: &[String], mut lists: Vec<Listed<'_>>) -> Result<Directory, MergeError> {
     let mut builder = Builder::default();
     builder.directory.sources = sources.to_vec();
-    // Lists are sorted by number: walk them side by side, one number at a time.
-    let mut heads: Vec<&[Entry]> = lists.iter().map(|listed| listed.list.entries()).collect();
-    let mut candidates: Vec<Candidate<'_>> = Vec::new();
-    while let Some(number) = heads.iter().filter_map(|head| Some(head.first()?.number)).min() {
-        candidates.clear();
-        let mut answering = None;
-        for (listed, head) in lists.iter().zip(&mut heads) {
-            let count = head.iter().take_while(|entry| entry.number == number).count();
-            let (same, rest) = head.split_at(count);
-            *head = rest;
-            if count > 0 && *answering.get_or_insert(listed.group) == listed.group {
-                candidates.extend(same.iter().map(|entry| Candidate { source: listed.source, entry }));
-            }
-        }
-        builder.add(number, &candidates).ok_or(TooLarge)?;
+    // The next entry of each list; the smallest number first, and of one number the earliest list.
+    let mut heads: Vec<Option<Entry>> = Vec::new();
+    let mut next = BinaryHeap::new();
+    for (place, list) in lists.iter_mut().enumerate() {
+        let head = list.entries.next().transpose()?;
+        next.extend(head.as_ref().map(|entry| Reverse((entry.number, place))));
+        heads.push(head);
     }
-    builder.finish().ok_or(TooLarge)
+    let mut speaking: Vec<(u16, u16, Entry)> = Vec::new();
+    while let Some(&Reverse((number, _))) = next.peek() {
+        speaking.clear();
+        while let Some(&Reverse((same, place))) = next.peek()
+            && same == number
+        {
+            next.pop();
+            let (Some(list), Some(head)) = (lists.get_mut(place), heads.get_mut(place)) else { break };
+            while let Some(entry) = head.take_if(|entry| entry.number == number) {
+                speaking.push((list.group, list.source, entry));
+                *head = list.entries.next().transpose()?;
+            }
+            next.extend(head.as_ref().map(|entry| Reverse((entry.number, place))));
+        }
+        let answering = speaking.iter().map(|(group, ..)| *group).min();
+        let candidates: Vec<_> = speaking
+            .iter()
+            .filter(|(group, ..)| Some(*group) == answering)
+            .map(|(_, source, entry)| Candidate { source: *source, entry })
+            .collect();
+        builder.add(number, &candidates).ok_or(MergeError::TooLarge)?;
+    }
+    builder.finish().ok_or(MergeError::TooLarge)
 }
 
 /// One entry that speaks for a number.
@@ -216,6 +242,7 @@ fn place<Row: Copy + Eq + Hash>(known: &mut HashMap<Row, usize>, rows: &mut Vec<
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::List;
     use super::super::{Choice, Company, Found};
     use super::*;
 
@@ -237,12 +264,13 @@ mod tests {
     /// What `lists` of these groups answer for the number that all the entries have.
     fn answer(lists: &[(u16, Vec<Entry>)]) -> String {
         let sources: Vec<String> = (0..lists.len()).map(|at| format!("s{at}")).collect();
-        let made: Vec<List> = lists.iter().map(|(_, entries)| List::new(entries.clone())).collect();
-        let listed: Vec<Listed<'_>> = (0_u16..)
-            .zip(lists.iter().zip(&made))
-            .map(|(source, ((group, _), list))| Listed { source, group: *group, list })
-            .collect();
-        let directory = merge(&sources, &listed).unwrap();
+        let made: Vec<List> = lists.iter().map(|(_, entries)| entries.iter().cloned().collect()).collect();
+        let listed = (0_u16..).zip(lists.iter().zip(&made)).map(|(source, ((group, _), list))| Listed {
+            source,
+            group: *group,
+            entries: Box::new(list.entries()),
+        });
+        let directory = merge(&sources, listed.collect()).unwrap();
         let Some(Found { source, choice }) = directory.find(number()) else { return "none".into() };
         let text = match choice {
             Choice::Person { person, company } => {
@@ -279,6 +307,11 @@ mod tests {
             ("between groups the first", vec![(0, vec![kari()]), (1, vec![eve()])], "Kari of Fjord [s0]"),
             ("though it is ambiguous", vec![(0, vec![kari(), lone()]), (1, vec![eve()])], "ambiguous [s0]"),
             ("known to the second only", vec![(0, vec![]), (1, vec![eve()])], "Eve of Globex [s1]"),
+            (
+                "a group's later list before another group",
+                vec![(0, vec![]), (1, vec![eve()]), (0, vec![kari()])],
+                "Kari of Fjord [s2]",
+            ),
             ("known to nobody", vec![(0, vec![])], "none"),
             (
                 "a person's company from the other user's list",
@@ -298,8 +331,9 @@ mod tests {
     #[test]
     fn ids_are_kept_and_rows_are_shared() {
         let second = Entry { number: Number::new(47, 99).unwrap(), ..entry(1, "Kari", 10, "Fjord") };
-        let list = List::new(vec![second, entry(1, "Kari", 10, "Fjord")]);
-        let directory = merge(&["crm".into()], &[Listed { source: 0, group: 0, list: &list }]).unwrap();
+        let list: List = [second, entry(1, "Kari", 10, "Fjord")].into_iter().collect();
+        let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+        let directory = merge(&["crm".into()], vec![listed]).unwrap();
         assert_eq!((directory.len(), directory.persons.len(), directory.companies.len()), (2, 1, 1));
         let Some(Found { choice: Choice::Person { person, company }, .. }) = directory.find(number()) else {
             unreachable!("Kari is there");

@@ -38,7 +38,17 @@ fn is_invisible(c: char) -> bool {
         | '\u{200b}' | '\u{200e}' | '\u{200f}'
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        // Fillers and blanks that are no white space to Unicode; tags.
+        | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Whether a cleaned text shows anything: joiners and variation selectors only change their neighbours.
+pub(super) fn has_shape(cleaned: &str) -> bool {
+    let shapeless =
+        |c| matches!(c, ' ' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    !cleaned.chars().all(shapeless)
 }
 
 #[cfg(test)]

@@ -44,6 +44,9 @@ pub enum CsvError {
         /// What the system said.
         error: io::Error,
     },
+    /// It changed while it was read.
+    #[error("{} is being written; it is read when that is over", .0.display())]
+    Changing(PathBuf),
     /// The header is not what is expected.
     #[error("{}, line 1: {what}; the header needs number, person and company, and may have mrmrs, person_id and contact_id (delimiter `{delimiter}`)", path.display())]
     Header {
@@ -74,16 +77,19 @@ impl File {
 
     fn read(&self, known: &str) -> Result<Fetched, CsvError> {
         let unreadable = |error| CsvError::Unreadable { path: self.path.clone(), error };
-        // Taken before the reading: a change in the middle of it is seen the next time.
-        let stamp = stamp(&self.path).map_err(unreadable)?;
-        if stamp == known {
+        let before = stamp(&self.path).map_err(unreadable)?;
+        if before == known {
             return Ok(Fetched::Unchanged);
         }
         let text = std::fs::read(&self.path).map_err(unreadable)?;
+        // Read while an editor was saving it, a file may be cut off.
+        if stamp(&self.path).map_err(unreadable)? != before {
+            return Err(CsvError::Changing(self.path.clone()));
+        }
         // Spreadsheets put a byte order mark in front.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
         let mut delivery = self.parse(text)?;
-        delivery.hash = stamp;
+        delivery.hash = before;
         Ok(Fetched::Entries(delivery))
     }
 
@@ -103,7 +109,7 @@ impl File {
         // The text is in memory and lines may have any length, so reading on can't fail.
         while lines.read_byte_record(&mut line).unwrap_or(false) {
             match columns.entry(&line, self.country) {
-                Ok(entry) => delivery.entries.push(entry),
+                Ok(entry) => delivery.entries.push(&entry),
                 Err(unusable) => {
                     let place = line.position().map_or(0, ::csv::Position::line);
                     let example = || format!("line {place}: {}", unusable.what);
@@ -123,7 +129,7 @@ fn stamp(path: &Path) -> io::Result<String> {
 }
 
 /// Why a line can't be used.
-struct Unusable {
+struct BadLine {
     reason: &'static str,
     what: String,
 }
@@ -151,10 +157,14 @@ impl Columns {
         }
     }
 
-    fn entry(&self, line: &ByteRecord, country: Country) -> Result<Entry, Unusable> {
-        let unusable = |reason, what| Unusable { reason, what };
+    fn entry(&self, line: &ByteRecord, country: Country) -> Result<Entry, BadLine> {
+        let unusable = |reason, what| BadLine { reason, what };
         if line.iter().any(|field| std::str::from_utf8(field).is_err()) {
             return Err(unusable("not_utf8", "it is not UTF-8: save the file in that encoding".into()));
+        }
+        // A quote that is not closed swallows the lines behind it, and with them other people's numbers.
+        if line.iter().any(|field| field.contains(&b'\n')) {
+            return Err(unusable("quote", "a field has a line break: is a quote not closed?".into()));
         }
         if line.len() > self.places.len() {
             let what = format!("{} columns where the header has {}", line.len(), self.places.len());
@@ -211,16 +221,16 @@ mod tests {
                     .as_bytes(),
             )
             .unwrap();
-        let read: Vec<_> = delivery
-            .entries
+        let entries: Vec<_> = delivery.entries.finish().entries().map(Result::unwrap).collect();
+        let read: Vec<_> = entries
             .iter()
             .map(|entry| {
                 (entry.number.to_string(), entry.person_id, entry.person.as_str(), entry.company.as_str())
             })
             .collect();
-        assert_eq!(read[0], ("+4722334455".into(), 654, "Kari Nordmann", "Fjord Sjømat AS"));
-        assert_eq!(read[1], ("+4722334456".into(), 0, "", "Bergen; Sons"));
-        assert_eq!((read[2].0.as_str(), read[2].3), ("+39612345678", "Trattoria"));
+        assert_eq!((read[0].0.as_str(), read[0].3), ("+39612345678", "Trattoria"));
+        assert_eq!(read[1], ("+4722334455".into(), 654, "Kari Nordmann", "Fjord Sjømat AS"));
+        assert_eq!(read[2], ("+4722334456".into(), 0, "", "Bergen; Sons"));
         assert_eq!(delivery.unusable.total(), 0);
     }
 
@@ -239,12 +249,13 @@ mod tests {
                   22334461,short\n",
             )
             .unwrap();
-        assert_eq!(delivery.entries.len(), 3);
-        assert_eq!(delivery.unusable.total(), 5);
+        assert_eq!(delivery.entries.len(), 2);
+        assert_eq!(delivery.unusable.total(), 6);
         let report = delivery.unusable.to_string();
         for said in [
             "line 3: number",
             "line 4: neither",
+            "line 5: a field has a line break",
             "line 7: person_id `x12`",
             "line 8: it is not UTF-8",
             "line 9: 5 columns",

@@ -6,9 +6,11 @@
 //!   `key` and `jwt` are their cryptography
 //! - `http` sends, with `manners`
 //! - [`error`] says what went wrong, in words that an administrator can act on
+//! - `body` hands the answer to the thread that parses it
 //! - `answer` reads the collection as a stream, record by record; `record` makes an entry of each
 
 mod answer;
+mod body;
 pub mod credential;
 pub mod error;
 mod http;
@@ -26,12 +28,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE};
 use reqwest::{Response, StatusCode, Url};
 use serde::Serialize;
-use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::fingerprint::Fingerprint;
 use super::{Fetched, ListId};
@@ -205,10 +205,10 @@ impl Client {
 
     /// Reads the answer off the threads that serve calls: parsing is work, and the reader blocks.
     async fn read(&self, response: Response, hash: &str) -> Result<Fetched, FetchError> {
-        let body = StreamReader::new(response.bytes_stream().map_err(std::io::Error::other));
-        let body = SyncIoBridge::new(body);
+        let (pump, body) = body::channel();
         let (limit, country) = (self.settings.max_answer, self.settings.country);
-        let answer = tokio::task::spawn_blocking(move || answer::read(body, limit, country)).await;
+        let answer = tokio::task::spawn_blocking(move || answer::read(body, limit, country));
+        let ((), answer) = tokio::join!(pump.run(response), answer);
         match answer.map_err(|_| FetchError::Interrupted)?? {
             Answer::NoSet => no_set(hash),
             Answer::Set(delivery) => Ok(Fetched::Entries(delivery)),

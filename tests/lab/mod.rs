@@ -6,6 +6,7 @@
 //! - [`superoffice`]: the stand-in of SuperOffice's server
 //! - [`people`]: who is in it
 //! - [`nameplate`]: the program under test
+//! - [`web`]: a client of its web server
 //! - [`call`]: all of it wired together
 
 pub mod asterisk;
@@ -15,6 +16,7 @@ pub mod nameplate;
 pub mod people;
 pub mod sip;
 pub mod superoffice;
+pub mod web;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -21,8 +21,13 @@ impl Folder {
     /// Writes `config` as `nameplate.toml` into a new folder.
     pub fn new(config: &str) -> Self {
         let folder = Self { dir: tempfile::tempdir().expect("a folder") };
-        folder.write("nameplate.toml", config);
+        folder.configure(config);
         folder
+    }
+
+    /// Replaces the configuration. Its lists are kept beside it, so that each test has its own.
+    pub fn configure(&self, config: &str) {
+        self.write("nameplate.toml", format!("state_dir = \"state\"\n{config}"));
     }
 
     /// Writes a file beside the configuration.
@@ -49,18 +54,25 @@ impl Folder {
 
     /// Starts the service.
     pub fn serve(self) -> Nameplate {
+        self.serve_with(&[])
+    }
+
+    /// Starts the service with these variables in its environment.
+    pub fn serve_with(self, environment: &[(&str, &str)]) -> Nameplate {
         let log = self.path("stderr");
         // Appended to, so that a second start in the same folder goes on in it.
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).expect("a log");
-        let process =
-            self.command().arg("serve").stdin(Stdio::null()).stderr(file).spawn().expect("nameplate");
-        Nameplate { folder: self, log, process }
+        let mut command = self.command();
+        command.arg("serve").envs(environment.iter().copied()).stdin(Stdio::null()).stderr(file);
+        let process = command.spawn().expect("nameplate");
+        Nameplate { folder: Some(self), log, process }
     }
 }
 
 /// The running service. Dropping it, also by a panic, kills it.
 pub struct Nameplate {
-    folder: Folder,
+    /// None only once it has been taken for a new start.
+    folder: Option<Folder>,
     log: PathBuf,
     process: process::Child,
 }
@@ -126,7 +138,21 @@ impl Nameplate {
 
     /// The folder with its configuration.
     pub fn folder(&self) -> &Folder {
-        &self.folder
+        self.folder.as_ref().expect("its folder")
+    }
+
+    /// Starts it again in the same folder, whether it has ended or has to be killed. The log goes on.
+    #[must_use]
+    pub fn again(self) -> Self {
+        self.again_with(&[])
+    }
+
+    /// The same, with these variables in its environment.
+    #[must_use]
+    pub fn again_with(mut self, environment: &[(&str, &str)]) -> Self {
+        let folder = self.folder.take().expect("its folder");
+        drop(self);
+        folder.serve_with(environment)
     }
 
     /// Its process.

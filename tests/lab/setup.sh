@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need and a plain Debian 12 or 13 does not have: a C compiler for the crates, SIPp,
+# What the tests need and a plain Debian 12 or 13 does not have: a C compiler for the crates,
 # and a real Asterisk. Debian's own suite has no Asterisk package, so one is taken from another
 # suite into a root of its own, below the user's cache, where it changes nothing on the machine.
 #
@@ -14,8 +14,17 @@ set -euo pipefail
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+# Debian leaves these out of an ordinary user's PATH.
+PATH=$PATH:/usr/sbin:/sbin
+
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "root or sudo is needed here; or run it once as root with NAMEPLATE_LAB_CACHE=/some/shared/folder"
+    fi
 }
 
 version=${1:-22}
@@ -35,7 +44,6 @@ need() { # command or file, package
 need cc gcc
 need make make
 need /usr/include/stdlib.h libc6-dev
-need sipp sip-tester
 need unshare util-linux
 if [ -z "${NAMEPLATE_ASTERISK:-}" ]; then
     need mmdebstrap mmdebstrap
@@ -89,7 +97,7 @@ if ! present; then
         [ -z "$proxy" ] || options+=(--aptopt="Acquire::$scheme::Proxy \"$proxy\"")
     done
 
-    say "Asterisk $version from Debian $suite … 40 s, once"
+    say "Asterisk $version from Debian $suite … one to two minutes, once"
     new=$root.new
     trap 'as_root rm -rf --one-file-system "$new" "$new.log"' EXIT
     as_root rm -rf --one-file-system "$new" # of a run that was killed: we have the lock

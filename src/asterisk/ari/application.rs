@@ -13,8 +13,9 @@ use super::call::{Place, Wish, poisons, serve_direct};
 use super::error::ConnectionError;
 use super::rest::{Http, Outcome, continue_path};
 use super::wire::{self, ApplicationInfo, EVENTS, Info};
-use crate::mask;
+use crate::asterisk::link::Link;
 use crate::resolver::{Resolution, Resolver};
+use crate::{mask, metrics};
 
 /// What is learnt when a connection is set up.
 pub(super) struct Setup {
@@ -27,6 +28,7 @@ pub(super) struct Setup {
 pub(super) struct Application {
     pub(super) settings: Settings,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) link: Arc<Link>,
     http: Http,
     /// Whether the direct style costs the call its `DB()` on this version.
     poisons: AtomicBool,
@@ -35,10 +37,11 @@ pub(super) struct Application {
 }
 
 impl Application {
-    pub(super) fn new(settings: Settings, resolver: Arc<Resolver>, http: Http) -> Self {
+    pub(super) fn new(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, http: Http) -> Self {
         Self {
             settings,
             resolver,
+            link,
             http,
             poisons: AtomicBool::new(false),
             warned_of_poison: AtomicBool::new(false),
@@ -106,19 +109,22 @@ impl Application {
                 if !self.has_gone_on(outcome) {
                     self.send_on(channel).await;
                 }
-                self.log(&resolution, begun);
+                self.report(&resolution, begun);
             }
             Wish::Direct => {
                 self.warn_of_poison();
                 let (resolver, pbx) = (&self.resolver, &self.settings.pbx);
                 let resolution = serve_direct(&self.http, resolver, pbx, channel, caller).await;
                 self.send_on(channel).await;
-                if let Some(resolution) = resolution {
-                    self.log(&resolution, begun);
+                match resolution {
+                    Some(resolution) => self.report(&resolution, begun),
+                    // Withheld: there is nothing to be logged.
+                    None => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
                 }
             }
             Wish::Unknown => {
                 warn!(pbx = %self.settings.name, "the dialplan's Stasis() has arguments of another version: copy asterisk-conf again");
+                self.link.metrics.unserved();
                 self.send_on(channel).await;
             }
         }
@@ -141,12 +147,14 @@ impl Application {
                 true
             }
             Outcome::NoSuchPlace => {
+                self.link.metrics.handoff_failed();
                 if !self.warned_of_place.swap(true, Ordering::Relaxed) {
                     warn!(%pbx, "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
                 }
                 false
             }
             Outcome::Failed(what) => {
+                self.link.metrics.handoff_failed();
                 warn!(%pbx, "the handoff failed, the call goes on without its name: {what}");
                 false
             }
@@ -163,7 +171,9 @@ impl Application {
         }
     }
 
-    pub(super) fn log(&self, resolution: &Resolution, begun: Instant) {
+    /// Logs and counts an answer.
+    pub(super) fn report(&self, resolution: &Resolution, begun: Instant) {
+        self.link.metrics.answered(resolution.status.into(), begun.elapsed());
         info!(
             pbx = %self.settings.name,
             caller = %mask::Number(&resolution.input),

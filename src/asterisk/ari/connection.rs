@@ -25,6 +25,7 @@ use super::call::{Place, Wish};
 use super::error::ConnectionError;
 use super::rest::{Http, Outcome, continue_path};
 use super::wire::{self, Parameter, RestRequest};
+use crate::asterisk::link::Link;
 use crate::resolver::Resolver;
 
 /// How long the handshake may take.
@@ -55,6 +56,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub(super) async fn serve(
     settings: &Settings,
     resolver: &Arc<Resolver>,
+    link: &Arc<Link>,
     shutdown: &CancellationToken,
     connected: impl FnOnce(),
 ) -> Result<(), ConnectionError> {
@@ -67,7 +69,8 @@ pub(super) async fn serve(
     };
     let http =
         Http::new(settings, password).map_err(|error| ConnectionError::Unreachable(error.to_string()))?;
-    let application = Arc::new(Application::new(settings.clone(), Arc::clone(resolver), http));
+    let application = Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(link), http);
+    let application = Arc::new(application);
     let mut connection = Connection {
         application,
         socket,
@@ -245,7 +248,7 @@ impl Connection {
                 let place = Place::of(&resolution);
                 let purpose = Purpose::Handoff { channel: channel.to_owned() };
                 self.request(purpose, "POST", &continue_path(channel), &place.parameters()).await?;
-                application.log(&resolution, begun);
+                application.report(&resolution, begun);
                 Ok(())
             }
             _ => {
@@ -261,7 +264,7 @@ impl Connection {
         while self.tasks.try_join_next().is_some() {}
         if self.tasks.len() >= MAX_TASKS {
             warn!(pbx = %application.settings.name, "{MAX_TASKS} calls are in hand already: one is left to the dialplan's bound");
-            return;
+            return application.link.metrics.unserved();
         }
         self.tasks.spawn(async move { application.serve_over_http(wish, &channel, &caller).await });
     }

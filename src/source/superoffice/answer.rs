@@ -41,12 +41,16 @@ pub(super) fn read(body: impl Read, limit: u64, country: Country) -> Result<Answ
             Err(FetchError::Message(mask::Text(&message).to_string()))
         }
         Ok(Collection { null: true, .. }) => Ok(Answer::NoSet),
-        Ok(_) => {
-            Err(FetchError::NotACollection { what: "CallerIDs is missing".into(), head: head(&body.head) })
-        }
+        Ok(_) => Err(FetchError::NotACollection { what: "CallerIDs is missing", head: head(&body.head) }),
         Err(_) if body.blank => Ok(Answer::NoSet),
-        Err(error) if error.is_eof() => Err(FetchError::Broken(error.to_string())),
-        Err(error) => Err(FetchError::NotACollection { what: error.to_string(), head: head(&body.head) }),
+        // Serde's own words quote what it found, which may be a name.
+        Err(error) if error.is_eof() => {
+            Err(FetchError::Broken(format!("at line {}, column {}", error.line(), error.column())))
+        }
+        Err(error) if error.is_data() => {
+            Err(FetchError::NotACollection { what: "JSON of another form", head: head(&body.head) })
+        }
+        Err(_) => Err(FetchError::NotACollection { what: "not JSON", head: head(&body.head) }),
     }
 }
 
@@ -170,7 +174,7 @@ impl<'de> Visitor<'de> for IdsSeed<'_> {
         while let Some(Element(record)) = records.next_element()? {
             place += 1;
             match record.entry(self.country) {
-                Ok(entry) => self.delivery.entries.push(entry),
+                Ok(entry) => self.delivery.entries.push(&entry),
                 Err(unusable) => {
                     let example = || format!("record {place}: {}", record.for_log());
                     self.delivery.unusable.count(unusable.reason(), example);
@@ -184,6 +188,7 @@ impl<'de> Visitor<'de> for IdsSeed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Entry;
 
     fn read_text(body: &str) -> Result<Answer, FetchError> {
         read(body.as_bytes(), 1 << 20, "NO".parse().unwrap())
@@ -196,8 +201,12 @@ mod tests {
         }
     }
 
-    fn numbers(delivery: &Delivery) -> Vec<String> {
-        delivery.entries.iter().map(|entry| entry.number.to_string()).collect()
+    fn entries(delivery: Delivery) -> Vec<Entry> {
+        delivery.entries.finish().entries().map(Result::unwrap).collect()
+    }
+
+    fn numbers(delivery: Delivery) -> Vec<String> {
+        entries(delivery).iter().map(|entry| entry.number.to_string()).collect()
     }
 
     #[test]
@@ -223,7 +232,8 @@ mod tests {
             delivery.unusable.to_string(),
             "1 fraction (record 1: number 99.99, prefix 45, person 654, contact 243)"
         );
-        let [entry] = delivery.entries.as_slice() else { unreachable!("{delivery:?}") };
+        let entries = entries(delivery);
+        let [entry] = entries.as_slice() else { unreachable!("{entries:?}") };
         assert_eq!(entry.number.to_string(), "+4533121314");
         assert_eq!((entry.person_id, entry.person.as_str(), entry.mrmrs.as_str()), (655, "Ærø", "Mr"));
         assert_eq!((entry.company_id, entry.company.as_str()), (243, "Lakin"));
@@ -237,7 +247,7 @@ mod tests {
                     r#"{{"CallerIDHash":"h","CallerIDs":[
                        {{"PhoneNumber":{number},"DialInPrefix":{prefix},"PersonId":1,"PersonName":"P"}}]}}"#
                 );
-                assert_eq!(numbers(&set(&body)), ["+4533121314"], "{number} {prefix}");
+                assert_eq!(numbers(set(&body)), ["+4533121314"], "{number} {prefix}");
             }
         }
         for prefix in ["0", "null", "\"\""] {
@@ -245,7 +255,7 @@ mod tests {
                 r#"{{"CallerIDHash":"h","CallerIDs":[
                    {{"PhoneNumber":4522334455.0,"DialInPrefix":{prefix},"PersonId":1,"PersonName":"P"}}]}}"#
             );
-            assert_eq!(numbers(&set(&body)), ["+4522334455"], "{prefix}");
+            assert_eq!(numbers(set(&body)), ["+4522334455"], "{prefix}");
         }
     }
 
@@ -260,9 +270,10 @@ mod tests {
             {"Extra": {"x": 1}, "PhoneNumber": 22334455, "DialInPrefix": 47, "PersonId": "12", "PersonName": "Kari",
              "Mrmrs": null, "ContactId": null, "ContactName": null}
         ]}"#);
-        assert_eq!(numbers(&delivery), ["+4722334455"]);
-        assert_eq!(delivery.entries[0].person_id, 12);
         assert_eq!(delivery.unusable.total(), 10, "{}", delivery.unusable);
+        let entries = entries(delivery);
+        let [entry] = entries.as_slice() else { unreachable!("{entries:?}") };
+        assert_eq!((entry.number.to_string().as_str(), entry.person_id), ("+4722334455", 12));
     }
 
     #[test]
@@ -281,8 +292,9 @@ mod tests {
             (r#"{"Error":true}"#, "CallerIDs is missing"),
             (r#"{"CallerIDHash":"h","CallerIDs":null}"#, "CallerIDs is missing"),
             (r#"{"CallerIDHash":"h","CallerIDs":[{"PhoneNumber":22334455,"#, "broke off"),
-            (r#"{"CallerIDHash":"h","CallerIDs":[]} trailing"#, "trailing"),
-            (r#"["a"]"#, "expected a CallerIDCollection or null"),
+            (r#"{"CallerIDHash":"h","CallerIDs":[]} trailing"#, "not JSON"),
+            (r#"["a"]"#, "JSON of another form"),
+            (r#"[{"PersonName":"Kari"}]"#, "JSON with PersonName"),
         ] {
             let error = read_text(body).unwrap_err().to_string();
             assert!(error.contains(said), "{body}: {error}");

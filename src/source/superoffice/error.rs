@@ -90,7 +90,7 @@ pub enum FetchError {
     #[error("the answer is no collection of caller ids ({what}); it begins: {head}")]
     NotACollection {
         /// What was wrong.
-        what: String,
+        what: &'static str,
         /// The beginning of the answer, masked.
         head: String,
     },
@@ -169,9 +169,17 @@ pub(super) async fn said(mut response: Response) -> String {
     }
 }
 
-/// The beginning of a body for a message: 120 characters, one line, masked.
+/// The beginning of a body for a message: 120 characters, one line, masked. Of JSON, which may hold records, only the
+/// keys.
 pub(super) fn head(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
+    if text.trim_start().starts_with(['{', '[', '"']) {
+        // Every other piece stands between two quotation marks; a key has a colon behind it.
+        let pieces: Vec<&str> = text.split('"').collect();
+        let keys = pieces.windows(2).filter(|pair| pair[1].trim_start().starts_with(':')).map(|pair| pair[0]);
+        let keys: Vec<_> = keys.take(5).map(|key| mask::Text(key).to_string()).collect();
+        return format!("JSON with {}", if keys.is_empty() { "no keys".to_owned() } else { keys.join(", ") });
+    }
     let short: String = text.chars().take(120).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{}{more}", mask::Text(&short))

@@ -26,18 +26,21 @@ pub(super) struct Record {
 
 /// Why a record can't be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unusable {
+pub(super) enum BadRecord {
     /// The number.
     Number(number::Unusable),
+    /// The prefix is no whole number.
+    Prefix,
     /// Neither a person's nor a company's name.
     NoName,
 }
 
-impl Unusable {
+impl BadRecord {
     /// A word for counting.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Number(unusable) => unusable.reason(),
+            Self::Prefix => "prefix",
             Self::NoName => "no_name",
         }
     }
@@ -45,12 +48,17 @@ impl Unusable {
 
 impl Record {
     /// The entry for this record; numbers without a country code are read in `country`.
-    pub(super) fn entry(&self, country: Country) -> Result<Entry, Unusable> {
-        let prefix = self.dial_in_prefix.integer();
-        let number = number::stored(prefix, self.phone_number.stored(), country).map_err(Unusable::Number)?;
+    pub(super) fn entry(&self, country: Country) -> Result<Entry, BadRecord> {
+        let prefix = match &self.dial_in_prefix {
+            prefix if prefix.text().is_empty() => None,
+            // Read as none, the number's first digits would be taken for a country.
+            prefix => Some(prefix.integer().ok_or(BadRecord::Prefix)?),
+        };
+        let number =
+            number::stored(prefix, self.phone_number.stored(), country).map_err(BadRecord::Number)?;
         let (person, company) = (self.person_name.text(), self.contact_name.text());
         if person.is_empty() && company.is_empty() {
-            return Err(Unusable::NoName);
+            return Err(BadRecord::NoName);
         }
         Ok(Entry {
             number,

@@ -1,0 +1,310 @@
+//! A list on disk. Whatever happens while it is written, the last good one stays: it is written beside, synced,
+//! and renamed into place. A checksum over every byte guards it: damage is noticed, never served.
+//!
+//! The file: [`MAGIC`]; fingerprint, time, count of entries (8 bytes each); the source's hash with its length in
+//! 4 bytes; the entries (`record`); CRC-32 of everything before, in 4 bytes. Little-endian.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::{List, record};
+use crate::entry::Entry;
+
+/// How a list's file begins: what it is, and the version of its format.
+pub const MAGIC: &[u8; 17] = b"nameplate list 1\n";
+
+/// Read and written at once, in bytes.
+const BUFFER: usize = 1 << 18;
+
+/// The longest hash that is kept, in bytes.
+const MAX_HASH: u32 = 4096;
+
+/// What stands in front of the entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Of the question that the list answers: api, user, selection. Another question's hash is of no use.
+    pub fingerprint: u64,
+    /// When the list was taken: seconds since 1970, UTC.
+    pub taken: u64,
+    /// How many entries there are.
+    pub count: u64,
+    /// The source's own mark of this set; sent to learn whether it has changed.
+    pub hash: String,
+}
+
+/// Why a list can't be read from its file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// There is none.
+    #[error("there is no list at {}", .0.display())]
+    Missing(PathBuf),
+    /// The system can't read it.
+    #[error("can't read {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It is not what was written.
+    #[error("{} is damaged: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong.
+        what: String,
+    },
+}
+
+/// A list's file whose checksum was right when it was opened.
+#[derive(Clone, Debug)]
+pub struct ListFile {
+    path: PathBuf,
+    header: Header,
+    /// Where the entries begin, in bytes.
+    start: u64,
+}
+
+impl ListFile {
+    /// Writes a list into place. The old file stays until the new one is whole and on the disk.
+    pub fn write(path: &Path, mut header: Header, list: &List) -> io::Result<Self> {
+        header.count = list.len() as u64;
+        let written = Self::write_beside(path, &header, list);
+        if written.is_err() {
+            // Half a file on a full disk helps nobody.
+            let _ = fs::remove_file(beside(path));
+        }
+        let start = written?;
+        fs::rename(beside(path), path)?;
+        // The rename itself is on the disk when its folder is.
+        if let Some(folder) = path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(Self { path: path.to_owned(), header, start })
+    }
+
+    /// Writes the whole file beside its place; gives where the entries begin.
+    fn write_beside(path: &Path, header: &Header, list: &List) -> io::Result<u64> {
+        let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).to_owned();
+        let mut file = BufWriter::with_capacity(BUFFER, options.open(beside(path))?);
+        let mut sum = crc32fast::Hasher::new();
+        let mut write = |bytes: &[u8]| {
+            sum.update(bytes);
+            file.write_all(bytes)
+        };
+        let head = header.to_bytes()?;
+        write(&head)?;
+        for packed in list.records() {
+            let length = record::length(packed).ok_or(ErrorKind::InvalidData)?;
+            write(&packed[..length])?;
+        }
+        file.write_all(&sum.finalize().to_le_bytes())?;
+        file.into_inner()?.sync_all()?;
+        Ok(head.len() as u64)
+    }
+
+    /// Opens a list, and reads it once to see that it is whole.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let unreadable = |error: io::Error| match error.kind() {
+            ErrorKind::NotFound => FileError::Missing(path.to_owned()),
+            _ => FileError::Unreadable { path: path.to_owned(), error },
+        };
+        let damaged = |what: &str| FileError::Damaged { path: path.to_owned(), what: what.to_owned() };
+        let file = File::open(path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        let content = size.checked_sub(4).ok_or_else(|| damaged("it is cut off"))?;
+        let mut reader = BufReader::with_capacity(BUFFER, file);
+        if checksum(&mut reader, content).map_err(unreadable)? != Some(()) {
+            return Err(damaged("its checksum is wrong"));
+        }
+        reader.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        let header = Header::read(&mut reader).map_err(|error| damaged(&error.to_string()))?;
+        let start = header.to_bytes().map_err(|error| damaged(&error.to_string()))?.len() as u64;
+        Ok(Self { path: path.to_owned(), header, start })
+    }
+
+    /// What stands in front of the entries.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The entries, by number, read as they are asked for.
+    pub fn entries(&self) -> io::Result<impl Iterator<Item = io::Result<Entry>> + use<>> {
+        let mut reader = BufReader::with_capacity(BUFFER, File::open(&self.path)?);
+        reader.seek(SeekFrom::Start(self.start))?;
+        let mut left = self.header.count;
+        Ok(std::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            Some(record::unpack(&mut reader))
+        }))
+    }
+}
+
+/// Where a list is written before it is renamed into place.
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("list.new")
+}
+
+/// Sets a damaged file aside, for somebody to look at: `….damaged-<seconds>`. Gives the new name.
+pub fn set_aside(path: &Path, now: u64) -> io::Result<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".damaged-{now}"));
+    fs::rename(path, &name)?;
+    Ok(name.into())
+}
+
+/// Compares the checksum of the next `content` bytes with the four behind them: none where they differ.
+fn checksum(reader: &mut impl Read, content: u64) -> io::Result<Option<()>> {
+    let mut sum = crc32fast::Hasher::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut left = content;
+    while left > 0 {
+        let room = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = reader.read(&mut buffer[..room])?;
+        if count == 0 {
+            return Ok(None);
+        }
+        sum.update(&buffer[..count]);
+        left -= count as u64;
+    }
+    let mut expected = [0; 4];
+    reader.read_exact(&mut expected)?;
+    Ok((sum.finalize().to_le_bytes() == expected).then_some(()))
+}
+
+impl Header {
+    fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let length = u32::try_from(self.hash.len()).ok().filter(|length| *length <= MAX_HASH);
+        let length = length.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "the hash is too long"))?;
+        let mut bytes = MAGIC.to_vec();
+        for number in [self.fingerprint, self.taken, self.count] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(self.hash.as_bytes());
+        Ok(bytes)
+    }
+
+    fn read(reader: &mut impl Read) -> io::Result<Self> {
+        let invalid = |what| io::Error::new(ErrorKind::InvalidData, what);
+        let mut magic = [0; MAGIC.len()];
+        reader.read_exact(&mut magic)?;
+        if magic != *MAGIC {
+            return Err(invalid("it is no list of this version"));
+        }
+        let mut number = || {
+            let mut bytes = [0; 8];
+            reader.read_exact(&mut bytes).map(|()| u64::from_le_bytes(bytes))
+        };
+        let (fingerprint, taken, count) = (number()?, number()?, number()?);
+        let mut length = [0; 4];
+        reader.read_exact(&mut length)?;
+        let length = u32::from_le_bytes(length);
+        if length > MAX_HASH {
+            return Err(invalid("its hash is too long"));
+        }
+        let mut hash = vec![0; length as usize];
+        reader.read_exact(&mut hash)?;
+        let hash = String::from_utf8(hash).map_err(|_| invalid("its hash is not UTF-8"))?;
+        Ok(Self { fingerprint, taken, count, hash })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::number::Number;
+
+    fn entry(national: u64) -> Entry {
+        Entry {
+            number: Number::new(47, national).unwrap(),
+            person_id: 654,
+            person: format!("Person {national} Ærø"),
+            mrmrs: String::new(),
+            company_id: 243,
+            company: "Fjord Sjømat AS".into(),
+        }
+    }
+
+    fn written(count: u64) -> (TempDir, PathBuf, Vec<Entry>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sales.list");
+        let entries: Vec<_> = (1..=count).map(entry).collect();
+        let header = Header { fingerprint: 7, taken: 1_790_000_000, count: 0, hash: "abc".into() };
+        ListFile::write(&path, header, &entries.iter().cloned().collect()).unwrap();
+        (folder, path, entries)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let (_folder, path, entries) = written(1000);
+        let file = ListFile::open(&path).unwrap();
+        let header = Header { fingerprint: 7, taken: 1_790_000_000, count: 1000, hash: "abc".into() };
+        assert_eq!(file.header(), &header);
+        assert_eq!(file.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), entries);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_empty_list_is_a_list() {
+        let (_folder, path, _) = written(0);
+        assert_eq!(ListFile::open(&path).unwrap().entries().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn any_cut_is_noticed() {
+        let (_folder, path, _) = written(3);
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "cut to {length}");
+        }
+        fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
+        assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "one byte more");
+    }
+
+    #[test]
+    fn a_missing_file_is_told_from_a_damaged_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(ListFile::open(&folder.path().join("x.list")), Err(FileError::Missing(_))));
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_list() {
+        let (folder, path, entries) = written(3);
+        // A folder where the new file would be: it can't be written.
+        fs::create_dir(folder.path().join("sales.list.new")).unwrap();
+        let list = [entry(9)].into_iter().collect();
+        assert!(ListFile::write(&path, Header::default(), &list).is_err());
+        let file = ListFile::open(&path).unwrap();
+        assert_eq!(file.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), entries);
+    }
+
+    #[test]
+    fn a_damaged_file_is_set_aside() {
+        let (folder, path, _) = written(1);
+        assert_eq!(set_aside(&path, 42).unwrap(), folder.path().join("sales.list.damaged-42"));
+        assert!(!path.exists());
+    }
+
+    proptest! {
+        #[test]
+        fn any_damage_of_any_byte_is_noticed(place: prop::sample::Index, flip in 1..=u8::MAX) {
+            let (_folder, path, _) = written(5);
+            let mut bytes = fs::read(&path).unwrap();
+            let place = place.index(bytes.len());
+            bytes[place] ^= flip;
+            fs::write(&path, &bytes).unwrap();
+            let opened = ListFile::open(&path);
+            prop_assert!(matches!(opened, Err(FileError::Damaged { .. })), "byte {} ^ {}", place, flip);
+        }
+    }
+}

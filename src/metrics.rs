@@ -1,0 +1,379 @@
+//! What the service counts, for `/metrics`: one struct whose doc comments are the help texts.
+//!
+//! What belongs here: a count or a time that somebody would set an alarm on, or look at when calls ring
+//! without names. A label has few values, all known at the start: a PBX's name, a source's name, an
+//! outcome. A number, a name, a channel or the text of an error is never a label, nor a value.
+//!
+//! On a call's way counting is an atomic addition: a PBX's counters ([`Pbx`]) are looked up once, when the
+//! service starts. Each handle also works without a registry (`default()`), for commands and tests.
+//!
+//! - `histogram`: times, counted without a lock
+//! - `age`: the seconds since something happened
+
+mod age;
+mod histogram;
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+pub use age::Age;
+pub use histogram::Histogram;
+
+/// In front of every name.
+const PREFIX: &str = "nameplate";
+
+/// Makes the struct and registers each field under its own name, with its doc comment as the help text.
+macro_rules! metrics {
+    ($(#[$outer:meta])* pub struct $name:ident { $($(#[doc = $help:literal])+ $field:ident: $kind:ty,)+ }) => {
+        $(#[$outer])*
+        pub struct $name {
+            $($(#[doc = $help])+ $field: $kind,)+
+            /// All of the above, for writing them out.
+            registry: Registry,
+        }
+
+        impl $name {
+            /// All at zero.
+            #[must_use]
+            pub fn new() -> Self {
+                let mut registry = Registry::with_prefix(PREFIX);
+                $(
+                    let $field = <$kind>::default();
+                    // The registry ends each help text with a full stop of its own.
+                    let help = concat!($($help),+).trim().trim_end_matches('.');
+                    registry.register(stringify!($field), help, $field.clone());
+                )+
+                Self { $($field,)+ registry }
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Every count of the service.
+    #[derive(Debug)]
+    pub struct Metrics {
+        /// Calls by PBX and by what they were answered; `unserved` were left to the dialplan without an answer.
+        calls: Family<CallLabels, Counter>,
+        /// From a call's event to its answer on the way to Asterisk.
+        answer_seconds: Family<PbxLabels, Histogram>,
+        /// Answers that a PBX did not take: the call went on without its name.
+        handoff_failures: Family<PbxLabels, Counter>,
+        /// Whether a PBX is connected, 1 or 0.
+        asterisk_connected: Family<PbxLabels, Gauge>,
+        /// Connections to a PBX after its first one.
+        asterisk_reconnects: Family<PbxLabels, Counter>,
+        /// Lookups over HTTP by what they were answered.
+        web_lookups: Family<OutcomeLabels, Counter>,
+        /// Numbers in the directory.
+        directory_numbers: Gauge,
+        /// Since the directory was put in place; it is replaced only when a list has changed.
+        directory_age_seconds: Age,
+        /// Since a list was last known to be the source's: it was taken, or the source said that nothing has changed.
+        list_age_seconds: Family<ListLabels, Age>,
+        /// Refreshes by source, list and outcome; `held` lists look like a mass loss and are not taken.
+        refreshes: Family<RefreshLabels, Counter>,
+        /// Answers that were kept from an earlier call.
+        kept_answers_hits: Counter,
+        /// Answers that had to be found in the directory.
+        kept_answers_misses: Counter,
+        /// Answers that made room for newer ones.
+        kept_answers_evictions: Counter,
+    }
+}
+
+/// What a caller was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A name.
+    Found,
+    /// Nobody, or nobody for certain.
+    NotFound,
+    /// There was nothing to look for.
+    Skipped,
+    /// Left to the dialplan: arguments of another version, or too many calls at once.
+    Unserved,
+}
+
+impl Outcome {
+    const ALL: [Self; 4] = [Self::Found, Self::NotFound, Self::Skipped, Self::Unserved];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::NotFound => "notfound",
+            Self::Skipped => "skipped",
+            Self::Unserved => "unserved",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    pbx: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PbxLabels {
+    pbx: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListLabels {
+    source: String,
+    list: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefreshLabels {
+    source: String,
+    list: String,
+    outcome: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// The counters of the PBX with this name in the configuration; they show as zeros from now on.
+    #[must_use]
+    pub fn pbx(&self, name: &str) -> Pbx {
+        let pbx = PbxLabels { pbx: name.to_owned() };
+        let call = |outcome: Outcome| {
+            let labels = CallLabels { pbx: name.to_owned(), outcome: outcome.as_str() };
+            self.calls.get_or_create_owned(&labels)
+        };
+        Pbx {
+            calls: Outcome::ALL.map(call),
+            answer_seconds: self.answer_seconds.get_or_create_owned(&pbx),
+            handoff_failures: self.handoff_failures.get_or_create_owned(&pbx),
+            connected: self.asterisk_connected.get_or_create_owned(&pbx),
+            reconnects: self.asterisk_reconnects.get_or_create_owned(&pbx),
+        }
+    }
+
+    /// The counters of the web server.
+    #[must_use]
+    pub fn web(&self) -> Web {
+        let lookup = |outcome: Outcome| {
+            self.web_lookups.get_or_create_owned(&OutcomeLabels { outcome: outcome.as_str() })
+        };
+        Web { lookups: Outcome::ALL.map(lookup) }
+    }
+
+    /// The counters of one list of the source with this name in the configuration.
+    #[must_use]
+    pub fn list(&self, source: &str, list: &str) -> List {
+        let (source, list) = (source.to_owned(), list.to_owned());
+        let refresh = |outcome| {
+            let labels = RefreshLabels { source: source.clone(), list: list.clone(), outcome };
+            self.refreshes.get_or_create_owned(&labels)
+        };
+        List {
+            taken: refresh("taken"),
+            unchanged: refresh("unchanged"),
+            held: refresh("held"),
+            failed: refresh("failed"),
+            age: self
+                .list_age_seconds
+                .get_or_create_owned(&ListLabels { source: source.clone(), list: list.clone() }),
+        }
+    }
+
+    /// What the resolver counts.
+    #[must_use]
+    pub fn directory(&self) -> Directory {
+        Directory {
+            numbers: self.directory_numbers.clone(),
+            age: self.directory_age_seconds.clone(),
+            hits: self.kept_answers_hits.clone(),
+            misses: self.kept_answers_misses.clone(),
+            evictions: self.kept_answers_evictions.clone(),
+        }
+    }
+
+    /// All of it as `OpenMetrics` text, which Prometheus reads.
+    pub fn write(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// What one PBX counts.
+#[derive(Clone, Debug, Default)]
+pub struct Pbx {
+    /// By [`Outcome`].
+    calls: [Counter; 4],
+    answer_seconds: Histogram,
+    handoff_failures: Counter,
+    connected: Gauge,
+    reconnects: Counter,
+}
+
+impl Pbx {
+    /// A call was answered so, `took` after its event.
+    pub fn answered(&self, outcome: Outcome, took: Duration) {
+        self.calls[outcome as usize].inc();
+        self.answer_seconds.observe(took);
+    }
+
+    /// A call was left to the dialplan without an answer.
+    pub fn unserved(&self) {
+        self.calls[Outcome::Unserved as usize].inc();
+    }
+
+    /// An answer was not taken.
+    pub fn handoff_failed(&self) {
+        self.handoff_failures.inc();
+    }
+
+    /// Whether there is a connection.
+    pub fn set_connected(&self, connected: bool) {
+        self.connected.set(connected.into());
+    }
+
+    /// It is connected again.
+    pub fn reconnected(&self) {
+        self.reconnects.inc();
+    }
+}
+
+/// What the web server counts.
+#[derive(Clone, Debug, Default)]
+pub struct Web {
+    /// By [`Outcome`].
+    lookups: [Counter; 4],
+}
+
+impl Web {
+    /// A lookup was answered so.
+    pub fn answered(&self, outcome: Outcome) {
+        self.lookups[outcome as usize].inc();
+    }
+}
+
+/// What one list counts.
+#[derive(Clone, Debug, Default)]
+pub struct List {
+    taken: Counter,
+    unchanged: Counter,
+    held: Counter,
+    failed: Counter,
+    age: Age,
+}
+
+impl List {
+    /// A new list was taken.
+    pub fn taken(&self) {
+        self.taken.inc();
+        self.age.restart();
+    }
+
+    /// The source says that nothing has changed.
+    pub fn unchanged(&self) {
+        self.unchanged.inc();
+        self.age.restart();
+    }
+
+    /// A list came that looks like a mass loss: what is known stays.
+    pub fn held(&self) {
+        self.held.inc();
+    }
+
+    /// No list could be had.
+    pub fn failed(&self) {
+        self.failed.inc();
+    }
+}
+
+/// What the resolver counts.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    numbers: Gauge,
+    age: Age,
+    hits: Counter,
+    misses: Counter,
+    evictions: Counter,
+}
+
+impl Directory {
+    /// A directory with so many numbers was put in place.
+    pub fn placed(&self, numbers: usize) {
+        self.numbers.set(i64::try_from(numbers).unwrap_or(i64::MAX));
+        self.age.restart();
+    }
+
+    /// A kept answer was given.
+    pub fn hit(&self) {
+        self.hits.inc();
+    }
+
+    /// An answer was found in the directory, and kept.
+    pub fn miss(&self) {
+        self.misses.inc();
+    }
+
+    /// A kept answer made room.
+    pub fn evicted(&self) {
+        self.evictions.inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_written_with_its_help() {
+        let metrics = Metrics::new();
+        let pbx = metrics.pbx("pbx1");
+        pbx.answered(Outcome::Found, Duration::from_micros(40));
+        pbx.unserved();
+        pbx.set_connected(true);
+        metrics.list("crm", "crm-12").taken();
+        metrics.directory().placed(7);
+        metrics.directory().evicted();
+        metrics.web().answered(Outcome::Skipped);
+        let text = metrics.write().unwrap();
+        for line in [
+            "# HELP nameplate_directory_numbers Numbers in the directory.",
+            "# TYPE nameplate_calls counter",
+            "nameplate_calls_total{pbx=\"pbx1\",outcome=\"found\"} 1",
+            "nameplate_calls_total{pbx=\"pbx1\",outcome=\"notfound\"} 0",
+            "nameplate_calls_total{pbx=\"pbx1\",outcome=\"unserved\"} 1",
+            "nameplate_answer_seconds_bucket{le=\"0.00005\",pbx=\"pbx1\"} 1",
+            "nameplate_asterisk_connected{pbx=\"pbx1\"} 1",
+            "nameplate_directory_numbers 7",
+            "nameplate_kept_answers_evictions_total 1",
+            "nameplate_refreshes_total{source=\"crm\",list=\"crm-12\",outcome=\"taken\"} 1",
+            "nameplate_web_lookups_total{outcome=\"skipped\"} 1",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|written| written == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn each_handle_of_one_pbx_counts_the_same_calls() {
+        let metrics = Metrics::new();
+        for _ in 0..2 {
+            metrics.pbx("pbx1").answered(Outcome::NotFound, Duration::ZERO);
+        }
+        assert!(metrics.write().unwrap().contains("outcome=\"notfound\"} 2"));
+    }
+}

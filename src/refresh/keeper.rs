@@ -1,0 +1,243 @@
+//! Keeps one list: asks, judges what came, writes it to disk. Whatever fails, the last good list stays.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::changes::Changes;
+use super::guard::{Guard, Held, Verdict};
+use super::store::{Kept, Store};
+use crate::directory::list::List;
+use crate::directory::list::file::Header;
+use crate::source::{Delivery, Fetched, ListId, Source, UnusableRecords};
+
+/// What a keeper asks for its list.
+pub trait Question: Send + Sync + 'static {
+    /// Asks. `hash` is that of the list in use; empty for the whole set in any case.
+    fn ask(&self, hash: &str) -> impl Future<Output = anyhow::Result<Fetched>> + Send;
+
+    /// How long the last answer took to begin, where that is known better than by waiting for its end.
+    fn answered_in(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// One list of a source.
+#[derive(Clone, Debug)]
+pub struct ListOf {
+    /// The source, which several lists may share.
+    pub source: Arc<Source>,
+    /// Which of its lists.
+    pub list: ListId,
+}
+
+impl Question for ListOf {
+    async fn ask(&self, hash: &str) -> anyhow::Result<Fetched> {
+        self.source.fetch(self.list, hash).await
+    }
+
+    fn answered_in(&self) -> Option<Duration> {
+        self.source.answered_in(self.list)
+    }
+}
+
+/// What came of a refresh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The list is the one in use.
+    Unchanged,
+    /// A new list is in use.
+    New {
+        /// How many entries it has.
+        count: usize,
+        /// What it changes.
+        changes: Changes,
+    },
+    /// A list has come and is held back; the one in use stays.
+    Held {
+        /// How many entries it has.
+        count: usize,
+        /// How many are in use.
+        known: usize,
+        /// How many times more it has to come in full; none for an empty list, which is never taken by itself.
+        more: Option<u32>,
+    },
+}
+
+/// One list and what is needed to keep it.
+pub struct Keeper<Q> {
+    name: String,
+    question: Q,
+    fingerprint: u64,
+    store: Store,
+    /// How often the whole set is asked for, though nothing seems to have changed.
+    full_refresh: Duration,
+    kept: Kept,
+    guard: Guard,
+    unusable: UnusableRecords,
+    /// When the whole set came last, or when the service started.
+    last_full: Instant,
+}
+
+impl<Q: Question> Keeper<Q> {
+    /// How long the last answer took to begin: neither the wait for its turn nor its length counts.
+    pub fn answered_in(&self) -> Option<Duration> {
+        self.question.answered_in()
+    }
+
+    /// A keeper of the list `name`, which begins with `kept`. `fingerprint` is that of the question.
+    pub fn new(
+        name: String,
+        question: Q,
+        fingerprint: u64,
+        store: Store,
+        full_refresh: Duration,
+        kept: Kept,
+    ) -> Self {
+        Self {
+            name,
+            question,
+            fingerprint,
+            store,
+            full_refresh,
+            kept,
+            guard: Guard::default(),
+            unusable: UnusableRecords::default(),
+            last_full: Instant::now(),
+        }
+    }
+
+    /// The list's name, as its file and the commands have it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The list in use.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// The list that is held back.
+    pub fn held(&self) -> Option<&Held> {
+        self.guard.held()
+    }
+
+    /// The records of the last set that can't be used.
+    pub fn unusable(&self) -> &UnusableRecords {
+        &self.unusable
+    }
+
+    /// Asks for the list. With `accept` whatever list comes is taken.
+    pub async fn refresh(&mut self, accept: bool) -> anyhow::Result<Outcome> {
+        let header = self.kept.header();
+        // The hash of another user's or selection's list says nothing about ours.
+        let same_question = header.fingerprint == self.fingerprint;
+        let due = self.last_full.elapsed() >= self.full_refresh;
+        let full = accept || due || !same_question || self.guard.held().is_some();
+        let hash = if full { "" } else { header.hash.as_str() };
+        match self.question.ask(hash).await? {
+            Fetched::Unchanged => {
+                self.guard.release();
+                self.write_again().await;
+                Ok(Outcome::Unchanged)
+            }
+            Fetched::Entries(delivery) => {
+                if hash.is_empty() {
+                    self.last_full = Instant::now();
+                }
+                self.report_unusable(&delivery);
+                if same_question && !delivery.hash.is_empty() && delivery.hash == header.hash {
+                    self.guard.release();
+                    self.write_again().await;
+                    return Ok(Outcome::Unchanged);
+                }
+                self.take(delivery, accept, same_question).await
+            }
+        }
+    }
+
+    async fn take(
+        &mut self,
+        delivery: Delivery,
+        accept: bool,
+        same_question: bool,
+    ) -> anyhow::Result<Outcome> {
+        let count = delivery.entries.len();
+        // Another question's list says nothing about the size of this one; but nothing is never right.
+        let known = if same_question { self.kept.len() } else { self.kept.len().min(1) };
+        let verdict = if accept {
+            self.guard.release();
+            Verdict::Take
+        } else {
+            self.guard.judge(known, count, &delivery.hash)
+        };
+        let held = |more| Ok(Outcome::Held { count, known: self.kept.len(), more });
+        match verdict {
+            Verdict::HoldEmpty => return held(None),
+            Verdict::HoldShrunk { more } => return held(Some(more)),
+            Verdict::Take => {}
+        }
+        let header =
+            Header { fingerprint: self.fingerprint, taken: now(), count: count as u64, hash: delivery.hash };
+        let (store, name, before) = (self.store.clone(), self.name.clone(), self.kept.clone());
+        let entries = delivery.entries;
+        // Sorting, comparing and writing are work for a thread that answers no calls.
+        let (kept, changes) = tokio::task::spawn_blocking(move || {
+            let list = entries.finish();
+            let changes = before.entries().and_then(|before| Changes::between(before, list.entries()));
+            (write(&store, &name, header, Arc::new(list)), changes)
+        })
+        .await?;
+        self.kept = kept;
+        let changes = changes.unwrap_or_default();
+        info!(list = %self.name, entries = count, unusable = self.unusable.total(), "new list: {changes}");
+        if count == 0 {
+            warn!(list = %self.name, "the list is empty: nobody is known by it");
+        }
+        Ok(Outcome::New { count, changes })
+    }
+
+    /// A list that could not be written is tried again: the disk may have room by now.
+    async fn write_again(&mut self) {
+        if let Kept::InMemory(header, list) = &self.kept {
+            let (store, name) = (self.store.clone(), self.name.clone());
+            let (header, list) = (header.clone(), Arc::clone(list));
+            let written = tokio::task::spawn_blocking(move || store.write(&name, header, &list)).await;
+            if let Ok(Ok(file)) = written {
+                info!(list = %self.name, "the list is on disk now");
+                self.kept = Kept::OnDisk(file);
+            }
+        }
+    }
+
+    /// Names what can't be used, unless it is what was named the last time.
+    fn report_unusable(&mut self, delivery: &Delivery) {
+        let unusable = &delivery.unusable;
+        if unusable.total() > 0 && *unusable != self.unusable {
+            warn!(list = %self.name, count = unusable.total(), "records that can't be used: {unusable}");
+        }
+        self.unusable = unusable.clone();
+    }
+}
+
+/// Writes a list; what can't be written is served from memory.
+fn write(store: &Store, name: &str, header: Header, list: Arc<List>) -> Kept {
+    match store.write(name, header.clone(), &list) {
+        Ok(file) => Kept::OnDisk(file),
+        Err(error) => {
+            let error: &io::Error = &error;
+            warn!(list = %name, "the new list is served, but can't be written to disk: {error}");
+            Kept::InMemory(header, list)
+        }
+    }
+}
+
+/// Seconds since 1970, UTC.
+pub(super) fn now() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
+}

@@ -1,0 +1,33 @@
+//! What is known of each list, for `nameplate sources` and the pages.
+
+use serde::{Deserialize, Serialize};
+
+use super::guard::Held;
+use crate::source::UnusableRecords;
+
+/// What is known of one list. Times are seconds since 1970, UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListStatus {
+    /// The list's name: the source's, and the selection's id.
+    pub list: String,
+    /// The source's name.
+    pub source: String,
+    /// How many entries are in use.
+    pub count: usize,
+    /// The source's mark of the set in use.
+    pub hash: String,
+    /// Whether it is on disk, and will be there after a restart.
+    pub on_disk: bool,
+    /// When the set in use came.
+    pub taken: Option<u64>,
+    /// When the source answered last.
+    pub last_success: Option<u64>,
+    /// When it is asked next.
+    pub next: Option<u64>,
+    /// Why the last question failed; none when it did not.
+    pub last_error: Option<String>,
+    /// A list that came and is held back.
+    pub held: Option<Held>,
+    /// Records of the last set that can't be used.
+    pub unusable: UnusableRecords,
+}

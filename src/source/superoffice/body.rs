@@ -1,0 +1,62 @@
+//! An answer's body, handed from the connection to the thread that parses it.
+//!
+//! The parser blocks, so it has a thread of its own; what it reads comes through a short queue. When the question is
+//! given up (the service stops, the time is over), the queue closes and the parser sees the end.
+
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes};
+use reqwest::Response;
+use tokio::sync::mpsc;
+
+/// Pieces that may wait for the parser; then the connection waits.
+const QUEUE: usize = 8;
+
+/// Makes the two ends of a body.
+pub(super) fn channel() -> (Pump, Body) {
+    let (send, receive) = mpsc::channel(QUEUE);
+    (Pump { send }, Body { receive, piece: Bytes::new() })
+}
+
+/// The connection's end.
+pub(super) struct Pump {
+    send: mpsc::Sender<io::Result<Bytes>>,
+}
+
+impl Pump {
+    /// Hands over the whole body, or how it broke off.
+    pub(super) async fn run(self, mut response: Response) {
+        loop {
+            let piece = match response.chunk().await {
+                Ok(Some(piece)) => Ok(piece),
+                Ok(None) => return,
+                Err(error) => Err(io::Error::other(error.without_url())),
+            };
+            let last = piece.is_err();
+            // The parser has gone when it has seen enough.
+            if self.send.send(piece).await.is_err() || last {
+                return;
+            }
+        }
+    }
+}
+
+/// The parser's end.
+pub(super) struct Body {
+    receive: mpsc::Receiver<io::Result<Bytes>>,
+    piece: Bytes,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.receive.blocking_recv() {
+                Some(piece) => self.piece = piece?,
+                None => return Ok(0),
+            }
+        }
+        let count = self.piece.len().min(buffer.len());
+        self.piece.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}

@@ -1,0 +1,215 @@
+//! Who may ask.
+//!
+//! On loopback everybody on this machine, but not the pages in their browsers: a page can point its own
+//! host name at 127.0.0.1 after it was loaded (DNS rebinding) and would then read our answers. Its requests
+//! carry that host name, so only those for this machine by name or by address are served.
+//!
+//! With a token, which is required beyond loopback, each request must show it as RFC 6750 §2.1 says. Only
+//! `/healthz` need not: load balancers and container runtimes can't be given secrets, and its answer is the
+//! same as that of the open port itself.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
+use tracing::warn;
+
+use super::{Settings, is_loopback, words};
+use crate::secret::{Secret, SecretError};
+
+/// How long a token that was read is used before its file is looked at again: a token that was replaced
+/// opens nothing after this time.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What a request must show.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// The address on loopback that is listened on: `Host` must be this machine.
+    loopback: Option<IpAddr>,
+    token: Option<Token>,
+}
+
+impl Guard {
+    pub(super) fn new(settings: &Settings) -> Result<Self, SecretError> {
+        let loopback = is_loopback(settings.listen).then(|| settings.listen.ip());
+        let token = settings.token.clone().map(Token::new).transpose()?;
+        Ok(Self { loopback, token })
+    }
+}
+
+/// Lets a request through, or says why not.
+pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    if let Some(own) = guard.loopback
+        && !is_for(own, request.headers())
+    {
+        let what =
+            "this server is for its own machine: ask for http://127.0.0.1, http://localhost or http://[::1]";
+        return words(StatusCode::MISDIRECTED_REQUEST, what.into());
+    }
+    if let Some(token) = &guard.token
+        && request.uri().path() != "/healthz"
+        && !token.is_shown(request.headers()).await
+    {
+        let what = "the token of [web] is wanted: Authorization: Bearer <token>";
+        let mut response = words(StatusCode::UNAUTHORIZED, what.into());
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return response;
+    }
+    next.run(request).await
+}
+
+/// Whether the one `Host` header is this machine: by name, by loopback's usual addresses, or by the one
+/// that is listened on. An address can't be rebound.
+fn is_for(own: IpAddr, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
+        return false;
+    };
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => (address, rest.strip_prefix(':').unwrap_or(rest)),
+        None => host.split_once(':').unwrap_or((host, "")),
+    };
+    let bracketed = host.starts_with('[');
+    port.chars().all(|c| c.is_ascii_digit())
+        && match name.parse::<IpAddr>() {
+            Ok(address) => {
+                address.is_ipv6() == bracketed && (address == own || ["127.0.0.1", "::1"].contains(&name))
+            }
+            Err(_) => !bracketed && name.eq_ignore_ascii_case("localhost"),
+        }
+}
+
+/// The token, and where it is read again.
+#[derive(Debug)]
+struct Token {
+    secret: Secret,
+    read: Mutex<(Instant, Option<SecretString>)>,
+}
+
+impl Token {
+    fn new(secret: Secret) -> Result<Self, SecretError> {
+        let now = secret.read()?;
+        Ok(Self { secret, read: Mutex::new((Instant::now(), Some(now))) })
+    }
+
+    async fn is_shown(&self, headers: &HeaderMap) -> bool {
+        let Some(shown) = bearer(headers) else { return false };
+        let mut read = self.read.lock().await;
+        if read.0.elapsed() >= FRESH {
+            let now = self.secret.read();
+            if let Err(error) = &now {
+                // Nobody is let in by a token that may have been taken back.
+                warn!("web: no request is served: {error}");
+            }
+            *read = (Instant::now(), now.ok());
+        }
+        // The time it takes tells the length of the token, not what is in it.
+        read.1.as_ref().is_some_and(|token| token.expose_secret().as_bytes().ct_eq(shown.as_bytes()).into())
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_by_name_or_address() {
+        let is = |own: &str, host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            is_for(own.parse().unwrap(), &headers)
+        };
+        for host in [
+            "localhost",
+            "LOCALHOST:8480",
+            "127.0.0.1",
+            "127.0.0.1:8480",
+            "[::1]",
+            "[::1]:8480",
+            "localhost:",
+        ] {
+            assert!(is("127.0.0.1", host), "{host}");
+        }
+        for host in [
+            "",
+            ":8480",
+            "evil.example",
+            "localhost.evil.example:8480",
+            "127.0.0.1.evil.example",
+            "127.0.0.1@evil.example",
+            "127.0.0.1:8480@evil.example",
+            "[::1].evil.example",
+            "[localhost]",
+            "[127.0.0.1]",
+            "::1",
+            "127.0.0.2",
+            "192.168.1.10:8480",
+            "0.0.0.0:8480",
+        ] {
+            assert!(!is("127.0.0.1", host), "{host}");
+        }
+        assert!(is("127.0.0.2", "127.0.0.2:8480"));
+        assert!(is("::1", "127.0.0.1"));
+    }
+
+    #[test]
+    fn one_host_no_more_no_less() {
+        let own = "127.0.0.1".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        assert!(!is_for(own, &headers));
+        headers.append(header::HOST, HeaderValue::from_static("localhost"));
+        assert!(is_for(own, &headers));
+        headers.append(header::HOST, HeaderValue::from_static("evil.example"));
+        assert!(!is_for(own, &headers));
+    }
+
+    #[tokio::test]
+    async fn the_token_whole_and_nothing_else() {
+        let token = Token::new(Secret::Given("s3cret-token".into())).unwrap();
+        for (shown, opens) in [
+            ("Bearer s3cret-token", true),
+            ("bearer  s3cret-token", true),
+            ("Bearer s3cret-toke", false),
+            ("Bearer s3cret-token2", false),
+            ("Bearer ", false),
+            ("Basic s3cret-token", false),
+            ("s3cret-token", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(shown).unwrap());
+            assert_eq!(token.is_shown(&headers).await, opens, "{shown}");
+        }
+        assert!(!token.is_shown(&HeaderMap::new()).await);
+    }
+
+    #[tokio::test]
+    async fn a_replaced_token_is_the_only_one_that_opens() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        std::fs::write(&path, "old\n").unwrap();
+        let token = Token::new(Secret::File(path.clone())).unwrap();
+        std::fs::write(&path, "new\n").unwrap();
+        token.read.lock().await.0 -= FRESH;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer old"));
+        assert!(!token.is_shown(&headers).await);
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer new"));
+        assert!(token.is_shown(&headers).await);
+
+        std::fs::remove_file(&path).unwrap();
+        token.read.lock().await.0 -= FRESH;
+        assert!(!token.is_shown(&headers).await);
+    }
+}

@@ -1,0 +1,99 @@
+//! `GET /lookup?number=…[&country=SE]`: for Asterisk's `CURL()`, FreePBX's HTTP lookup source, and scripts.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tracing::info;
+
+use super::words;
+use crate::mask;
+use crate::number::Country;
+use crate::resolver::{Resolution, Status};
+
+/// The longest query, in bytes: the longest number that is read, each byte percent-encoded, and some.
+const MAX_QUERY: usize = 512;
+
+/// The parameters of a lookup. Unknown ones are ignored.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    number: Option<String>,
+    country: Option<String>,
+}
+
+/// The name as text, or the whole resolution as JSON; 404 where there is no name.
+pub(super) async fn lookup(
+    State(state): State<Arc<super::State>>,
+    RawQuery(query): RawQuery,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let begun = Instant::now();
+    if query.is_some_and(|query| query.len() > MAX_QUERY) {
+        return words(
+            StatusCode::URI_TOO_LONG,
+            format!("the query is too long; allowed are {MAX_QUERY} bytes"),
+        );
+    }
+    let (number, country) = match asked.map_err(|error| error.body_text()).and_then(|asked| read(asked.0)) {
+        Ok(read) => read,
+        Err(what) => return words(StatusCode::BAD_REQUEST, what),
+    };
+    // Before there is a directory, "not found" would be untrue. No words: they would be shown as a name.
+    if !state.rooms.resolver.is_filled() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let resolution = state.rooms.resolver.resolve(&state.rooms.pbx, country, &number);
+    state.counted.answered(resolution.status.into());
+    info!(
+        caller = %mask::Number(&resolution.input),
+        status = ?resolution.status,
+        reason = resolution.reason.map(tracing::field::debug),
+        certainty = resolution.certainty.map(tracing::field::debug),
+        micros = begun.elapsed().as_micros(),
+        "lookup over HTTP"
+    );
+    let mut response = answer(&resolution, wants_json(&headers));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// The caller's number, and the country in which it is to be read.
+fn read(asked: Asked) -> Result<(String, Option<Country>), String> {
+    const USAGE: &str = "GET /lookup?number=%2B4722334455[&country=SE]";
+    let mut number = asked.number.ok_or_else(|| format!("`number` is missing: {USAGE}"))?;
+    // In a query a `+` is a blank, and no dialplan encodes it unless it is told to.
+    if number.starts_with(' ') {
+        number.replace_range(..1, "+");
+    }
+    // An empty one is a variable that is not set.
+    let country = asked.country.as_deref().map(str::trim).filter(|country| !country.is_empty());
+    let country = country.map(str::parse).transpose().map_err(|error| format!("`country`: {error}"))?;
+    Ok((number, country))
+}
+
+/// Whether JSON is among what the client accepts, by its own name: `*/*`, which curl sends, is content
+/// with text.
+fn wants_json(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn answer(resolution: &Resolution, json: bool) -> Response {
+    let found = resolution.status == Status::Found;
+    let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    match (json, &resolution.name) {
+        (true, _) => (status, Json(resolution)).into_response(),
+        (false, Some(name)) => (status, name.as_str().to_owned()).into_response(),
+        // Not a byte: a dialplan shows whatever it is given.
+        (false, None) => status.into_response(),
+    }
+}

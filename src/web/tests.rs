@@ -1,0 +1,277 @@
+//! The server over real sockets, byte by byte.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::asterisk::link;
+use crate::directory::list::List;
+use crate::directory::merge::{Listed, merge};
+use crate::entry::Entry;
+use crate::name::Style;
+use crate::number::{self, Number};
+
+struct Running {
+    address: SocketAddr,
+    rooms: Rooms,
+    shutdown: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+impl Running {
+    /// A server on a port of its own that knows Kari, with `token` where there is one.
+    async fn start(token: Option<&str>) -> Self {
+        let resolver = Arc::new(Resolver::new(Style::default()));
+        let entry = Entry {
+            number: Number::new(47, 22_334_455).unwrap(),
+            person_id: 654,
+            person: "Kari Nordmann".into(),
+            mrmrs: String::new(),
+            company_id: 243,
+            company: "Fjord Sjømat AS".into(),
+        };
+        let list: List = [entry].into_iter().collect();
+        let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+        resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
+        let metrics = Arc::new(Metrics::new());
+        let numbers = number::Settings { country: "NO".parse().unwrap(), strip_prefixes: Vec::new() };
+        let links = vec![
+            Arc::new(Link::new("pbx1", metrics.pbx("pbx1"))),
+            Arc::new(Link::new("pbx2", metrics.pbx("pbx2"))),
+        ];
+        let rooms = Rooms { resolver, pbx: Pbx { id: 0, numbers }, links, metrics };
+
+        let token = token.map(|token| Secret::Given(token.into()));
+        let settings = Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap();
+        let listener = TcpListener::bind(settings.listen()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let server = Server::new(&settings, rooms.clone()).unwrap();
+        let server = tokio::spawn(server.run(listener, shutdown.clone()));
+        Self { address, rooms, shutdown, server }
+    }
+
+    /// What is answered to `GET {path}` with these further headers.
+    async fn get(&self, path: &str, headers: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).await
+    }
+
+    async fn send(&self, request: &str) -> Answer {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        answer(stream).await
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+async fn answer(mut stream: TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    // A reset behind the answer is no matter.
+    let _ = stream.read_to_end(&mut bytes).await;
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+}
+
+#[tokio::test]
+async fn a_known_number_is_answered_with_the_name_and_nothing_else() {
+    let web = Running::start(None).await;
+    for number in ["22334455", "%2B4722334455", "+4722334455", "004722334455", "22%2033%2044%2055"] {
+        let answer = web.get(&format!("/lookup?number={number}"), "Accept: */*\r\n").await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (200, "Kari Nordmann (Fjord Sjømat AS)"),
+            "{number}"
+        );
+        assert!(answer.head.contains("content-type: text/plain; charset=utf-8"), "{}", answer.head);
+        assert!(answer.head.contains("cache-control: no-store"), "{}", answer.head);
+    }
+}
+
+#[tokio::test]
+async fn the_country_of_the_question_counts() {
+    let web = Running::start(None).await;
+    assert_eq!(web.get("/lookup?number=22334455&country=SE", "").await.status, 404);
+    assert_eq!(web.get("/lookup?number=004722334455&country=se", "").await.status, 200);
+    assert_eq!(web.get("/lookup?number=22334455&country=", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn without_a_name_there_is_not_a_byte_to_be_shown() {
+    let web = Running::start(None).await;
+    let long = "1".repeat(400);
+    for path in ["/lookup?number=22999999", "/lookup?number=", "/lookup?number=anonymous", "/", "/lookup/"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain([format!("/lookup?number={long}")])
+    {
+        let answer = web.get(&path, "").await;
+        assert_eq!((answer.status, answer.body.as_str()), (404, ""), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn json_is_the_resolution_also_for_a_miss() {
+    let web = Running::start(None).await;
+    let json = "Accept: text/html;q=0.8, application/json;q=0.9\r\n";
+    let found = web.get("/lookup?number=22334455", json).await;
+    assert_eq!(found.status, 200);
+    assert!(found.head.contains("content-type: application/json"), "{}", found.head);
+    let same = web.rooms.resolver.resolve(&web.rooms.pbx, None, "22334455");
+    assert_eq!(found.body, serde_json::to_string(same.as_ref()).unwrap());
+
+    let miss = web.get("/lookup?number=anonymous", json).await;
+    assert_eq!(miss.status, 404);
+    let miss: serde_json::Value = serde_json::from_str(&miss.body).unwrap();
+    assert_eq!((&miss["status"], &miss["reason"]), (&"skipped".into(), &"no_number".into()));
+}
+
+#[tokio::test]
+async fn a_wrong_question_is_answered_with_what_is_allowed() {
+    let web = Running::start(None).await;
+    for (path, status, said) in [
+        ("/lookup".to_owned(), 400, "`number` is missing: GET /lookup?number="),
+        ("/lookup?nummer=1".to_owned(), 400, "`number` is missing"),
+        ("/lookup?number=1&country=NX".to_owned(), 400, "`country`: \"NX\" is not a country"),
+        ("/lookup?number=1&number=2".to_owned(), 400, "duplicate field `number`"),
+        (format!("/lookup?number={}", "1".repeat(600)), 414, "allowed are 512 bytes"),
+    ] {
+        let answer = web.get(&path, "").await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body.contains(said), "{}", answer.body);
+        assert!(answer.head.contains("content-type: text/plain"), "{}", answer.head);
+    }
+    let post = web.send("POST /lookup?number=22334455 HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(post.status, 405);
+    let head = web.send("HEAD /lookup?number=22334455 HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn a_page_of_another_host_reads_nothing() {
+    let web = Running::start(None).await;
+    for path in ["/lookup?number=22334455", "/healthz", "/readyz", "/metrics", "/nothing"] {
+        let answer = web.send(&format!("GET {path} HTTP/1.1\r\nHost: evil.example:8480\r\n\r\n")).await;
+        assert_eq!(answer.status, 421, "{path}");
+        assert!(!answer.body.contains("Kari"), "{}", answer.body);
+    }
+    let nobody = web.send("GET /metrics HTTP/1.0\r\n\r\n").await;
+    assert_eq!(nobody.status, 421);
+}
+
+#[tokio::test]
+async fn with_a_token_only_who_shows_it_is_answered() {
+    let web = Running::start(Some("s3cret")).await;
+    for path in ["/lookup?number=22334455", "/readyz", "/metrics", "/nothing"] {
+        for headers in ["", "Authorization: Bearer wrong\r\n"] {
+            let refused = web.get(path, headers).await;
+            assert_eq!(refused.status, 401, "{path}");
+            assert!(refused.head.contains("www-authenticate: bearer"), "{}", refused.head);
+            assert!(!refused.body.contains("s3cret") && !refused.body.contains("Kari"), "{}", refused.body);
+        }
+    }
+    assert_eq!(web.get("/healthz", "").await.status, 200);
+    let answer = web.get("/lookup?number=22334455", "Authorization: Bearer s3cret\r\n").await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn ready_when_somebody_is_known_and_one_pbx_is_connected() {
+    let web = Running::start(None).await;
+    let answer = web.get("/readyz", "").await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (503, "not ready\nasterisk pbx1 is disconnected\nasterisk pbx2 is disconnected\n")
+    );
+    web.rooms.links[0].set(link::State::Connected);
+    web.rooms.links[1].set(link::State::Connecting);
+    let answer = web.get("/readyz", "").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "ready\nasterisk pbx2 is connecting\n"));
+    web.rooms.resolver.swap(crate::directory::Directory::default());
+    let answer = web.get("/readyz", "").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.body.contains("the directory knows no number"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn lookups_are_counted_without_number_or_name() {
+    let web = Running::start(None).await;
+    web.get("/lookup?number=22334455", "").await;
+    web.get("/lookup?number=22999999", "").await;
+    let metrics = web.get("/metrics", "").await;
+    assert!(metrics.head.contains("content-type: application/openmetrics-text"), "{}", metrics.head);
+    for line in [
+        "nameplate_web_lookups_total{outcome=\"found\"} 1",
+        "nameplate_web_lookups_total{outcome=\"notfound\"} 1",
+    ] {
+        assert!(metrics.body.contains(line), "{}", metrics.body);
+    }
+    assert!(!metrics.body.contains("22334455") && !metrics.body.contains("Kari"), "{}", metrics.body);
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let web = Running::start(None).await;
+    let answer = web.get("/healthz", &format!("X: {}\r\n", "x".repeat(64 << 10))).await;
+    assert_eq!(answer.status, 431);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_says_nothing_does_not_shut_others_out() {
+    let web = Running::start(None).await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        let mut stream = web.connect().await;
+        stream.write_all(b"GET /lookup?number=22334455 HTTP/1.1\r\nHost: loc").await.unwrap();
+        silent.push(stream);
+    }
+    let begun = tokio::time::Instant::now();
+    assert_eq!(web.get("/healthz", "").await.status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    for stream in silent {
+        assert_ne!(answer(stream).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_hand_is_finished_at_the_end() {
+    let web = Running::start(None).await;
+    let mut stream = web.connect().await;
+    stream.write_all(b"GET /lookup?number=22334455 HTTP/1.1\r\n").await.unwrap();
+    // The server has taken the connection when it has answered a later one.
+    assert_eq!(web.get("/healthz", "").await.status, 200);
+    web.shutdown.cancel();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(TcpStream::connect(web.address).await.is_err());
+    stream.write_all(b"Host: localhost\r\n\r\n").await.unwrap();
+    assert_eq!(answer(stream).await.body, "Kari Nordmann (Fjord Sjømat AS)");
+    web.server.await.unwrap();
+}
+
+#[test]
+fn beyond_loopback_there_is_a_token() {
+    let try_new = |listen: &str, token: Option<&str>| {
+        Settings::try_new(listen.parse().unwrap(), token.map(|token| Secret::Given(token.into())))
+    };
+    for listen in ["127.0.0.1:8480", "127.3.2.1:8480", "[::1]:8480", "[::ffff:127.0.0.1]:8480"] {
+        assert!(try_new(listen, None).is_ok(), "{listen}");
+    }
+    for listen in ["0.0.0.0:8480", "[::]:8480", "192.168.1.10:8480", "[::ffff:192.168.1.10]:8480"] {
+        assert!(try_new(listen, None).unwrap_err().contains("`token` is required"), "{listen}");
+        assert!(try_new(listen, Some("t")).is_ok(), "{listen}");
+    }
+}

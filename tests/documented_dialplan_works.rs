@@ -1,0 +1,28 @@
+//! What `asterisk-conf/README.md` tells to try works as it stands there.
+
+use std::time::{Duration, Instant};
+
+use crate::lab::call::{Lab, PATIENCE, fjord};
+use crate::lab::nameplate::project;
+
+/// The code block of the page that begins with `[context]`, and the console command in its first line's comment.
+fn block(context: &str) -> (String, String) {
+    let page = std::fs::read_to_string(project().join("asterisk-conf/README.md")).expect("the page");
+    let start = page.find(&format!("\n[{context}]")).expect("the context") + 1;
+    let block = page[start..].split("```").next().expect("its end").to_owned();
+    let command = block.lines().next().and_then(|line| line.split('"').nth(1)).expect("a command").to_owned();
+    (block, command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_a_phone() {
+    let (dialplan, command) = block("nameplate-try");
+    let lab = Lab::with_dialplan(fjord(), |_| dialplan).await;
+    lab.asterisk.cli(&command);
+    let expected = "FOUND: Kari Nordmann (Fjord Sjømat AS)";
+    let begun = Instant::now();
+    while !lab.asterisk.log().contains(expected) {
+        assert!(begun.elapsed() < PATIENCE, "{}", lab.asterisk.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,203 @@
+//! Whatever can ask over HTTP gets the name: a script, FreePBX's lookup source, a dialplan's `CURL()`.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::asterisk::Asterisk;
+use crate::lab::call::{from_trunk, ring};
+use crate::lab::nameplate::{Folder, Nameplate};
+use crate::lab::sip::{Behaviour, Caller, Invite, Phone, Ring};
+use crate::lab::web;
+
+const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
+
+const CONFIG: &str = r#"
+[numbers]
+country = "NO"
+[[source]]
+name = "vip"
+type = "csv"
+path = "vip.csv"
+"#;
+
+fn folder(web: &str) -> Folder {
+    let folder = Folder::new(&format!("{CONFIG}[web]\n{web}\n"));
+    folder.write("vip.csv", "number,person,company\n22334455,Kari Nordmann,Fjord Sjømat AS\n");
+    folder
+}
+
+/// The service with a list of its own and nothing but the web server, which suffices as a way in.
+async fn service() -> Nameplate {
+    let nameplate = folder(r#"listen = "127.0.0.1:0""#).serve();
+    nameplate.until_logged("directory is in place", 1).await;
+    nameplate
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_text_and_as_the_command_lines_json() {
+    let nameplate = service().await;
+    let address = web::address(&nameplate).await;
+    for number in ["22334455", "+4722334455", "%2B47%2022%2033%2044%2055", "004722334455"] {
+        let answer = web::get(address, &format!("/lookup?number={number}"), "");
+        assert_eq!((answer.status, answer.body.as_str()), (200, KARI), "{number}");
+        assert!(answer.head.contains("text/plain; charset=utf-8"), "{}", answer.head);
+    }
+    let stranger = web::get(address, "/lookup?number=22999999", "");
+    assert_eq!((stranger.status, stranger.body.as_str()), (404, ""));
+    let swede = web::get(address, "/lookup?number=22334455&country=SE", "");
+    assert_eq!(swede.status, 404);
+
+    for (number, status) in [("22334455", 200), ("22999999", 404), ("anonymous", 404)] {
+        let path = format!("/lookup?number={number}");
+        let answer = web::get(address, &path, "Accept: application/json\r\n");
+        assert_eq!(answer.status, status);
+        let said: Value = serde_json::from_str(&answer.body).unwrap();
+        let output = nameplate.folder().run(&["lookup", number, "--json"]).stdout;
+        assert_eq!(said, serde_json::from_slice::<Value>(&output).unwrap());
+    }
+    // Numbers are masked in the log, names are not in it.
+    let log = nameplate.log();
+    assert!(!log.contains("22334455") && !log.contains("Kari"), "{log}");
+    assert!(log.contains("lookup over HTTP"), "{log}");
+}
+
+/// The lines of the README, for this server.
+fn dialplan(lookup: &str, phone: &str) -> String {
+    let lines = format!(
+        r#"GotoIf($["${{CALLERID(num-pres):0:7}}"!="allowed"]?known)
+        Set(CURLOPT(conntimeout)=1)
+        Set(CURLOPT(httptimeout)=1)
+        Set(CURLOPT(failurecodes)=400,401,414,421,431,500)
+        Set(CRM=${{CURL({lookup}${{URIENCODE(${{CALLERID(num)}})}})}})
+        GotoIf(${{ISNULL(${{CRM}})}}?known)
+        Set(CALLERID(name)=${{CRM}})"#
+    );
+    from_trunk(&lines, phone).replace("n,Dial(", "n(known),Dial(")
+}
+
+struct Calls {
+    caller: Caller,
+    phone: Phone,
+    asterisk: Asterisk,
+}
+
+impl Calls {
+    async fn through(dialplan: impl FnOnce(&str) -> String) -> Self {
+        let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+        let asterisk = Asterisk::start(&dialplan(&phone.uri()));
+        let caller = Caller::new(asterisk.sip()).await.expect("a caller");
+        Self { caller, phone, asterisk }
+    }
+
+    async fn ring(&self, invite: Invite) -> (Duration, Ring) {
+        let (call, ring) = ring(&self.caller, &self.phone, invite, || self.asterisk.log()).await;
+        (ring.received.duration_since(call.sent()), ring)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_curl_of_a_real_asterisk() {
+    let nameplate = service().await;
+    let address = web::address(&nameplate).await;
+    let lookup = format!("http://{address}/lookup?number=");
+    let calls = Calls::through(|phone| dialplan(&lookup, phone)).await;
+    for number in ["22334455", "+4722334455"] {
+        let (_, ring) = calls.ring(Invite::from(number).named("OSLO")).await;
+        assert_eq!(ring.name(), KARI, "{}", calls.asterisk.log());
+    }
+    // Of a stranger, and of one whose number is withheld, nothing is changed.
+    let (_, ring) = calls.ring(Invite::from("22999999").named("OSLO")).await;
+    assert_eq!(ring.name(), "OSLO");
+    let withheld = Invite { withheld: true, ..Invite::from("22334455").named("OSLO") };
+    let (_, ring) = calls.ring(withheld).await;
+    assert_eq!(ring.name(), "Anonymous");
+    assert_eq!(nameplate.log().matches("lookup over HTTP").count(), 3, "{}", nameplate.log());
+
+    // Hung, the service costs CURL()'s own bound of a second; gone, nothing. A busy machine adds to both.
+    nameplate.signal("STOP");
+    let (took, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
+    assert_eq!(ring.name(), "OSLO");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    drop(nameplate);
+    let (took, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
+    assert_eq!(ring.name(), "OSLO");
+    assert!(took < Duration::from_millis(900), "{took:?}");
+    calls.asterisk.wait_idle();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plain_line_shows_the_name_too() {
+    let nameplate = service().await;
+    let address = web::address(&nameplate).await;
+    let line = format!("Set(CALLERID(name)=${{CURL(http://{address}/lookup?number=${{CALLERID(num)}})}})");
+    let calls = Calls::through(|phone| from_trunk(&line, phone)).await;
+    // Its plus sign is not encoded, and arrives as a blank.
+    for number in ["22334455", "+4722334455"] {
+        let (_, ring) = calls.ring(Invite::from(number)).await;
+        assert_eq!(ring.name(), KARI, "{}", calls.asterisk.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_never_shown_as_a_name() {
+    let nameplate = service().await;
+    let address = web::address(&nameplate).await;
+    let lookup = format!("http://{address}/lookup?country=XX&number=");
+    let calls = Calls::through(|phone| dialplan(&lookup, phone)).await;
+    assert_eq!(web::get(address, "/lookup?country=XX&number=1", "").status, 400);
+    let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
+    assert_eq!(ring.name(), "OSLO");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_said_at_the_start() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let mut nameplate = folder(&format!("listen = \"{address}\"")).serve();
+    assert_eq!(nameplate.ended().await.code(), Some(1));
+    let log = nameplate.log();
+    assert!(log.contains(&format!("[web] listen = \"{address}\": can't listen there")), "{log}");
+    assert!(log.contains("in use"), "{log}");
+}
+
+#[test]
+fn beyond_loopback_it_wants_a_token_that_can_be_read() {
+    let open = folder(r#"listen = "0.0.0.0:0""#).run(&["serve"]);
+    assert_eq!(open.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&open.stderr);
+    assert!(said.contains("beyond loopback, where `token` is required"), "{said}");
+
+    let missing = folder("listen = \"0.0.0.0:0\"\ntoken_file = \"web.token\"").run(&["serve"]);
+    assert_eq!(missing.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&missing.stderr);
+    assert!(said.contains("[web]: can't read the secret in") && said.contains("web.token"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_loopback_the_token_opens() {
+    let folder = folder("listen = \"0.0.0.0:0\"\ntoken_file = \"web.token\"");
+    folder.write("web.token", "s3cret-token\n");
+    let nameplate = folder.serve();
+    nameplate.until_logged("directory is in place", 1).await;
+    let mut address = web::address(&nameplate).await;
+    address.set_ip([127, 0, 0, 1].into());
+    let get = |headers: &str| {
+        let head = "GET /lookup?number=22334455 HTTP/1.1\r\nHost: pbx.example\r\n";
+        web::request(address, &format!("{head}{headers}\r\n"))
+    };
+    assert_eq!(get("").status, 401);
+    assert_eq!(get("Authorization: Bearer s3cret\r\n").status, 401);
+    assert_eq!(get("Authorization: Bearer s3cret-token\r\n").body, KARI);
+    assert!(!nameplate.log().contains("s3cret"), "{}", nameplate.log());
+
+    let lookup = format!("http://{address}/lookup?number=");
+    let calls = Calls::through(|phone| {
+        let header = "Set(CURLOPT(httpheader)=Authorization: Bearer s3cret-token)\n same => n,Set(CRM=";
+        dialplan(&lookup, phone).replace("Set(CRM=", header)
+    })
+    .await;
+    let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
+    assert_eq!(ring.name(), KARI, "{}", calls.asterisk.log());
+}
