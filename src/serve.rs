@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::asterisk::ari;
 use crate::asterisk::link::Link;
@@ -19,7 +20,8 @@ use crate::{control, number, refresh, tls, web};
 /// How long calls in hand may take after `shutdown`.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Runs the service until `shutdown`. Fails only before it has begun.
+/// Runs the service until `shutdown`. Fails before it has begun, or when a part of it ends by itself: half a
+/// service looks alive, a failed one is started again.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "nameplate starts");
     tls::install();
@@ -49,23 +51,96 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let handle = refresh::start(sources, state_dir, &resolver, &metrics, &tasks, &shutdown).await?;
     control::start(&handle, state_dir, &tasks, &shutdown);
     // Before there is a directory, "not found" would be untrue: Asterisk finds nobody to ask, and its calls go on.
+    let mut connections = JoinSet::new();
     for (asterisk, link) in config.asterisks.into_iter().zip(links) {
         let (resolver, shutdown) = (Arc::clone(&resolver), shutdown.clone());
-        tasks.spawn(async move {
+        connections.spawn(async move {
             if shutdown.run_until_cancelled(resolver.filled()).await.is_some() {
                 ari::run(asterisk, resolver, link, shutdown).await;
             }
         });
     }
 
-    shutdown.cancelled().await;
+    let ended = until_shutdown(&mut connections, &shutdown).await;
     info!("stopping: calls in hand are finished");
     tasks.close();
-    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
-        warn!("not all was finished within {DRAIN:?}");
-    }
+    let all_ended = async {
+        let ended = last_ends(&mut connections).await;
+        tasks.wait().await;
+        ended
+    };
+    let ended = match tokio::time::timeout(DRAIN, all_ended).await {
+        Ok(last) => ended.and(last),
+        Err(_) => {
+            warn!("not all was finished within {DRAIN:?}");
+            ended
+        }
+    };
     info!("stopped");
-    Ok(())
+    ended
+}
+
+/// Waits until `shutdown`, which the end of a task brings about as well.
+async fn until_shutdown(tasks: &mut JoinSet<()>, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let ended = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(()),
+        Some(ended) = tasks.join_next() => ended,
+    };
+    // What a panic says may be made of a caller's number: it is on standard error, and not repeated here.
+    let how = if ended.is_err() { "panicked" } else { "ended by itself" };
+    // Asked to stop, a task may be faster than we are.
+    if ended.is_ok() && shutdown.is_cancelled() {
+        return Ok(());
+    }
+    error!("the connection to an Asterisk has {how}: the service ends");
+    shutdown.cancel();
+    anyhow::bail!("the connection to an Asterisk has {how}")
+}
+
+/// Waits until all tasks have ended, as they should after `shutdown`.
+async fn last_ends(tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        if ended.is_err() {
+            error!("the connection to an Asterisk has panicked while it was closed");
+            result = Err(anyhow::anyhow!("the connection to an Asterisk has panicked"));
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_dies_ends_the_service_as_failed() {
+        for (panics, how) in [(true, "panicked"), (false, "ended by itself")] {
+            let shutdown = CancellationToken::new();
+            let mut tasks = JoinSet::new();
+            let survivor = shutdown.clone();
+            tasks.spawn(async move { survivor.cancelled().await });
+            tasks.spawn(async move { assert!(!panics, "as the test wants it") });
+            let error = until_shutdown(&mut tasks, &shutdown).await.unwrap_err().to_string();
+            assert!(error.contains(how), "{error}");
+            assert!(shutdown.is_cancelled());
+            last_ends(&mut tasks).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_ordered_end_is_none() {
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let task = shutdown.clone();
+        tasks.spawn(async move { task.cancelled().await });
+        shutdown.cancel();
+        until_shutdown(&mut tasks, &shutdown).await.unwrap();
+        last_ends(&mut tasks).await.unwrap();
+        tasks.spawn(async { panic!("as the test wants it") });
+        last_ends(&mut tasks).await.unwrap_err();
+    }
 }
 
 /// Takes the port of `[web]`.

@@ -4,24 +4,37 @@
 //! In reading order:
 //!
 //! - [`run`] keeps one PBX connected: connects, serves, waits, connects again
-//! - `connection`: one websocket from its handshake to its end
-//! - `application`: our application on one PBX, and its calls that are served over HTTP
+//! - `connection`: one websocket, from its `handshake` to its end
+//! - `requests`: those under way on the websocket
+//! - `tasks`: calls that are served over HTTP, beside it
+//! - `application`: our application on one PBX, and how a call is served over HTTP
+//! - `release`: no call stays in it
 //! - `call`: what a call wants, and which requests answer it
-//! - `rest`: requests, over the websocket or over HTTP
+//! - `rest`: requests over HTTP, and what answers mean
 //! - `wire`: the JSON of events, requests and answers
-//! - `error`: why a connection failed, in words that an administrator can act on
+//! - `warnings`, `error`: what is wrong with the dialplan, and why a connection failed, in words that an
+//!   administrator can act on
 
 mod application;
 mod call;
 mod connection;
 mod error;
+mod handshake;
+mod release;
+mod requests;
 mod rest;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod warnings;
 mod wire;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Url;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -62,15 +75,18 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
     let pbx = &settings.name;
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut reported = None;
+    // Calls in hand of connections that have ended.
+    let mut beside = JoinSet::new();
     while !shutdown.is_cancelled() {
         let begun = Instant::now();
         link.set(State::Connecting);
-        let ended = connection::serve(&settings, &resolver, &link, &shutdown, || {
+        let ended = connection::serve(&settings, &resolver, &link, &shutdown, &mut beside, || {
             link.set(State::Connected);
             reported = None;
         })
         .await;
         link.set(State::Disconnected);
+        while beside.try_join_next().is_some() {}
         let Err(error) = ended else { continue };
         if begun.elapsed() >= GOOD {
             backoff.reset();
@@ -91,5 +107,6 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
             () = shutdown.cancelled() => {}
         }
     }
+    while beside.join_next().await.is_some() {}
     info!(%pbx, "disconnected");
 }

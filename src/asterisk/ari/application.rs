@@ -6,16 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::Settings;
 use super::call::{Place, Wish, poisons, serve_direct};
 use super::error::ConnectionError;
-use super::rest::{Http, Outcome, continue_path};
-use super::wire::{self, ApplicationInfo, EVENTS, Info};
+use super::rest::{Http, Outcome, Turn, continue_path};
+use super::warnings::Warnings;
+use super::wire::{ApplicationInfo, EVENTS, Info};
 use crate::asterisk::link::Link;
 use crate::resolver::{Resolution, Resolver};
 use crate::{mask, metrics};
+
+/// Calls that may wait to be sent on over the websocket; one more goes over HTTP.
+const MOST_RELEASED: usize = 1_000;
 
 /// What is learnt when a connection is set up.
 pub(super) struct Setup {
@@ -24,29 +30,54 @@ pub(super) struct Setup {
     pub(super) waiting: Vec<String>,
 }
 
-/// Our Stasis application on one PBX.
+/// Our Stasis application on one PBX, for one connection's life.
 pub(super) struct Application {
     pub(super) settings: Settings,
     pub(super) resolver: Arc<Resolver>,
     pub(super) link: Arc<Link>,
-    http: Http,
+    pub(super) warnings: Warnings,
+    /// Calls in hand have had their time: each is sent on as it is.
+    pub(super) hurry: CancellationToken,
+    pub(super) http: Http,
+    /// Whether requests are answered on the websocket.
+    on_websocket: AtomicBool,
+    /// Channels that the connection sends on by a plain `continue` on the websocket.
+    released: mpsc::Sender<String>,
     /// Whether the direct style costs the call its `DB()` on this version.
     poisons: AtomicBool,
-    warned_of_poison: AtomicBool,
-    warned_of_place: AtomicBool,
 }
 
 impl Application {
-    pub(super) fn new(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, http: Http) -> Self {
-        Self {
+    /// The application, and the channels that the connection is to send on.
+    pub(super) fn new(
+        settings: Settings,
+        resolver: Arc<Resolver>,
+        link: Arc<Link>,
+        http: Http,
+    ) -> (Arc<Self>, mpsc::Receiver<String>) {
+        let (released, to_release) = mpsc::channel(MOST_RELEASED);
+        let application = Self {
+            warnings: Warnings::new(&settings.name),
             settings,
             resolver,
             link,
+            hurry: CancellationToken::new(),
             http,
+            on_websocket: AtomicBool::new(false),
+            released,
             poisons: AtomicBool::new(false),
-            warned_of_poison: AtomicBool::new(false),
-            warned_of_place: AtomicBool::new(false),
-        }
+        };
+        (Arc::new(application), to_release)
+    }
+
+    /// Says whether requests are answered on the websocket.
+    pub(super) fn use_websocket(&self, answered: bool) {
+        self.on_websocket.store(answered, Ordering::Relaxed);
+    }
+
+    /// Leaves a call to the connection, which sends it on. False: it must go over HTTP.
+    pub(super) fn release_on_websocket(&self, channel: &str) -> bool {
+        self.on_websocket.load(Ordering::Relaxed) && self.released.try_send(channel.to_owned()).is_ok()
     }
 
     /// Sets the event filter, and asks for calls that wait since before this connection.
@@ -58,18 +89,13 @@ impl Application {
             .put(&format!("applications/{app}/eventFilter"), &filter)
             .await
             .map_err(|error| ConnectionError::Filter(error.to_string()))?;
-        let pbx = &self.settings.name;
-        let waiting = match self.http.get::<ApplicationInfo>(&format!("applications/{app}")).await {
-            Ok(application) => application.channel_ids,
-            Err(error) => {
-                warn!(%pbx, "can't ask for calls that wait in the application: {error}");
-                Vec::new()
-            }
-        };
-        let version = match self.http.get::<Info>("asterisk/info").await {
+        // Without this answer a call that waits since before would wait for ever.
+        let application = self.http.get::<ApplicationInfo>(Turn::Now, &format!("applications/{app}")).await;
+        let waiting = application.map_err(|error| ConnectionError::Waiting(error.to_string()))?.channel_ids;
+        let version = match self.http.get::<Info>(Turn::Now, "asterisk/info").await {
             Ok(info) => info.system.version,
             Err(error) => {
-                debug!(%pbx, "the version is not known: {error}");
+                debug!(pbx = %self.settings.name, "the version is not known: {error}");
                 "unknown".into()
             }
         };
@@ -77,28 +103,7 @@ impl Application {
         Ok(Setup { version, waiting })
     }
 
-    /// Serves a call that was in the application before this connection.
-    pub(super) async fn recover(&self, channel: &str) {
-        let snapshot = match self.http.channel(channel).await {
-            Ok(snapshot) => snapshot,
-            // The caller has hung up, or the bound has released the call.
-            Err(error) => {
-                return debug!(pbx = %self.settings.name, %channel, "a waiting call is gone: {error}");
-            }
-        };
-        match serde_json::from_str::<wire::Channel<'_>>(&snapshot) {
-            Ok(snapshot) => {
-                let app_data = snapshot.dialplan.map(|dialplan| dialplan.app_data).unwrap_or_default();
-                let wish = Wish::of_app_data(&app_data);
-                self.serve_over_http(wish, channel, &snapshot.caller.number).await;
-            }
-            Err(error) => {
-                warn!(pbx = %self.settings.name, %channel, "a waiting call can't be read: {error}");
-                self.send_on(channel).await;
-            }
-        }
-    }
-
+    /// Serves a call by requests over HTTP, and sends it on, whatever comes of them.
     pub(super) async fn serve_over_http(&self, wish: Wish, channel: &str, caller: &str) {
         let begun = Instant::now();
         match wish {
@@ -106,34 +111,34 @@ impl Application {
                 let resolution = self.resolver.resolve(&self.settings.pbx, country, caller);
                 let place = Place::of(&resolution);
                 let outcome = self.http.post(&continue_path(channel), &place.parameters()).await;
-                if !self.has_gone_on(outcome) {
-                    self.send_on(channel).await;
-                }
                 self.report(&resolution, begun);
+                // It may have been taken without an answer to us.
+                let doubtful = matches!(outcome, Outcome::Failed(_));
+                if !self.has_gone_on(outcome) {
+                    self.release_over_http(channel, doubtful).await;
+                }
             }
             Wish::Direct => {
-                self.warn_of_poison();
+                if self.poisons.load(Ordering::Relaxed) {
+                    self.warnings.poison();
+                }
                 let (resolver, pbx) = (&self.resolver, &self.settings.pbx);
-                let resolution = serve_direct(&self.http, resolver, pbx, channel, caller).await;
-                self.send_on(channel).await;
+                let resolution = tokio::select! {
+                    resolution = serve_direct(&self.http, resolver, pbx, channel, caller) => resolution,
+                    () = self.hurry.cancelled() => None,
+                };
                 match resolution {
                     Some(resolution) => self.report(&resolution, begun),
                     // Withheld: there is nothing to be logged.
                     None => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
                 }
+                self.release(channel).await;
             }
             Wish::Unknown => {
-                warn!(pbx = %self.settings.name, "the dialplan's Stasis() has arguments of another version: copy asterisk-conf again");
+                self.warnings.arguments();
                 self.link.metrics.unserved();
-                self.send_on(channel).await;
+                self.release(channel).await;
             }
-        }
-    }
-
-    /// Sends a call on to the priority behind its `Stasis()`.
-    async fn send_on(&self, channel: &str) {
-        if let Outcome::Failed(what) = self.http.post(&continue_path(channel), &[]).await {
-            warn!(pbx = %self.settings.name, %channel, "the call can't be sent on: {what}");
         }
     }
 
@@ -148,9 +153,7 @@ impl Application {
             }
             Outcome::NoSuchPlace => {
                 self.link.metrics.handoff_failed();
-                if !self.warned_of_place.swap(true, Ordering::Relaxed) {
-                    warn!(%pbx, "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
-                }
+                self.warnings.place();
                 false
             }
             Outcome::Failed(what) => {
@@ -158,16 +161,6 @@ impl Application {
                 warn!(%pbx, "the handoff failed, the call goes on without its name: {what}");
                 false
             }
-        }
-    }
-
-    fn warn_of_poison(&self) {
-        if self.poisons.load(Ordering::Relaxed) && !self.warned_of_poison.swap(true, Ordering::Relaxed) {
-            warn!(
-                pbx = %self.settings.name,
-                "a bare Stasis() on this version of Asterisk: once a variable is set through ARI, the rest of the \
-                 call's dialplan can't use DB(), SHELL() and others. Gosub(nameplate,lookup,1) has no such effect"
-            );
         }
     }
 

@@ -26,8 +26,12 @@ pub(super) enum Wish {
 }
 
 impl Wish {
-    /// Reads the arguments behind the application's name.
-    pub(super) fn of<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+    /// Reads the arguments behind the application's name. A country that is none goes to `unknown_country`;
+    /// the PBX's own is taken.
+    pub(super) fn of<'a>(
+        arguments: impl IntoIterator<Item = &'a str>,
+        unknown_country: impl FnOnce(&str),
+    ) -> Self {
         let mut arguments = arguments.into_iter();
         match (arguments.next(), arguments.next(), arguments.next()) {
             (None | Some(""), None, None) => Self::Direct,
@@ -35,10 +39,7 @@ impl Wish {
                 let country = country.map(str::trim).filter(|country| !country.is_empty());
                 let read = country.and_then(|country| country.parse().ok());
                 if let (Some(country), None) = (country, read) {
-                    warn!(
-                        country = country.escape_default().to_string(),
-                        "the dialplan names an unknown country; the PBX's own is taken"
-                    );
+                    unknown_country(country);
                 }
                 Self::Handoff { country: read }
             }
@@ -47,8 +48,8 @@ impl Wish {
     }
 
     /// Reads the application's data as a channel's snapshot has it: `nameplate,handoff,1,NO`.
-    pub(super) fn of_app_data(app_data: &str) -> Self {
-        Self::of(app_data.split(',').skip(1))
+    pub(super) fn of_app_data(app_data: &str, unknown_country: impl FnOnce(&str)) -> Self {
+        Self::of(app_data.split(',').skip(1), unknown_country)
     }
 }
 
@@ -150,7 +151,10 @@ mod tests {
             ("nameplate,handoff", Wish::Unknown),
             ("nameplate,dance", Wish::Unknown),
         ] {
-            assert_eq!(Wish::of_app_data(app_data), wish, "{app_data}");
+            let mut unknown = None;
+            let read = Wish::of_app_data(app_data, |country| unknown = Some(country.to_owned()));
+            assert_eq!(read, wish, "{app_data}");
+            assert_eq!(unknown.as_deref(), app_data.ends_with("XX").then_some("XX"), "{app_data}");
         }
     }
 

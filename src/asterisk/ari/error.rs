@@ -37,6 +37,8 @@ pub(super) enum ConnectionError {
     Replaced,
     #[error("can't set the event filter: {0}")]
     Filter(String),
+    #[error("can't ask for calls that wait in the application: {0}")]
+    Waiting(String),
 }
 
 impl ConnectionError {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::Settings;
-use super::wire::{ErrorBody, Parameter};
+use super::wire::{ErrorBody, Parameter, complaint};
 
 /// How long one request over HTTP may take. The dialplan's bound has released the call long before.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -65,6 +65,15 @@ pub(super) struct Http {
     at_once: Semaphore,
 }
 
+/// Whether a request waits for those that are under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// One for a call waits: [`AT_ONCE`].
+    Wait,
+    /// One of the set-up does not: calls in trouble must not keep the connection from being set up.
+    Now,
+}
+
 /// A request over HTTP that brought no answer, or not the expected one.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
@@ -86,7 +95,6 @@ impl From<reqwest::Error> for HttpError {
 impl Http {
     pub(super) fn new(settings: &Settings, password: SecretString) -> Result<Self, HttpError> {
         let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
             .pool_idle_timeout(KEEP_ALIVE)
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
@@ -102,6 +110,7 @@ impl Http {
     /// Sends a request; `path` is relative to `/ari/`, and already percent-encoded.
     async fn send(
         &self,
+        turn: Turn,
         method: Method,
         path: &str,
         body: Option<&Value>,
@@ -112,28 +121,38 @@ impl Http {
         if let Some(body) = body {
             request = request.json(body);
         }
-        // The semaphore is never closed; an error would only mean one request more at once.
-        let _permit = self.at_once.acquire().await.ok();
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        Ok((status, response.text().await?))
+        let sent = async {
+            // The semaphore is never closed; an error would only mean one request more at once.
+            let _permit = match turn {
+                Turn::Wait => self.at_once.acquire().await.ok(),
+                Turn::Now => None,
+            };
+            let response = request.send().await?;
+            let status = response.status().as_u16();
+            Ok((status, response.text().await?))
+        };
+        // Around both: the wait for other requests is a wait as well.
+        match tokio::time::timeout(TIMEOUT, sent).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HttpError::NoAnswer(format!("no answer within {TIMEOUT:?}"))),
+        }
     }
 
     /// `GET {path}`, read as `T`.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
-        let body = self.get_text(path).await?;
-        serde_json::from_str(&body).map_err(|error| HttpError::NoAnswer(error.to_string()))
+    pub(super) async fn get<T: DeserializeOwned>(&self, turn: Turn, path: &str) -> Result<T, HttpError> {
+        let body = self.get_text(turn, path).await?;
+        serde_json::from_str(&body).map_err(|error| HttpError::NoAnswer(complaint(&error)))
     }
 
     /// `GET {path}`, as it comes.
-    pub(super) async fn get_text(&self, path: &str) -> Result<String, HttpError> {
-        let (status, body) = self.send(Method::GET, path, None).await?;
+    pub(super) async fn get_text(&self, turn: Turn, path: &str) -> Result<String, HttpError> {
+        let (status, body) = self.send(turn, Method::GET, path, None).await?;
         if status == 200 { Ok(body) } else { Err(HttpError::Status { status, body }) }
     }
 
-    /// `PUT {path}` with a JSON body.
+    /// `PUT {path}` with a JSON body: only the set-up does.
     pub(super) async fn put(&self, path: &str, body: &Value) -> Result<(), HttpError> {
-        let (status, body) = self.send(Method::PUT, path, Some(body)).await?;
+        let (status, body) = self.send(Turn::Now, Method::PUT, path, Some(body)).await?;
         if (200..300).contains(&status) { Ok(()) } else { Err(HttpError::Status { status, body }) }
     }
 
@@ -142,7 +161,7 @@ impl Http {
     pub(super) async fn post(&self, path: &str, parameters: &[Parameter<'_>]) -> Outcome {
         let body: Value =
             parameters.iter().map(|parameter| (parameter.name, Value::from(parameter.value))).collect();
-        match self.send(Method::POST, path, Some(&body)).await {
+        match self.send(Turn::Wait, Method::POST, path, Some(&body)).await {
             Ok((status, body)) => Outcome::of(status, &body),
             Err(error) => Outcome::Failed(error.to_string()),
         }
@@ -153,7 +172,7 @@ impl Http {
         let channel = utf8_percent_encode(channel, PLAIN);
         let name = utf8_percent_encode(name, PLAIN);
         let variable: super::wire::Variable =
-            self.get(&format!("channels/{channel}/variable?variable={name}")).await?;
+            self.get(Turn::Wait, &format!("channels/{channel}/variable?variable={name}")).await?;
         Ok(variable.value)
     }
 
@@ -166,7 +185,7 @@ impl Http {
 
     /// The snapshot of a channel, as JSON; see [`super::wire::Channel`].
     pub(super) async fn channel(&self, channel: &str) -> Result<String, HttpError> {
-        self.get_text(&format!("channels/{}", utf8_percent_encode(channel, PLAIN))).await
+        self.get_text(Turn::Wait, &format!("channels/{}", utf8_percent_encode(channel, PLAIN))).await
     }
 }
 

@@ -48,9 +48,35 @@ pub(super) struct Caller<'a> {
     pub(super) number: Cow<'a, str>,
 }
 
+impl Channel<'_> {
+    /// Where the channel is, seen from our application.
+    pub(super) fn whereabouts(&self, app: &str) -> Whereabouts<'_> {
+        let Some(dialplan) = &self.dialplan else { return Whereabouts::Unsaid };
+        match (dialplan.app_name.as_ref(), dialplan.app_data.as_ref()) {
+            ("" | "Stasis", "") => Whereabouts::Unsaid,
+            ("Stasis", data) if data.split(',').next().map(str::trim) == Some(app) => Whereabouts::Ours(data),
+            _ => Whereabouts::Elsewhere,
+        }
+    }
+}
+
+/// Where a channel is, seen from our application.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Whereabouts<'a> {
+    /// In it; with the arguments of `Stasis()`, the application's name first.
+    Ours(&'a str),
+    /// In another one, or anywhere else in the dialplan.
+    Elsewhere,
+    /// The snapshot does not say: Asterisk before 16.13.
+    Unsaid,
+}
+
 /// Where a channel is in the dialplan.
 #[derive(Debug, Deserialize)]
 pub(super) struct Dialplan<'a> {
+    /// The dialplan application that runs: `Stasis` (since Asterisk 16.13).
+    #[serde(default, borrow)]
+    pub(super) app_name: Cow<'a, str>,
     /// The arguments of the application that runs: `nameplate,handoff,1,NO` (since Asterisk 16.13).
     #[serde(default, borrow)]
     pub(super) app_data: Cow<'a, str>,
@@ -85,6 +111,12 @@ pub(super) struct Variable {
 pub(super) struct ErrorBody<'a> {
     #[serde(borrow)]
     pub(super) message: Cow<'a, str>,
+}
+
+/// What is wrong with a text, without a word of it: the reader's own message quotes what it did not expect,
+/// which may be a caller's number.
+pub(super) fn complaint(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
 }
 
 /// A request on the socket.
@@ -126,6 +158,36 @@ mod tests {
         let channel = event.channel.unwrap();
         assert!(matches!(&channel.caller.number, Cow::Borrowed("+4722334455")));
         assert_eq!(channel.dialplan.unwrap().app_data, "nameplate,handoff,1,NO");
+    }
+
+    #[test]
+    fn a_snapshot_says_whether_the_call_is_ours() {
+        use Whereabouts::{Elsewhere, Ours, Unsaid};
+        for (dialplan, whereabouts) in [
+            (r#","dialplan":{"app_name":"Stasis","app_data":"nameplate"}"#, Ours("nameplate")),
+            (
+                r#","dialplan":{"app_name":"Stasis","app_data":"nameplate,handoff,1,NO"}"#,
+                Ours("nameplate,handoff,1,NO"),
+            ),
+            (r#","dialplan":{"app_name":"Stasis","app_data":"nameplate-2,handoff,1,NO"}"#, Elsewhere),
+            (r#","dialplan":{"app_name":"Stasis","app_data":"ivr,nameplate"}"#, Elsewhere),
+            (r#","dialplan":{"app_name":"Dial","app_data":"nameplate"}"#, Elsewhere),
+            (r#","dialplan":{"app_name":"Wait","app_data":""}"#, Elsewhere),
+            (r#","dialplan":{"context":"from-trunk","exten":"100","priority":2}"#, Unsaid),
+            ("", Unsaid),
+        ] {
+            let snapshot = format!(r#"{{"id":"1","caller":{{"name":"","number":""}}{dialplan}}}"#);
+            let channel: Channel<'_> = serde_json::from_str(&snapshot).unwrap();
+            assert_eq!(channel.whereabouts("nameplate"), whereabouts, "{snapshot}");
+        }
+    }
+
+    #[test]
+    fn a_complaint_does_not_quote() {
+        let text = r#"{"type":"StasisStart","args":"+4722334455"}"#;
+        let error = serde_json::from_str::<Message<'_>>(text).unwrap_err();
+        assert!(error.to_string().contains("4722334455"), "{error}");
+        assert_eq!(complaint(&error), "Data error at line 1 column 42");
     }
 
     #[test]

@@ -1,0 +1,63 @@
+//! The end of a connection, with the calls in hand.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tokio_tungstenite::tungstenite::protocol::Message;
+
+use super::super::requests::Purpose;
+use super::super::tasks::Job;
+use super::{Connection, Way};
+
+/// How long answers in hand may take when the service stops.
+const CLOSE: Duration = Duration::from_millis(1_500);
+
+impl Connection {
+    /// Closes the connection. First the answers in hand, then the close frame: it takes the application
+    /// away, so no further call waits for us. Calls that came meanwhile are served over HTTP.
+    pub(super) async fn close(&mut self) {
+        let deadline = Instant::now() + CLOSE;
+        while self.way != Way::Closing || Instant::now() < deadline {
+            if self.way != Way::Closing && (!self.requests.any_call() || Instant::now() >= deadline) {
+                self.go(Way::Closing);
+                if self.send(Message::Close(None)).await.is_err() {
+                    return;
+                }
+            }
+            let next = tokio::select! {
+                message = timeout_at(deadline, self.socket.next()) => match message {
+                    Ok(message) => self.take(message).await,
+                    Err(_) => continue,
+                },
+                Some(channel) = self.to_release.recv() => self.release(channel).await,
+            };
+            // Also the answer to our close frame.
+            if next.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Finishes what is in hand, beside the next connection or, when this was the last, before the end.
+    pub(super) fn end(self, last: bool, beside: &mut JoinSet<()>) {
+        let Self { application, socket, mut requests, mut to_release, mut tasks, .. } = self;
+        // Until it is closed, calls come to us and wait.
+        drop(socket);
+        application.use_websocket(false);
+        to_release.close();
+        while let Ok(channel) = to_release.try_recv() {
+            tasks.spawn(channel, Job::Release { doubtful: false });
+        }
+        // The next connection asks which calls still wait.
+        if last {
+            for purpose in requests.take_all() {
+                if let Purpose::Handoff { channel } | Purpose::Plain { channel } = purpose {
+                    tasks.spawn(channel, Job::Release { doubtful: true });
+                }
+            }
+        }
+        beside.spawn(tasks.finish());
+    }
+}

@@ -1,0 +1,43 @@
+//! The websocket's handshake.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::Settings;
+use super::error::ConnectionError;
+
+/// Events are a few kilobytes.
+const MAX_MESSAGE: usize = 1 << 20;
+
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Opens the websocket on which our application's events come.
+pub(super) async fn open(settings: &Settings, password: &SecretString) -> Result<Socket, ConnectionError> {
+    let mut url = settings.url.clone();
+    let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+    // Between these schemes a change always works.
+    let _ = url.set_scheme(scheme);
+    url.set_path(&format!("{}/ari/events", settings.url.path().trim_end_matches('/')));
+    url.query_pairs_mut().append_pair("app", &settings.app).append_pair("subscribeAll", "false");
+    let mut request = url.as_str().into_client_request()?;
+    // In the header: an `api_key` in the address would end up in logs.
+    let credential = BASE64.encode(format!("{}:{}", settings.username, password.expose_secret()));
+    let mut header = HeaderValue::try_from(format!("Basic {credential}"))
+        .map_err(|error| ConnectionError::Unreachable(error.to_string()))?;
+    header.set_sensitive(true);
+    request.headers_mut().insert(AUTHORIZATION, header);
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE))
+        .read_buffer_size(16 << 10)
+        .write_buffer_size(0);
+    let (socket, _) = connect_async_with_config(request, Some(config), true).await?;
+    Ok(socket)
+}

@@ -1,0 +1,120 @@
+//! No call stays in our application: neither `Stasis()` nor ARI has a time limit, so a call that is not sent
+//! on by us, and has no bound of the dialplan's, would wait for ever.
+
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use super::application::Application;
+use super::call::Wish;
+use super::rest::{HttpError, Outcome, Turn, continue_path};
+use super::wire::{self, ApplicationInfo, Whereabouts};
+use crate::backoff::Backoff;
+
+/// The first wait after a request that failed; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// A caller hears silence meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Where a call is that should be sent on.
+enum Sight {
+    /// In our application, with this wish and caller.
+    Ours { wish: Wish, caller: String },
+    /// In our application; that is all there is to know.
+    Listed,
+    /// Hung up, or gone on: another application, the dialplan.
+    Gone,
+    /// Asterisk did not say.
+    Unknown(String),
+}
+
+impl Application {
+    /// Sends a call on to the priority behind its `Stasis()`. On the websocket where requests are answered
+    /// there: a plain `continue` is queued by Asterisk and holds up nothing. Else over HTTP.
+    pub(super) async fn release(&self, channel: &str) {
+        if !self.release_on_websocket(channel) {
+            self.release_over_http(channel, false).await;
+        }
+    }
+
+    /// Sends a call on over HTTP, again and again until Asterisk has answered. `doubtful`: it may have gone
+    /// on already, and be in somebody else's application.
+    pub(super) async fn release_over_http(&self, channel: &str, mut doubtful: bool) {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut warned = false;
+        loop {
+            let in_our_hands = if doubtful { self.look(channel).await } else { Sight::Listed };
+            let failure = match in_our_hands {
+                Sight::Gone => return,
+                Sight::Unknown(what) => what,
+                Sight::Ours { .. } | Sight::Listed => {
+                    match self.http.post(&continue_path(channel), &[]).await {
+                        Outcome::Failed(what) => what,
+                        Outcome::Done | Outcome::CallerGone | Outcome::NoSuchPlace => return,
+                    }
+                }
+            };
+            doubtful = true;
+            let pbx = &self.settings.name;
+            if warned {
+                debug!(%pbx, %channel, "the call still can't be sent on: {failure}");
+            } else {
+                warn!(%pbx, %channel, "the call can't be sent on yet: {failure}");
+            }
+            warned = true;
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+    }
+
+    /// Serves a call that was in the application before this connection.
+    pub(super) async fn recover(&self, channel: &str) {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        loop {
+            match self.look(channel).await {
+                Sight::Ours { wish, caller } => return self.serve_over_http(wish, channel, &caller).await,
+                Sight::Listed => return self.release(channel).await,
+                Sight::Gone => {
+                    return debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on");
+                }
+                Sight::Unknown(what) => {
+                    warn!(pbx = %self.settings.name, %channel, "can't ask for a waiting call yet: {what}");
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+            }
+        }
+    }
+
+    /// Looks where a call is. A `continue` would take it out of anybody's application.
+    async fn look(&self, channel: &str) -> Sight {
+        let snapshot = match self.http.channel(channel).await {
+            Ok(snapshot) => snapshot,
+            Err(HttpError::Status { status: 404, .. }) => return Sight::Gone,
+            Err(error) => return Sight::Unknown(error.to_string()),
+        };
+        match serde_json::from_str::<wire::Channel<'_>>(&snapshot) {
+            Ok(snapshot) => match snapshot.whereabouts(&self.settings.app) {
+                Whereabouts::Ours(app_data) => Sight::Ours {
+                    wish: Wish::of_app_data(app_data, |country| self.warnings.country(country)),
+                    caller: snapshot.caller.number.into_owned(),
+                },
+                Whereabouts::Elsewhere => Sight::Gone,
+                Whereabouts::Unsaid => self.look_in_list(channel).await,
+            },
+            Err(error) => {
+                let what = wire::complaint(&error);
+                warn!(pbx = %self.settings.name, %channel, "a waiting call can't be read: {what}");
+                self.look_in_list(channel).await
+            }
+        }
+    }
+
+    /// Whether Asterisk lists a call in our application.
+    async fn look_in_list(&self, channel: &str) -> Sight {
+        let app = &self.settings.app;
+        match self.http.get::<ApplicationInfo>(Turn::Wait, &format!("applications/{app}")).await {
+            Ok(application) if application.channel_ids.iter().any(|id| id == channel) => Sight::Listed,
+            Ok(_) => Sight::Gone,
+            Err(error) => Sight::Unknown(error.to_string()),
+        }
+    }
+}

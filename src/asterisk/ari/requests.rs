@@ -1,0 +1,148 @@
+//! The requests on one websocket: which are under way, for what, and since when.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::rest::continue_path;
+use super::wire::{Parameter, RestRequest};
+
+/// An answer that is later than this is not waited for.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a request is for, and so what its answer means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Does Asterisk answer on the socket at all?
+    Probe,
+    /// A call is sent to its place in the dialplan.
+    Handoff { channel: String },
+    /// A call is sent on to the priority behind its `Stasis()`.
+    Plain { channel: String },
+}
+
+impl Purpose {
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Probe => "GET",
+            Self::Handoff { .. } | Self::Plain { .. } => "POST",
+        }
+    }
+
+    fn uri(&self) -> String {
+        match self {
+            Self::Probe => "asterisk/info".into(),
+            Self::Handoff { channel } | Self::Plain { channel } => continue_path(channel),
+        }
+    }
+}
+
+/// A request whose answer is awaited.
+#[derive(Debug)]
+struct Pending {
+    purpose: Purpose,
+    sent: Instant,
+}
+
+/// The requests of one websocket.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// By request id.
+    pending: HashMap<u64, Pending>,
+    last: u64,
+}
+
+impl Requests {
+    /// Writes a request's frame. From now on its answer is awaited.
+    pub(super) fn write(
+        &mut self,
+        purpose: Purpose,
+        parameters: &[Parameter<'_>],
+    ) -> serde_json::Result<String> {
+        self.last += 1;
+        let frame = serde_json::to_string(&RestRequest {
+            kind: "RESTRequest",
+            transaction_id: "nameplate",
+            request_id: &self.last.to_string(),
+            method: purpose.method(),
+            uri: &purpose.uri(),
+            query_strings: parameters,
+        })?;
+        self.pending.insert(self.last, Pending { purpose, sent: Instant::now() });
+        Ok(frame)
+    }
+
+    /// What the request that is answered was for. None: it is answered already, or given up.
+    pub(super) fn answered(&mut self, id: &str) -> Option<Purpose> {
+        let pending = self.pending.remove(&id.parse().ok()?)?;
+        Some(pending.purpose)
+    }
+
+    /// Gives up the requests whose answer is overdue.
+    pub(super) fn take_overdue(&mut self) -> Vec<Purpose> {
+        let overdue = self.pending.extract_if(|_, pending| pending.sent.elapsed() >= ANSWER_TIMEOUT);
+        overdue.map(|(_, pending)| pending.purpose).collect()
+    }
+
+    /// Gives up all of them: there is nowhere left for an answer to come from.
+    pub(super) fn take_all(&mut self) -> Vec<Purpose> {
+        self.pending.drain().map(|(_, pending)| pending.purpose).collect()
+    }
+
+    /// Whether a call waits for an answer.
+    pub(super) fn any_call(&self) -> bool {
+        self.pending.values().any(|pending| pending.purpose != Purpose::Probe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handoff(channel: &str) -> Purpose {
+        Purpose::Handoff { channel: channel.into() }
+    }
+
+    #[test]
+    fn an_answer_finds_its_request_once() {
+        let mut requests = Requests::default();
+        requests.write(Purpose::Probe, &[]).unwrap();
+        assert!(!requests.any_call());
+        requests.write(handoff("1.1"), &[]).unwrap();
+        requests.write(handoff("1.2"), &[]).unwrap();
+        assert!(requests.any_call());
+        assert_eq!(requests.answered("3"), Some(handoff("1.2")));
+        assert_eq!(requests.answered("3"), None);
+        assert_eq!(requests.answered("x"), None);
+        assert_eq!(requests.answered("1"), Some(Purpose::Probe));
+        assert_eq!(requests.take_all(), [handoff("1.1")]);
+        assert!(!requests.any_call());
+    }
+
+    #[test]
+    fn a_frame_says_what_asterisk_asks_for() {
+        let mut requests = Requests::default();
+        let parameters = [Parameter { name: "label", value: "fo\"und" }];
+        let frame = requests.write(handoff("a/b"), &parameters).unwrap();
+        assert_eq!(
+            frame,
+            r#"{"type":"RESTRequest","transaction_id":"nameplate","request_id":"1","method":"POST","uri":"channels/a%2Fb/continue","query_strings":[{"name":"label","value":"fo\"und"}]}"#
+        );
+        let plain = requests.write(Purpose::Plain { channel: "1.1".into() }, &[]).unwrap();
+        assert!(plain.ends_with(r#""method":"POST","uri":"channels/1.1/continue"}"#), "{plain}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_overdue_is_given_up_the_rest_is_awaited() {
+        let mut requests = Requests::default();
+        requests.write(handoff("old"), &[]).unwrap();
+        tokio::time::advance(ANSWER_TIMEOUT / 2).await;
+        requests.write(handoff("new"), &[]).unwrap();
+        assert_eq!(requests.take_overdue(), []);
+        tokio::time::advance(ANSWER_TIMEOUT / 2).await;
+        assert_eq!(requests.take_overdue(), [handoff("old")]);
+        assert_eq!(requests.answered("1"), None);
+        assert_eq!(requests.answered("2"), Some(handoff("new")));
+    }
+}

@@ -1,0 +1,90 @@
+//! Calls that are served over HTTP, each in a task beside the websocket.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{error, warn};
+
+use super::application::Application;
+use super::call::Wish;
+
+/// Calls that are served at once; one more is sent on without a name.
+pub(super) const MAX_TASKS: usize = 2_000;
+/// How long they may take after their connection's end, until they are sent on as they are; and how long that
+/// may take. Together with the connection's own end it is less than the service's limit.
+const DRAIN: Duration = Duration::from_millis(1_500);
+const LAST: Duration = Duration::from_secs(1);
+
+/// What is done for a call.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Its event has come.
+    Serve { wish: Wish, caller: String },
+    /// It waits since before the connection.
+    Recover,
+    /// It is sent on. `doubtful`: if it is there still.
+    Release { doubtful: bool },
+}
+
+/// The calls of one connection that are served over HTTP.
+pub(super) struct Tasks {
+    application: Arc<Application>,
+    set: JoinSet<()>,
+}
+
+impl Tasks {
+    pub(super) fn new(application: Arc<Application>) -> Self {
+        Self { application, set: JoinSet::new() }
+    }
+
+    /// Whether one more call is too many. Sending calls on has no limit but Asterisk's own number of calls.
+    pub(super) fn are_full(&self) -> bool {
+        self.set.len() >= MAX_TASKS
+    }
+
+    pub(super) fn spawn(&mut self, channel: String, job: Job) {
+        self.forget_ended();
+        let application = Arc::clone(&self.application);
+        self.set.spawn(async move {
+            let done = AssertUnwindSafe(run(&application, &channel, job)).catch_unwind();
+            if done.await.is_err() {
+                // What it says may be made of the caller's number: standard error has it.
+                error!(pbx = %application.settings.name, %channel, "serving a call has panicked: it goes on without a name");
+                application.release_over_http(&channel, true).await;
+            }
+        });
+    }
+
+    /// Lets go of what has ended.
+    pub(super) fn forget_ended(&mut self) {
+        while self.set.try_join_next().is_some() {}
+    }
+
+    /// Finishes the calls in hand, within a bounded time.
+    pub(super) async fn finish(mut self) {
+        if timeout(DRAIN, self.all_ended()).await.is_ok() {
+            return;
+        }
+        self.application.hurry.cancel();
+        if timeout(LAST, self.all_ended()).await.is_err() {
+            let calls = self.set.len();
+            warn!(pbx = %self.application.settings.name, calls, "calls could not be sent on: the next connection does it");
+        }
+    }
+
+    async fn all_ended(&mut self) {
+        while self.set.join_next().await.is_some() {}
+    }
+}
+
+async fn run(application: &Application, channel: &str, job: Job) {
+    match job {
+        Job::Serve { wish, caller } => application.serve_over_http(wish, channel, &caller).await,
+        Job::Recover => application.recover(channel).await,
+        Job::Release { doubtful } => application.release_over_http(channel, doubtful).await,
+    }
+}

@@ -1,0 +1,61 @@
+//! What a real Asterisk does only on a bad day, played by a stand-in.
+
+mod calls;
+mod connection;
+mod log;
+mod stand_in;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{Settings, run};
+use crate::asterisk::link::Link;
+use crate::metrics;
+use crate::resolver::{Pbx, Resolver};
+use stand_in::StandIn;
+
+/// Distinctive, so that it is found wherever it is shown.
+const PASSWORD: &str = "hemmelig-Qz7!";
+const LIST: &str = "GET applications/nameplate";
+
+struct Service {
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Service {
+    fn start(stand_in: &StandIn) -> Self {
+        crate::tls::install();
+        let settings = Settings {
+            name: "pbx1".into(),
+            url: stand_in.url.parse().unwrap(),
+            username: "nameplate".into(),
+            password: crate::secret::Secret::Given(PASSWORD.into()),
+            app: "nameplate".into(),
+            pbx: Pbx {
+                id: 0,
+                numbers: crate::number::Settings {
+                    country: "NO".parse().unwrap(),
+                    strip_prefixes: Vec::new(),
+                },
+            },
+        };
+        let resolver = Arc::new(Resolver::new(crate::name::Style::default()));
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(run(
+            settings,
+            resolver,
+            Arc::new(Link::new("pbx1", metrics::Pbx::default())),
+            shutdown.clone(),
+        ));
+        Self { shutdown, task }
+    }
+
+    async fn ended(self) {
+        timeout(Duration::from_secs(5), self.task).await.expect("its end").unwrap();
+    }
+}

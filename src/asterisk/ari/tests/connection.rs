@@ -1,0 +1,167 @@
+//! The connection comes back, and says why it went, once and without secrets.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use super::log::Log;
+use super::stand_in::{Answer, StandIn, channel, usual};
+use super::{LIST, PASSWORD, Service};
+
+#[tokio::test(start_paused = true)]
+async fn without_the_list_of_waiting_calls_it_connects_again() {
+    let asked = AtomicUsize::new(0);
+    let mut pbx = StandIn::start(move |request| match request {
+        LIST if asked.fetch_add(1, Ordering::Relaxed) == 0 => Answer::Of(500, Value::Null),
+        LIST => Answer::Of(200, json!({ "channel_ids": ["1.1"] })),
+        "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    let _first = pbx.socket().await;
+    // Long before it would be given up as silent.
+    let _second = timeout(Duration::from_secs(3), pbx.socket()).await.expect("a second websocket");
+    pbx.until("POST channels/1.1/continue", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_has_ended_is_closed_although_a_call_is_in_hand() {
+    let mut pbx = StandIn::start(|request| match request {
+        _ if request.contains("channels/1.1/") => Answer::After(Duration::from_secs(60), 204, Value::Null),
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    socket.call("1.1", &[]).await;
+    pbx.until("GET channels/1.1/variable?variable=CALLERID%28num-pres%29", 1).await;
+    socket.send(json!({ "type": "ApplicationReplaced" })).await;
+    let open = socket.until_closed().await;
+    assert!(open < Duration::from_millis(500), "{open:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_that_was_taken_over_is_left_to_the_other_for_a_while() {
+    let log = Log::start();
+    let mut pbx = StandIn::start(usual).await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    socket.send(json!({ "type": "ApplicationReplaced" })).await;
+    sleep(Duration::from_secs(25)).await;
+    assert_eq!(pbx.count("GET events"), 1);
+    pbx.until("GET events", 2).await;
+    assert_eq!(log.text().matches("ERROR").count(), 1, "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_without_an_answer_is_given_up() {
+    let log = Log::start();
+    let pbx = StandIn::start(|_| Answer::After(Duration::from_secs(3_600), 101, Value::Null)).await;
+    let _service = Service::start(&pbx);
+    pbx.until("GET events", 2).await;
+    assert!(log.text().contains("not connected: no connection within 5s"), "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_that_is_closed_at_once_is_opened_again() {
+    let mut pbx = StandIn::start(usual).await;
+    let _service = Service::start(&pbx);
+    drop(pbx.socket().await);
+    drop(pbx.socket().await);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    socket.call("1.1", &["handoff", "1"]).await;
+    socket.expect("channels/1.1/continue").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_is_closed_and_opened_again() {
+    let mut pbx = StandIn::start(usual).await;
+    let _service = Service::start(&pbx);
+    // Not read, so that no ping is answered.
+    let _silent = pbx.socket().await;
+    let mut socket = timeout(Duration::from_secs(11), pbx.socket()).await.expect("a second websocket");
+    socket.answer_probe().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_said_once_and_never_shown() {
+    let log = Log::start();
+    let pbx = StandIn::start(|_| Answer::Of(401, Value::Null)).await;
+    let _service = Service::start(&pbx);
+    pbx.until("GET events", 3).await;
+    let log = log.text();
+    let said = "Asterisk refuses the user or the password (401): compare with ari.conf";
+    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains(said)).count();
+    assert_eq!(warned, 1, "{log}");
+    let credential =
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("nameplate:{PASSWORD}"));
+    for secret in [PASSWORD, &credential] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asterisk_that_boots_is_waited_for() {
+    let log = Log::start();
+    let tries = AtomicUsize::new(0);
+    let mut pbx = StandIn::start(move |request| match request {
+        "GET events" if tries.fetch_add(1, Ordering::Relaxed) < 3 => Answer::Of(503, Value::Null),
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    pbx.socket().await.answer_probe().await;
+    assert_eq!(
+        log.text()
+            .matches("WARN nameplate::asterisk::ari: not connected: Asterisk is not ready (503)")
+            .count(),
+        1,
+        "{}",
+        log.text()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_the_dialplan_is_said_once() {
+    let log = Log::start();
+    let mut pbx = StandIn::start(usual).await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    for arguments in [["handoff", "2", "NO"], ["handoff", "1", "XX"], ["handoff", "1", "YY"]] {
+        for _ in 0..3 {
+            socket.call("1.1", &arguments).await;
+            let sent_on = socket.expect("channels/1.1/continue").await;
+            socket.answer(&sent_on, 204).await;
+        }
+    }
+    let log = log.text();
+    for said in ["arguments of another version", "country=\"XX\"", "country=\"YY\""] {
+        assert_eq!(log.matches(said).count(), 1, "{said} in {log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_not_quoted() {
+    let log = Log::start();
+    let mut pbx = StandIn::start(|request| match request {
+        LIST => Answer::Of(200, json!({ "channel_ids": ["1.1"] })),
+        "GET channels/1.1" => Answer::Of(200, json!({ "id": "1.1", "caller": "+4722334455" })),
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.send(json!({ "type": "StasisStart", "channel": "+4722334455" })).await;
+    pbx.until("POST channels/1.1/continue", 1).await;
+    let log = log.text();
+    assert!(log.contains("an event can't be read: Data error at line 1 column"), "{log}");
+    assert!(log.contains("a waiting call can't be read: Data error at line 1 column"), "{log}");
+    assert!(!log.contains("22334455"), "{log}");
+}

@@ -1,0 +1,40 @@
+//! All that this thread logs, in whatever detail.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The log of the test's thread, for as long as it is kept.
+pub struct Log {
+    text: Text,
+    _guard: DefaultGuard,
+}
+
+impl Log {
+    pub fn start() -> Self {
+        let text = Text::default();
+        let writer = text.clone();
+        let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
+        let guard = tracing::subscriber::set_default(lines.with_writer(move || writer.clone()).finish());
+        Self { text, _guard: guard }
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.0.lock().unwrap()).into_owned()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Text(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! A stand-in of Asterisk: its HTTP server, whose answers and websockets a test has in hand.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::protocol::{Message, Role};
+use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::derive_accept_key};
+
+/// What the server does with a request.
+pub enum Answer {
+    /// Answers with this status and body.
+    Of(u16, Value),
+    /// Answers after a while.
+    After(Duration, u16, Value),
+    /// Closes the connection, as Asterisk does above `sessionlimit`.
+    Nothing,
+}
+
+/// The answer when nothing is amiss: nobody waits, the version is one with requests on the websocket.
+pub fn usual(request: &str) -> Answer {
+    match request {
+        "GET asterisk/info" => Answer::Of(200, json!({ "system": { "version": "22.10.1" } })),
+        "GET applications/nameplate" => Answer::Of(200, json!({ "channel_ids": [] })),
+        "GET events" => Answer::Of(101, Value::Null),
+        "PUT applications/nameplate/eventFilter" => Answer::Of(200, json!({})),
+        _ if request.contains("/variable?") => Answer::Of(200, json!({ "value": "allowed" })),
+        _ if request.starts_with("POST ") => Answer::Of(204, Value::Null),
+        _ => Answer::Of(404, json!({ "message": "Channel not found" })),
+    }
+}
+
+/// A channel's snapshot.
+pub fn channel(id: &str, number: &str, app_name: &str, app_data: &str) -> Value {
+    json!({
+        "id": id,
+        "caller": { "name": "", "number": number },
+        "dialplan": { "app_name": app_name, "app_data": app_data },
+    })
+}
+
+/// How far paused time goes at once, and how long a test waits then for what is on its way on a socket: paused
+/// time alone leaps as soon as nothing is to be done, also over an answer that the kernel has not delivered yet.
+const STEP: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(1);
+/// How long a test waits for anything: paused time.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Keeps paused time from leaping: it does not while a blocking task runs.
+async fn brake() {
+    loop {
+        tokio::task::spawn_blocking(|| std::thread::sleep(REST)).await.unwrap();
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+/// The stand-in.
+pub struct StandIn {
+    pub url: String,
+    /// Websockets, as they are opened.
+    sockets: mpsc::UnboundedReceiver<Socket>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl StandIn {
+    /// Starts it; `answer` gets `POST channels/1.1/continue`, with what is behind `/ari/`.
+    pub async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (opened, sockets) = mpsc::unbounded_channel();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let answer = Arc::new(answer);
+        let seen = Arc::clone(&requests);
+        tokio::spawn(brake());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(converse(stream, Arc::clone(&answer), Arc::clone(&seen), opened.clone()));
+            }
+        });
+        Self { url, sockets, requests }
+    }
+
+    /// The next websocket that is opened.
+    pub async fn socket(&mut self) -> Socket {
+        timeout(PATIENCE, self.sockets.recv()).await.expect("a websocket").unwrap()
+    }
+
+    /// All that was requested over HTTP.
+    pub fn seen(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// How often this was requested over HTTP.
+    pub fn count(&self, request: &str) -> usize {
+        self.seen().iter().filter(|seen| *seen == request).count()
+    }
+
+    /// Waits until this was requested over HTTP so often.
+    pub async fn until(&self, request: &str, count: usize) {
+        let begun = Instant::now();
+        while self.count(request) < count {
+            assert!(begun.elapsed() < PATIENCE, "not {count} × {request}: {:#?}", self.seen());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Reads and answers the requests of one connection.
+async fn converse(
+    stream: TcpStream,
+    answer: Arc<impl Fn(&str) -> Answer>,
+    seen: Arc<Mutex<Vec<String>>>,
+    opened: mpsc::UnboundedSender<Socket>,
+) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut request, mut key, mut length) = (String::new(), String::new(), 0);
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.ok()? == 0 {
+                return None;
+            }
+            let line = line.trim_end();
+            if line.is_empty() {
+                break;
+            }
+            if request.is_empty() {
+                let (method, rest) = line.split_once(" /ari/")?;
+                request = format!("{method} {}", rest.split(' ').next()?);
+            }
+            let (name, value) = line.split_once(": ").unwrap_or((line, ""));
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.parse().ok()?,
+                "sec-websocket-key" => value.clone_into(&mut key),
+                _ => {}
+            }
+        }
+        stream.read_exact(&mut vec![0; length]).await.ok()?;
+        let request = if key.is_empty() { request } else { "GET events".to_owned() };
+        seen.lock().unwrap().push(request.clone());
+        let (status, body) = match answer(&request) {
+            Answer::Of(status, body) => (status, body),
+            Answer::After(wait, status, body) => {
+                tokio::time::sleep(wait).await;
+                (status, body)
+            }
+            Answer::Nothing => return None,
+        };
+        if status == 101 {
+            let accept = derive_accept_key(key.as_bytes());
+            let head = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.ok()?;
+            let socket = WebSocketStream::from_raw_socket(stream.into_inner(), Role::Server, None).await;
+            return opened.send(Socket(socket)).ok();
+        }
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let head = format!("HTTP/1.1 {status} So\r\nContent-Length: {}\r\n\r\n", body.len());
+        // 204 has neither a body nor its length.
+        let head = if status == 204 { "HTTP/1.1 204 So\r\n\r\n".to_owned() } else { head };
+        stream.write_all(format!("{head}{body}").as_bytes()).await.ok()?;
+    }
+}
+
+/// Asterisk's end of a websocket.
+pub struct Socket(WebSocketStream<TcpStream>);
+
+impl Socket {
+    /// The next request on it; None when it is closed.
+    pub async fn request(&mut self) -> Option<Value> {
+        let next = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).ok(),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                }
+            }
+        };
+        timeout(PATIENCE, next).await.expect("a request or the end")
+    }
+
+    /// The next request, which must be this `POST`.
+    pub async fn expect(&mut self, uri: &str) -> Value {
+        let request = self.request().await.expect("a request");
+        assert_eq!(request["uri"], uri, "{request}");
+        request
+    }
+
+    /// Waits for the probe and answers it.
+    pub async fn answer_probe(&mut self) {
+        let probe = self.expect("asterisk/info").await;
+        self.answer(&probe, 200).await;
+    }
+
+    /// Answers a request.
+    pub async fn answer(&mut self, request: &Value, status: u16) {
+        self.send(
+            json!({ "type": "RESTResponse", "request_id": request["request_id"], "status_code": status }),
+        )
+        .await;
+    }
+
+    /// A call enters the application.
+    pub async fn call(&mut self, id: &str, arguments: &[&str]) {
+        let channel = channel(id, "22334455", "Stasis", "nameplate");
+        self.send(json!({ "type": "StasisStart", "args": arguments, "channel": channel })).await;
+    }
+
+    /// Sends an event.
+    pub async fn send(&mut self, event: Value) {
+        self.0.send(Message::text(event.to_string())).await.unwrap();
+    }
+
+    /// How long it stays open, nothing being sent.
+    pub async fn until_closed(mut self) -> Duration {
+        let begun = Instant::now();
+        while self.request().await.is_some() {}
+        begun.elapsed()
+    }
+}
