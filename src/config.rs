@@ -3,8 +3,10 @@
 //! Every error names the file, the line, the key, the value and what is allowed; a mistyped key is
 //! answered with the nearest known one. Values of secrets are never part of an error.
 
+mod auth;
 mod error;
 mod file;
+mod superoffice;
 mod value;
 
 use std::collections::BTreeSet;
@@ -18,8 +20,7 @@ use crate::logging;
 use crate::name::Style;
 use crate::number::{self, Country};
 use crate::resolver::Pbx;
-use crate::source::superoffice::credential::Credential;
-use crate::source::{self, csv, superoffice};
+use crate::source::{self, csv};
 use crate::web;
 use error::Place;
 use value::secret;
@@ -126,6 +127,7 @@ impl Reader<'_> {
         // Where the lists of one group come from: one SuperOffice, or one file.
         let mut origins: Vec<String> = Vec::new();
         let mut names = BTreeSet::new();
+        let mut lists = BTreeSet::new();
         for table in tables {
             let at = table.span().start;
             let table = table.into_inner();
@@ -144,7 +146,7 @@ impl Reader<'_> {
                 }
                 file::Type::Superoffice => {
                     let settings = self.superoffice(table, country).map_err(wrong)?;
-                    let origin = format!("superoffice {}", settings.api);
+                    let origin = format!("superoffice {}", settings.site.origin());
                     let default = Duration::from_mins(5);
                     (source::Kind::SuperOffice(Box::new(settings)), refresh.unwrap_or(default), origin)
                 }
@@ -154,7 +156,14 @@ impl Reader<'_> {
                 origins.push(origin);
             }
             let group = u16::try_from(group).unwrap_or(u16::MAX);
-            sources.push(source::Settings { name, kind, refresh, full_refresh, group });
+            let settings = source::Settings { name: name.clone(), kind, refresh, full_refresh, group };
+            // A selection's list is named after its source: `sales-201` must not be a source as well.
+            for list in settings.lists().into_iter().map(|list| list.name(&settings.name)) {
+                if !lists.insert(list.clone()) {
+                    return Err(wrong(format!("its list `{list}` would bear another one's name")));
+                }
+            }
+            sources.push(settings);
         }
         Ok(sources)
     }
@@ -162,12 +171,22 @@ impl Reader<'_> {
     fn csv(&self, table: file::Source, country: Country) -> Result<csv::File, String> {
         let foreign = [
             ("api", table.api.is_some()),
+            ("tenant", table.tenant.is_some()),
+            ("host", table.host.is_some()),
             ("auth", table.auth.is_some()),
+            ("app_token", table.app_token.is_some()),
+            ("app_token_file", table.app_token_file.is_some()),
+            ("app_token_env", table.app_token_env.is_some()),
+            ("selections", table.selections.is_some()),
             ("language", table.language.is_some()),
+            ("so_language", table.so_language.is_some()),
+            ("so_culture", table.so_culture.is_some()),
+            ("so_timezone", table.so_timezone.is_some()),
             ("window_past", table.window_past.is_some()),
             ("window_future", table.window_future.is_some()),
             ("ca_file", table.ca_file.is_some()),
             ("proxy", table.proxy.is_some()),
+            ("first_byte", table.first_byte.is_some()),
             ("timeout", table.timeout.is_some()),
             ("max_answer", table.max_answer.is_some()),
         ];
@@ -175,39 +194,6 @@ impl Reader<'_> {
         let path = table.path.ok_or("`path` is missing: the CSV file")?;
         let delimiter = table.delimiter.map_or(b',', |delimiter| delimiter.0.0);
         Ok(csv::File { path: self.path(path), delimiter, country })
-    }
-
-    fn superoffice(&self, table: file::Source, country: Country) -> Result<superoffice::Settings, String> {
-        let foreign = [("path", table.path.is_some()), ("delimiter", table.delimiter.is_some())];
-        refuse(&foreign, "csv", "superoffice")?;
-        let api =
-            table.api.ok_or("`api` is missing: the WebAPI, like https://crm.example.com/SuperOffice/api")?;
-        let auth =
-            table.auth.ok_or("`auth` is missing: { type = \"basic\", username = …, password_file = … }")?;
-        let year = Duration::from_hours(365 * 24);
-        Ok(superoffice::Settings {
-            api: without_slash(api.0.0),
-            credential: self.credential(auth)?,
-            language: table.language.map_or_else(|| "en".into(), |language| language.0.0),
-            window_past: table.window_past.map_or(year, |period| period.0.0),
-            window_future: table.window_future.map_or(year, |period| period.0.0),
-            ca_file: table.ca_file.map(|path| self.path(path)),
-            proxy: table.proxy.map(|url| url.0.0),
-            timeout: table.timeout.map_or(Duration::from_mins(5), |period| period.0.0),
-            max_answer: table.max_answer.map_or(512 << 20, |size| size.0.0),
-            country,
-        })
-    }
-
-    fn credential(&self, auth: file::Auth) -> Result<Credential, String> {
-        let file = auth.password_file.map(|path| self.path(path));
-        match auth.scheme {
-            file::Scheme::Basic => Ok(Credential::Basic {
-                username: auth.username.ok_or("auth: `username` is missing")?,
-                password: secret("password", auth.password, file, auth.password_env)
-                    .map_err(|what| format!("auth: {what}"))?,
-            }),
-        }
     }
 
     fn asterisks(
@@ -259,13 +245,6 @@ impl Reader<'_> {
             .and_then(|token| web::Settings::try_new(table.listen.0.0, token))
             .map_err(|what| self.place.at(at, &format!("[web]: {what}")))
     }
-}
-
-/// Two spellings of one WebAPI are one: `…/api/` and `…/api`.
-fn without_slash(mut url: reqwest::Url) -> reqwest::Url {
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
-    url
 }
 
 /// An error for the first key that is there and belongs to the other type of source.

@@ -1,6 +1,7 @@
 //! Where caller ids come from: [`superoffice`] and [`csv`] files. Each delivers the same thing, a [`Fetched`].
 
 pub mod csv;
+mod fingerprint;
 pub mod superoffice;
 mod unusable_records;
 
@@ -9,6 +10,7 @@ pub use unusable_records::UnusableRecords;
 use std::time::Duration;
 
 use crate::directory::list::Collector;
+use fingerprint::Fingerprint;
 
 /// How many sources there may be: a directory names them in 16 bits.
 pub const MAX: usize = 1000;
@@ -29,7 +31,7 @@ pub struct Settings {
 }
 
 /// Which of a source's lists: what one call to it returns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListId {
     /// The CRM's selection; none for what the user of the credential may be interested in.
     pub selection: Option<u32>,
@@ -47,16 +49,29 @@ impl ListId {
 }
 
 impl Settings {
-    /// The lists of this source.
+    /// The lists of this source: at least one.
     #[must_use]
     pub fn lists(&self) -> Vec<ListId> {
-        vec![ListId::default()]
+        match &self.kind {
+            Kind::SuperOffice(settings) if !settings.selections.is_empty() => {
+                settings.selections.iter().map(|&id| ListId { selection: Some(id) }).collect()
+            }
+            Kind::SuperOffice(_) | Kind::Csv(_) => vec![ListId::default()],
+        }
     }
 
-    /// A mark of what is asked for: another api, user or selection has another one.
+    /// What the list is an answer to: who asks whom for what, and how the answer is read. A hash, and entries
+    /// that were kept, belong to this question only. The same on every machine and in every version that
+    /// asks the same; secrets are in it only as a digest of which 64 bits are left.
     #[must_use]
-    pub fn fingerprint(&self, _list: ListId) -> u64 {
-        0
+    pub fn fingerprint(&self, list: ListId) -> u64 {
+        let mut question = Fingerprint::default();
+        match &self.kind {
+            Kind::SuperOffice(settings) => settings.identify(&mut question),
+            Kind::Csv(file) => file.identify(&mut question),
+        }
+        question.add("selection", &list.selection.map_or_else(String::new, |id| id.to_string()));
+        question.finish()
     }
 }
 
@@ -110,10 +125,18 @@ impl Source {
     }
 
     /// Asks for a list. `hash` is that of its last delivery; empty to get the whole set in any case.
-    pub async fn fetch(&self, _list: ListId, hash: &str) -> anyhow::Result<Fetched> {
+    pub async fn fetch(&self, list: ListId, hash: &str) -> anyhow::Result<Fetched> {
         match self {
-            Self::SuperOffice(client) => Ok(client.fetch(hash).await?),
+            Self::SuperOffice(client) => Ok(client.fetch(list, hash).await?),
             Self::Csv(file) => Ok(file.fetch(hash).await?),
+        }
+    }
+
+    /// How long the list's last answer took to begin, where that says something of the server.
+    pub fn answered_in(&self, list: ListId) -> Option<Duration> {
+        match self {
+            Self::SuperOffice(client) => client.answered_in(list),
+            Self::Csv(_) => None,
         }
     }
 }

@@ -156,5 +156,5 @@ fn what_the_example_has_in_comments_is_accepted_too() {
     assert_ne!(text, uncommented);
     let config = nameplate::config::Config::parse(std::path::Path::new("nameplate.toml"), &uncommented);
     let config = config.unwrap_or_else(|error| panic!("{error}\n{uncommented}"));
-    assert_eq!((config.sources.len(), config.asterisks.len()), (2, 1));
+    assert_eq!((config.sources.len(), config.asterisks.len()), (3, 1));
 }

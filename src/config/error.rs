@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Words of the contract that later versions will know: a misspelling is not the reason.
-const LATER: [&str; 5] = ["agi", "app_token", "host", "selections", "tenant"];
+const LATER: [&str; 1] = ["agi"];
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::auth::Auth;
 use super::value::{
-    App, AriUrl, Delimiter, HttpUrl, Label, Language, Listen, MaxBytes, Parsed, Period, Prefixes, SecretText,
-    Size,
+    App, AriUrl, Delimiter, HeaderText, Host, HttpUrl, Label, Language, Listen, MaxBytes, Parsed, Period,
+    Prefixes, SecretText, Selections, Size, Tenant,
 };
 use crate::logging::Format;
 use crate::name::{MAX_BYTES, Template};
@@ -97,36 +98,27 @@ pub(super) struct Source {
     pub(super) full_refresh: Option<Parsed<Period>>,
     // superoffice
     pub(super) api: Option<Parsed<HttpUrl>>,
+    pub(super) tenant: Option<Parsed<Tenant>>,
+    pub(super) host: Option<Parsed<Host>>,
     pub(super) auth: Option<Auth>,
+    pub(super) app_token: Option<SecretText>,
+    pub(super) app_token_file: Option<PathBuf>,
+    pub(super) app_token_env: Option<String>,
+    pub(super) selections: Option<Selections>,
     pub(super) language: Option<Parsed<Language>>,
+    pub(super) so_language: Option<Parsed<HeaderText>>,
+    pub(super) so_culture: Option<Parsed<HeaderText>>,
+    pub(super) so_timezone: Option<Parsed<HeaderText>>,
     pub(super) window_past: Option<Parsed<Period>>,
     pub(super) window_future: Option<Parsed<Period>>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) proxy: Option<Parsed<HttpUrl>>,
+    pub(super) first_byte: Option<Parsed<Period>>,
     pub(super) timeout: Option<Parsed<Period>>,
     pub(super) max_answer: Option<Parsed<Size>>,
     // csv
     pub(super) path: Option<PathBuf>,
     pub(super) delimiter: Option<Parsed<Delimiter>>,
-}
-
-/// `auth` of a SuperOffice source.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Auth {
-    #[serde(rename = "type")]
-    pub(super) scheme: Scheme,
-    pub(super) username: Option<String>,
-    pub(super) password: Option<SecretText>,
-    pub(super) password_file: Option<PathBuf>,
-    pub(super) password_env: Option<String>,
-}
-
-/// `auth.type`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Scheme {
-    Basic,
 }
 
 #[derive(Deserialize)]

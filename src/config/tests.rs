@@ -1,6 +1,9 @@
 //! What the configuration accepts, and what it says of the rest.
 
 use super::*;
+use crate::secret::Secret;
+use crate::source::superoffice::credential::Credential;
+use crate::source::superoffice::site::Site;
 
 const HEAD: &str = "[numbers]\ncountry = \"NO\"\n";
 const CSV: &str = "[[source]]\nname = \"vip\"\ntype = \"csv\"\npath = \"vip.csv\"\n";
@@ -42,6 +45,11 @@ fn every_key_has_its_effect() {
         window_future = "60d"
         language = "nb-NO"
         refresh = "10m"
+        app_token_env = "APP_TOKEN"
+        selections = [201, 202]
+        so_language = "no"
+        so_timezone = "W. Europe Standard Time"
+        first_byte = "1m"
         ca_file = "ca.pem"
         proxy = "http://proxy:3128"
         timeout = "30s"
@@ -65,6 +73,17 @@ fn every_key_has_its_effect() {
     assert_eq!(crm.language, "nb-NO");
     assert_eq!(crm.ca_file.as_deref(), Some(Path::new("/etc/nameplate/ca.pem")));
     assert_eq!(crm.proxy.as_ref().unwrap().as_str(), "http://proxy:3128/");
+    assert_eq!(
+        crm.so_headers,
+        [("SO-Language", "no".into()), ("SO-TimeZone", "W. Europe Standard Time".into())]
+    );
+    assert!(matches!(&crm.app_token, Some(Secret::Env(name)) if name == "APP_TOKEN"));
+    // No answer begins after it had to be there.
+    assert_eq!(crm.first_byte, Duration::from_secs(30));
+    let lists = config.sources[0].lists();
+    let names: Vec<_> = lists.iter().map(|list| list.name(&config.sources[0].name)).collect();
+    assert_eq!(names, ["sales-201", "sales-202"]);
+    assert_ne!(config.sources[0].fingerprint(lists[0]), config.sources[0].fingerprint(lists[1]));
     assert_eq!((crm.timeout, crm.max_answer), (Duration::from_secs(30), 64_000_000));
     assert_eq!(config.sources[0].refresh, Duration::from_mins(10));
     let [pbx] = config.asterisks.as_slice() else { unreachable!("one PBX") };
@@ -72,6 +91,104 @@ fn every_key_has_its_effect() {
     assert_eq!(pbx.pbx.numbers.strip_prefixes, ["0"]);
     let web = config.web.unwrap();
     assert_eq!((web.listen().to_string().as_str(), web.has_token()), ("0.0.0.0:8480", true));
+}
+
+fn tenant(lines: &str) -> Result<Config, String> {
+    let source = CRM.replace("api = \"https://crm.example.com/SuperOffice/api\"", "tenant = \"Cust12345\"");
+    parse(&format!("{HEAD}{source}{lines}\n"))
+}
+
+fn crm(config: &Config) -> &crate::source::superoffice::Settings {
+    let source::Kind::SuperOffice(crm) = &config.sources[0].kind else { unreachable!("a CRM") };
+    crm
+}
+
+#[test]
+fn every_credential_is_known_with_its_secrets() {
+    let basic = r#"app_token = "t"
+        auth = { type = "basic", username = "u", password = "p" }"#;
+    let config = tenant(basic).unwrap();
+    assert_eq!(crm(&config).site.origin(), "https://online.superoffice.com/Cust12345");
+    for (auth, is_it) in [
+        (
+            r#"type = "ticket", ticket_file = "t""#,
+            (|it| matches!(it, Credential::Ticket(Secret::File(_)))) as fn(&_) -> _,
+        ),
+        (r#"type = "bearer", token_env = "T""#, |it| matches!(it, Credential::Bearer(Secret::Env(_)))),
+        (r#"type = "xsrf", token = "t", cookie = "c""#, |it| matches!(it, Credential::Xsrf { .. })),
+        (r#"type = "refresh_token", client_id = "i", client_secret = "s", refresh_token = "r""#, |it| {
+            matches!(it, Credential::RefreshToken { .. })
+        }),
+        (
+            r#"type = "system_user", system_token = "t", client_secret = "s", private_key_file = "k""#,
+            |it| matches!(it, Credential::SystemUser { private_key: Secret::File(path), .. } if path.is_absolute()),
+        ),
+    ] {
+        let lines = format!("host = \"http://127.0.0.1:8080\"\napp_token = \"t\"\nauth = {{ {auth} }}");
+        let config = tenant(&lines).unwrap();
+        assert!(is_it(&crm(&config).credential), "{auth}");
+        assert!(
+            matches!(&crm(&config).site, Site::Tenant { host, .. } if host.as_str() == "http://127.0.0.1:8080/")
+        );
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_told() {
+    let basic = r#"auth = { type = "basic", username = "u", password = "p" }"#;
+    let system =
+        r#"auth = { type = "system_user", system_token = "t", client_secret = "s", private_key = "k" }"#;
+    for (found, said) in [
+        (tenant(basic), "`app_token` is missing"),
+        (tenant(&format!("api = \"https://crm.example.com\"\n{system}")), "allowed is one of both"),
+        (tenant(&format!("host = \"online.superoffice.com/x\"\n{system}")), "is no host"),
+        (tenant(&format!("selections = [201, 201]\n{system}")), "201 is there twice"),
+        (tenant(&format!("selections = [0]\n{system}")), "0 is no selection; allowed are ids from 1"),
+        (tenant(&system.replace("system_token = \"t\", ", "")), "auth: `system_token` is missing"),
+        (
+            tenant(&system.replace("\"system_user\"", "\"system_user\", ticket = \"x\"")),
+            "auth: `ticket` is not for type = \"system_user\"",
+        ),
+        (tenant(&system.replace("system_token", "sytem_token")), "did you mean `system_token`?"),
+        (parse(&format!("{HEAD}{CRM}{system}\n")), "give `tenant` and `host` in place of `api`"),
+        (parse(&format!("{HEAD}{CRM}tenant = \"Cust/../x\"\n{basic}\n")), "is no tenant"),
+        (
+            parse(&format!("{HEAD}{}{basic}\n", CRM.replace("api = ", "host = "))),
+            "`https://crm.example.com/SuperOffice/api` is no host",
+        ),
+    ] {
+        let error = found.unwrap_err();
+        assert!(error.contains(said), "expected: {said}\nfound:    {error}");
+    }
+}
+
+#[test]
+fn a_list_is_never_named_like_another() {
+    let basic = "auth = { type = \"basic\", username = \"u\", password = \"p\" }\n";
+    let csv = CSV.replace("\"vip\"", "\"sales-201\"");
+    let error = parse(&format!("{HEAD}{CRM}{basic}selections = [201]\n{csv}")).unwrap_err();
+    assert!(error.contains("its list `sales-201` would bear another one's name"), "{error}");
+}
+
+#[test]
+fn another_question_has_another_fingerprint() {
+    let basic = "auth = { type = \"basic\", username = \"u\", password = \"p\" }\n";
+    let text = format!("{HEAD}{CRM}{basic}");
+    let of = |text: &str| {
+        let config = parse(text).unwrap();
+        config.sources[0].fingerprint(config.sources[0].lists()[0])
+    };
+    assert_eq!(of(&text), of(&text.replace("\"p\"", "\"changed\"")), "a changed password is the same user");
+    for (from, to) in [
+        ("\"u\"", "\"v\""),
+        ("crm.example", "crm2.example"),
+        ("\"NO\"", "\"SE\""),
+        ("auth", "selections = [1]\nauth"),
+        ("auth", "language = \"sv\"\nauth"),
+        ("auth", "window_past = \"1d\"\nauth"),
+    ] {
+        assert_ne!(of(&text), of(&text.replacen(from, to, 1)), "{to}");
+    }
 }
 
 #[test]
@@ -168,6 +285,10 @@ fn an_error_never_shows_a_secret() {
         format!("{HEAD}{CRM}auth = \"user:1234567\"\n"),
         format!("{HEAD}{CRM}auth = {{ type = \"basic\", username = \"u\", password = 1234567 }}\n"),
         format!("{HEAD}{CRM}auth = {{ type = \"basic\", username = \"u\", passwort = \"1234567\" }}\n"),
+        format!("{HEAD}{CRM}app_token = 1234567\n"),
+        format!("{HEAD}{CRM}auth = {{ type = \"xsrf\", token = \"t\", cookie = 1234567 }}\n"),
+        format!("{HEAD}{CRM}auth = {{ type = \"ticket\", ticket = \"1234567\", cookie = \"1234567\" }}\n"),
+        format!("{HEAD}{CRM}auth = {{ type = \"system_user\", private_kye = \"1234567\" }}\n"),
         format!("{HEAD}{}", CRM.replace("https://", "https://user:1234567@")),
         format!("{HEAD}{}", CRM.replace("https://", "ftp://user:1234567@")),
     ] {

@@ -149,6 +149,60 @@ impl FromStr for HttpUrl {
     }
 }
 
+/// A host: its name alone, which is asked with https, or an address with scheme and port.
+#[derive(Clone, Debug)]
+pub(super) struct Host(pub(super) Url);
+
+impl FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let HttpUrl(url) = address.parse()?;
+        if url.path() == "/" {
+            Ok(Self(url))
+        } else {
+            Err(format!("`{text}` is no host; allowed are forms like online.superoffice.com"))
+        }
+    }
+}
+
+/// A customer of SuperOffice's cloud: `Cust12345`. It becomes a part of addresses.
+#[derive(Clone, Debug)]
+pub(super) struct Tenant(pub(super) String);
+
+impl FromStr for Tenant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` is no tenant; allowed are letters and digits, like Cust12345"))
+        }
+    }
+}
+
+/// What is sent as a header: visible ASCII and blanks.
+#[derive(Clone, Debug)]
+pub(super) struct HeaderText(pub(super) String);
+
+impl FromStr for HeaderText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let allowed = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if (1..=64).contains(&text.len()) && text.trim() == text && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "`{}` can't be sent; allowed are 1 to 64 visible ASCII characters",
+                text.escape_debug()
+            ))
+        }
+    }
+}
+
 /// The address of Asterisk's HTTP server.
 #[derive(Clone, Debug)]
 pub(super) struct AriUrl(pub(super) Url);
@@ -239,6 +293,28 @@ impl<'de> Deserialize<'de> for Prefixes {
             }
             None => Ok(Self(prefixes)),
         }
+    }
+}
+
+/// The CRM's selections: each is a list of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Selections(pub(super) Vec<u32>);
+
+impl<'de> Deserialize<'de> for Selections {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut ids = Vec::new();
+        for id in Vec::<i64>::deserialize(deserializer)? {
+            let allowed = i32::try_from(id).ok().filter(|id| *id > 0).and_then(|id| u32::try_from(id).ok());
+            match allowed {
+                Some(id) if !ids.contains(&id) => ids.push(id),
+                Some(id) => return Err(D::Error::custom(format!("{id} is there twice"))),
+                None => {
+                    let what = format!("{id} is no selection; allowed are ids from 1 to {}", i32::MAX);
+                    return Err(D::Error::custom(what));
+                }
+            }
+        }
+        Ok(Self(ids))
     }
 }
 

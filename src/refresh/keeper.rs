@@ -19,6 +19,11 @@ use crate::source::{Delivery, Fetched, ListId, Source, UnusableRecords};
 pub trait Question: Send + Sync + 'static {
     /// Asks. `hash` is that of the list in use; empty for the whole set in any case.
     fn ask(&self, hash: &str) -> impl Future<Output = anyhow::Result<Fetched>> + Send;
+
+    /// How long the last answer took to begin, where that is known better than by waiting for its end.
+    fn answered_in(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// One list of a source.
@@ -33,6 +38,10 @@ pub struct ListOf {
 impl Question for ListOf {
     async fn ask(&self, hash: &str) -> anyhow::Result<Fetched> {
         self.source.fetch(self.list, hash).await
+    }
+
+    fn answered_in(&self) -> Option<Duration> {
+        self.source.answered_in(self.list)
     }
 }
 
@@ -76,6 +85,11 @@ pub struct Keeper<Q> {
 }
 
 impl<Q: Question> Keeper<Q> {
+    /// How long the last answer took to begin: neither the wait for its turn nor its length counts.
+    pub fn answered_in(&self) -> Option<Duration> {
+        self.question.answered_in()
+    }
+
     /// A keeper of the list `name`, which begins with `kept`. `fingerprint` is that of the question.
     pub fn new(
         name: String,

@@ -59,7 +59,7 @@ impl<Q: Question> Schedule<Q> {
             let accept = order.as_ref().is_some_and(|order| order.accept);
             let begun = Instant::now();
             let result = self.keeper.refresh(accept).await;
-            let took = begun.elapsed();
+            let took = self.keeper.answered_in().unwrap_or_else(|| begun.elapsed());
             let wait = self.wait_after(&result, took, &mut backoff);
             self.report(&result, wait, &mut reported);
             self.note(&result, wait);
@@ -98,7 +98,7 @@ impl<Q: Question> Schedule<Q> {
                 let error = error.downcast_ref::<FetchError>();
                 let rest = match error {
                     // Trying a refused password again soon locks the account in many a domain.
-                    Some(FetchError::Refused { .. }) => self.refresh,
+                    Some(FetchError::Refused { .. } | FetchError::Login { .. }) => self.refresh,
                     error => error.and_then(FetchError::retry_after).unwrap_or_default(),
                 };
                 backoff.next_wait().max(rest.min(LONGEST_REST))

@@ -11,6 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use ::csv::ByteRecord;
 
+use super::fingerprint::Fingerprint;
 use super::{Delivery, Fetched};
 use crate::entry::Entry;
 use crate::mask;
@@ -62,6 +63,12 @@ pub enum CsvError {
 }
 
 impl File {
+    pub(super) fn identify(&self, question: &mut Fingerprint) {
+        question.add("csv", &self.path.to_string_lossy());
+        question.add("delimiter", &char::from(self.delimiter).to_string());
+        question.add("country", self.country.as_str());
+    }
+
     /// Reads the file, unless it is the one that `stamp` was delivered with.
     pub async fn fetch(&self, stamp: &str) -> Result<Fetched, CsvError> {
         let (file, stamp) = (self.clone(), stamp.to_owned());

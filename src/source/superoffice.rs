@@ -1,7 +1,10 @@
-//! SuperOffice CRM's WebAPI: the caller ids of the user whose credential is used.
+//! SuperOffice CRM's WebAPI: the caller ids of the user whose credential is used, or of its selections.
 //!
-//! - [`Client`] asks `POST {api}/v1/Agents/Pocket/GetMyCallerIDs`
-//! - [`credential`] is what a request is signed with
+//! - [`Client`] asks `POST {api}/v1/Agents/Pocket/GetMyCallerIDs` and `…/GetCallerIDsFromSelection`
+//! - [`site`] is where that API is; a tenant of the cloud moves
+//! - [`credential`] is what a request is signed with; `signer` signs, `oauth` and `system_user` log in,
+//!   `key` and `jwt` are their cryptography
+//! - `http` sends, with `manners`
 //! - [`error`] says what went wrong, in words that an administrator can act on
 //! - `body` hands the answer to the thread that parses it
 //! - `answer` reads the collection as a stream, record by record; `record` makes an entry of each
@@ -10,35 +13,52 @@ mod answer;
 mod body;
 pub mod credential;
 pub mod error;
+mod http;
+pub mod jwt;
+pub mod key;
+mod manners;
+mod oauth;
 mod record;
+mod signer;
+pub mod site;
+mod system_user;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE};
 use reqwest::{Response, StatusCode, Url};
 use serde::Serialize;
 
-use super::Fetched;
+use super::fingerprint::Fingerprint;
+use super::{Fetched, ListId};
 use crate::number::Country;
+use crate::secret::Secret;
 use answer::Answer;
 use credential::Credential;
 use error::FetchError;
-
-/// How long a connection may take. The whole answer has [`Settings::timeout`].
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use http::Http;
+use signer::{Signed, Signer};
+use site::{Finder, Site};
 
 /// The settings of a `[[source]]` of type `superoffice`.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the WebAPI is: `https://crm.example.com/SuperOffice/api`, no slash at the end.
-    pub api: Url,
+    /// Where it is.
+    pub site: Site,
     /// Who asks.
     pub credential: Credential,
+    /// The application's token (`SO-AppToken`): the cloud wants one, an installation on site ignores it.
+    pub app_token: Option<Secret>,
     /// The language (ISO 639-1) in which the CRM's multi-language names are wanted.
     pub language: String,
+    /// `SO-Language`, `SO-Culture` and `SO-TimeZone`, where the user's own settings are not wanted.
+    pub so_headers: Vec<(&'static str, String)>,
+    /// The selections whose caller ids are wanted; empty: those of the user who asks.
+    pub selections: Vec<u32>,
     /// How far back the activities may lie whose persons are wanted.
     pub window_past: Duration,
     /// How far ahead.
@@ -47,6 +67,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// A proxy for this source; else the environment's `HTTPS_PROXY` counts.
     pub proxy: Option<Url>,
+    /// How long the first byte of an answer may take.
+    pub first_byte: Duration,
     /// How long the whole answer may take.
     pub timeout: Duration,
     /// The largest answer that is read, in bytes after decompression.
@@ -59,54 +81,102 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
-    http: reqwest::Client,
-    url: Url,
+    http: Http,
+    finder: Finder,
+    signer: Signer,
+    /// How long the server took for each list's last answer, until its first byte.
+    took: Mutex<BTreeMap<ListId, Duration>>,
 }
 
-/// The body of `GetMyCallerIDs`. The dates are not nullable there, so all three are always sent.
+/// The body of a question.
 #[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Question<'a> {
-    last_hash: &'a str,
-    min_date: String,
-    max_date: String,
+#[serde(untagged)]
+enum Question<'a> {
+    /// Of `GetMyCallerIDs`. The dates are not nullable there, so all three are always sent.
+    #[serde(rename_all = "PascalCase")]
+    Mine { last_hash: &'a str, min_date: String, max_date: String },
+    /// Of `GetCallerIDsFromSelection`, which knows no dates.
+    #[serde(rename_all = "PascalCase")]
+    Selection { selection_id: u32, last_hash: &'a str },
+}
+
+impl Settings {
+    pub(super) fn identify(&self, question: &mut Fingerprint) {
+        question.add("superoffice", &self.site.origin());
+        self.credential.identify(question);
+        question.add("language", &self.language);
+        for (name, value) in &self.so_headers {
+            question.add(name, value);
+        }
+        question.add("country", self.country.as_str());
+        // The window moves each day and the set with it; its width is part of the question.
+        question.add("window", &format!("{} {}", self.window_past.as_secs(), self.window_future.as_secs()));
+    }
 }
 
 impl Client {
     /// Prepares the client; nothing is sent yet. Fails when `ca_file` can't be read.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("nameplate/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(settings.timeout)
-            // A redirect leads to a login page, and would take the credential along.
-            .redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = &settings.ca_file {
-            let pem =
-                std::fs::read(path).with_context(|| format!("can't read ca_file {}", path.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .with_context(|| format!("ca_file {} holds no PEM certificates", path.display()))?;
-            http = http.tls_certs_merge(certificates);
-        }
-        if let Some(proxy) = &settings.proxy {
-            http = http.proxy(reqwest::Proxy::all(proxy.clone())?);
-        }
-        let api = settings.api.as_str().trim_end_matches('/');
-        let url = Url::parse(&format!("{api}/v1/Agents/Pocket/GetMyCallerIDs"))?;
-        Ok(Self { http: http.build()?, url, settings })
+        let (site, credential) = (settings.site.clone(), settings.credential.clone());
+        Ok(Self {
+            http: Http::new(&settings)?,
+            finder: Finder::new(site.clone()),
+            signer: Signer::new(credential, settings.app_token.clone(), site),
+            took: Mutex::default(),
+            settings,
+        })
     }
 
-    /// Asks for the caller ids; `hash` is that of the last answer, empty to get the set in any case.
-    pub async fn fetch(&self, hash: &str) -> Result<Fetched, FetchError> {
-        let question = self.question(hash, Timestamp::now());
-        let request = self
+    /// Asks for a list; `hash` is that of its last answer, empty to get the set in any case.
+    ///
+    /// A refused credential is renewed and tried again once, and only where the renewal brought another
+    /// one; a tenant that has moved is looked for once.
+    pub async fn fetch(&self, list: ListId, hash: &str) -> Result<Fetched, FetchError> {
+        let mut moved = false;
+        let mut refused: Option<(Signed, FetchError)> = None;
+        loop {
+            let api = self.finder.api(&self.http).await?;
+            let signed = self.signer.sign(&self.http).await?;
+            if let Some((before, refusal)) = refused.take_if(|(before, _)| before.headers == signed.headers) {
+                drop(before);
+                return Err(refusal);
+            }
+            match self.ask(&api, &signed, list, hash).await {
+                Err(error) if error.is_refusal() && refused.is_none() && !signed.fresh => {
+                    self.signer.forget(&signed).await;
+                    refused = Some((signed, error));
+                }
+                Err(error) if self.finder.may_have_moved(&error) && !moved => {
+                    moved = true;
+                    self.finder.forget(&api).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// How long the server took for a list's last answer, until its first byte.
+    pub fn answered_in(&self, list: ListId) -> Option<Duration> {
+        self.took.lock().unwrap_or_else(PoisonError::into_inner).get(&list).copied()
+    }
+
+    /// Asks once.
+    async fn ask(&self, api: &Url, signed: &Signed, list: ListId, hash: &str) -> Result<Fetched, FetchError> {
+        let (call, question) = self.question(list, hash, Timestamp::now());
+        let api = api.as_str().trim_end_matches('/');
+        let mut request = self
             .http
-            .post(self.url.clone())
+            .client
+            .post(format!("{api}/v1/Agents/Pocket/{call}"))
             .header(ACCEPT, "application/json")
             .header(ACCEPT_LANGUAGE, &self.settings.language)
+            .headers(signed.headers.clone())
             .json(&question);
-        let response =
-            self.settings.credential.apply(request)?.send().await.map_err(FetchError::unreachable)?;
+        for (name, value) in &self.settings.so_headers {
+            request = request.header(*name, value);
+        }
+        let (response, took) = self.http.send(request).await?;
+        self.took.lock().unwrap_or_else(PoisonError::into_inner).insert(list, took);
         match response.status() {
             StatusCode::OK => self.read(response, hash).await,
             StatusCode::NO_CONTENT => no_set(hash),
@@ -114,18 +184,23 @@ impl Client {
         }
     }
 
-    fn question<'a>(&self, hash: &'a str, now: Timestamp) -> Question<'a> {
+    /// Which call is made for a list, and with what.
+    fn question<'a>(&self, list: ListId, hash: &'a str, now: Timestamp) -> (&'static str, Question<'a>) {
+        if let Some(id) = list.selection {
+            return ("GetCallerIDsFromSelection", Question::Selection { selection_id: id, last_hash: hash });
+        }
         let shifted = |by: Duration, sign: i32| {
             let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX) * sign;
             let end = if sign < 0 { Timestamp::MIN } else { Timestamp::MAX };
             // Whole seconds, in UTC with `Z`.
             format!("{:.0}", now.checked_add(by).unwrap_or(end))
         };
-        Question {
+        let question = Question::Mine {
             last_hash: hash,
             min_date: shifted(self.settings.window_past, -1),
             max_date: shifted(self.settings.window_future, 1),
-        }
+        };
+        ("GetMyCallerIDs", question)
     }
 
     /// Reads the answer off the threads that serve calls: parsing is work, and the reader blocks.
@@ -150,11 +225,7 @@ fn no_set(hash: &str) -> Result<Fetched, FetchError> {
 /// What an answer that is not 200 or 204 says.
 async fn refusal(response: Response) -> FetchError {
     let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = manners::note(response.url(), status, response.headers());
     let redirect = response
         .headers()
         .get(reqwest::header::LOCATION)
@@ -178,12 +249,16 @@ mod tests {
     fn the_window_is_sent_in_utc_with_whole_seconds() {
         crate::tls::install();
         let settings = Settings {
-            api: "https://crm.example.com/SuperOffice/api/".parse().unwrap(),
+            site: Site::Api("https://crm.example.com/SuperOffice/api/".parse().unwrap()),
+            app_token: None,
+            so_headers: Vec::new(),
+            first_byte: Duration::from_mins(1),
             credential: Credential::Basic {
                 username: "nameplate".into(),
                 password: crate::secret::Secret::Given("secret".into()),
             },
             language: "en".into(),
+            selections: Vec::new(),
             window_past: Duration::from_hours(365 * 24),
             window_future: Duration::from_hours(24),
             ca_file: None,
@@ -194,7 +269,8 @@ mod tests {
         };
         let client = Client::new(settings).unwrap();
         let now = "2026-07-31T12:34:56.789Z".parse().unwrap();
-        let question = serde_json::to_value(client.question("abc", now)).unwrap();
+        let (call, question) = client.question(ListId::default(), "abc", now);
+        let question = serde_json::to_value(question).unwrap();
         assert_eq!(
             question,
             serde_json::json!({
@@ -203,6 +279,6 @@ mod tests {
                 "MaxDate": "2026-08-01T12:34:56Z",
             })
         );
-        assert_eq!(client.url.path(), "/SuperOffice/api/v1/Agents/Pocket/GetMyCallerIDs");
+        assert_eq!(call, "GetMyCallerIDs");
     }
 }

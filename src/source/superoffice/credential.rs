@@ -1,9 +1,11 @@
-//! Credentials: what a request to SuperOffice is signed with.
+//! Credentials: what a request to SuperOffice is signed with, by the scheme of the installation.
 
-use reqwest::RequestBuilder;
+use std::fmt::Write as _;
+
 use secrecy::ExposeSecret;
 
-use crate::secret::{Secret, SecretError};
+use crate::secret::Secret;
+use crate::source::fingerprint::Fingerprint;
 
 /// A credential, by the scheme of the installation.
 #[derive(Clone, Debug)]
@@ -15,16 +17,85 @@ pub enum Credential {
         /// The user's password.
         password: Secret,
     },
+    /// `Authorization: SOTicket …`: a ticket that somebody else got, and renews in its file.
+    Ticket(Secret),
+    /// `Authorization: Bearer …`: an access token that somebody else got, and renews in its file.
+    Bearer(Secret),
+    /// A refresh token, exchanged for access tokens.
+    RefreshToken {
+        /// The application.
+        client_id: String,
+        /// The application's secret, which is its app token too.
+        client_secret: Secret,
+        /// What the user granted the application.
+        refresh_token: Secret,
+    },
+    /// A system user, which is nobody's own: for servers.
+    SystemUser {
+        /// What the customer's approval gave the application.
+        system_token: Secret,
+        /// The application's secret, which is its app token too.
+        client_secret: Secret,
+        /// The RSA key whose public half SuperOffice knows: PEM, or .NET's XML.
+        private_key: Secret,
+    },
+    /// `X-XSRF-TOKEN` with the cookie of a browser's session.
+    Xsrf {
+        /// The header's value.
+        token: Secret,
+        /// All cookies of the session: `name=value; name=value`.
+        cookie: Secret,
+    },
 }
 
 impl Credential {
-    /// Signs a request. The secret is read now, so a renewed file counts from the next request on.
-    pub(super) fn apply(&self, request: RequestBuilder) -> Result<RequestBuilder, SecretError> {
+    /// The application's secret where the scheme has one: what `SO-AppToken` holds by default.
+    pub(super) fn client_secret(&self) -> Option<&Secret> {
         match self {
-            Self::Basic { username, password } => {
-                let password = password.read()?;
-                Ok(request.basic_auth(username, Some(password.expose_secret())))
+            Self::RefreshToken { client_secret, .. } | Self::SystemUser { client_secret, .. } => {
+                Some(client_secret)
             }
+            Self::Basic { .. } | Self::Ticket(_) | Self::Bearer(_) | Self::Xsrf { .. } => None,
         }
     }
+
+    /// Whether the scheme logs in at the host of SuperOffice's cloud, for a tenant.
+    #[must_use]
+    pub fn needs_tenant(&self) -> bool {
+        matches!(self, Self::RefreshToken { .. } | Self::SystemUser { .. })
+    }
+
+    /// Whose caller ids are wanted: another user's are another set.
+    pub(super) fn identify(&self, question: &mut Fingerprint) {
+        match self {
+            Self::Basic { username, .. } => question.add("basic", username),
+            Self::Ticket(ticket) => question.add("ticket", &place(ticket)),
+            Self::Bearer(token) => question.add("bearer", &place(token)),
+            Self::RefreshToken { client_id, refresh_token, .. } => {
+                question.add("client", client_id);
+                question.add("refresh_token", &digest(refresh_token));
+            }
+            Self::SystemUser { system_token, .. } => question.add("system_user", &digest(system_token)),
+            Self::Xsrf { cookie, .. } => question.add("xsrf", &place(cookie)),
+        }
+    }
+}
+
+/// For a secret that is renewed while the user behind it stays: its place, or what stands in the configuration.
+fn place(secret: &Secret) -> String {
+    match secret {
+        Secret::Given(_) => digest(secret),
+        Secret::File(path) => format!("file {}", path.display()),
+        Secret::Env(name) => format!("env {name}"),
+    }
+}
+
+/// For a secret that stands for a user as long as it lives. Where it can't be read, nothing can be asked.
+fn digest(secret: &Secret) -> String {
+    let Ok(secret) = secret.read() else { return String::new() };
+    let digest = ring::digest::digest(&ring::digest::SHA256, secret.expose_secret().as_bytes());
+    digest.as_ref().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

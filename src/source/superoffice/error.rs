@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
+use super::key::KeyError;
 use crate::mask;
 use crate::secret::SecretError;
 
@@ -14,9 +15,51 @@ pub enum FetchError {
     /// The credential's secret can't be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// No connection, no TLS, or no answer in time.
+    /// The system user's key can't be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A secret that no header can carry.
+    #[error("what is to be sent as {0} holds characters that no header can: is it the right file?")]
+    Unsendable(String),
+    /// The scheme needs a login that only a tenant has. The configuration does not let it come to that.
+    #[error("this credential needs `tenant` and `host`")]
+    NoLogin,
+    /// A login was refused.
+    #[error("the login is refused ({said}): {advice}")]
+    Login {
+        /// What the answer says, masked.
+        said: String,
+        /// What an administrator can do about it.
+        advice: String,
+    },
+    /// The tenant's state is one in which it must not be called.
+    #[error("the tenant {tenant} is in state {state} and not running: it is not called until it runs again")]
+    NotRunning {
+        /// The tenant.
+        tenant: String,
+        /// Its state, in SuperOffice's word.
+        state: String,
+    },
+    /// The state call does not say where the tenant is.
+    #[error("the state of the tenant {tenant} can't be used: {what}")]
+    NoSite {
+        /// The tenant.
+        tenant: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The host asked for silence, which is kept.
+    #[error("it asked to be left alone for another {} s", .0.as_secs())]
+    LeftAlone(Duration),
+    /// No connection could be made.
+    #[error("can't reach it: {0}")]
+    NoConnection(String),
+    /// The connection failed, or the answer did not end in time.
     #[error("can't reach it: {0}")]
     Unreachable(String),
+    /// Not a byte of an answer came in time.
+    #[error("it has not begun to answer within {} s", .0.as_secs())]
+    Silent(Duration),
     /// 401 or 403.
     #[error("it refuses the credential ({status}): {said}")]
     Refused {
@@ -68,12 +111,20 @@ impl FetchError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
+            Self::LeftAlone(rest) => Some(*rest),
             _ => None,
         }
     }
 
+    /// Whether the credential was refused as unknown or out of date: another one may be taken.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::UNAUTHORIZED, .. })
+    }
+
     pub(super) fn unreachable(error: reqwest::Error) -> Self {
-        Self::Unreachable(chain(&error.without_url()))
+        let is_connect = error.is_connect();
+        let said = chain(&error.without_url());
+        if is_connect { Self::NoConnection(said) } else { Self::Unreachable(said) }
     }
 }
 

@@ -76,6 +76,14 @@ impl Answer {
         Self::json(status, body.to_string().into_bytes())
     }
 
+    /// The same, compressed.
+    pub fn gzip(self) -> Self {
+        let mut body = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        io::Write::write_all(&mut body, &self.body).expect("memory");
+        let body = body.finish().expect("memory").into();
+        Self { body, ..self }.with("Content-Encoding", "gzip")
+    }
+
     /// The same with one more header.
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));

@@ -9,42 +9,39 @@
 //! - [`http`]: requests read, answers written;
 //! - [`fault`]: how to fail;
 //! - [`pocket`]: the Pocket agent, which is what an honest server does;
+//! - [`credential`]: who is let in;
+//! - [`login`]: the login host of the cloud;
 //! - this file: the server, and what a test can tell it at run time.
 //!
-//! Other agents and credentials join in [`pocket`]'s place beside it and in [`Credential`].
+//! Other agents join in [`pocket`]'s place beside it.
 
+pub mod credential;
 pub mod fault;
 pub mod http;
+pub mod login;
 pub mod pocket;
 pub mod record;
 
 mod checks;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+pub use credential::Credential;
 pub use fault::Fault;
 pub use http::{Answer, Request};
 pub use record::{Collection, Record};
 
 /// The path under which an installation on a company's own server has its API.
 const BASE: &str = "/SuperOffice/api";
-
-/// What the stand-in wants to see before it answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credential {
-    /// `Authorization: Basic`, as on a company's own server.
-    Basic { user: String, password: String },
-}
 
 /// How "the same set as your `LastHash`" is said. The reference says `null`; clients have to
 /// understand all three.
@@ -70,12 +67,20 @@ struct Shared {
     setting: Mutex<Setting>,
     /// How many requests have come.
     count: watch::Sender<usize>,
+    /// `http://127.0.0.1:PORT`
+    origin: String,
 }
 
 /// All that a test can change while the server runs.
 struct Setting {
     credential: Credential,
+    /// `SO-AppToken`, where it is wanted.
+    app_token: Option<String>,
     collection: Collection,
+    selections: BTreeMap<u64, Collection>,
+    login: login::Login,
+    /// Whether answers are compressed for who takes that.
+    gzip: bool,
     unchanged: Unchanged,
     delay: Duration,
     fault: Option<Fault>,
@@ -93,14 +98,22 @@ impl StandIn {
         let setting = Setting {
             // A colon in the password and a letter beyond ASCII: RFC 7617 §2 allows both.
             credential: Credential::basic("nameplate", "pass:wørd"),
+            app_token: None,
             collection: Collection::new(records),
+            selections: BTreeMap::new(),
+            login: login::Login::default(),
+            gzip: false,
             unchanged: Unchanged::default(),
             delay: Duration::ZERO,
             fault: None,
             times: None,
             requests: Vec::new(),
         };
-        let shared = Arc::new(Shared { setting: Mutex::new(setting), count: watch::Sender::new(0) });
+        let shared = Arc::new(Shared {
+            setting: Mutex::new(setting),
+            count: watch::Sender::new(0),
+            origin: format!("http://{address}"),
+        });
         let server = tokio::spawn(serve(shared.clone(), listener));
         Ok(Self { shared, address, server: Some(server) })
     }
@@ -108,6 +121,31 @@ impl StandIn {
     /// What belongs into a configuration's `api`.
     pub fn api_url(&self) -> String {
         format!("http://{}{BASE}", self.address)
+    }
+
+    /// What belongs into a configuration's `host`.
+    pub fn host(&self) -> String {
+        self.shared.origin.clone()
+    }
+
+    /// Changes what the login host does, or looks at what it has done.
+    pub fn login<T>(&self, look: impl FnOnce(&mut login::Login) -> T) -> T {
+        look(&mut self.shared.setting().login)
+    }
+
+    /// From now on `SO-AppToken` has to be this.
+    pub fn set_app_token(&self, token: &str) {
+        self.shared.setting().app_token = Some(token.to_owned());
+    }
+
+    /// The persons and companies of a selection.
+    pub fn set_selection(&self, id: u64, records: Vec<Record>) {
+        self.shared.setting().selections.insert(id, Collection::new(records));
+    }
+
+    /// Answers are compressed from now on, for who says that it takes that.
+    pub fn set_gzip(&self) {
+        self.shared.setting().gzip = true;
     }
 
     /// The credential that is let in.
@@ -202,33 +240,6 @@ impl Drop for StandIn {
     }
 }
 
-impl Credential {
-    /// A user and a password.
-    pub fn basic(user: &str, password: &str) -> Self {
-        Self::Basic { user: user.to_owned(), password: password.to_owned() }
-    }
-
-    fn admits(&self, request: &Request) -> bool {
-        match self {
-            Self::Basic { user, password } => {
-                let Some((scheme, given)) =
-                    request.header("Authorization").and_then(|value| value.split_once(' '))
-                else {
-                    return false;
-                };
-                let wanted = STANDARD.encode(format!("{user}:{password}"));
-                scheme.eq_ignore_ascii_case("Basic") && given.trim() == wanted
-            }
-        }
-    }
-
-    fn challenge(&self) -> &'static str {
-        match self {
-            Self::Basic { .. } => "Basic realm=\"SuperOffice\", charset=\"UTF-8\"",
-        }
-    }
-}
-
 impl Shared {
     fn setting(&self) -> MutexGuard<'_, Setting> {
         self.setting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -305,21 +316,37 @@ async fn converse(shared: Arc<Shared>, stream: TcpStream) {
 impl Shared {
     /// What the server does when nothing is wrong with it.
     fn honest(&self, request: &Request) -> Answer {
-        let setting = self.setting();
-        let Some(path) = request.path.strip_prefix(BASE) else {
-            return Answer::error(404, "SoNotFoundException", "No such resource");
+        let mut setting = self.setting();
+        let Setting { login, credential, .. } = &mut *setting;
+        if let Some(answer) = login.answer(request, &self.origin, credential) {
+            return answer;
+        }
+        let tenant = request.path.strip_prefix(&setting.login.api());
+        let Some(path) = request.path.strip_prefix(BASE).or(tenant) else {
+            // A tenant that is not here, or no more.
+            let is_tenant = request.path.contains(login::TENANT);
+            let status = if is_tenant { 421 } else { 404 };
+            return Answer::error(status, "SoNotFoundException", "No such resource");
         };
-        if path != pocket::GET_MY_CALLER_IDS {
+        if ![pocket::GET_MY_CALLER_IDS, pocket::GET_CALLER_IDS_FROM_SELECTION].contains(&path) {
             return Answer::error(404, "SoNotFoundException", "No such resource");
         }
         if request.method != "POST" {
             let answer = Answer::error(405, "SoNotSupportedException", "Method not allowed");
             return answer.with("Allow", "POST");
         }
-        if !setting.credential.admits(request) {
+        let has_token =
+            setting.app_token.is_none() || request.header("SO-AppToken") == setting.app_token.as_deref();
+        if !setting.credential.admits(request) || !has_token {
             let answer = Answer::error(401, "SoAccessDeniedException", "Authentication failed");
             return answer.with("WWW-Authenticate", setting.credential.challenge());
         }
-        pocket::get_my_caller_ids(request, &setting.collection, setting.unchanged)
+        let answer = if path == pocket::GET_MY_CALLER_IDS {
+            pocket::get_my_caller_ids(request, &setting.collection, setting.unchanged)
+        } else {
+            pocket::get_caller_ids_from_selection(request, &setting.selections, setting.unchanged)
+        };
+        let takes_gzip = request.header("Accept-Encoding").is_some_and(|takes| takes.contains("gzip"));
+        if setting.gzip && takes_gzip { answer.gzip() } else { answer }
     }
 }

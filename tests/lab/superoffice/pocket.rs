@@ -1,5 +1,7 @@
 //! The Pocket agent.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Unchanged;
@@ -8,13 +10,39 @@ use super::record::Collection;
 
 /// Below the API's address.
 pub const GET_MY_CALLER_IDS: &str = "/v1/Agents/Pocket/GetMyCallerIDs";
+/// Below the API's address.
+pub const GET_CALLER_IDS_FROM_SELECTION: &str = "/v1/Agents/Pocket/GetCallerIDsFromSelection";
 
 /// The set, or "unchanged" where the client has it already.
 pub fn get_my_caller_ids(request: &Request, collection: &Collection, unchanged: Unchanged) -> Answer {
-    let last_hash = match asked(request) {
-        Ok(last_hash) => last_hash,
+    match asked(request, &["MinDate", "MaxDate"]) {
+        Ok(body) => answer(&body, collection, unchanged),
+        Err(refusal) => refusal,
+    }
+}
+
+/// The same for the persons and companies of a selection; it knows no dates.
+pub fn get_caller_ids_from_selection(
+    request: &Request,
+    selections: &BTreeMap<u64, Collection>,
+    unchanged: Unchanged,
+) -> Answer {
+    let body = match asked(request, &[]) {
+        Ok(body) => body,
         Err(refusal) => return refusal,
     };
+    if ["MinDate", "MaxDate"].iter().any(|name| !body[name].is_null()) {
+        return malformed("SelectionId");
+    }
+    match body["SelectionId"].as_u64().and_then(|id| selections.get(&id)) {
+        Some(collection) => answer(&body, collection, unchanged),
+        // "Agent calls do not return HTTP errors: a failed call will return NULL."
+        None => Answer::json(200, &b"null"[..]),
+    }
+}
+
+fn answer(body: &Value, collection: &Collection, unchanged: Unchanged) -> Answer {
+    let last_hash = body["LastHash"].as_str().unwrap_or_default();
     // The hash of a set is never empty, so an empty LastHash always gets the set.
     if last_hash != collection.hash() {
         return Answer::json(200, collection.body());
@@ -26,8 +54,8 @@ pub fn get_my_caller_ids(request: &Request, collection: &Collection, unchanged: 
     }
 }
 
-/// `LastHash` of a request that is as it must be.
-fn asked(request: &Request) -> Result<String, Answer> {
+/// The body of a request that is as it must be.
+fn asked(request: &Request, dates: &[&str]) -> Result<Value, Answer> {
     let content_type = request.header("Content-Type").unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !["application/json", "text/json"].iter().any(|json| media_type.eq_ignore_ascii_case(json)) {
@@ -35,13 +63,13 @@ fn asked(request: &Request) -> Result<String, Answer> {
     }
     let body: Value = serde_json::from_slice(&request.body).map_err(|_| malformed("body"))?;
     let field = |name| body[name].as_str().ok_or_else(|| malformed(name));
-    let last_hash = field("LastHash")?;
-    for name in ["MinDate", "MaxDate"] {
+    field("LastHash")?;
+    for name in dates {
         if !is_utc(field(name)?) {
             return Err(malformed(name));
         }
     }
-    Ok(last_hash.to_owned())
+    Ok(body)
 }
 
 fn malformed(what: &str) -> Answer {

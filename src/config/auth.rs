@@ -1,0 +1,120 @@
+//! `auth` of a SuperOffice source: which secrets each scheme has, and in which of their three forms.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::Reader;
+use super::value::{SecretText, secret};
+use crate::secret::Secret;
+use crate::source::superoffice::credential::Credential;
+
+/// Every secret as `x`, `x_file` and `x_env`, in one table, so that a mistyped key is answered with the nearest.
+macro_rules! auth {
+    ($($given:ident $file:ident $env:ident;)*) => {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Auth {
+            #[serde(rename = "type")]
+            scheme: Scheme,
+            username: Option<String>,
+            client_id: Option<String>,
+            $($given: Option<SecretText>, $file: Option<PathBuf>, $env: Option<String>,)*
+        }
+
+        impl Auth {
+            /// The secrets by their names.
+            fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<Given>) {
+                let secrets = vec![$(Given {
+                    key: stringify!($given), text: self.$given, file: self.$file, env: self.$env,
+                },)*];
+                (self.scheme, self.username, self.client_id, secrets)
+            }
+        }
+    };
+}
+
+auth! {
+    password password_file password_env;
+    ticket ticket_file ticket_env;
+    token token_file token_env;
+    client_secret client_secret_file client_secret_env;
+    refresh_token refresh_token_file refresh_token_env;
+    system_token system_token_file system_token_env;
+    private_key private_key_file private_key_env;
+    cookie cookie_file cookie_env;
+}
+
+/// A secret as it is given, in any number of its forms.
+struct Given {
+    key: &'static str,
+    text: Option<SecretText>,
+    file: Option<PathBuf>,
+    env: Option<String>,
+}
+
+/// `auth.type`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Scheme {
+    Basic,
+    Ticket,
+    Bearer,
+    RefreshToken,
+    SystemUser,
+    Xsrf,
+}
+
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Ticket => "ticket",
+            Self::Bearer => "bearer",
+            Self::RefreshToken => "refresh_token",
+            Self::SystemUser => "system_user",
+            Self::Xsrf => "xsrf",
+        }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn credential(&self, auth: Auth) -> Result<Credential, String> {
+        let (scheme, mut username, mut client_id, mut secrets) = auth.take();
+        let mut take = |key: &str| -> Result<Secret, String> {
+            let place = secrets.iter().position(|given| given.key == key);
+            let given = place.map(|place| secrets.swap_remove(place)).ok_or("auth: no such secret")?;
+            let file = given.file.map(|path| self.path(path));
+            secret(key, given.text, file, given.env).map_err(|what| format!("auth: {what}"))
+        };
+        let named = |text: &mut Option<String>, key: &str| {
+            text.take().filter(|text| !text.is_empty()).ok_or_else(|| format!("auth: `{key}` is missing"))
+        };
+        let credential = match scheme {
+            Scheme::Basic => {
+                Credential::Basic { username: named(&mut username, "username")?, password: take("password")? }
+            }
+            Scheme::Ticket => Credential::Ticket(take("ticket")?),
+            Scheme::Bearer => Credential::Bearer(take("token")?),
+            Scheme::RefreshToken => Credential::RefreshToken {
+                client_id: named(&mut client_id, "client_id")?,
+                client_secret: take("client_secret")?,
+                refresh_token: take("refresh_token")?,
+            },
+            Scheme::SystemUser => Credential::SystemUser {
+                system_token: take("system_token")?,
+                client_secret: take("client_secret")?,
+                private_key: take("private_key")?,
+            },
+            Scheme::Xsrf => Credential::Xsrf { token: take("token")?, cookie: take("cookie")? },
+        };
+        let left =
+            secrets.iter().find(|given| given.text.is_some() || given.file.is_some() || given.env.is_some());
+        let left = left.map(|given| given.key);
+        let left = left.or_else(|| username.map(|_| "username")).or_else(|| client_id.map(|_| "client_id"));
+        match left {
+            Some(key) => Err(format!("auth: `{key}` is not for type = \"{}\"", scheme.name())),
+            None => Ok(credential),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A refresh token is exchanged for access tokens (RFC 6749 §6).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::Url;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::error::FetchError;
+use super::http::{self, Http};
+use super::manners;
+use super::signer::Kept;
+use crate::mask;
+use crate::secret::Secret;
+
+/// SuperOffice's access tokens live an hour; for an answer that does not say it.
+const USUAL_LIFE: u64 = 3600;
+
+/// An answer of the token endpoint: RFC 6749 §5.1 or §5.2.
+#[derive(Deserialize)]
+struct Answer {
+    access_token: Option<SecretString>,
+    expires_in: Option<u64>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+/// Gets an access token. The refresh token stays what it is: no new one comes back.
+pub(super) async fn access_token(
+    http: &Http,
+    host: &Url,
+    client_id: &str,
+    client_secret: &Secret,
+    refresh_token: &Secret,
+) -> Result<Kept, FetchError> {
+    let (client_secret, refresh_token) = (client_secret.read()?, refresh_token.read()?);
+    let form = form(&[
+        ("grant_type", "refresh_token"),
+        ("client_id", client_id),
+        ("client_secret", client_secret.expose_secret()),
+        ("refresh_token", refresh_token.expose_secret()),
+    ]);
+    let request = http.client.post(format!("{host}login/common/oauth/tokens"));
+    let request = request
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form);
+    let (response, _) = http.send(request).await?;
+    let (status, url) = (response.status(), response.url().clone());
+    let clock = manners::clock(response.headers(), Timestamp::now());
+    if let Some(retry_after) = manners::note(&url, status, response.headers()) {
+        let said = "the login asks for patience".into();
+        return Err(FetchError::Status { status, said, retry_after: Some(retry_after) });
+    }
+    let answer: Answer = http::json(response).await?;
+    match answer.access_token.filter(|token| status.is_success() && !token.expose_secret().is_empty()) {
+        Some(value) => {
+            let life = Duration::from_secs(answer.expires_in.unwrap_or(USUAL_LIFE));
+            // Before it ends, so that no call fails for it.
+            let spare = Duration::from_mins(1).min(life / 10);
+            Ok(Kept { value, until: Instant::now() + (life - spare) })
+        }
+        None => {
+            let error = answer.error.unwrap_or_else(|| "no error is named".into());
+            let mut advice = advice(&error).to_owned();
+            if let Some(clock) = clock {
+                advice = format!("{advice}; {clock}");
+            }
+            let said = format!("{status}, {error} {}", answer.error_description.unwrap_or_default());
+            Err(FetchError::Login { said: mask::Text(said.trim()).to_string(), advice })
+        }
+    }
+}
+
+/// What an administrator can do about an error of RFC 6749 §5.2.
+fn advice(error: &str) -> &'static str {
+    match error {
+        "invalid_grant" => {
+            "the refresh token is revoked or expired: let the user sign in to the application again and give its new refresh_token"
+        }
+        "invalid_client" => "client_id or client_secret is not the application's: check both",
+        "unauthorized_client" => "the application is not allowed to do this: have it approved by SuperOffice",
+        _ => "check client_id, client_secret and refresh_token",
+    }
+}
+
+fn form(fields: &[(&str, &str)]) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode as encode};
+    let field = |(name, value): &(&str, &str)| format!("{name}={}", encode(value, NON_ALPHANUMERIC));
+    fields.iter().map(field).collect::<Vec<_>>().join("&")
+}

@@ -1,0 +1,135 @@
+//! SuperOffice is asked no more often than it allows, left alone when it asks for it, and never waited for
+//! without an end; what it sends may be compressed, and not of any size.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use crate::lab::call::{CRM_PASSWORD, config, fjord};
+use crate::lab::nameplate::{Folder, Nameplate};
+use crate::lab::superoffice::{Fault, Record, StandIn};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn crm() -> StandIn {
+    StandIn::start(fjord()).await.expect("the stand-in")
+}
+
+/// A folder for this CRM, with more lines in its source.
+fn folder(crm: &StandIn, lines: &str) -> Folder {
+    let config = config(&crm.api_url(), "http://127.0.0.1:9");
+    let folder = Folder::new(&config.replace("refresh = \"1s\"", &format!("refresh = \"1s\"\n{lines}")));
+    folder.write("superoffice.password", CRM_PASSWORD);
+    folder.write("ari.password", "unused");
+    folder
+}
+
+async fn serve(crm: &StandIn, lines: &str) -> Nameplate {
+    let nameplate = folder(crm, lines).serve();
+    nameplate.until_logged("directory is in place", 1).await;
+    nameplate
+}
+
+async fn lookup(folder: Folder, number: &'static str) -> (Output, String) {
+    let output =
+        tokio::task::spawn_blocking(move || folder.run(&["lookup", number])).await.expect("a lookup");
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output, said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_selection_is_a_list_and_all_together_ask_ten_times_a_second() {
+    let crm = crm().await;
+    let ids: Vec<u64> = (201..=225).collect();
+    for id in &ids {
+        crm.set_selection(
+            *id,
+            vec![Record::person(47, 22_500_000 + id, (i32::try_from(*id).unwrap(), "Ola Hansen"), (0, ""))],
+        );
+    }
+    let nameplate = serve(&crm, &format!("selections = {ids:?}")).await;
+    nameplate.until_logged("list=crm-225", 1).await;
+    crm.until_count(60, 20 * SECOND).await;
+    let requests = crm.requests();
+    assert!(requests.len() >= 60);
+    for first in &requests {
+        let within = requests.iter().filter(|r| r.at >= first.at && r.at.duration_since(first.at) < SECOND);
+        assert!(within.count() <= 10);
+    }
+    // Each asks with its own hash, and for its own selection.
+    assert!(requests.iter().all(|request| request.path.ends_with("/GetCallerIDsFromSelection")));
+    let of = |id: u64| requests.iter().filter(move |request| request.json()["SelectionId"] == id);
+    for id in [201, 225] {
+        let hashes: Vec<_> = of(id).map(|request| request.json()["LastHash"].clone()).collect();
+        assert_eq!(hashes[0], "");
+        assert!(hashes[1..].iter().all(|hash| *hash != ""), "{hashes:?}");
+    }
+    assert!(!nameplate.log().contains("refresh failed"), "{}", nameplate.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_knows_the_people_of_every_selection() {
+    let crm = crm().await;
+    crm.set_selection(201, fjord());
+    crm.set_selection(202, vec![Record::person(47, 22_500_000, (1, "Ola Hansen"), (0, ""))]);
+    for (number, name) in [("22334455", "Kari Nordmann"), ("22500000", "Ola Hansen")] {
+        let (_, said) = lookup(folder(&crm, "selections = [201, 202]"), number).await;
+        assert!(said.starts_with(name), "{said}");
+    }
+    let (output, said) = lookup(folder(&crm, "selections = [999]"), "22334455").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("source crm-999: it answers without a set"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_after_is_honoured_as_seconds_and_as_a_date() {
+    let crm = crm().await;
+    let nameplate = serve(&crm, "").await;
+    for (round, status) in [(1, 429), (2, 503)] {
+        // A date of HTTP has whole seconds.
+        let then = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 5).expect("a time");
+        let date = then.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        crm.fail_next(1, Fault::retry_after(status, if status == 429 { "4" } else { &date }));
+        nameplate.until_logged(&format!("it answers {status}"), 1).await;
+        nameplate.until_logged("answers again", round).await;
+        let requests = crm.requests();
+        let failed =
+            requests.iter().position(|r| r.answered.is_some_and(|(s, _)| s == status)).expect("it failed");
+        let next = requests[failed + 1].at;
+        if status == 429 {
+            let wait = next.duration_since(requests[failed].at);
+            assert!(wait >= SECOND * 4, "{wait:?}");
+        } else {
+            let next = jiff::Timestamp::now().checked_sub(next.elapsed()).expect("a time");
+            assert!(next >= then, "{next} is before {then}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_begin_or_does_not_end_is_not_waited_for() {
+    let crm = crm().await;
+    crm.fail(Fault::Silent);
+    let begun = Instant::now();
+    let (output, said) = lookup(folder(&crm, "first_byte = \"1s\""), "22334455").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("it has not begun to answer within 1 s"), "{said}");
+    assert!(begun.elapsed() < 10 * SECOND);
+    // Whole answers have a limit of their own.
+    let (_, said) = lookup(folder(&crm, "timeout = \"1s\""), "22334455").await;
+    assert!(said.contains("within 1 s") || said.contains("timed out"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_answers_are_read_and_large_ones_refused() {
+    let crm = crm().await;
+    crm.set_gzip();
+    let (_, said) = lookup(folder(&crm, ""), "22334455").await;
+    assert!(said.starts_with("Kari Nordmann"), "{said}");
+    // Counted as it is after decompression: a small answer can unfold to any size.
+    let many = (0..20_000).map(|n| Record::person(47, 22_000_000 + n, (1, "Kari Nordmann"), (0, "")));
+    crm.set_records(many.collect());
+    let (output, said) = lookup(folder(&crm, "max_answer = \"1MB\""), "22334455").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("the answer exceeds max_answer, 1000000 bytes"), "{said}");
+}
