@@ -2,7 +2,7 @@
 //! for as long as it asks for.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,47 +14,55 @@ use tokio::time::Instant;
 use super::error::FetchError;
 
 /// Between two calls: ten a second with something to spare, because a network may bunch them.
-const GAP: Duration = Duration::from_millis(110);
+const GAP: Duration = Duration::from_millis(120);
 /// The longest silence that is kept: what asks for more is a mistake, and names would grow old over it.
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// One for the process: the limit is the host's, whichever source asks.
-static HOSTS: LazyLock<Mutex<Hosts>> = LazyLock::new(Mutex::default);
+static HOSTS: LazyLock<Mutex<HashMap<String, Arc<Host>>>> = LazyLock::new(Mutex::default);
 
-/// What is known of each host, by its address.
-#[derive(Default)]
-struct Hosts(HashMap<String, Host>);
-
+/// What is known of a host.
 #[derive(Default)]
 struct Host {
-    /// When the next call may begin.
-    next: Option<Instant>,
+    /// When the last call began. Who holds it is next; tokio's lock is fair, so nobody waits for ever.
+    last: tokio::sync::Mutex<Option<Instant>>,
     /// It asked for silence until then.
-    silent: Option<Instant>,
+    silent: Mutex<Option<Instant>>,
 }
 
-impl Hosts {
-    /// When a call may begin that is wanted at `now`; or how long the host wants to be left alone.
-    fn turn(&mut self, host: &str, now: Instant) -> Result<Instant, Duration> {
-        let host = self.0.entry(host.to_owned()).or_default();
-        if let Some(end) = host.silent.filter(|end| *end > now) {
-            return Err(end - now);
-        }
-        let turn = host.next.map_or(now, |next| next.max(now));
-        host.next = Some(turn + GAP);
-        Ok(turn)
+impl Host {
+    fn of(url: &Url) -> Arc<Self> {
+        let mut hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(hosts.entry(host(url)).or_default())
     }
 
-    fn silence(&mut self, host: &str, until: Instant) {
-        self.0.entry(host.to_owned()).or_default().silent = Some(until);
+    /// Waits for a call's turn; or says how long the host wants to be left alone.
+    async fn turn(&self) -> Result<(), Duration> {
+        self.rest()?;
+        let mut last = self.last.lock().await;
+        if let Some(last) = *last {
+            tokio::time::sleep_until(last + GAP).await;
+        }
+        // The other calls before this one may have been asked for silence meanwhile.
+        self.rest()?;
+        // When it really begins, not when it was meant to: on a busy machine late ones would come in a bunch.
+        *last = Some(Instant::now());
+        Ok(())
+    }
+
+    fn rest(&self) -> Result<(), Duration> {
+        let (silent, now) = (*self.silent.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        silent.filter(|end| *end > now).map_or(Ok(()), |end| Err(end - now))
+    }
+
+    fn silence(&self, wait: Duration) {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + wait);
     }
 }
 
 /// Waits for the turn of a call to `url`. Fails at once while the host wants to be left alone.
 pub(super) async fn turn(url: &Url) -> Result<(), FetchError> {
-    let turn = HOSTS.lock().unwrap_or_else(PoisonError::into_inner).turn(&host(url), Instant::now());
-    tokio::time::sleep_until(turn.map_err(FetchError::LeftAlone)?).await;
-    Ok(())
+    Host::of(url).turn().await.map_err(FetchError::LeftAlone)
 }
 
 /// Takes note of an answer from `url`: how long the host wants to be left alone, if it does.
@@ -63,7 +71,7 @@ pub(super) fn note(url: &Url, status: StatusCode, headers: &HeaderMap) -> Option
         return None;
     }
     let wait = retry_after(headers, Timestamp::now())?;
-    HOSTS.lock().unwrap_or_else(PoisonError::into_inner).silence(&host(url), Instant::now() + wait);
+    Host::of(url).silence(wait);
     Some(wait)
 }
 
@@ -106,26 +114,31 @@ pub(super) fn clock(headers: &HeaderMap, now: Timestamp) -> Option<String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn ten_calls_a_second_and_no_more() {
-        let (mut hosts, start) = (Hosts::default(), Instant::now());
-        let turns: Vec<_> = (0..40).map(|_| hosts.turn("a", start).unwrap()).collect();
-        for first in &turns {
-            let within =
-                turns.iter().filter(|turn| **turn >= *first && **turn - *first < Duration::from_secs(1));
-            assert!(within.count() <= 10);
+    #[tokio::test(start_paused = true)]
+    async fn ten_calls_a_second_and_no_more() {
+        let host = Arc::new(Host::default());
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..40 {
+            let host = Arc::clone(&host);
+            calls.spawn(async move { host.turn().await.map(|()| Instant::now()) });
         }
-        assert_eq!(hosts.turn("b", start), Ok(start), "another host is another matter");
-        assert_eq!(hosts.turn("a", start + Duration::from_mins(1)), Ok(start + Duration::from_mins(1)));
+        let turns: Vec<Instant> = calls.join_all().await.into_iter().map(Result::unwrap).collect();
+        for first in &turns {
+            let later = turns.iter().filter(|turn| *turn >= first);
+            assert!(later.filter(|turn| **turn - *first < Duration::from_secs(1)).count() <= 10);
+        }
     }
 
-    #[test]
-    fn a_host_is_left_alone_for_as_long_as_it_asks() {
-        let (mut hosts, start) = (Hosts::default(), Instant::now());
+    #[tokio::test(start_paused = true)]
+    async fn a_host_is_left_alone_for_as_long_as_it_asks() {
+        let host = Host::default();
         let second = Duration::from_secs(1);
-        hosts.silence("a", start + second * 30);
-        assert_eq!(hosts.turn("a", start + second * 10), Err(second * 20));
-        assert!(hosts.turn("a", start + second * 30).is_ok());
+        host.turn().await.unwrap();
+        host.silence(second * 30);
+        tokio::time::advance(second * 10).await;
+        assert_eq!(host.turn().await, Err(second * 20));
+        tokio::time::advance(second * 20).await;
+        assert_eq!(host.turn().await, Ok(()));
     }
 
     #[test]
