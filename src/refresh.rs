@@ -19,6 +19,8 @@ pub mod keeper;
 pub mod schedule;
 pub mod status;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -110,6 +110,17 @@ async fn last_ends(tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
     result
 }
 
+/// Takes the port of `[web]`.
+async fn listen(settings: &web::Settings) -> anyhow::Result<TcpListener> {
+    let wanted = settings.listen();
+    let listener = TcpListener::bind(wanted)
+        .await
+        .with_context(|| format!("[web] listen = \"{wanted}\": can't listen there, is another program (or nameplate itself) running?"))?;
+    let address = listener.local_addr()?;
+    info!(%address, token = settings.has_token(), "web server listens");
+    Ok(listener)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,15 +152,4 @@ mod tests {
         tasks.spawn(async { panic!("as the test wants it") });
         last_ends(&mut tasks).await.unwrap_err();
     }
-}
-
-/// Takes the port of `[web]`.
-async fn listen(settings: &web::Settings) -> anyhow::Result<TcpListener> {
-    let wanted = settings.listen();
-    let listener = TcpListener::bind(wanted)
-        .await
-        .with_context(|| format!("[web] listen = \"{wanted}\": can't listen there, is another program (or nameplate itself) running?"))?;
-    let address = listener.local_addr()?;
-    info!(%address, token = settings.has_token(), "web server listens");
-    Ok(listener)
 }

@@ -242,6 +242,8 @@ fn place<Row: Copy + Eq + Hash>(known: &mut HashMap<Row, usize>, rows: &mut Vec<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::list::List;
     use super::super::{Choice, Company, Found};
     use super::*;
@@ -339,5 +341,74 @@ mod tests {
             unreachable!("Kari is there");
         };
         assert_eq!((person.id, company), (1, Some(Company { id: 10, name: "Fjord" })));
+    }
+
+    /// Any list of few numbers, persons and companies, so that they meet often.
+    fn any_list() -> impl Strategy<Value = Vec<Entry>> {
+        let entry = (0..6_u64, 0..4_u32, 0..3_u32).prop_filter_map("no name", |(number, person, company)| {
+            let name = |id: u32, kind: &str| if id == 0 { String::new() } else { format!("{kind} {id}") };
+            // A person has one company, or none, whichever list the entry is in.
+            let company = [company, 1, 2, 0][person as usize];
+            (person + company > 0).then(|| Entry {
+                number: Number::new(47, 22_334_400 + number).unwrap(),
+                person_id: person,
+                person: name(person, "person"),
+                mrmrs: String::new(),
+                company_id: company,
+                company: name(company, "company"),
+            })
+        });
+        prop::collection::vec(entry, 0..12)
+    }
+
+    /// What a directory answers to each of these numbers, with the source.
+    fn answers(groups: &[u16], lists: &[Vec<Entry>]) -> Vec<Option<String>> {
+        let sources: Vec<String> = (0..lists.len()).map(|at| format!("s{at}")).collect();
+        let made: Vec<List> = lists.iter().map(|entries| entries.iter().cloned().collect()).collect();
+        let listed = (0_u16..).zip(groups.iter().zip(&made)).map(|(source, (group, list))| Listed {
+            source,
+            group: *group,
+            entries: Box::new(list.entries()),
+        });
+        let directory = merge(&sources, listed.collect()).unwrap();
+        let number = |last: u64| Number::new(47, 22_334_400 + last).unwrap();
+        (0..7).map(|last| directory.find(number(last)).map(|found| format!("{:?}", found.choice))).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_of_every_list_is_known_and_no_other(lists in prop::collection::vec(any_list(), 1..4)) {
+            let answers = answers(&[0, 1, 0], &lists);
+            for (last, answer) in (0_u64..).zip(&answers) {
+                let number = Number::new(47, 22_334_400 + last).unwrap();
+                let listed = lists.iter().flatten().any(|entry| entry.number == number);
+                prop_assert_eq!(answer.is_some(), listed, "{}: {:?}", number, answer);
+            }
+        }
+
+        #[test]
+        fn a_group_is_judged_as_one_list(lists in prop::collection::vec(any_list(), 2..4)) {
+            let apart = answers(&vec![0; lists.len()], &lists);
+            let together = answers(&[0], &[lists.concat()]);
+            prop_assert_eq!(apart, together);
+        }
+
+        #[test]
+        fn a_later_group_never_changes_an_answer(first in any_list(), second in any_list()) {
+            let alone = answers(&[0], std::slice::from_ref(&first));
+            let beside = answers(&[0, 1], &[first, second]);
+            for (alone, beside) in alone.iter().zip(&beside) {
+                prop_assert!(alone.is_none() || alone == beside, "{:?} became {:?}", alone, beside);
+            }
+        }
+
+        #[test]
+        fn who_comes_first_in_a_list_never_makes_another_person_the_answer(list in any_list()) {
+            let reversed: Vec<Entry> = list.iter().rev().cloned().collect();
+            let kind = |answer: &Option<String>| answer.as_deref().map(|text| text.split([' ', '(']).next().map(str::to_owned));
+            let forward: Vec<_> = answers(&[0], &[list]).iter().map(kind).collect();
+            let backward: Vec<_> = answers(&[0], &[reversed]).iter().map(kind).collect();
+            prop_assert_eq!(forward, backward);
+        }
     }
 }
