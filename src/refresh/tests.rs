@@ -92,7 +92,7 @@ impl Crm {
 impl Question for Arc<Crm> {
     async fn ask(&self, hash: &str) -> anyhow::Result<Fetched> {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-        if asked % 2 == 0 {
+        if asked.is_multiple_of(2) {
             self.set(hash, &people(self.begun.elapsed()))
         } else {
             self.fail(asked / 2, hash).await
