@@ -65,7 +65,11 @@ async fn main() -> ExitCode {
     let begun = Instant::now();
     let nameplate = folder(&crm, &asterisk).serve();
     nameplate.until_ready().await;
-    done(&format!("{}, in {:.1} s", ready(&nameplate.log()), begun.elapsed().as_secs_f64()));
+    done(&format!(
+        "{} numbers in the directory, connected to Asterisk, in {:.1} s",
+        numbers(&nameplate.log()),
+        begun.elapsed().as_secs_f64()
+    ));
 
     let caller = Caller::new(asterisk.sip()).await.expect("a caller");
     let lines = lines(&people);
@@ -199,14 +203,9 @@ fn median(times: &mut [Duration]) -> f64 {
     times.get(times.len() / 2).map_or(f64::NAN, Duration::as_secs_f64)
 }
 
-/// What the service says of itself.
-fn ready(log: &str) -> String {
-    let after = |mark: &str| {
-        let text = log.split_once(mark).map_or("", |(_, text)| text);
-        text.split_whitespace().next().unwrap_or_default().to_owned()
-    };
-    format!("{} numbers in the directory, connected to Asterisk {}", after("numbers="), after("version=2"))
-        .replacen("Asterisk ", "Asterisk 2", 1)
+/// How many numbers the service says that it knows.
+fn numbers(log: &str) -> &str {
+    log.split_once("numbers=").map_or("", |(_, text)| text).split_whitespace().next().unwrap_or_default()
 }
 
 const WIDTHS: [usize; 5] = [17, 17, 38, 46, 8];
