@@ -157,6 +157,10 @@ impl Reader<'_> {
             }
             let group = u16::try_from(group).unwrap_or(u16::MAX);
             let settings = source::Settings { name: name.clone(), kind, refresh, full_refresh, group };
+            let searches = |other: &source::Settings| other.group == group && other.searches_on_miss();
+            if settings.searches_on_miss() && sources.iter().any(searches) {
+                return Err(wrong("`search_on_miss` is on for another source of the same SuperOffice; allowed is one, because people behind one number are judged together".into()));
+            }
             // A selection's list is named after its source: `sales-201` must not be a source as well.
             for list in settings.lists().into_iter().map(|list| list.name(&settings.name)) {
                 if !lists.insert(list.clone()) {
@@ -189,6 +193,7 @@ impl Reader<'_> {
             ("first_byte", table.first_byte.is_some()),
             ("timeout", table.timeout.is_some()),
             ("max_answer", table.max_answer.is_some()),
+            ("search_on_miss", table.search_on_miss.is_some()),
         ];
         refuse(&foreign, "superoffice", "csv")?;
         let path = table.path.ok_or("`path` is missing: the CSV file")?;

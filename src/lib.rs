@@ -13,6 +13,7 @@
 //!
 //! - [`source`]: SuperOffice, CSV files
 //! - [`refresh`]: keeps the directory fresh
+//! - [`search`]: whom no list knows
 //! - [`entry`]: one record, as every source delivers it
 //!
 //! Around it:
@@ -41,6 +42,7 @@ pub mod name;
 pub mod number;
 pub mod refresh;
 pub mod resolver;
+pub mod search;
 pub mod secret;
 pub mod serve;
 pub mod source;

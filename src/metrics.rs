@@ -78,6 +78,8 @@ metrics! {
         list_age_seconds: Family<ListLabels, Age>,
         /// Refreshes by source, list and outcome; `held` lists look like a mass loss and are not taken.
         refreshes: Family<RefreshLabels, Counter>,
+        /// Searches for callers whom no list knows, by source and outcome; `dropped` ones found the queue full, or the source at rest after a failure.
+        searches: Family<SearchLabels, Counter>,
         /// Answers that were kept from an earlier call.
         kept_answers_hits: Counter,
         /// Answers that had to be found in the directory.
@@ -142,6 +144,12 @@ struct RefreshLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SearchLabels {
+    source: String,
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -191,6 +199,21 @@ impl Metrics {
             age: self
                 .list_age_seconds
                 .get_or_create_owned(&ListLabels { source: source.clone(), list: list.clone() }),
+        }
+    }
+
+    /// The counters of the searches in the source with this name in the configuration.
+    #[must_use]
+    pub fn search(&self, source: &str) -> Search {
+        let search = |outcome| {
+            let labels = SearchLabels { source: source.to_owned(), outcome };
+            self.searches.get_or_create_owned(&labels)
+        };
+        Search {
+            found: search("found"),
+            nobody: search("nobody"),
+            failed: search("failed"),
+            dropped: search("dropped"),
         }
     }
 
@@ -298,6 +321,37 @@ impl List {
     /// No list could be had.
     pub fn failed(&self) {
         self.failed.inc();
+    }
+}
+
+/// What the searches in one source count.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    found: Counter,
+    nobody: Counter,
+    failed: Counter,
+    dropped: Counter,
+}
+
+impl Search {
+    /// Somebody has the number.
+    pub fn found(&self) {
+        self.found.inc();
+    }
+
+    /// Nobody has it.
+    pub fn nobody(&self) {
+        self.nobody.inc();
+    }
+
+    /// There was no answer.
+    pub fn failed(&self) {
+        self.failed.inc();
+    }
+
+    /// It was not begun.
+    pub fn dropped(&self) {
+        self.dropped.inc();
     }
 }
 

@@ -115,9 +115,10 @@ impl Handle {
 }
 
 /// Loads the lists from `state_dir`, puts their directory in place, and starts the schedules on `tasks`, until
-/// `shutdown`. Fails when a source can't be prepared, or another process writes below `state_dir`.
+/// `shutdown`. `asked` are the `sources`, prepared. Fails when another process writes below `state_dir`.
 pub async fn start(
     sources: &[Settings],
+    asked: &[Arc<Source>],
     state_dir: &Path,
     resolver: &Arc<Resolver>,
     metrics: &Metrics,
@@ -133,8 +134,6 @@ pub async fn start(
         tokio::task::spawn_blocking(move || Publisher::load(sources, places, &store, resolver)).await?
     };
     let (changed, receive) = mpsc::channel(QUEUE);
-    let asked: Vec<Arc<Source>> =
-        sources.iter().map(|settings| Source::new(&settings.kind).map(Arc::new)).collect::<Result<_, _>>()?;
     let mut lists = Vec::new();
     for (place, (at, kept)) in places.iter().zip(&publisher.lists).enumerate() {
         let (Some(settings), Some(source)) = (sources.get(at.source), asked.get(at.source)) else { continue };

@@ -12,6 +12,7 @@ use crate::directory::{Choice, Directory, Found};
 use crate::metrics;
 use crate::name::{Name, Parts, Style};
 use crate::number::{self, Country, Fit, Reading, Rule};
+use crate::search::Searches;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
 pub const MAX_CALLER_BYTES: usize = 64;
@@ -34,6 +35,8 @@ pub struct Resolver {
     style: Style,
     current: ArcSwap<Epoch>,
     metrics: metrics::Directory,
+    /// Who is searched for where the directory knows nobody.
+    searches: Searches,
     /// Whether there has been a directory at all.
     filled: watch::Sender<bool>,
 }
@@ -63,7 +66,13 @@ impl Resolver {
     #[must_use]
     pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
         let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
-        Self { style, current, metrics, filled: watch::Sender::new(false) }
+        Self { style, current, metrics, searches: Searches::default(), filled: watch::Sender::new(false) }
+    }
+
+    /// The same, with searches for the callers whom the directory does not know.
+    #[must_use]
+    pub fn searching(self, searches: Searches) -> Self {
+        Self { searches, ..self }
     }
 
     /// Puts a new directory in place of the old one. Calls in hand finish with the one they began with.
@@ -93,7 +102,8 @@ impl Resolver {
     }
 
     /// Who is calling? `caller` is the number as the PBX has it; `country` is the trunk's, where it is not
-    /// the PBX's. Takes no I/O, and no lock but that of the kept answers.
+    /// the PBX's. Takes no I/O, and no lock but those of the kept answers and the
+    /// kept searches.
     #[must_use]
     pub fn resolve(&self, pbx: &Pbx, country: Option<Country>, caller: &str) -> Arc<Resolution> {
         let country = country.unwrap_or(pbx.numbers.country);
@@ -108,7 +118,11 @@ impl Resolver {
             return Arc::clone(kept);
         }
         self.metrics.miss();
-        let resolution = Arc::new(self.resolve_in(&epoch.directory, pbx, country, caller));
+        let (resolution, lasts) = self.resolve_in(&epoch.directory, pbx, country, caller);
+        let resolution = Arc::new(resolution);
+        if !lasts {
+            return resolution;
+        }
         let mut answers = epoch.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let replaced = answers.push(key.into(), Arc::clone(&resolution));
         // The same key comes back where another call has kept its answer meanwhile.
@@ -118,19 +132,32 @@ impl Resolver {
         resolution
     }
 
-    fn resolve_in(&self, directory: &Directory, pbx: &Pbx, country: Country, caller: &str) -> Resolution {
+    /// Who it is, and whether that lasts as long as the directory: what a search finds, or has yet to find, does not.
+    fn resolve_in(
+        &self,
+        directory: &Directory,
+        pbx: &Pbx,
+        country: Country,
+        caller: &str,
+    ) -> (Resolution, bool) {
         let readings = number::readings(caller, country, &pbx.numbers.strip_prefixes);
         // A reading that can't be a number is none: `00…` in a country that dials abroad otherwise has one.
         let readings: Vec<Reading> =
             readings.into_iter().filter(|reading| reading.fit > Fit::Impossible).collect();
         if readings.is_empty() {
-            return Resolution::skipped(caller, country, Reason::NoNumber);
+            return (Resolution::skipped(caller, country, Reason::NoNumber), true);
         }
         let mut resolution = Resolution::new(caller, country, Status::NotFound);
-        let found = readings
+        let listed = readings
             .iter()
             .zip(0..)
             .find_map(|(reading, place)| Some((directory.find(reading.number)?, place)));
+        let lasts = listed.is_some() || self.searches.is_empty();
+        let searched = if lasts { None } else { self.searches.ask(&readings) };
+        let found = listed.or_else(|| {
+            let (directory, place) = searched.as_ref()?;
+            Some((directory.find(readings.get(*place)?.number)?, *place))
+        });
         resolution.readings = outcomes(&readings, found.as_ref().map(|(_, place)| *place));
         if let Some((found, place)) = found {
             // Where a number is one with and without a leading zero, the CRM's may be the other: it has lost its zeros.
@@ -139,7 +166,7 @@ impl Resolver {
             resolution.number = resolution.readings.get(place).map(|reading| reading.number.clone());
             self.fill(&mut resolution, &found);
         }
-        resolution
+        (resolution, lasts)
     }
 
     /// Writes who was found into the resolution.

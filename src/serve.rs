@@ -15,7 +15,7 @@ use crate::asterisk::link::Link;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::resolver::Resolver;
-use crate::{control, number, refresh, tls, web};
+use crate::{control, number, refresh, search, source, tls, web};
 
 /// How long calls in hand may take after `shutdown`.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -34,11 +34,14 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     drop(tokio::task::spawn_blocking(number::load_all));
 
     let metrics = Arc::new(Metrics::new());
-    let resolver = Arc::new(Resolver::counted(config.style, metrics.directory()));
+    let tasks = TaskTracker::new();
+    let asked = source::prepare(&config.sources)?;
+    let searches = search::start(&config.sources, &asked, &metrics, &tasks, &shutdown);
+    let resolver = Resolver::counted(config.style, metrics.directory()).searching(searches);
+    let resolver = Arc::new(resolver);
     let link = |pbx: &ari::Settings| Arc::new(Link::new(&pbx.name, metrics.pbx(&pbx.name)));
     let links: Vec<_> = config.asterisks.iter().map(link).collect();
 
-    let tasks = TaskTracker::new();
     // First what can fail: a port that is in use.
     if let Some(settings) = &config.web {
         let (resolver, metrics) = (Arc::clone(&resolver), Arc::clone(&metrics));
@@ -48,7 +51,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     }
     // What is on disk is in place when this returns: before the first question to a CRM, and before Asterisk may ask.
     let (sources, state_dir) = (&config.sources, &config.state_dir);
-    let handle = refresh::start(sources, state_dir, &resolver, &metrics, &tasks, &shutdown).await?;
+    let handle = refresh::start(sources, &asked, state_dir, &resolver, &metrics, &tasks, &shutdown).await?;
     control::start(&handle, state_dir, &tasks, &shutdown);
     // Before there is a directory, "not found" would be untrue: Asterisk finds nobody to ask, and its calls go on.
     let mut connections = JoinSet::new();

@@ -7,9 +7,11 @@ mod unusable_records;
 
 pub use unusable_records::UnusableRecords;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::directory::list::Collector;
+use crate::entry::Entry;
 use fingerprint::Fingerprint;
 
 /// How many sources there may be: a directory names them in 16 bits.
@@ -57,6 +59,15 @@ impl Settings {
                 settings.selections.iter().map(|&id| ListId { selection: Some(id) }).collect()
             }
             Kind::SuperOffice(_) | Kind::Csv(_) => vec![ListId::default()],
+        }
+    }
+
+    /// Whether callers whom no list knows are searched for in this source.
+    #[must_use]
+    pub fn searches_on_miss(&self) -> bool {
+        match &self.kind {
+            Kind::SuperOffice(settings) => settings.search_on_miss,
+            Kind::Csv(_) => false,
         }
     }
 
@@ -113,6 +124,11 @@ pub enum Source {
     Csv(csv::File),
 }
 
+/// Prepares all sources, in their order. One that has several uses has one login for all of them.
+pub fn prepare(sources: &[Settings]) -> anyhow::Result<Vec<Arc<Source>>> {
+    sources.iter().map(|settings| Source::new(&settings.kind).map(Arc::new)).collect()
+}
+
 impl Source {
     /// Prepares a source; nothing is asked yet. Fails when a file that the client needs can't be read.
     pub fn new(kind: &Kind) -> anyhow::Result<Self> {
@@ -129,6 +145,15 @@ impl Source {
         match self {
             Self::SuperOffice(client) => Ok(client.fetch(list, hash).await?),
             Self::Csv(file) => Ok(file.fetch(hash).await?),
+        }
+    }
+
+    /// Everybody whom a search for these digits shows; some may have other numbers. A CSV file is known whole, so
+    /// it shows nobody else.
+    pub async fn search(&self, digits: &str) -> anyhow::Result<Vec<Entry>> {
+        match self {
+            Self::SuperOffice(client) => Ok(client.search(digits).await?),
+            Self::Csv(_) => Ok(Vec::new()),
         }
     }
 

@@ -27,6 +27,7 @@ mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;
 mod service_says_how_it_is;
 mod stranger_rings_unchanged;
+mod strangers_are_searched;
 mod tenant_is_followed;
 mod web_answers_lookups;
 mod withheld_number_is_not_looked_up;

@@ -116,6 +116,7 @@ pub(super) struct Source {
     pub(super) first_byte: Option<Parsed<Period>>,
     pub(super) timeout: Option<Parsed<Period>>,
     pub(super) max_answer: Option<Parsed<Size>>,
+    pub(super) search_on_miss: Option<bool>,
     // csv
     pub(super) path: Option<PathBuf>,
     pub(super) delimiter: Option<Parsed<Delimiter>>,

@@ -65,6 +65,7 @@ impl Reader<'_> {
             timeout,
             max_answer: table.max_answer.map_or(512 << 20, |size| size.0.0),
             country,
+            search_on_miss: table.search_on_miss.unwrap_or(false),
         })
     }
 }

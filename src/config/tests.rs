@@ -54,6 +54,7 @@ fn every_key_has_its_effect() {
         proxy = "http://proxy:3128"
         timeout = "30s"
         max_answer = "64MB"
+        search_on_miss = true
         {PBX}password_env = "ARI_PASSWORD"
         app = "nameplate-1"
         numbers = {{ country = "SE" }}
@@ -71,6 +72,7 @@ fn every_key_has_its_effect() {
     assert_eq!(crm.window_past, Duration::from_hours(30 * 24));
     assert_eq!(crm.window_future, Duration::from_hours(60 * 24));
     assert_eq!(crm.language, "nb-NO");
+    assert!(crm.search_on_miss);
     assert_eq!(crm.ca_file.as_deref(), Some(Path::new("/etc/nameplate/ca.pem")));
     assert_eq!(crm.proxy.as_ref().unwrap().as_str(), "http://proxy:3128/");
     assert_eq!(
@@ -201,6 +203,11 @@ fn sources_of_one_superoffice_form_one_group() {
     let config = parse(&format!("{HEAD}{CRM}{auth}{CSV}{second}{auth}{other}{auth}")).unwrap();
     let groups: Vec<_> = config.sources.iter().map(|source| source.group).collect();
     assert_eq!(groups, [0, 1, 0, 2]);
+    assert!(!config.sources.iter().any(source::Settings::searches_on_miss));
+    let searching = format!("{auth}search_on_miss = true\n");
+    assert!(parse(&format!("{HEAD}{CRM}{searching}{second}{auth}{other}{searching}")).is_ok());
+    let error = parse(&format!("{HEAD}{CRM}{searching}{second}{searching}")).unwrap_err();
+    assert!(error.contains("`search_on_miss` is on for another source"), "{error}");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! - [`error`] says what went wrong, in words that an administrator can act on
 //! - `body` hands the answer to the thread that parses it
 //! - `answer` reads the collection as a stream, record by record; `record` makes an entry of each
+//! - `search` asks for one number
 
 mod answer;
 mod body;
@@ -19,6 +20,7 @@ pub mod key;
 mod manners;
 mod oauth;
 mod record;
+mod search;
 mod signer;
 pub mod site;
 mod system_user;
@@ -75,6 +77,8 @@ pub struct Settings {
     pub max_answer: u64,
     /// The country in which numbers without a country code are read.
     pub country: Country,
+    /// Whether callers whom no list knows are searched for.
+    pub search_on_miss: bool,
 }
 
 /// A client of one SuperOffice.
@@ -132,25 +136,12 @@ impl Client {
     /// A refused credential is renewed and tried again once, and only where the renewal brought another
     /// one; a tenant that has moved is looked for once.
     pub async fn fetch(&self, list: ListId, hash: &str) -> Result<Fetched, FetchError> {
-        let mut moved = false;
-        let mut refused: Option<(Signed, FetchError)> = None;
+        let mut tries = Tries::default();
         loop {
-            let api = self.finder.api(&self.http).await?;
-            let signed = self.signer.sign(&self.http).await?;
-            if let Some((before, refusal)) = refused.take_if(|(before, _)| before.headers == signed.headers) {
-                drop(before);
-                return Err(refusal);
-            }
-            match self.ask(&api, &signed, list, hash).await {
-                Err(error) if error.is_refusal() && refused.is_none() && !signed.fresh => {
-                    self.signer.forget(&signed).await;
-                    refused = Some((signed, error));
-                }
-                Err(error) if self.finder.may_have_moved(&error) && !moved => {
-                    moved = true;
-                    self.finder.forget(&api).await;
-                }
-                done => return done,
+            let (api, signed) = tries.prepare(self).await?;
+            let result = self.ask(&api, &signed, list, hash).await;
+            if let Some(result) = tries.judge(self, &api, signed, result).await {
+                return result;
             }
         }
     }
@@ -216,6 +207,49 @@ impl Client {
     }
 }
 
+/// The tries of one call: how often the credential is renewed and the tenant looked for.
+#[derive(Default)]
+struct Tries {
+    moved: bool,
+    /// The signature that was refused, and how.
+    refused: Option<(Signed, FetchError)>,
+}
+
+impl Tries {
+    /// Where the next try goes, and its signature. Fails with the last refusal where there is no other signature.
+    async fn prepare(&mut self, client: &Client) -> Result<(Url, Signed), FetchError> {
+        let api = client.finder.api(&client.http).await?;
+        let signed = client.signer.sign(&client.http).await?;
+        match self.refused.take_if(|(before, _)| before.headers == signed.headers) {
+            Some((_, refusal)) => Err(refusal),
+            None => Ok((api, signed)),
+        }
+    }
+
+    /// The result of a try; none when another try may bring a better one.
+    async fn judge<T>(
+        &mut self,
+        client: &Client,
+        api: &Url,
+        signed: Signed,
+        result: Result<T, FetchError>,
+    ) -> Option<Result<T, FetchError>> {
+        match result {
+            Err(error) if error.is_refusal() && self.refused.is_none() && !signed.fresh => {
+                client.signer.forget(&signed).await;
+                self.refused = Some((signed, error));
+                None
+            }
+            Err(error) if client.finder.may_have_moved(&error) && !self.moved => {
+                self.moved = true;
+                client.finder.forget(api).await;
+                None
+            }
+            done => Some(done),
+        }
+    }
+}
+
 /// `null`, an empty 200 and a 204 all say "no set in this answer". That means "unchanged" only to somebody
 /// who sent the hash of a set: agent calls "do not return HTTP errors: a failed call will return NULL".
 fn no_set(hash: &str) -> Result<Fetched, FetchError> {
@@ -266,6 +300,7 @@ mod tests {
             timeout: Duration::from_mins(1),
             max_answer: 1 << 20,
             country: "NO".parse().unwrap(),
+            search_on_miss: false,
         };
         let client = Client::new(settings).unwrap();
         let now = "2026-07-31T12:34:56.789Z".parse().unwrap();

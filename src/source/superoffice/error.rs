@@ -94,6 +94,9 @@ pub enum FetchError {
         /// The beginning of the answer, masked.
         head: String,
     },
+    /// Something else than a list of hits.
+    #[error("the answer to a search is no list of persons and companies: {0}")]
+    NoHits(String),
     /// The answer broke off.
     #[error("the answer broke off: {0}")]
     Broken(String),

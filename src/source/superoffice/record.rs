@@ -87,7 +87,7 @@ impl Record {
 
 /// A JSON value that should be a number or a text, whichever of the two it is.
 #[derive(Clone, Debug, Default, PartialEq)]
-enum Scalar {
+pub(super) enum Scalar {
     /// Absent, `null`, or nothing that could be either.
     #[default]
     Missing,
@@ -97,7 +97,7 @@ enum Scalar {
 }
 
 impl Scalar {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Missing => String::new(),
             Self::Integer(integer) => integer.to_string(),
@@ -119,7 +119,7 @@ impl Scalar {
     }
 
     /// An id of the CRM, which are int32; 0 for none.
-    fn id(&self) -> u32 {
+    pub(super) fn id(&self) -> u32 {
         self.integer().and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
 

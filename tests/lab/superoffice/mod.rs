@@ -9,6 +9,7 @@
 //! - [`http`]: requests read, answers written;
 //! - [`fault`]: how to fail;
 //! - [`pocket`]: the Pocket agent, which is what an honest server does;
+//! - [`phonesearch`]: the search for a number;
 //! - [`credential`]: who is let in;
 //! - [`login`]: the login host of the cloud;
 //! - this file: the server, and what a test can tell it at run time.
@@ -19,6 +20,7 @@ pub mod credential;
 pub mod fault;
 pub mod http;
 pub mod login;
+pub mod phonesearch;
 pub mod pocket;
 pub mod record;
 
@@ -38,6 +40,7 @@ use tokio::task::{JoinHandle, JoinSet};
 pub use credential::Credential;
 pub use fault::Fault;
 pub use http::{Answer, Request};
+pub use phonesearch::Hit;
 pub use record::{Collection, Record};
 
 /// The path under which an installation on a company's own server has its API.
@@ -78,6 +81,7 @@ struct Setting {
     app_token: Option<String>,
     collection: Collection,
     selections: BTreeMap<u64, Collection>,
+    search: phonesearch::Search,
     login: login::Login,
     /// Whether answers are compressed for who takes that.
     gzip: bool,
@@ -101,6 +105,7 @@ impl StandIn {
             app_token: None,
             collection: Collection::new(records),
             selections: BTreeMap::new(),
+            search: phonesearch::Search::default(),
             login: login::Login::default(),
             gzip: false,
             unchanged: Unchanged::default(),
@@ -141,6 +146,18 @@ impl StandIn {
     /// The persons and companies of a selection.
     pub fn set_selection(&self, id: u64, records: Vec<Record>) {
         self.shared.setting().selections.insert(id, Collection::new(records));
+    }
+
+    /// Changes who is found by a search, and how it is answered.
+    pub fn search<T>(&self, look: impl FnOnce(&mut phonesearch::Search) -> T) -> T {
+        look(&mut self.shared.setting().search)
+    }
+
+    /// What has been searched for so far.
+    pub fn searched(&self) -> Vec<String> {
+        let is_search = |request: &Request| request.path.ends_with(phonesearch::PHONE_SEARCH);
+        let requests = self.requests().into_iter().filter(is_search);
+        requests.map(|request| request.query.unwrap_or_default()).collect()
     }
 
     /// Answers are compressed from now on, for who says that it takes that.
@@ -288,7 +305,9 @@ async fn converse(shared: Arc<Shared>, stream: TcpStream) {
         let noted = shared.note(request.clone());
         let (delay, fault) = {
             let mut setting = shared.setting();
-            (setting.delay, setting.next_fault())
+            let is_search = request.path.ends_with(phonesearch::PHONE_SEARCH);
+            let delay = if is_search { setting.delay.max(setting.search.delay) } else { setting.delay };
+            (delay, setting.next_fault())
         };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -328,12 +347,14 @@ impl Shared {
             let status = if is_tenant { 421 } else { 404 };
             return Answer::error(status, "SoNotFoundException", "No such resource");
         };
-        if ![pocket::GET_MY_CALLER_IDS, pocket::GET_CALLER_IDS_FROM_SELECTION].contains(&path) {
-            return Answer::error(404, "SoNotFoundException", "No such resource");
-        }
-        if request.method != "POST" {
+        let method = match path {
+            pocket::GET_MY_CALLER_IDS | pocket::GET_CALLER_IDS_FROM_SELECTION => "POST",
+            phonesearch::PHONE_SEARCH => "GET",
+            _ => return Answer::error(404, "SoNotFoundException", "No such resource"),
+        };
+        if request.method != method {
             let answer = Answer::error(405, "SoNotSupportedException", "Method not allowed");
-            return answer.with("Allow", "POST");
+            return answer.with("Allow", method);
         }
         let has_token =
             setting.app_token.is_none() || request.header("SO-AppToken") == setting.app_token.as_deref();
@@ -341,10 +362,12 @@ impl Shared {
             let answer = Answer::error(401, "SoAccessDeniedException", "Authentication failed");
             return answer.with("WWW-Authenticate", setting.credential.challenge());
         }
-        let answer = if path == pocket::GET_MY_CALLER_IDS {
-            pocket::get_my_caller_ids(request, &setting.collection, setting.unchanged)
-        } else {
-            pocket::get_caller_ids_from_selection(request, &setting.selections, setting.unchanged)
+        let answer = match path {
+            pocket::GET_MY_CALLER_IDS => {
+                pocket::get_my_caller_ids(request, &setting.collection, setting.unchanged)
+            }
+            phonesearch::PHONE_SEARCH => phonesearch::phone_search(request, &setting.search),
+            _ => pocket::get_caller_ids_from_selection(request, &setting.selections, setting.unchanged),
         };
         let takes_gzip = request.header("Accept-Encoding").is_some_and(|takes| takes.contains("gzip"));
         if setting.gzip && takes_gzip { answer.gzip() } else { answer }

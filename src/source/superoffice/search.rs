@@ -1,0 +1,158 @@
+//! The search for a telephone number: `GET {api}/v1/MDOList/phonesearch?query=22544545`.
+//!
+//! It shows persons and companies who have the digits in one of their numbers, also somewhere in the middle of
+//! it: whose number it really is has to be judged by who asks.
+
+use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE};
+use reqwest::{Response, StatusCode, Url};
+use serde::Deserialize;
+
+use super::error::{self, FetchError};
+use super::record::Scalar;
+use super::signer::Signed;
+use super::{Client, Tries, refusal};
+use crate::entry::Entry;
+use crate::number::{self, Country};
+
+/// The largest answer that is read, in bytes: thousands of hits.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// An item of the answer. Every field is optional and may have any type, as in a list's record.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Item {
+    id: Scalar,
+    #[serde(rename = "Type")]
+    kind: Scalar,
+    icon_hint: Scalar,
+    full_name: Scalar,
+    name: Scalar,
+    extra_info: Scalar,
+    tool_tip: Scalar,
+}
+
+impl Item {
+    /// The entry for this item; none where it is neither a person nor a company, or lacks a name or a number.
+    fn entry(&self, country: Country) -> Option<Entry> {
+        let kinds = [self.kind.text(), self.icon_hint.text()];
+        let is = |kind: &str| kinds.iter().any(|found| found.eq_ignore_ascii_case(kind));
+        let names = [self.full_name.text(), self.name.text()];
+        let name = names.into_iter().find(|name| !name.is_empty())?;
+        let numbers = [self.extra_info.text(), self.tool_tip.text()];
+        let number = numbers.iter().find_map(|text| number::written(text, country).ok())?;
+        let nobody = Entry {
+            number,
+            person_id: 0,
+            person: String::new(),
+            mrmrs: String::new(),
+            company_id: 0,
+            company: String::new(),
+        };
+        if is("Person") {
+            Some(Entry { person_id: self.id.id(), person: name, ..nobody })
+        } else if is("Contact") {
+            Some(Entry { company_id: self.id.id(), company: name, ..nobody })
+        } else {
+            None
+        }
+    }
+}
+
+impl Client {
+    /// Everybody whom a search for these digits shows. A refused credential and a tenant that has moved are
+    /// dealt with as for a list ([`Client::fetch`]).
+    pub async fn search(&self, digits: &str) -> Result<Vec<Entry>, FetchError> {
+        let mut tries = Tries::default();
+        loop {
+            let (api, signed) = tries.prepare(self).await?;
+            let result = self.search_once(&api, &signed, digits).await;
+            if let Some(result) = tries.judge(self, &api, signed, result).await {
+                return result;
+            }
+        }
+    }
+
+    async fn search_once(&self, api: &Url, signed: &Signed, digits: &str) -> Result<Vec<Entry>, FetchError> {
+        let api = api.as_str().trim_end_matches('/');
+        let mut request = self
+            .http
+            .client
+            .get(format!("{api}/v1/MDOList/phonesearch"))
+            .query(&[("query", digits)])
+            .header(ACCEPT, "application/json")
+            .header(ACCEPT_LANGUAGE, &self.settings.language)
+            .headers(signed.headers.clone());
+        for (name, value) in &self.settings.so_headers {
+            request = request.header(*name, value);
+        }
+        let (response, _) = self.http.send(request).await?;
+        match response.status() {
+            StatusCode::OK => entries(&body(response).await?, self.settings.country),
+            _ => Err(refusal(response).await),
+        }
+    }
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(FetchError::unreachable)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(FetchError::NoHits("more than a megabyte".into()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The usable items of an answer. One strange item does not cost the others.
+fn entries(body: &[u8], country: Country) -> Result<Vec<Entry>, FetchError> {
+    let items: Vec<serde_json::Value> =
+        serde_json::from_slice(body).map_err(|_| FetchError::NoHits(error::head(body)))?;
+    let items = items.into_iter().filter_map(|item| Item::deserialize(item).ok());
+    Ok(items.filter_map(|item| item.entry(country)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Vec<Entry>, String> {
+        entries(body.as_bytes(), "NO".parse().unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn persons_and_companies_with_a_number_and_a_name() {
+        let found = read(
+            r#"[
+            {"Id": 7, "Type": "Person", "FullName": "Per Strand", "Name": "Strand", "ExtraInfo": "22 54 45 45"},
+            {"Id": "8", "IconHint": "contact", "Name": "Fjord AS", "ExtraInfo": null, "ToolTip": "+47 22544545"},
+            {"Id": 9, "Type": "Sale", "Name": "Nets", "ExtraInfo": "22544545"},
+            {"Id": 10, "Type": "Person", "Name": "", "ExtraInfo": "22544545"},
+            {"Id": 11, "Type": "Person", "Name": "Eva Berg", "ExtraInfo": "ask me"},
+            {"Id": [12], "Type": {}, "Name": true}, null, 3, "Person", []
+            ]"#,
+        );
+        let nobody = Entry {
+            number: number::Number::new(47, 22_544_545).unwrap(),
+            person_id: 0,
+            person: String::new(),
+            mrmrs: String::new(),
+            company_id: 0,
+            company: String::new(),
+        };
+        let wanted = [
+            Entry { person_id: 7, person: "Per Strand".into(), ..nobody.clone() },
+            Entry { company_id: 8, company: "Fjord AS".into(), ..nobody },
+        ];
+        assert_eq!(found.unwrap(), wanted);
+        assert_eq!(read("[]").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_no_list_is_an_error_and_no_absence() {
+        for body in ["", "null", "{}", "<html>Log in", r#"{"Message":"An error has occurred."}"#, "[{}"] {
+            let error = read(body).unwrap_err();
+            assert!(error.starts_with("the answer to a search is no list"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The search for a telephone number: `GET {api}/v1/MDOList/phonesearch?query=…`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::http::{Answer, Request};
+
+/// Below the API's address.
+pub const PHONE_SEARCH: &str = "/v1/MDOList/phonesearch";
+
+/// Somebody whom no list has.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// A person's or a company's.
+    pub id: i32,
+    /// "Person" or "Contact"
+    pub kind: &'static str,
+    /// The full name.
+    pub name: String,
+    /// As it was typed.
+    pub number: String,
+}
+
+impl Hit {
+    /// A person.
+    pub fn person(id: i32, name: &str, number: &str) -> Self {
+        Self { id, kind: "Person", name: name.to_owned(), number: number.to_owned() }
+    }
+
+    /// A company.
+    pub fn company(id: i32, name: &str, number: &str) -> Self {
+        Self { kind: "Contact", ..Self::person(id, name, number) }
+    }
+
+    fn has(&self, digits: &str) -> bool {
+        let stripped: String = self.number.chars().filter(char::is_ascii_digit).collect();
+        stripped.contains(digits)
+    }
+}
+
+/// Who is found by a search, and how searches alone fail.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Everybody who can be found.
+    pub hits: Vec<Hit>,
+    /// Each answer to a search is held back for so long.
+    pub delay: Duration,
+    /// The status of each answer; 0 for the honest one.
+    pub status: u16,
+}
+
+/// Everybody who has the digits anywhere in the number.
+pub fn phone_search(request: &Request, search: &Search) -> Answer {
+    if search.status != 0 {
+        return Answer::error(search.status, "SoServerException", "The lab fails on purpose");
+    }
+    let parameters = request.query.as_deref().unwrap_or_default().split('&');
+    let digits = parameters.filter_map(|parameter| parameter.strip_prefix("query=")).next();
+    let Some(digits) = digits.filter(|digits| !digits.is_empty()) else {
+        return Answer::error(400, "SoArgumentException", "query is missing");
+    };
+    let items: Vec<_> = search
+        .hits
+        .iter()
+        .filter(|hit| hit.has(digits))
+        .map(|hit| {
+            json!({
+                "Id": hit.id, "Name": hit.name, "FullName": hit.name, "Type": hit.kind, "IconHint": hit.kind,
+                "ToolTip": hit.number, "ExtraInfo": hit.number, "Rank": 0, "ChildItems": null,
+            })
+        })
+        .collect();
+    Answer::json(200, json!(items).to_string().into_bytes())
+}
