@@ -49,6 +49,16 @@ fn lookup_says_the_name_first_and_how_it_was_found() {
 }
 
 #[test]
+fn the_log_is_json_when_asked() {
+    let folder = vip();
+    folder.configure(&format!("[log]\nformat = \"json\"\n{CSV_ONLY}"));
+    let said = err(&folder.run(&["lookup", "22334455"]));
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    assert_eq!((&lines[0]["level"], &lines[0]["list"]), (&json!("WARN"), &json!("vip")));
+}
+
+#[test]
 fn lookup_speaks_json_also_for_a_miss() {
     let folder = vip();
     let found: Value = serde_json::from_slice(&folder.run(&["lookup", "--json", "22334455"]).stdout).unwrap();
