@@ -12,7 +12,10 @@
 //! - `parse`: one way to divide digits into calling code and national number
 //! - `stored`: numbers as the CRM and CSV files hold them
 //! - `phone_number`: the forms in which the CRM's integer arrives
+//! - `open`: stems of numbers that a company may make longer
 //! - `unusable`: why a record has no number
+//! - `skip`: whom nobody needs to look up
+//! - `sent`: what a trunk sends around a number, or instead of it
 //! - `dialled`: a text down to its digits and plus sign
 //! - `numbering`, `plan`: the numbering plans of all calling codes and of each country
 //! - `pattern`: the plans' patterns, compiled
@@ -26,11 +29,14 @@ mod caller;
 mod country;
 mod dialled;
 mod numbering;
+mod open;
 mod parse;
 mod pattern;
 mod phone_number;
 mod plan;
 mod reading;
+mod sent;
+mod skip;
 mod stored;
 mod unusable;
 
@@ -38,8 +44,10 @@ use std::fmt;
 
 pub use caller::readings;
 pub use country::{Country, Settings, UnknownCountry, load, load_all};
+pub use open::stem;
 pub use phone_number::Stored;
 pub use reading::{E164, Fit, Reading, Readings, Rule};
+pub use skip::{BadExtensions, Extensions, SHORT_CODES, Skip};
 pub use stored::{stored, written};
 pub use unusable::Unusable;
 

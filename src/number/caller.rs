@@ -4,8 +4,8 @@
 //! given that make a number of possible length, and the directory decides.
 
 use super::{
-    Country, Fit, Readings, Rule,
-    dialled::Dialled,
+    Country, Fit, Reading, Readings, Rule,
+    dialled::{Dialled, Digits},
     parse::{Parsed, international, libphonenumbers, national},
 };
 
@@ -16,34 +16,90 @@ use super::{
 /// one of `strip_prefixes`, the PBX has put it there, so what follows it is read first, and the
 /// digits as they are come last.
 ///
-/// There is none if the text is longer than 64 bytes, has anything but digits, separators and a
+/// Addresses (`tel:…`, `sip:…@…`) are read down to their number, and parameters such as `;ext=12` are left
+/// out. There is none if the text is longer than 64 bytes, has anything but digits, separators and a
 /// plus sign in front, or cannot be a number: "anonymous", an extension. The first use of a country
 /// compiles its plan (about a millisecond, see [`load`](super::load)); after it no lock is taken
 /// and nothing is allocated.
 #[must_use]
 pub fn readings(caller: &str, country: Country, strip_prefixes: &[String]) -> Readings {
+    Dialled::sent(caller).map(|dialled| read_at(&dialled, country, strip_prefixes, None)).unwrap_or_default()
+}
+
+/// The same of a text that has been read; with `area_code`, which is put in front of numbers that lack it.
+pub(super) fn read_at(
+    dialled: &Dialled,
+    country: Country,
+    strip_prefixes: &[String],
+    area_code: Option<&str>,
+) -> Readings {
     let mut found = Readings::default();
-    let Some(dialled) = Dialled::read(caller) else {
-        return found;
-    };
     let behind = strip_prefixes
         .iter()
         .filter_map(|prefix| dialled.behind(prefix).map(|rest| (prefix.len(), rest)))
-        .max_by_key(|&(length, _)| length);
-    if let Some((_, rest)) = behind {
-        read(&rest, country, true, &mut found);
+        .max_by_key(|&(length, _)| length)
+        .map(|(_, rest)| rest);
+    if let Some(rest) = &behind {
+        read(rest, country, true, &mut found);
         // One place is kept for the digits as they are.
         found.truncate(Readings::MAX - 1);
     }
-    read(&dialled, country, false, &mut found);
+    read(dialled, country, false, &mut found);
+    if let Some(area_code) = area_code {
+        // Likewise for the number with its area code.
+        found.truncate(Readings::MAX - 1);
+        for (dialled, outside_line) in behind.iter().map(|rest| (rest, true)).chain([(dialled, false)]) {
+            if let Some(reading) = with_area_code(dialled, country, area_code, outside_line) {
+                let last = found.len();
+                found.add(reading, last);
+            }
+        }
+    }
     found
 }
 
+/// The number with its area code, if it may lack one: if it has no prefix of another town or country in front, and
+/// is none of the country's as it is. In a country with trunk prefixes it may be one all the same: in Germany most
+/// digits are also those of some town. Only one of a type in use: of others there is no sign that it is meant.
+fn with_area_code(
+    dialled: &Dialled,
+    country: Country,
+    area_code: &str,
+    outside_line: bool,
+) -> Option<Reading> {
+    let digits = dialled.without_plus().filter(|digits| !digits.starts_with(b"00"))?;
+    let region = country.region();
+    let (rule, whole) = national(region, digits)?;
+    let is_whole = whole.reading(rule, outside_line).is_some_and(|reading| reading.fit == Fit::Valid);
+    if rule == Rule::NationalTrunk || is_whole && !region.has_national_prefix() {
+        return None;
+    }
+    let (_, parsed) = national(region, &Digits::joined([area_code.as_bytes(), digits])?)?;
+    parsed.reading(Rule::AreaCode, outside_line).filter(|reading| reading.fit == Fit::Valid)
+}
+
+/// Reads the digits, and where they have a zero in brackets also those without it: it belongs to the number in
+/// Italy (`+39 (0)2 …`), and to nothing in a country without trunk prefix (`+47 (0) 22 …`).
 fn read(dialled: &Dialled, country: Country, outside_line: bool, found: &mut Readings) {
+    let settled = found.len();
+    read_as_written(dialled, country, outside_line, settled, found);
+    if let Some(without) = dialled.without_bracketed_zero() {
+        read_as_written(&without, country, outside_line, settled, found);
+    }
+}
+
+fn read_as_written(
+    dialled: &Dialled,
+    country: Country,
+    outside_line: bool,
+    mut settled: usize,
+    found: &mut Readings,
+) {
     let reading = |(rule, parsed): (Rule, Parsed)| parsed.reading(rule, outside_line);
     let possible = |parsed| reading(parsed).filter(|r| r.fit >= Fit::Possible);
-    let mut settled = found.len();
     if let Some(digits) = dialled.after_plus() {
+        // Gateways that put a plus in front of everything leave the zeros behind it: +0047…
+        let digits = digits.strip_prefix(b"00").unwrap_or(digits);
         let plus = international(digits).map(|parsed| (Rule::International, parsed));
         if let Some(plus) = plus.and_then(possible) {
             found.add(plus, settled);
@@ -77,151 +133,4 @@ fn read(dialled: &Dialled, country: Country, outside_line: bool, found: &mut Rea
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::number::Number;
-
-    fn read(caller: &str, country: &str) -> Vec<String> {
-        read_behind(caller, country, &[])
-    }
-
-    fn read_behind(caller: &str, country: &str, prefixes: &[&str]) -> Vec<String> {
-        let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
-        readings(caller, country.parse().unwrap(), &prefixes)
-            .into_iter()
-            .map(|reading| format!("{} {}", reading.e164(), reading.rule))
-            .collect()
-    }
-
-    #[test]
-    fn every_way_to_write_a_number_gives_the_same_number() {
-        for (caller, rule) in [
-            ("+47 22 33 44 55", "international"),
-            ("0047 22334455", "international_prefix"),
-            ("22334455", "national"),
-            ("(22) 33-44.55", "national"),
-            ("4722334455", "without_plus"),
-        ] {
-            let first = read(caller, "NO").swap_remove(0);
-            assert_eq!(first, format!("+4722334455 {rule}"), "{caller}");
-        }
-        assert_eq!(read("0301234567", "DE")[0], "+49301234567 national_trunk");
-        assert_eq!(read("01147 22334455", "US")[0], "+4722334455 international_prefix");
-    }
-
-    #[test]
-    fn a_number_that_begins_with_its_countrys_calling_code_is_still_national() {
-        assert_eq!(read("47 22 33 44", "NO"), ["+4747223344 national"]);
-    }
-
-    #[test]
-    fn a_foreign_number_without_plus_is_read_where_it_is_none_of_the_country() {
-        assert_eq!(read("46812345678", "NO"), ["+46812345678 without_plus"]);
-    }
-
-    #[test]
-    fn a_valid_number_comes_before_a_possible_one() {
-        // In Germany eleven digits are always possible, but 1212 is no area code.
-        let found = readings("12125551234", "DE".parse().unwrap(), &[]);
-        let fits: Vec<Fit> = found.iter().map(|reading| reading.fit).collect();
-        assert_eq!(fits, [Fit::Valid, Fit::Possible]);
-        assert_eq!(found.first().unwrap().number.to_string(), "+12125551234");
-    }
-
-    #[test]
-    fn both_readings_are_given_where_both_are_valid() {
-        // Also 04722 33445 in Cuxhaven's district.
-        let found = read("4722334455", "DE");
-        assert_eq!(found[0], "+494722334455 national");
-        assert_eq!(found[1], "+4722334455 without_plus");
-    }
-
-    #[test]
-    fn two_zeros_are_read_as_international_also_where_something_else_is_dialled() {
-        let found = readings("0012015550123", "US".parse().unwrap(), &[]);
-        let fits: Vec<Fit> = found.iter().map(|reading| reading.fit).collect();
-        assert_eq!(fits, [Fit::Impossible, Fit::Valid]);
-        let found = read("0061412345825", "AU");
-        assert_eq!(found[1], "+61412345825 international_prefix");
-    }
-
-    #[test]
-    fn zeros_that_belong_to_a_number_are_shown_and_not_compared() {
-        let found = readings("02 1234 8326", "IT".parse().unwrap(), &[]);
-        let reading = found.first().unwrap();
-        assert_eq!(reading.e164().to_string(), "+390212348326");
-        assert_eq!(reading.number, Number::new(39, 212_348_326).unwrap());
-        assert_eq!(reading.leading_zeros, 1);
-        assert_eq!(read("02800", "NO"), ["+4702800 national"]);
-    }
-
-    #[test]
-    fn a_number_whose_zeros_make_a_difference_says_so() {
-        let italy: Country = "IT".parse().unwrap();
-        let matter = |caller| readings(caller, italy, &[]).first().unwrap().zeros_matter;
-        assert!(matter("+390331123456"));
-        assert!(matter("+39331123456"));
-        assert!(!matter("+2250123456789"));
-        assert!(!matter("+4722334455"));
-    }
-
-    #[test]
-    fn an_outside_line_is_taken_off_first() {
-        let found = read_behind("0 0301234567", "DE", &["0"]);
-        assert_eq!(found[0], "+49301234567 national_trunk");
-        let found = read_behind("030 1234567", "DE", &["0"]);
-        assert_eq!(found, ["+49301234567 national"]);
-        assert_eq!(read_behind("0+4722334455", "DE", &["0"]), ["+4722334455 international"]);
-        // A plus is never behind an outside line, and the longest prefix is the one.
-        assert_eq!(read_behind("+4722334455", "NO", &["4"]), ["+4722334455 international"]);
-        assert_eq!(read_behind("99022334455", "NO", &["9", "", "990"])[0], "+4722334455 national");
-    }
-
-    #[test]
-    fn the_digits_as_they_are_come_after_those_behind_the_outside_line() {
-        let found = readings("90154967", "DK".parse().unwrap(), &["9".into()]);
-        assert!(found.iter().is_sorted_by_key(|reading| !reading.outside_line));
-        assert!(found.iter().any(|reading| !reading.outside_line));
-    }
-
-    #[test]
-    fn what_is_nobodys_number_has_no_reading() {
-        let long = "1".repeat(65);
-        for caller in ["", " ", "anonymous", "101", "+", "++47", "+999123456", "000000000", &long] {
-            assert_eq!(read(caller, "NO"), [""; 0], "{caller}");
-        }
-    }
-
-    #[test]
-    fn readings_are_counted_and_shown() {
-        let none = Readings::default();
-        assert!(none.is_empty() && none.first().is_none());
-        let one = readings("22334455", "NO".parse().unwrap(), &[]);
-        assert_eq!((one.len(), one.is_empty()), (1, false));
-        assert!(format!("{one:?}").starts_with("[Reading"));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_text_panics_and_no_number_is_read_twice(
-            caller in "(\\+|00|0)?([0-9]{0,20}|\\PC{0,16})",
-            country in proptest::sample::select(vec!["NO", "AR", "BR", "IT", "JP", "US", "AG"]),
-        ) {
-            let country = country.parse().unwrap();
-            let found = readings(&caller, country, &["0".into(), "9".into()]);
-            let mut numbers: Vec<_> = found.iter().map(|reading| reading.number).collect();
-            numbers.sort_unstable();
-            numbers.dedup();
-            assert_eq!(numbers.len(), found.len());
-        }
-
-        #[test]
-        fn a_number_is_read_from_its_own_e164_form(national in 10_000_000_u64..99_999_999) {
-            let country = "NO".parse().unwrap();
-            for reading in readings(&format!("{national}"), country, &[]) {
-                let again = readings(&reading.e164().to_string(), country, &[]);
-                assert_eq!(again.first().map(|r| r.number), Some(reading.number));
-            }
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    Extensions, SHORT_CODES,
     numbering::{CallingCode, numbering},
     plan::Region,
 };
@@ -85,6 +86,26 @@ pub struct Settings {
     /// Outside-line digits that the PBX puts in front of callers' numbers, such as `0` or `9`;
     /// of several that fit, the longest is taken off.
     pub strip_prefixes: Vec<String>,
+    /// The PBX's area code, where callers of the same town come without it.
+    pub area_code: Option<String>,
+    /// Colleagues, who are not looked up.
+    pub internal: Vec<Extensions>,
+    /// Emergency and other short numbers, which are not looked up; [`SHORT_CODES`] unless others are set.
+    pub short_codes: Vec<String>,
+}
+
+impl Settings {
+    /// Those of a PBX in `country` that adds nothing to its callers' numbers and takes nothing off.
+    #[must_use]
+    pub fn new(country: Country) -> Self {
+        Self {
+            country,
+            strip_prefixes: Vec::new(),
+            area_code: None,
+            internal: Vec::new(),
+            short_codes: SHORT_CODES.map(str::to_owned).to_vec(),
+        }
+    }
 }
 
 /// Loads the metadata (tens of milliseconds, some megabytes, once) and the numbering plans of

@@ -1,5 +1,7 @@
 //! What somebody wrote or a trunk sent, down to its digits and an optional plus sign.
 
+use super::sent::Sent;
+
 /// Longest text that is looked at, in bytes. The longest E.164 number has 15 digits (ITU-T E.164
 /// §6.1); prefixes and separators fit many times over.
 pub(super) const MAX_BYTES: usize = 64;
@@ -72,6 +74,8 @@ pub(super) struct Dialled {
     digits: Digits,
     /// Number of digits before the plus sign; `None` without one.
     plus_at: Option<usize>,
+    /// Number of digits before a zero in brackets, which is dialled within the country only: `+44 (0)20 …`.
+    bracketed_zero_at: Option<usize>,
 }
 
 impl Dialled {
@@ -81,9 +85,13 @@ impl Dialled {
         if text.len() > MAX_BYTES {
             return None;
         }
-        let mut dialled = Self { digits: Digits::new(), plus_at: None };
+        let mut dialled = Self { digits: Digits::new(), plus_at: None, bracketed_zero_at: None };
+        let mut last = ['\0'; 2];
         for c in text.chars() {
             match c {
+                ')' if last == ['(', '0'] && dialled.bracketed_zero_at.is_none() => {
+                    dialled.bracketed_zero_at = dialled.digits.len().checked_sub(1).filter(|&at| at > 0);
+                }
                 '0'..='9' => dialled.digits.push(c as u8)?,
                 '+' | '\u{FF0B}' if dialled.plus_at.is_none() => {
                     dialled.plus_at = Some(dialled.digits.len());
@@ -91,8 +99,38 @@ impl Dialled {
                 c if is_separator(c) => {}
                 c => dialled.digits.push(digit(c)?)?,
             }
+            last = [last[1], c];
         }
         (!dialled.digits.is_empty()).then_some(dialled)
+    }
+
+    /// Reads what a trunk or a PBX sent: a text as [`read`](Self::read) takes it, in an address or not, its
+    /// parameters left out; a plus may be written `%2B`, as addresses do.
+    pub(super) fn sent(text: &str) -> Option<Self> {
+        if text.len() > MAX_BYTES {
+            return None;
+        }
+        let sent = Sent::read(text);
+        let plus = sent.number.strip_prefix("%2B").or_else(|| sent.number.strip_prefix("%2b"));
+        let mut dialled = Self::read(plus.unwrap_or(sent.number))?;
+        if plus.is_some() {
+            dialled.plus_at = dialled.plus_at.is_none().then_some(0);
+        }
+        match sent.context {
+            Some(context) if dialled.plus_at.is_none() => {
+                let context = Self::read(context)?;
+                let digits = Digits::joined([&context.digits, &dialled.digits])?;
+                Some(Self { digits, ..context })
+            }
+            _ => Some(dialled),
+        }
+    }
+
+    /// The same without a zero in brackets; `None` if there is none behind other digits.
+    pub(super) fn without_bracketed_zero(&self) -> Option<Self> {
+        let at = self.bracketed_zero_at?;
+        let digits = Digits::joined([self.digits.get(..at)?, self.digits.get(at + 1..)?])?;
+        Some(Self { digits, plus_at: self.plus_at, bracketed_zero_at: None })
     }
 
     /// The digits with the plus sign in front of them, if that is where it is.
@@ -103,6 +141,11 @@ impl Dialled {
     /// The digits if there is no plus sign at all.
     pub(super) fn without_plus(&self) -> Option<&[u8]> {
         self.plus_at.is_none().then_some(&*self.digits)
+    }
+
+    /// The digits, if a plus sign is at most in front of them.
+    pub(super) fn digits(&self) -> Option<&[u8]> {
+        self.after_plus().or(self.without_plus())
     }
 
     /// What follows the outside-line digits `prefix`; `None` if the text does not begin with them,
@@ -117,7 +160,9 @@ impl Dialled {
             return None;
         }
         let digits = Digits::joined([rest, &[]])?;
-        Some(Self { digits, plus_at })
+        let bracketed_zero_at =
+            self.bracketed_zero_at.and_then(|at| at.checked_sub(prefix.len())).filter(|&at| at > 0);
+        Some(Self { digits, plus_at, bracketed_zero_at })
     }
 }
 
@@ -163,6 +208,30 @@ mod tests {
             let read = Dialled::read(text);
             assert!(read.is_none_or(|d| d.after_plus().is_none() && d.without_plus().is_none()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_zero_in_brackets_can_be_left_out() {
+        let without = |text| {
+            let read = Dialled::read(text).unwrap().without_bracketed_zero();
+            read.map(|dialled| String::from_utf8(dialled.digits.to_vec()).unwrap())
+        };
+        assert_eq!(without("+47 (0) 22 33 44 55").as_deref(), Some("4722334455"));
+        assert_eq!(without("0047(0)22").as_deref(), Some("004722"));
+        for text in ["(0)22", "(022) 33", "(00)22", "22 0 33"] {
+            assert_eq!(without(text), None, "{text}");
+        }
+        let behind = Dialled::read("9 0047 (0)22").unwrap().behind("9").unwrap();
+        assert_eq!(&*behind.without_bracketed_zero().unwrap().digits, b"004722");
+    }
+
+    #[test]
+    fn a_plus_may_be_encoded_and_a_context_stands_in_front() {
+        let after_plus = |text| Dialled::sent(text)?.after_plus().map(<[u8]>::to_vec);
+        assert_eq!(after_plus("%2B4722").unwrap(), b"4722");
+        assert_eq!(after_plus("sip:%2b4722@pbx.example.com").unwrap(), b"4722");
+        assert_eq!(after_plus("tel:863-1234;phone-context=+1-914-555").unwrap(), b"19145558631234");
+        assert_eq!(after_plus("%2B+4722"), None);
     }
 
     #[test]

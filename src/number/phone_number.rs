@@ -1,6 +1,7 @@
 //! A record's `PhoneNumber` as it arrived: integer, float or string.
 
 use super::dialled::{Dialled, integer};
+use super::sent::has_extension;
 
 /// A `PhoneNumber` as it arrived: documented as an integer, shown as `99.99` in the same page's
 /// sample, and at times a string.
@@ -16,6 +17,8 @@ pub enum Stored {
     TooLong,
     /// A string that is no number.
     Text,
+    /// A string that is a number with an extension behind it.
+    Extension,
 }
 
 impl Stored {
@@ -39,7 +42,8 @@ impl Stored {
             return text.parse().map_or(Self::TooLong, Self::Integer);
         }
         match Dialled::read(text) {
-            Some(dialled) => match dialled.after_plus().or(dialled.without_plus()) {
+            _ if has_extension(text) => Self::Extension,
+            Some(dialled) => match dialled.without_bracketed_zero().as_ref().unwrap_or(&dialled).digits() {
                 Some(digits) => integer(digits).map_or(Self::TooLong, Self::from),
                 None => Self::Text,
             },
@@ -96,6 +100,7 @@ mod tests {
             Stored::from_text(" 4722334455.00 "),
             Stored::from_text("+47 22 33 44 55"),
             Stored::from_text("0047 22.33.44.55"),
+            Stored::from_text("+47 (0) 22 33 44 55"),
         ] {
             assert_eq!(value, Stored::Integer(4_722_334_455), "{value:?}");
         }

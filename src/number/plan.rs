@@ -77,9 +77,29 @@ impl Region {
         self.patterns.get_or_init(|| Patterns::of(self.metadata))
     }
 
+    /// The patterns of fixed lines.
+    pub(super) fn fixed_lines(&self) -> Option<&'static str> {
+        self.metadata.descriptors().fixed_line().map(|lines| lines.national_number().as_str())
+    }
+
     /// What the length of a national number says.
     pub(super) fn length(&self, national: &[u8]) -> Length {
         self.lengths.judge(national.len())
+    }
+
+    /// Whether something is dialled in front of numbers of other towns.
+    pub(super) fn has_national_prefix(&self) -> bool {
+        self.patterns().national_prefix.is_some()
+    }
+
+    /// The fewest digits that the country's numbers have, those that are dialled within a town only and those
+    /// that lack an area code of `area_code` digits included.
+    pub(super) fn shortest(&self, area_code: usize) -> usize {
+        let Lengths { full, local } = self.lengths;
+        let with_area_code = u32::try_from(area_code).ok().and_then(|digits| full.checked_shr(digits));
+        // A number that is nothing but its area code is none.
+        let subscriber = with_area_code.unwrap_or(0) & !1;
+        (full | local | subscriber).trailing_zeros() as usize
     }
 
     /// Takes the national prefix off, or puts in what stands for it; `None` if there is no prefix
@@ -213,6 +233,16 @@ mod tests {
         assert_eq!(length("NO", "4722334455"), Length::TooLong);
         assert_eq!(length("US", "5550123"), Length::Local);
         assert_eq!(length("NO", &"1".repeat(64)), Length::TooLong);
+    }
+
+    #[test]
+    fn the_shortest_number_may_lack_its_area_code() {
+        assert_eq!(region("NO").shortest(0), 5);
+        assert_eq!(region("FR").shortest(0), 9);
+        assert_eq!(region("US").shortest(0), 7);
+        assert_eq!(region("DK").shortest(2), 6);
+        assert_eq!(region("DE").shortest(2), 2);
+        assert_eq!(region("NO").shortest(99), 5);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum Rule {
     NationalTrunk,
     /// With calling code but without any prefix: `4722334455`.
     WithoutPlus,
+    /// Without the area code, which the PBX's settings know: `555 0123` in New Jersey.
+    AreaCode,
 }
 
 impl Rule {
@@ -29,6 +31,7 @@ impl Rule {
             Self::National => "national",
             Self::NationalTrunk => "national_trunk",
             Self::WithoutPlus => "without_plus",
+            Self::AreaCode => "area_code",
         }
     }
 }
@@ -102,7 +105,7 @@ pub struct Readings {
 
 impl Readings {
     /// The most readings that one caller's digits have.
-    pub const MAX: usize = 4;
+    pub const MAX: usize = 6;
 
     /// The readings in order.
     pub fn iter(&self) -> impl Iterator<Item = &Reading> + Clone {
@@ -137,12 +140,22 @@ impl Readings {
     /// Adds `reading` behind those that fit as well: valid ones come before possible ones, but none
     /// before the `settled` first ones. What has no place falls off the end.
     pub(super) fn add(&mut self, reading: Reading, settled: usize) {
-        if self.iter().any(|known| known.number == reading.number) {
-            return;
+        let known = self.iter().enumerate().find(|(_, known)| known.number == reading.number);
+        if let Some((at, fit)) = known.map(|(at, known)| (at, known.fit)) {
+            // Of one integer, the number of leading zeros that fits better.
+            if at < settled || fit >= reading.fit {
+                return;
+            }
+            if let Some(from) = self.items.get_mut(at..) {
+                from.rotate_left(1);
+            }
+            if let Some(last) = self.items.last_mut() {
+                *last = None;
+            }
         }
         let fits_as_well = |known: &&Reading| known.fit >= reading.fit;
         let at = settled + self.iter().skip(settled).take_while(fits_as_well).count();
-        if let Some(behind) = self.items.get_mut(at..) {
+        if let Some(behind @ [_, ..]) = self.items.get_mut(at..) {
             behind.rotate_right(1);
             if let Some(place) = behind.first_mut() {
                 *place = Some(reading);
@@ -163,5 +176,51 @@ impl IntoIterator for Readings {
 
     fn into_iter(self) -> Self::IntoIter {
         self.items.into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(national: u64, fit: Fit) -> Reading {
+        Reading {
+            number: Number::new(47, national).unwrap(),
+            rule: Rule::National,
+            leading_zeros: 0,
+            fit,
+            zeros_matter: false,
+            outside_line: false,
+        }
+    }
+
+    fn nationals(readings: &Readings) -> Vec<u64> {
+        readings.iter().map(|reading| reading.number.national()).collect()
+    }
+
+    #[test]
+    fn what_has_no_place_falls_off_the_end() {
+        let mut found = Readings::default();
+        for national in 1..=Readings::MAX as u64 {
+            found.add(reading(national, Fit::Possible), 0);
+        }
+        found.add(reading(99, Fit::Possible), 0);
+        found.add(reading(99, Fit::Valid), Readings::MAX);
+        assert_eq!(nationals(&found), [1, 2, 3, 4, 5, 6]);
+        found.add(reading(99, Fit::Valid), 1);
+        assert_eq!(nationals(&found), [1, 99, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn of_one_number_the_better_reading_stays() {
+        let mut found = Readings::default();
+        for (national, fit) in [(1, Fit::Valid), (2, Fit::Possible), (3, Fit::Possible), (3, Fit::Valid)] {
+            found.add(reading(national, fit), 0);
+        }
+        assert_eq!(nationals(&found), [1, 3, 2]);
+        found.add(reading(3, Fit::Possible), 0);
+        found.add(reading(2, Fit::Valid), 3);
+        assert_eq!(nationals(&found), [1, 3, 2]);
+        assert!(found.iter().map(|reading| reading.fit).eq([Fit::Valid, Fit::Valid, Fit::Possible]));
     }
 }

@@ -18,6 +18,9 @@ pub enum Unusable {
     /// Letters, or a plus sign within.
     #[error("it is not a number")]
     NotANumber,
+    /// An extension follows the number.
+    #[error("an extension follows the number, and no caller shows one")]
+    Extension,
     /// Longer than any number of its country.
     #[error("the number is longer than any in its country")]
     TooLong,
@@ -31,12 +34,13 @@ pub enum Unusable {
 
 impl Unusable {
     /// Every reason, for counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Missing,
         Self::Zero,
         Self::Negative,
         Self::Fraction,
         Self::NotANumber,
+        Self::Extension,
         Self::TooLong,
         Self::ImpossibleLength,
         Self::UnknownCountryCode,
@@ -51,6 +55,7 @@ impl Unusable {
             Self::Negative => "negative",
             Self::Fraction => "fraction",
             Self::NotANumber => "not_a_number",
+            Self::Extension => "extension",
             Self::TooLong => "too_long",
             Self::ImpossibleLength => "impossible_length",
             Self::UnknownCountryCode => "unknown_country_code",
