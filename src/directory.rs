@@ -6,15 +6,18 @@
 //!
 //! - [`list`]: one list of entries, as a source delivered it
 //! - [`merge`]: lists → directory; who answers where several entries share a number
+//! - [`ranges`]: companies whose range a number lies in that nobody has
 //! - `index`: number → row, by hash
 //! - `texts`: every name once, in one piece of memory
 
 mod index;
 pub mod list;
 pub mod merge;
+pub mod ranges;
 mod texts;
 
 use index::Index;
+use ranges::Ranges;
 use texts::{Text, Texts};
 
 use crate::number::Number;
@@ -30,6 +33,7 @@ pub struct Directory {
     /// Companies that share a number, as rows of `companies`; `SharedRow` names a stretch.
     sharing: Vec<u32>,
     shared: Vec<SharedRow>,
+    ranges: Ranges,
     texts: Texts,
 }
 
@@ -50,8 +54,11 @@ const NO_COMPANY: u32 = u32::MAX;
 struct CompanyRow {
     id: u32,
     name: Text,
+    /// [`NO_SOURCE`] for a company that the configuration alone names.
     source: u16,
 }
+
+const NO_SOURCE: u16 = u16::MAX;
 
 /// A stretch of `Directory::sharing`.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +148,7 @@ pub struct Company<'d> {
     pub name: &'d str,
 }
 
-/// The companies that share a number, in the order of their lists; at least two.
+/// The companies that share a number, by name; at least two.
 #[derive(Clone, Copy)]
 pub struct Sharing<'d> {
     directory: &'d Directory,

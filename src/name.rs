@@ -3,12 +3,19 @@
 //! A name leaves Nameplate only as a [`Name`], and a `Name` can't be built without being cleaned and
 //! clamped. So nothing that a CRM record holds can act on a dialplan, break a SIP header or overrun the
 //! extension that carries it.
+//!
+//! - [`Style`]: the settings, and how each kind of answer is written by them
+//! - `template`: `{person} ({company})`
+//! - `clean`, `clamp`: what is taken out, and what is left of a long one
+//! - `existing`: whether a name that a call brings along is one
 
+mod clamp;
 mod clean;
+mod existing;
+mod style;
 mod template;
 
-use unicode_segmentation::UnicodeSegmentation;
-
+pub use style::{Prefix, Style};
 pub use template::{Parts, Template, TemplateError};
 
 /// The longest name the handoff can carry, in bytes of UTF-8.
@@ -22,18 +29,13 @@ pub const MAX_BYTES: usize = 56;
 pub struct Name(String);
 
 impl Name {
-    /// Cleans `text` and clamps it to `max_bytes` on a grapheme boundary; none where nothing is left that can be
-    /// seen.
+    /// Cleans `text` and clamps it to `max_bytes` on a grapheme boundary, marked by an ellipsis; none where nothing
+    /// is left that can be seen.
     #[must_use]
     pub fn new(text: &str, max_bytes: usize, ascii: bool) -> Option<Self> {
-        let cleaned = if ascii {
-            // Transliterated first: what it writes for `“` or `…` has to be cleaned as well.
-            clean::clean(&deunicode::deunicode(text))
-        } else {
-            clean::clean(text)
-        };
-        let clamped = clamp(&cleaned, max_bytes.min(MAX_BYTES));
-        clean::has_shape(clamped).then(|| Self(clamped.to_owned()))
+        let clamped =
+            clamp::cut(&cleaned(text, ascii), max_bytes.min(MAX_BYTES), ellipsis(ascii)).into_owned();
+        clean::has_shape(&clamped).then_some(Self(clamped))
     }
 
     /// The name as text.
@@ -43,73 +45,20 @@ impl Name {
     }
 }
 
-/// How names are written: the settings of `[names]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// For a person.
-    pub person: Template,
-    /// For a company, and for several persons of one company.
-    pub company: Template,
-    /// The longest name, in bytes of UTF-8: 1 to [`MAX_BYTES`].
-    pub max_bytes: usize,
-    /// Transliterate to ASCII, for phones that know no other letters.
-    pub ascii: bool,
-}
-
-impl Default for Style {
-    fn default() -> Self {
-        Self {
-            person: Template::default_person(),
-            company: Template::default_company(),
-            max_bytes: MAX_BYTES,
-            ascii: false,
-        }
+/// `text` as a phone may show it, however long it is: what a [`Name`] is before it is clamped.
+#[must_use]
+pub fn cleaned(text: &str, ascii: bool) -> String {
+    if ascii {
+        // Transliterated first: what it writes for `“` or `…` has to be cleaned as well.
+        clean::clean(&deunicode::deunicode(text))
+    } else {
+        clean::clean(text)
     }
 }
 
-impl Style {
-    /// A person's name, by the person's template.
-    #[must_use]
-    pub fn person(&self, parts: &Parts<'_>) -> Option<Name> {
-        self.finish(&self.person.render(parts))
-    }
-
-    /// A company's name, by the company's template.
-    #[must_use]
-    pub fn company(&self, company: &str) -> Option<Name> {
-        self.finish(&self.company.render(&Parts { company, ..Parts::default() }))
-    }
-
-    /// The name of a number that several companies share: `Acme / Globex`.
-    #[must_use]
-    pub fn shared<'a>(&self, companies: impl IntoIterator<Item = &'a str>) -> Option<Name> {
-        let mut text = String::new();
-        for company in companies {
-            if !text.is_empty() {
-                text.push_str(" / ");
-            }
-            text.push_str(company);
-        }
-        self.finish(&text)
-    }
-
-    fn finish(&self, text: &str) -> Option<Name> {
-        Name::new(text, self.max_bytes, self.ascii)
-    }
-}
-
-/// The longest beginning of `text` that has at most `max_bytes` and ends between two graphemes.
-fn clamp(text: &str, max_bytes: usize) -> &str {
-    if text.len() <= max_bytes {
-        return text;
-    }
-    let end = text
-        .grapheme_indices(true)
-        .map(|(start, grapheme)| start + grapheme.len())
-        .take_while(|end| *end <= max_bytes)
-        .last()
-        .unwrap_or(0);
-    text[..end].trim_end()
+/// What marks a cut: as long in either alphabet.
+fn ellipsis(ascii: bool) -> &'static str {
+    if ascii { "..." } else { "…" }
 }
 
 #[cfg(test)]
@@ -123,24 +72,12 @@ mod tests {
     }
 
     #[test]
-    fn a_person_with_and_without_a_company() {
-        let style = Style::default();
-        let kari = Parts { person: "Kari Nordmann", company: "Fjord Sjømat AS", mrmrs: "" };
-        assert_eq!(style.person(&kari).unwrap().as_str(), "Kari Nordmann (Fjord Sjømat AS)");
-        let alone = Parts { person: "Kari Nordmann", ..Parts::default() };
-        assert_eq!(style.person(&alone).unwrap().as_str(), "Kari Nordmann");
-        assert_eq!(style.company("Fjord Sjømat AS").unwrap().as_str(), "Fjord Sjømat AS");
-        assert_eq!(style.shared(["Acme", "Globex"]).unwrap().as_str(), "Acme / Globex");
-    }
-
-    #[test]
-    fn a_long_name_ends_between_two_graphemes() {
-        // A family of four is one grapheme of 25 bytes: the second would end at byte 57.
-        let family = "👨‍👩‍👧‍👦";
-        assert_eq!(family.len(), 25);
-        assert_eq!(shown(&format!("Zoë123 {family}{family}")), format!("Zoë123 {family}"));
-        assert_eq!(shown(&"Ж".repeat(40)), "Ж".repeat(28));
-        assert_eq!(shown(&format!("{}  (rest)", "x".repeat(55))), "x".repeat(55));
+    fn a_long_name_is_marked_as_cut() {
+        assert_eq!(shown(&"Ж".repeat(28)), "Ж".repeat(28));
+        assert_eq!(shown(&"Ж".repeat(40)), format!("{}…", "Ж".repeat(26)));
+        assert_eq!(shown(&format!("{}  (rest)", "x".repeat(52))), format!("{}…", "x".repeat(52)));
+        let ascii = Name::new(&"Ж".repeat(40), MAX_BYTES, true).unwrap();
+        assert_eq!(ascii.as_str(), format!("{}Z...", "Zh".repeat(26)));
     }
 
     #[test]
@@ -171,6 +108,8 @@ mod tests {
                 prop_assert!(!name.contains(['"', ':', '$', '{', '}', '[', ']', '\\', ';', '|', '`']), "{name:?}");
                 prop_assert!(!name.contains(|c: char| c.is_control()), "{name:?}");
                 prop_assert!(!name.contains("  "), "{name:?}");
+                prop_assert_eq!(clean::clean(name), name);
+                prop_assert!(!ascii || name.is_ascii(), "{name:?}");
             }
         }
     }

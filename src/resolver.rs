@@ -1,29 +1,41 @@
 //! Caller → [`Resolution`]: the name, and why. The one way from digits to a name, for every way in.
+//!
+//! - `resolution`: the answer, in JSON too
+//! - `explanation`: how it came about, for somebody who looks for a mistake
+
+mod explanation;
+mod resolution;
+
+pub use explanation::{Explanation, Known, Rendering, Verdict};
+pub use resolution::{Certainty, CompanyParty, PersonParty, ReadingOutcome, Reason, Resolution, Status};
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use lru::LruCache;
-use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::directory::ranges::Behind;
 use crate::directory::{Choice, Directory, Found};
 use crate::metrics;
-use crate::name::{Name, Parts, Style};
-use crate::number::{self, Country, Fit, Reading, Rule};
+use crate::name::{Parts, Style};
+use crate::number::{self, Country, Fit, Reading};
 use crate::search::Searches;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
 pub const MAX_CALLER_BYTES: usize = 64;
 
-/// How many resolutions are kept: a busy call centre's callers of an hour, in about 2 MB.
-const KEPT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+/// How many resolutions are kept unless something else is set: a busy call centre's callers of an hour, in about 2 MB.
+pub const KEPT: usize = 4096;
 
-/// How one PBX writes callers' numbers, with an id that tells its answers from another PBX's.
+/// The most that may be kept: about 50 MB.
+pub const MAX_KEPT: usize = 100_000;
+
+/// How one PBX writes callers' numbers, with an id by which answers are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pbx {
-    /// Different for different settings.
+    /// Different for different settings; PBXs with the same settings have the same, and share their answers.
     pub id: u16,
     /// The PBX's country, and the digits that it puts in front.
     pub numbers: number::Settings,
@@ -33,6 +45,8 @@ pub struct Pbx {
 #[derive(Debug)]
 pub struct Resolver {
     style: Style,
+    /// How many answers are kept; none for 0.
+    kept: Option<NonZeroUsize>,
     current: ArcSwap<Epoch>,
     metrics: metrics::Directory,
     /// Who is searched for where the directory knows nobody.
@@ -45,13 +59,21 @@ pub struct Resolver {
 #[derive(Debug)]
 struct Epoch {
     directory: Directory,
-    /// By PBX, country and digits ([`key`]).
-    answers: Mutex<LruCache<Box<[u8]>, Arc<Resolution>>>,
+    /// None where none are to be kept.
+    answers: Option<Mutex<Answers>>,
 }
 
+/// Answers by number settings, country and digits ([`key`]).
+type Answers = LruCache<Box<[u8]>, Arc<Resolution>>;
+
 impl Epoch {
-    fn new(directory: Directory) -> Self {
-        Self { directory, answers: Mutex::new(LruCache::new(KEPT)) }
+    fn new(directory: Directory, kept: Option<NonZeroUsize>) -> Self {
+        Self { directory, answers: kept.map(|kept| Mutex::new(LruCache::new(kept))) }
+    }
+
+    /// The kept answers, locked; none where none are kept.
+    fn answers(&self) -> Option<MutexGuard<'_, Answers>> {
+        self.answers.as_ref().map(|answers| answers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -65,8 +87,24 @@ impl Resolver {
     /// As [`Resolver::new`], with counters that somebody reads.
     #[must_use]
     pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
-        let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
-        Self { style, current, metrics, searches: Searches::default(), filled: watch::Sender::new(false) }
+        let kept = NonZeroUsize::new(KEPT);
+        let current = ArcSwap::from_pointee(Epoch::new(Directory::default(), kept));
+        Self {
+            style,
+            kept,
+            current,
+            metrics,
+            searches: Searches::default(),
+            filled: watch::Sender::new(false),
+        }
+    }
+
+    /// The same, empty still, with room for this many kept answers; none are kept for 0.
+    #[must_use]
+    pub fn keeping(self, answers: usize) -> Self {
+        let kept = NonZeroUsize::new(answers);
+        let current = ArcSwap::from_pointee(Epoch::new(Directory::default(), kept));
+        Self { kept, current, ..self }
     }
 
     /// The same, with searches for the callers whom the directory does not know.
@@ -78,7 +116,7 @@ impl Resolver {
     /// Puts a new directory in place of the old one. Calls in hand finish with the one they began with.
     pub fn swap(&self, directory: Directory) {
         let numbers = directory.len();
-        self.current.store(Arc::new(Epoch::new(directory)));
+        self.current.store(Arc::new(Epoch::new(directory, self.kept)));
         self.metrics.placed(numbers);
         self.filled.send_replace(true);
     }
@@ -93,6 +131,12 @@ impl Resolver {
     pub async fn filled(&self) {
         // The sender is ours, so that waiting can't fail.
         let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
+    }
+
+    /// Whether a call keeps the name that it brings along, whatever is found ([`Style::keeps`]).
+    #[must_use]
+    pub fn keeps(&self, existing: &str) -> bool {
+        self.style.keeps(existing)
     }
 
     /// How many numbers are known now.
@@ -113,9 +157,9 @@ impl Resolver {
         let epoch = self.current.load();
         let mut room = [0; KEY_BYTES];
         let key = key(&mut room, pbx.id, country, caller);
-        if let Some(kept) = epoch.answers.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+        if let Some(kept) = epoch.answers().and_then(|mut answers| answers.get(key).cloned()) {
             self.metrics.hit();
-            return Arc::clone(kept);
+            return kept;
         }
         self.metrics.miss();
         let (resolution, lasts) = self.resolve_in(&epoch.directory, pbx, country, caller);
@@ -123,7 +167,7 @@ impl Resolver {
         if !lasts {
             return resolution;
         }
-        let mut answers = epoch.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut answers) = epoch.answers() else { return resolution };
         let replaced = answers.push(key.into(), Arc::clone(&resolution));
         // The same key comes back where another call has kept its answer meanwhile.
         if replaced.is_some_and(|(old, _)| old.as_ref() != key) {
@@ -140,7 +184,10 @@ impl Resolver {
         country: Country,
         caller: &str,
     ) -> (Resolution, bool) {
-        let readings = number::readings(caller, country, &pbx.numbers.strip_prefixes);
+        let readings = match pbx.numbers.read(caller, country) {
+            Ok(readings) => readings,
+            Err(skip) => return (Resolution::skipped(caller, country, skip.into()), true),
+        };
         // A reading that can't be a number is none: `00…` in a country that dials abroad otherwise has one.
         let readings: Vec<Reading> =
             readings.into_iter().filter(|reading| reading.fit > Fit::Impossible).collect();
@@ -161,21 +208,36 @@ impl Resolver {
         resolution.readings = outcomes(&readings, found.as_ref().map(|(_, place)| *place));
         if let Some((found, place)) = found {
             // Where a number is one with and without a leading zero, the CRM's may be the other: it has lost its zeros.
-            let certain = place == 0 && readings.get(place).is_some_and(|reading| !reading.zeros_matter);
+            // And a zero that no number of the country has, in front of the one that is known, was put there by somebody.
+            let is_the_number = |reading: &Reading| {
+                !reading.zeros_matter && (reading.leading_zeros == 0 || reading.fit == Fit::Valid)
+            };
+            let certain = place == 0 && readings.get(place).is_some_and(is_the_number);
             resolution.certainty = Some(if certain { Certainty::Exact } else { Certainty::Reading });
             resolution.number = resolution.readings.get(place).map(|reading| reading.number.clone());
             self.fill(&mut resolution, &found);
+        } else if let Some((behind, reading)) = behind(directory, &readings) {
+            self.guess(&mut resolution, &behind, reading);
         }
         (resolution, lasts)
+    }
+
+    /// Writes into the resolution in whose range the caller's number lies: a company, never a person.
+    fn guess(&self, resolution: &mut Resolution, behind: &Behind<'_>, reading: &Reading) {
+        resolution.certainty = Some(Certainty::Range);
+        resolution.number = Some(reading.e164().to_string());
+        resolution.range = Some(behind.range.to_string());
+        resolution.source = behind.source.map(str::to_owned);
+        resolution.company = Some(behind.company.into());
+        match self.style.guess(behind.company.name, behind.source.unwrap_or_default()) {
+            Some(name) => (resolution.name, resolution.status) = (Some(name), Status::Found),
+            None => resolution.reason = Some(Reason::NoName),
+        }
     }
 
     /// Writes who was found into the resolution.
     fn fill(&self, resolution: &mut Resolution, found: &Found<'_>) {
         resolution.source = Some(found.source.to_owned());
-        let company_party = |company: crate::directory::Company<'_>| CompanyParty {
-            id: (company.id != 0).then_some(company.id),
-            name: company.name.to_owned(),
-        };
         let name = match found.choice {
             Choice::Person { person, company } => {
                 resolution.person = Some(PersonParty {
@@ -183,22 +245,22 @@ impl Resolver {
                     name: person.name.to_owned(),
                     mrmrs: person.mrmrs.to_owned(),
                 });
-                resolution.company = company.map(company_party);
+                resolution.company = company.map(CompanyParty::from);
                 let company = company.map_or("", |company| company.name);
-                // A person whom the CRM knows by company only is shown as the company.
-                if person.name.trim().is_empty() {
-                    self.style.company(company)
-                } else {
-                    self.style.person(&Parts { person: person.name, company, mrmrs: person.mrmrs })
-                }
+                self.style.person(&Parts {
+                    person: person.name,
+                    company,
+                    mrmrs: person.mrmrs,
+                    source: found.source,
+                })
             }
             Choice::Company(company) => {
-                resolution.company = Some(company_party(company));
-                self.style.company(company.name)
+                resolution.company = Some(company.into());
+                self.style.company(company.name, found.source)
             }
             Choice::Shared(sharing) => {
                 resolution.shared = true;
-                self.style.shared(sharing.companies().map(|company| company.name))
+                self.style.shared(sharing.companies().map(|company| company.name), found.source)
             }
             Choice::Ambiguous => {
                 resolution.reason = Some(Reason::Ambiguous);
@@ -212,16 +274,26 @@ impl Resolver {
     }
 }
 
+/// In whose range the caller's number lies, by the most likely reading that lies in one. A number of which only the length is
+/// possible is in nobody's.
+fn behind<'d, 'r>(directory: &'d Directory, readings: &'r [Reading]) -> Option<(Behind<'d>, &'r Reading)> {
+    let valid = readings.iter().filter(|reading| reading.fit == Fit::Valid);
+    valid
+        .filter_map(|reading| Some((directory.behind(reading.number, reading.leading_zeros)?, reading)))
+        .next()
+}
+
 fn outcomes(readings: &[Reading], found: Option<usize>) -> Vec<ReadingOutcome> {
     let outcome = |(reading, place): (&Reading, usize)| ReadingOutcome {
         number: reading.e164().to_string(),
         rule: reading.rule,
         found: Some(place) == found,
+        reading: *reading,
     };
     readings.iter().zip(0..).map(outcome).collect()
 }
 
-/// Two bytes of PBX, two of country, then the caller's digits as they came.
+/// Two bytes of the PBX's number settings, two of country, then the caller's digits as they came.
 const KEY_BYTES: usize = 4 + MAX_CALLER_BYTES;
 
 /// `caller` is at most [`MAX_CALLER_BYTES`] long.
@@ -233,274 +305,5 @@ fn key<'a>(room: &'a mut [u8; KEY_BYTES], pbx: u16, country: Country, caller: &s
     &room[..end]
 }
 
-/// Whether a name was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// There is a name.
-    Found,
-    /// The number is known to nobody, or to several so that no name can be right.
-    NotFound,
-    /// There was nothing to look for.
-    Skipped,
-}
-
-impl From<Status> for metrics::Outcome {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Found => Self::Found,
-            Status::NotFound => Self::NotFound,
-            Status::Skipped => Self::Skipped,
-        }
-    }
-}
-
-/// Why there is no name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Several persons answer to the number, and no company is common to them.
-    Ambiguous,
-    /// Of the name in the CRM nothing is left that a phone can show.
-    NoName,
-    /// The caller sent no number: empty, or a word such as "anonymous".
-    NoNumber,
-    /// The caller's number is longer than [`MAX_CALLER_BYTES`].
-    TooLong,
-}
-
-/// How sure it is that the name is the caller's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Certainty {
-    /// The most likely reading of the digits is known.
-    Exact,
-    /// A less likely reading of the digits is known, or one that differs from another number in lost zeros only.
-    Reading,
-}
-
-/// Who is calling, and how that was found out: the same everywhere, in JSON too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Resolution {
-    /// The caller's number as it came.
-    pub input: String,
-    /// The country in which it was read, ISO 3166.
-    #[serde(serialize_with = "as_text")]
-    pub country: Country,
-    /// Whether there is a name.
-    pub status: Status,
-    /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-    /// What the phone shows.
-    #[serde(serialize_with = "name_as_text")]
-    pub name: Option<Name>,
-    /// How sure it is.
-    pub certainty: Option<Certainty>,
-    /// The number that is known, E.164 with `+`.
-    pub number: Option<String>,
-    /// The person.
-    pub person: Option<PersonParty>,
-    /// The company: the person's, or the number's own.
-    pub company: Option<CompanyParty>,
-    /// The source that knows the number.
-    pub source: Option<String>,
-    /// Whether several companies share the number.
-    pub shared: bool,
-    /// How the digits were read, most likely first.
-    pub readings: Vec<ReadingOutcome>,
-}
-
-/// A person in a resolution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PersonParty {
-    /// Id in the CRM.
-    pub id: Option<u32>,
-    /// Full name as the CRM has it.
-    pub name: String,
-    /// Form of address.
-    pub mrmrs: String,
-}
-
-/// A company in a resolution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CompanyParty {
-    /// Id in the CRM.
-    pub id: Option<u32>,
-    /// Name as the CRM has it.
-    pub name: String,
-}
-
-/// One reading of the caller's digits, and whether it was the one that is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ReadingOutcome {
-    /// E.164 with `+`.
-    pub number: String,
-    /// What makes it readable so.
-    #[serde(serialize_with = "rule_as_text")]
-    pub rule: Rule,
-    /// Whether the directory knows it. Readings behind the first known one are not asked for.
-    pub found: bool,
-}
-
-impl Resolution {
-    fn new(input: &str, country: Country, status: Status) -> Self {
-        Self {
-            input: input.to_owned(),
-            country,
-            status,
-            reason: None,
-            name: None,
-            certainty: None,
-            number: None,
-            person: None,
-            company: None,
-            source: None,
-            shared: false,
-            readings: Vec::new(),
-        }
-    }
-
-    fn skipped(input: &str, country: Country, reason: Reason) -> Self {
-        Self { reason: Some(reason), ..Self::new(input, country, Status::Skipped) }
-    }
-}
-
-// Serde passes fields by reference.
-fn as_text<S: serde::Serializer>(country: &Country, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(country.as_str())
-}
-
-fn rule_as_text<S: serde::Serializer>(rule: &Rule, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(rule.as_str())
-}
-
-fn name_as_text<S: serde::Serializer>(name: &Option<Name>, serializer: S) -> Result<S::Ok, S::Error> {
-    name.as_ref().map(Name::as_str).serialize(serializer)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::directory::list::List;
-    use crate::directory::merge::{Listed, merge};
-    use crate::entry::Entry;
-    use crate::number::Number;
-
-    fn directory(entries: Vec<Entry>) -> Directory {
-        let list: List = entries.into_iter().collect();
-        merge(&["crm".into()], vec![Listed { source: 0, group: 0, entries: Box::new(list.entries()) }])
-            .unwrap()
-    }
-
-    fn kari(national: u64) -> Entry {
-        Entry {
-            number: Number::new(47, national).unwrap(),
-            person_id: 654,
-            person: "Kari Nordmann".into(),
-            mrmrs: "Mrs".into(),
-            company_id: 243,
-            company: "Fjord Sjømat AS".into(),
-        }
-    }
-
-    fn norway(id: u16) -> Pbx {
-        let country = "NO".parse().unwrap();
-        Pbx { id, numbers: number::Settings { country, strip_prefixes: Vec::new() } }
-    }
-
-    #[test]
-    fn a_known_caller_in_the_words_of_the_contract() {
-        let resolver = Resolver::new(Style::default());
-        resolver.swap(directory(vec![kari(22_334_455)]));
-        let json = serde_json::to_value(resolver.resolve(&norway(0), None, "22334455").as_ref()).unwrap();
-        assert_eq!(json["input"], "22334455");
-        assert_eq!(json["country"], "NO");
-        assert_eq!(json["status"], "found");
-        assert_eq!(json["name"], "Kari Nordmann (Fjord Sjømat AS)");
-        assert_eq!(json["certainty"], "exact");
-        assert_eq!(json["number"], "+4722334455");
-        assert_eq!(json["person"], serde_json::json!({"id": 654, "name": "Kari Nordmann", "mrmrs": "Mrs"}));
-        assert_eq!(json["company"], serde_json::json!({"id": 243, "name": "Fjord Sjømat AS"}));
-        assert_eq!(json["source"], "crm");
-        assert_eq!(json["shared"], false);
-        assert_eq!(json["readings"][0]["number"], "+4722334455");
-        assert_eq!(json["readings"][0]["found"], true);
-        assert_eq!(json.get("reason"), None);
-    }
-
-    #[test]
-    fn strangers_words_and_floods() {
-        let resolver = Resolver::new(Style::default());
-        let status = |caller: &str| {
-            let resolution = resolver.resolve(&norway(0), None, caller);
-            (resolution.status, resolution.reason)
-        };
-        assert_eq!(status("22334455"), (Status::NotFound, None));
-        assert_eq!(status(""), (Status::Skipped, Some(Reason::NoNumber)));
-        assert_eq!(status("anonymous"), (Status::Skipped, Some(Reason::NoNumber)));
-        assert_eq!(status(&"1".repeat(65)), (Status::Skipped, Some(Reason::TooLong)));
-    }
-
-    #[test]
-    fn an_answer_does_not_outlive_its_directory() {
-        let resolver = Resolver::new(Style::default());
-        let ask = || resolver.resolve(&norway(0), None, "22334455").status;
-        assert_eq!(ask(), Status::NotFound);
-        resolver.swap(directory(vec![kari(22_334_455)]));
-        assert_eq!(ask(), Status::Found);
-        resolver.swap(Directory::default());
-        assert_eq!(ask(), Status::NotFound);
-    }
-
-    #[test]
-    fn the_same_digits_from_two_countries_are_two_questions() {
-        let resolver = Resolver::new(Style::default());
-        resolver.swap(directory(vec![kari(22_334_455)]));
-        let sweden = Some("SE".parse().unwrap());
-        assert_eq!(resolver.resolve(&norway(0), None, "22334455").status, Status::Found);
-        assert_eq!(resolver.resolve(&norway(0), sweden, "22334455").status, Status::NotFound);
-        assert_eq!(resolver.resolve(&norway(0), sweden, "004722334455").status, Status::Found);
-    }
-
-    #[test]
-    fn kept_answers_are_counted() {
-        let metrics = metrics::Metrics::new();
-        let resolver = Resolver::counted(Style::default(), metrics.directory());
-        resolver.swap(directory(vec![kari(22_334_455)]));
-        let counted = |name: &str| {
-            let text = metrics.write().unwrap();
-            text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(usize::MAX)
-        };
-        assert_eq!(counted("nameplate_directory_numbers"), 1);
-        for caller in (0..KEPT.get()).chain([0]) {
-            drop(resolver.resolve(&norway(0), None, &caller.to_string()));
-        }
-        assert_eq!(counted("nameplate_kept_answers_misses_total"), KEPT.get());
-        assert_eq!(counted("nameplate_kept_answers_hits_total"), 1);
-        assert_eq!(counted("nameplate_kept_answers_evictions_total"), 0);
-        drop(resolver.resolve(&norway(0), None, "22334455"));
-        assert_eq!(counted("nameplate_kept_answers_evictions_total"), 1);
-    }
-
-    #[test]
-    fn a_zero_that_the_crm_may_have_lost_makes_it_less_certain() {
-        let resolver = Resolver::new(Style::default());
-        let italian = Entry { number: Number::new(39, 331_123_456).unwrap(), ..kari(1) };
-        resolver.swap(directory(vec![italian, kari(22_334_455)]));
-        let certainty = |caller| resolver.resolve(&norway(0), None, caller).certainty;
-        // Both +39 331 123456 and +39 0331 123456 are numbers.
-        assert_eq!(certainty("+390331123456"), Some(Certainty::Reading));
-        assert_eq!(certainty("+39331123456"), Some(Certainty::Reading));
-        assert_eq!(certainty("+4722334455"), Some(Certainty::Exact));
-    }
-
-    #[test]
-    fn asking_twice_gives_the_very_same_answer() {
-        let resolver = Resolver::new(Style::default());
-        resolver.swap(directory(vec![kari(22_334_455)]));
-        let first = resolver.resolve(&norway(0), None, "22334455");
-        assert!(Arc::ptr_eq(&first, &resolver.resolve(&norway(0), None, "22334455")));
-        assert!(!Arc::ptr_eq(&first, &resolver.resolve(&norway(1), None, "22334455")));
-    }
-}
+mod tests;

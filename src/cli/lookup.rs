@@ -1,79 +1,123 @@
-//! `nameplate lookup NUMBER`
+//! `nameplate lookup NUMBER`, and `nameplate lookup -` for many.
+//!
+//! - `explain`: the answer for a person, and how it came about
+//! - `many`: a line in, a line out
 
-use std::io::{self, Write};
+mod explain;
+mod many;
 
-use super::Exit;
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+use super::{Exit, Usage};
 use crate::config::Config;
-use crate::name::Name;
-use crate::number::Rule;
-use crate::resolver::{Reason, Resolution, Resolver, Status};
-use crate::{logging, refresh, tls};
+use crate::number::Country;
+use crate::refresh::alone::{self, Held, Lists};
+use crate::resolver::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
+use crate::{logging, tls};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The number as a trunk would send it: 22334455, +4722334455, 004722334455
+    /// The number as a trunk would send it: 22334455, +4722334455, 004722334455; or - for one a line of standard input
     // A number may begin with a minus as little as any argument, but blanks and plus signs are common.
     #[arg(value_name = "NUMBER", allow_hyphen_values = true)]
     number: String,
-    /// One JSON object, also when there is no name
+    /// One JSON object a number, also when there is no name
     #[arg(long)]
     json: bool,
+    /// Read it as a trunk of this country would mean it
+    #[arg(long, value_name = "CODE")]
+    country: Option<Country>,
+    /// Read it by the `numbers` of the PBX with this name
+    #[arg(long, value_name = "NAME")]
+    pbx: Option<String>,
+}
+
+/// How the numbers are to be read, and by whom.
+struct Asked<'a> {
+    resolver: &'a Resolver,
+    pbx: &'a Pbx,
+    country: Option<Country>,
+}
+
+impl Asked<'_> {
+    fn resolve(&self, number: &str) -> std::sync::Arc<Resolution> {
+        self.resolver.resolve(self.pbx, self.country, number)
+    }
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "warn");
     tls::install();
-    let found = super::runtime()?.block_on(refresh::alone::directory(&config.sources, &config.state_dir));
-    let (directory, missing) = found?;
-    let resolver = Resolver::new(config.style.clone());
-    resolver.swap(directory);
-    let resolution = resolver.resolve(&config.pbx, None, &arguments.number);
-
-    let mut out = io::stdout().lock();
-    if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(resolution.as_ref())?)?;
+    let pbx = pbx(config, arguments.pbx.as_deref())?;
+    let lists = super::runtime()?.block_on(alone::lists(&config.sources, &config.state_dir))?;
+    let resolver = Resolver::new(config.style.clone()).keeping(config.kept);
+    resolver.swap(lists.directory(&config.rules)?);
+    let asked = Asked { resolver: &resolver, pbx, country: arguments.country };
+    let answered = if arguments.number == "-" {
+        let out = &mut io::stdout().lock();
+        many::answer(&asked, arguments.json, io::stdin().lock(), out).map(|()| Exit::Success)
     } else {
-        explain(&resolution, &missing, &mut out)?;
+        one(&asked, arguments, &lists)
+    };
+    match answered {
+        // Whoever reads, `head` it may be, has enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Success),
+        answered => Ok(answered?),
+    }
+}
+
+/// Whose number settings count: those of the PBX with this name, else those of `[numbers]`.
+fn pbx<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Pbx, Usage> {
+    let Some(name) = name else { return Ok(&config.pbx) };
+    let known = config.asterisks.iter().find(|asterisk| asterisk.name == name);
+    known.map(|asterisk| &asterisk.pbx).ok_or_else(|| {
+        let known: Vec<_> = config.asterisks.iter().map(|asterisk| asterisk.name.as_str()).collect();
+        let known = if known.is_empty() { "there are none".into() } else { known.join(", ") };
+        Usage(format!(
+            "--pbx {name}: there is no such [[asterisk]] in {}; allowed: {known}",
+            config.path.display()
+        ))
+    })
+}
+
+/// A resolution in JSON, and how it came about.
+#[derive(Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    resolution: &'a Resolution,
+    explanation: explain::Json<'a>,
+}
+
+fn one(asked: &Asked<'_>, arguments: &Arguments, lists: &Lists) -> io::Result<Exit> {
+    let resolution = asked.resolve(&arguments.number);
+    let explanation = asked.resolver.explain(&resolution);
+    let numbers: Vec<_> = resolution.readings.iter().map(|read| read.reading.number).collect();
+    let held = lists.held(&numbers)?;
+    let behind = Behind { explanation: &explanation, held: &held, missing: lists.missing() };
+    if arguments.json {
+        let explained = Explained { resolution: &resolution, explanation: behind.json(&resolution) };
+        writeln!(io::stdout().lock(), "{}", serde_json::to_string(&explained)?)?;
+    } else {
+        // Colours on a terminal only, and not where NO_COLOR or TERM=dumb forbids them.
+        explain::write(&resolution, &behind, &mut anstream::stdout().lock())?;
     }
     Ok(match resolution.status {
         Status::Found => Exit::Success,
         // Somebody who could not be asked may know the number.
-        Status::NotFound if !missing.is_empty() => Exit::Failure,
+        Status::NotFound if !lists.missing().is_empty() => Exit::Failure,
         _ => Exit::Miss,
     })
 }
 
-/// The name in the first line, how it came about in the others.
-fn explain(resolution: &Resolution, missing: &[String], out: &mut impl Write) -> io::Result<()> {
-    match (&resolution.name, resolution.reason) {
-        (Some(name), _) => writeln!(out, "{}", name.as_str())?,
-        (None, Some(reason)) => writeln!(out, "(no name: {})", in_words(reason))?,
-        (None, None) if missing.is_empty() => writeln!(out, "(no name: nobody has this number)")?,
-        (None, None) => writeln!(out, "(no name; {} could not be asked)", missing.join(", "))?,
-    }
-    for reading in &resolution.readings {
-        let mark = if reading.found { "  ← known" } else { "" };
-        // With a plus the country plays no part.
-        let country = match reading.rule {
-            Rule::International => String::new(),
-            _ => format!(", in {}", resolution.country),
-        };
-        writeln!(out, "  read as  {} ({}{country}){mark}", reading.number, reading.rule.as_str())?;
-    }
-    let id = |id: Option<u32>| id.map_or_else(String::new, |id| format!(" (id {id})"));
-    if let Some(person) = &resolution.person {
-        writeln!(out, "  person   {}{}", printable(&person.name), id(person.id))?;
-    }
-    if let Some(company) = &resolution.company {
-        writeln!(out, "  company  {}{}", printable(&company.name), id(company.id))?;
-    }
-    if resolution.shared {
-        writeln!(out, "  shared   by several companies")?;
-    }
-    if let Some(source) = &resolution.source {
-        writeln!(out, "  source   {source}")?;
-    }
-    Ok(())
+/// What is known beyond the resolution itself.
+struct Behind<'a> {
+    explanation: &'a Explanation,
+    /// What each list holds for any of the readings.
+    held: &'a [Held],
+    /// The lists that could not be asked.
+    missing: &'a [String],
 }
 
 fn in_words(reason: Reason) -> &'static str {
@@ -83,11 +127,11 @@ fn in_words(reason: Reason) -> &'static str {
         Reason::NoNumber => {
             "this can't be a telephone number: no digits, too few, or a country code that is not assigned"
         }
+        Reason::Anonymous => "the number is withheld: this is what stands in its place",
+        Reason::Internal => {
+            "this is an extension of the PBX: `internal` in [numbers], or fewer digits than any number of the country"
+        }
+        Reason::ShortCode => "this is an emergency number or a short code: `short_codes` in [numbers]",
         Reason::TooLong => "this is longer than any telephone number",
     }
-}
-
-/// What the CRM holds must not act on the terminal.
-fn printable(name: &str) -> String {
-    Name::new(name, usize::MAX, false).map_or_else(String::new, |name| name.as_str().to_owned())
 }

@@ -1,8 +1,8 @@
 //! Every name once, in one piece of memory.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// A name in [`Texts`]; only of meaning there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ impl Texts {
 pub(super) struct Interner {
     texts: Texts,
     known: HashTable<Text>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 impl Interner {
@@ -51,6 +51,10 @@ impl Interner {
         texts.all.push_str(text);
         known.insert_unique(hash, added, |there| hasher.hash_one(texts.get(*there)));
         Some(added)
+    }
+
+    pub(super) fn get(&self, text: Text) -> &str {
+        self.texts.get(text)
     }
 
     pub(super) fn finish(self) -> Texts {

@@ -5,9 +5,10 @@
 //! 4 bytes; the entries (`record`); CRC-32 of everything before, in 4 bytes. Little-endian.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{List, record};
 use crate::entry::Entry;
@@ -58,13 +59,12 @@ pub enum FileError {
     },
 }
 
-/// A list's file whose checksum was right when it was opened.
+/// A list's file whose checksum was right when it was opened. It is kept open, so that its entries can be read also
+/// when another list has come into its place.
 #[derive(Clone, Debug)]
 pub struct ListFile {
-    path: PathBuf,
+    file: Arc<File>,
     header: Header,
-    /// Where the entries begin, in bytes.
-    start: u64,
 }
 
 impl ListFile {
@@ -76,33 +76,34 @@ impl ListFile {
             // Half a file on a full disk helps nobody.
             let _ = fs::remove_file(beside(path));
         }
-        let start = written?;
+        let file = Arc::new(written?);
         fs::rename(beside(path), path)?;
         // The rename itself is on the disk when its folder is.
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
-        Ok(Self { path: path.to_owned(), header, start })
+        Ok(Self { file, header })
     }
 
-    /// Writes the whole file beside its place; gives where the entries begin.
-    fn write_beside(path: &Path, header: &Header, list: &List) -> io::Result<u64> {
-        let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).to_owned();
+    /// Writes the whole file beside its place.
+    fn write_beside(path: &Path, header: &Header, list: &List) -> io::Result<File> {
+        let options =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).to_owned();
         let mut file = BufWriter::with_capacity(BUFFER, options.open(beside(path))?);
         let mut sum = crc32fast::Hasher::new();
         let mut write = |bytes: &[u8]| {
             sum.update(bytes);
             file.write_all(bytes)
         };
-        let head = header.to_bytes()?;
-        write(&head)?;
+        write(&header.to_bytes()?)?;
         for packed in list.records() {
             let length = record::length(packed).ok_or(ErrorKind::InvalidData)?;
             write(&packed[..length])?;
         }
         file.write_all(&sum.finalize().to_le_bytes())?;
-        file.into_inner()?.sync_all()?;
-        Ok(head.len() as u64)
+        let file = file.into_inner()?;
+        file.sync_all()?;
+        Ok(file)
     }
 
     /// Opens a list, and reads it once to see that it is whole.
@@ -112,17 +113,13 @@ impl ListFile {
             _ => FileError::Unreadable { path: path.to_owned(), error },
         };
         let damaged = |what: &str| FileError::Damaged { path: path.to_owned(), what: what.to_owned() };
-        let file = File::open(path).map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
-        let content = size.checked_sub(4).ok_or_else(|| damaged("it is cut off"))?;
-        let mut reader = BufReader::with_capacity(BUFFER, file);
-        if checksum(&mut reader, content).map_err(unreadable)? != Some(()) {
-            return Err(damaged("its checksum is wrong"));
-        }
-        reader.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        let header = Header::read(&mut reader).map_err(|error| damaged(&error.to_string()))?;
-        let start = header.to_bytes().map_err(|error| damaged(&error.to_string()))?.len() as u64;
-        Ok(Self { path: path.to_owned(), header, start })
+        let file = Arc::new(File::open(path).map_err(unreadable)?);
+        let mut content = Content::of(&file).map_err(unreadable)?;
+        io::copy(&mut BufReader::with_capacity(BUFFER, &mut content), &mut io::sink()).map_err(unreadable)?;
+        content.verify().map_err(|error| damaged(&error.to_string()))?;
+        let header = Content::of(&file).and_then(|mut content| Header::read(&mut content));
+        let header = header.map_err(|error| damaged(&error.to_string()))?;
+        Ok(Self { file, header })
     }
 
     /// What stands in front of the entries.
@@ -131,15 +128,61 @@ impl ListFile {
         &self.header
     }
 
-    /// The entries, by number, read as they are asked for.
+    /// The entries, by number, read as they are asked for. The last one is an error when the file has been damaged since
+    /// it was opened.
     pub fn entries(&self) -> io::Result<impl Iterator<Item = io::Result<Entry>> + use<>> {
-        let mut reader = BufReader::with_capacity(BUFFER, File::open(&self.path)?);
-        reader.seek(SeekFrom::Start(self.start))?;
-        let mut left = self.header.count;
-        Ok(std::iter::from_fn(move || {
-            left = left.checked_sub(1)?;
-            Some(record::unpack(&mut reader))
+        let mut reader = BufReader::with_capacity(BUFFER, Content::of(&self.file)?);
+        Header::read(&mut reader)?;
+        let mut left = Some(self.header.count);
+        Ok(std::iter::from_fn(move || match left? {
+            0 => {
+                left = None;
+                reader.get_ref().verify().err().map(Err)
+            }
+            count => {
+                left = Some(count - 1);
+                Some(record::unpack(&mut reader))
+            }
         }))
+    }
+}
+
+/// What stands in front of the checksum, from the file's beginning, summed up as it is read.
+struct Content {
+    file: Arc<File>,
+    offset: u64,
+    end: u64,
+    sum: crc32fast::Hasher,
+}
+
+impl Content {
+    fn of(file: &Arc<File>) -> io::Result<Self> {
+        let end = file.metadata()?.len().saturating_sub(4);
+        Ok(Self { file: Arc::clone(file), offset: 0, end, sum: crc32fast::Hasher::new() })
+    }
+
+    /// Compares with the checksum, once all is read.
+    fn verify(&self) -> io::Result<()> {
+        let invalid = |what| Err(io::Error::new(ErrorKind::InvalidData, what));
+        let mut expected = [0; 4];
+        if self.offset < self.end || self.file.read_exact_at(&mut expected, self.end).is_err() {
+            return invalid("it is cut off");
+        }
+        if self.sum.clone().finalize().to_le_bytes() != expected {
+            return invalid("its checksum is wrong");
+        }
+        Ok(())
+    }
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
+        let room = buffer.len().min(left);
+        let count = self.file.read_at(&mut buffer[..room], self.offset)?;
+        self.sum.update(&buffer[..count]);
+        self.offset += count as u64;
+        Ok(count)
     }
 }
 
@@ -154,25 +197,6 @@ pub fn set_aside(path: &Path, now: u64) -> io::Result<PathBuf> {
     name.push(format!(".damaged-{now}"));
     fs::rename(path, &name)?;
     Ok(name.into())
-}
-
-/// Compares the checksum of the next `content` bytes with the four behind them: none where they differ.
-fn checksum(reader: &mut impl Read, content: u64) -> io::Result<Option<()>> {
-    let mut sum = crc32fast::Hasher::new();
-    let mut buffer = vec![0; BUFFER];
-    let mut left = content;
-    while left > 0 {
-        let room = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let count = reader.read(&mut buffer[..room])?;
-        if count == 0 {
-            return Ok(None);
-        }
-        sum.update(&buffer[..count]);
-        left -= count as u64;
-    }
-    let mut expected = [0; 4];
-    reader.read_exact(&mut expected)?;
-    Ok((sum.finalize().to_le_bytes() == expected).then_some(()))
 }
 
 impl Header {
@@ -251,6 +275,32 @@ mod tests {
         assert_eq!(file.header(), &header);
         assert_eq!(file.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), entries);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_list_can_be_read_when_another_one_is_in_its_place() {
+        let (_folder, path, entries) = written(3);
+        let file = ListFile::open(&path).unwrap();
+        // Another hash, so that its entries begin elsewhere.
+        let header = Header { fingerprint: 7, taken: 1_790_000_000, count: 0, hash: "abcdef".into() };
+        let new = ListFile::write(&path, header, &[entry(9)].into_iter().collect()).unwrap();
+        assert_eq!(file.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), entries);
+        assert_eq!(new.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), [entry(9)]);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(file.entries().unwrap().count(), 3);
+    }
+
+    #[test]
+    fn damage_since_it_was_opened_is_noticed() {
+        let (_folder, path, _) = written(3);
+        let file = ListFile::open(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        // A letter of the last name.
+        let place = bytes.len() - 10;
+        bytes[place] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let error = file.entries().unwrap().last().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "its checksum is wrong");
     }
 
     #[test]

@@ -1,0 +1,216 @@
+//! The answer for a person: the name in the first line, how it came about in the others.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::{Behind, in_words};
+use crate::entry::Entry;
+use crate::name;
+use crate::number::{Fit, Number, Rule};
+use crate::resolver::{Certainty, Known, ReadingOutcome, Rendering, Resolution, Verdict};
+
+const NAME: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const WARNING: Style = AnsiColor::Yellow.on_default();
+const QUIET: Style = Style::new().dimmed();
+
+/// Writes it, with the escape sequences of a terminal.
+pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write) -> io::Result<()> {
+    first_line(resolution, behind, out)?;
+    writeln!(
+        out,
+        "  {QUIET}digits{QUIET:#}    {}, as in {}",
+        printable(&resolution.input),
+        resolution.country.as_str()
+    )?;
+    for (reading, known) in resolution.readings.iter().zip(&behind.explanation.known) {
+        write_reading(reading, known.as_ref(), resolution, behind, out)?;
+    }
+    if let Some(certainty) = resolution.certainty {
+        let (word, meaning) = certainty_in_words(certainty);
+        writeln!(out, "  {QUIET}certainty{QUIET:#} {word}: {meaning}")?;
+    }
+    let id = |id: Option<u32>| id.map_or_else(String::new, |id| format!(" (id {id})"));
+    if let Some(person) = &resolution.person {
+        writeln!(out, "  {QUIET}person{QUIET:#}    {}{}", printable(&person.name), id(person.id))?;
+    }
+    if let Some(company) = &resolution.company {
+        writeln!(out, "  {QUIET}company{QUIET:#}   {}{}", printable(&company.name), id(company.id))?;
+    }
+    if let Some(range) = &resolution.range {
+        writeln!(out, "  {QUIET}range{QUIET:#}     {range}")?;
+    }
+    if resolution.shared {
+        writeln!(out, "  {QUIET}shared{QUIET:#}    by several companies")?;
+    }
+    if let Some(source) = &resolution.source {
+        writeln!(out, "  {QUIET}source{QUIET:#}    {source}")?;
+    }
+    if let Some(rendering) = &behind.explanation.rendering {
+        write_rendering(rendering, out)?;
+    }
+    if !behind.missing.is_empty() {
+        let missing = behind.missing.join(", ");
+        writeln!(out, "  {WARNING}not asked{WARNING:#} {missing}: it failed, see above")?;
+    }
+    Ok(())
+}
+
+fn first_line(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write) -> io::Result<()> {
+    match (&resolution.name, resolution.reason) {
+        (Some(name), _) => writeln!(out, "{NAME}{}{NAME:#}", name.as_str()),
+        (None, Some(reason)) => writeln!(out, "{WARNING}(no name: {}){WARNING:#}", in_words(reason)),
+        (None, None) if behind.missing.is_empty() => {
+            writeln!(out, "{WARNING}(no name: nobody has this number){WARNING:#}")
+        }
+        (None, None) => {
+            let missing = behind.missing.join(", ");
+            writeln!(out, "{WARNING}(no name; {missing} could not be asked){WARNING:#}")
+        }
+    }
+}
+
+fn write_reading(
+    reading: &ReadingOutcome,
+    known: Option<&Known>,
+    resolution: &Resolution,
+    behind: &Behind<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    // With a plus the country plays no part.
+    let country = match reading.rule {
+        Rule::International => String::new(),
+        _ => format!(", in {}", resolution.country.as_str()),
+    };
+    let outside = if reading.reading.outside_line { ", behind outside-line digits" } else { "" };
+    let fit = if reading.reading.fit == Fit::Valid { "" } else { ", of a type that is not in use" };
+    let rule = reading.rule.as_str();
+    write!(out, "  {QUIET}read as{QUIET:#}   {} ({rule}{country}{outside}{fit})", reading.number)?;
+    match known {
+        Some(_) if reading.found => writeln!(out, "  {GOOD}← known{GOOD:#}")?,
+        Some(_) => writeln!(out, "  {QUIET}← known too, but a likelier reading is{QUIET:#}")?,
+        None => writeln!(out)?,
+    }
+    for (list, entry) in behind.held_for(reading.reading.number) {
+        writeln!(out, "              {list}: {}", in_one_line(entry))?;
+    }
+    if let Some(known) = known {
+        let meaning = verdict_in_words(known.verdict);
+        writeln!(out, "              → {} by {}: {meaning}", known.verdict.as_str(), known.source)?;
+    }
+    Ok(())
+}
+
+fn write_rendering(rendering: &Rendering, out: &mut impl Write) -> io::Result<()> {
+    let Rendering { key, template, full, bytes, max_bytes } = rendering;
+    write!(out, "  {QUIET}template{QUIET:#}  {key} = \"{template}\": ")?;
+    if bytes > max_bytes {
+        writeln!(out, "{bytes} bytes, {WARNING}cut to {max_bytes}{WARNING:#}: {full}")
+    } else {
+        writeln!(out, "{bytes} of {max_bytes} bytes")
+    }
+}
+
+/// `Kari Nordmann (id 654) of Fjord Sjømat AS (id 243)`
+fn in_one_line(entry: &Entry) -> String {
+    let party = |name: &str, id: u32| {
+        let id = if id == 0 { String::new() } else { format!(" (id {id})") };
+        let name = printable(name);
+        if name.is_empty() && id.is_empty() { name } else { format!("{name}{id}") }
+    };
+    let person = party(&entry.person, entry.person_id);
+    let company = party(&entry.company, entry.company_id);
+    match (person.is_empty(), company.is_empty()) {
+        (false, false) => format!("{person} of {company}"),
+        (false, true) => format!("{person}, of no company"),
+        (true, _) => format!("{company}, the company itself"),
+    }
+}
+
+fn certainty_in_words(certainty: Certainty) -> (&'static str, &'static str) {
+    match certainty {
+        Certainty::Exact => ("exact", "the likeliest reading is known"),
+        Certainty::Reading => {
+            ("reading", "a less likely reading is known, or the CRM may have lost a zero of another number")
+        }
+        Certainty::Range => {
+            ("range", "nobody has the number itself: it lies in a company's range, which is a guess")
+        }
+    }
+}
+
+fn verdict_in_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Person => "one person, alone or beside the own company",
+        Verdict::Company => "the company itself, or several persons of it",
+        Verdict::Shared => "several companies",
+        Verdict::Ambiguous => "several persons, and no company in common",
+    }
+}
+
+/// What the CRM holds must not act on the terminal.
+fn printable(text: &str) -> String {
+    name::cleaned(text, false)
+}
+
+/// What stands behind a resolution, in JSON.
+#[derive(Serialize)]
+pub(super) struct Json<'a> {
+    readings: Vec<JsonReading<'a>>,
+    rendering: Option<&'a Rendering>,
+    not_asked: &'a [String],
+}
+
+#[derive(Serialize)]
+struct JsonReading<'a> {
+    number: &'a str,
+    valid: bool,
+    outside_line: bool,
+    known: Option<&'a Known>,
+    entries: Vec<JsonEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonEntry<'a> {
+    list: &'a str,
+    person: JsonParty<'a>,
+    company: JsonParty<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonParty<'a> {
+    id: Option<u32>,
+    name: &'a str,
+}
+
+impl<'a> Behind<'a> {
+    /// The entries for one number, with their lists.
+    fn held_for(&self, number: Number) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
+        let ours = self.held.iter().filter(move |held| held.entry.number == number);
+        ours.map(|held| (held.list.as_str(), &held.entry))
+    }
+
+    pub(super) fn json(&self, resolution: &'a Resolution) -> Json<'a> {
+        let party = |id: u32, name: &'a str| JsonParty { id: (id != 0).then_some(id), name };
+        let entry = |(list, entry): (&'a str, &'a Entry)| JsonEntry {
+            list,
+            person: party(entry.person_id, &entry.person),
+            company: party(entry.company_id, &entry.company),
+        };
+        let readings =
+            resolution.readings.iter().zip(&self.explanation.known).map(|(read, known)| JsonReading {
+                number: &read.number,
+                valid: read.reading.fit == Fit::Valid,
+                outside_line: read.reading.outside_line,
+                known: known.as_ref(),
+                entries: self.held_for(read.reading.number).map(entry).collect(),
+            });
+        Json {
+            readings: readings.collect(),
+            rendering: self.explanation.rendering.as_ref(),
+            not_asked: self.missing,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Numbers that nobody has by themselves, but that lie in a company's range: the direct-dial extensions of a PBX.
+//!
+//! - `known`: ranges that the configuration names, `[ranges] known`
+//! - `stems`: ranges that are guessed from a switchboard's number, `[ranges] guess`
+//!
+//! The narrowest range that a number lies in is the one; of two alike, the one of the configuration. A range answers
+//! only for numbers that the directory does not know, and only for a company.
+
+mod known;
+mod stems;
+
+use std::fmt;
+
+pub use known::{Holder, KnownRange, KnownRanges, RangeError};
+pub(super) use stems::Stems;
+
+use super::{Company, Directory, NO_COMPANY};
+use crate::number::Number;
+
+/// The settings of `[ranges]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether a company's switchboard tells its range, where the country's numbering is open
+    /// ([`stem`](crate::number::stem)).
+    pub guess: bool,
+    /// The ranges that are known.
+    pub known: KnownRanges,
+}
+
+/// The ranges of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Ranges {
+    pub(super) known: KnownRanges,
+    /// The company of each known range, as a row of the directory; [`NO_COMPANY`] where no list has it.
+    pub(super) holders: Vec<u32>,
+    pub(super) stems: Stems,
+}
+
+/// A company in whose range a number lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind<'d> {
+    /// The source that knows the company; none where the configuration alone names it.
+    pub source: Option<&'d str>,
+    /// The company.
+    pub company: Company<'d>,
+    /// The range.
+    pub range: Range<'d>,
+}
+
+/// A range, as it is shown: `+4722518000-8099`, or the stem of a switchboard's number, `+4930123456`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range<'d> {
+    /// One of the configuration.
+    Known(&'d str),
+    /// A stem, with one to four digits behind it.
+    Stem(Number),
+}
+
+impl fmt::Display for Range<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(range) => f.write_str(range),
+            Self::Stem(stem) => stem.fmt(f),
+        }
+    }
+}
+
+impl Directory {
+    /// The company in whose range `number` lies. `leading_zeros` are those of the caller's national number: a range
+    /// is as long as its numbers are with them. To be asked for what [`find`](Self::find) does not know.
+    #[must_use]
+    pub fn behind(&self, number: Number, leading_zeros: u8) -> Option<Behind<'_>> {
+        let Ranges { known, holders, stems } = &self.ranges;
+        let known = known.find(number, leading_zeros);
+        let narrower = |width| known.is_none_or(|(_, range)| width < range.width());
+        // Countries with open numbering have no leading zeros.
+        let stem = if leading_zeros == 0 { stems.find(number, narrower) } else { None };
+        let (row, range) = match (stem, known) {
+            (Some((stem, row)), _) => (row, Range::Stem(stem)),
+            // Without its company nobody: a wider range around it would name the wrong one.
+            (None, Some((place, range))) => (*holders.get(place)?, Range::Known(range.label())),
+            (None, None) => return None,
+        };
+        let source = self.companies.get(row as usize)?.source;
+        let source = self.sources.get(usize::from(source)).map(String::as_str);
+        Some(Behind { source, company: self.company(row)?, range })
+    }
+
+    /// The known ranges whose contact no list has, each with the contact's id: their numbers have no name.
+    pub fn ranges_of_nobody(&self) -> impl Iterator<Item = (&str, u32)> {
+        let Ranges { known, holders, .. } = &self.ranges;
+        known.iter().zip(holders).filter_map(|(range, row)| match range.holder() {
+            Holder::Contact(id) if *row == NO_COMPANY => Some((range.label(), *id)),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! The ranges that the configuration names: `"+47 2251 8000-8099" = "contact 243"`.
+
+use std::cmp::Reverse;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::number::{Country, Fit, Number, Reading, readings};
+
+/// The most numbers that one range holds: the extensions of six digits. More is a slip.
+const WIDEST: u64 = 1_000_000;
+
+/// What is wrong with a range; says what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RangeError(String);
+
+/// Whose a range is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// The company with this id in the CRM; of several sources, that of the first one that knows it.
+    Contact(u32),
+    /// A company of this name, whatever the sources know.
+    Company(String),
+}
+
+/// Reads `contact 243` or `company Fjord Sjømat AS`.
+impl FromStr for Holder {
+    type Err = RangeError;
+
+    fn from_str(text: &str) -> Result<Self, RangeError> {
+        let wrong = || {
+            let allowed = "`contact 243` (the company's id in the CRM) and `company Fjord Sjømat AS`";
+            RangeError(format!("`{text}` names no company; allowed are forms like {allowed}"))
+        };
+        let (kind, whose) = text.trim().split_once(char::is_whitespace).ok_or_else(wrong)?;
+        match (kind, whose.trim()) {
+            ("contact", id) => match id.parse() {
+                Ok(id) if id > 0 => Ok(Self::Contact(id)),
+                _ => Err(wrong()),
+            },
+            ("company", name) if !name.is_empty() => Ok(Self::Company(name.to_owned())),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// Numbers of one length, from a first to a last one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRange {
+    /// Leading zeros of the national numbers, and the first and the last number, packed.
+    zeros: u8,
+    first: u64,
+    last: u64,
+    label: String,
+    holder: Holder,
+    /// The range that it lies in, as its place in [`KnownRanges`]; itself for none.
+    around: usize,
+}
+
+impl KnownRange {
+    /// Reads `+47 2251 8000-8099`: the first number, then the last one or as many of its last digits as differ. Without
+    /// plus both are numbers of `country`.
+    ///
+    /// # Errors
+    ///
+    /// [`RangeError`] where an end is no possible number, or the ends are not alike in length.
+    pub fn new(text: &str, holder: Holder, country: Country) -> Result<Self, RangeError> {
+        let wrong =
+            |what: &str| RangeError(format!("`{text}` {what}; allowed are forms like +47 2251 8000-8099"));
+        let (start, end) = text.rsplit_once(['-', '–']).ok_or_else(|| wrong("is no range of numbers"))?;
+        let (start, end) = (start.trim(), end.trim());
+        let first = read(start, country).ok_or_else(|| wrong("does not begin with a possible number"))?;
+        let end = if end.starts_with('+') {
+            end.to_owned()
+        } else {
+            let digits: String = end.split_whitespace().collect();
+            if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(wrong("has more than digits behind its last dash"));
+            }
+            with_last_digits(start, &digits)
+                .ok_or_else(|| wrong("has an end that is longer than its beginning"))?
+        };
+        let last = read(&end, country).ok_or_else(|| wrong("does not end with a possible number"))?;
+        let length = |reading: &Reading| reading.e164().to_string().len();
+        let alike = (first.number.country_code(), first.leading_zeros, length(&first))
+            == (last.number.country_code(), last.leading_zeros, length(&last));
+        if !alike {
+            return Err(wrong("has ends of different lengths or countries"));
+        }
+        let (zeros, from, to) = (first.leading_zeros, first.number.packed(), last.number.packed());
+        if from >= to {
+            return Err(wrong("does not end behind its beginning"));
+        }
+        if to - from >= WIDEST {
+            return Err(wrong(&format!("holds more than {WIDEST} numbers")));
+        }
+        let label = label(&first, &last);
+        Ok(Self { zeros, first: from, last: to, label, holder, around: 0 })
+    }
+
+    /// How many numbers it holds.
+    pub(super) fn width(&self) -> u64 {
+        self.last - self.first + 1
+    }
+
+    /// As it is shown: `+4722518000-8099`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    fn holds(&self, number: u64, zeros: u8) -> bool {
+        self.zeros == zeros && (self.first..=self.last).contains(&number)
+    }
+
+    fn lies_in(&self, other: &Self) -> bool {
+        other.holds(self.first, self.zeros) && other.holds(self.last, self.zeros)
+    }
+}
+
+/// The reading of a number as an administrator writes it: the one that fits best, as in a CSV file.
+fn read(text: &str, country: Country) -> Option<Reading> {
+    let found = readings(text, country, &[]);
+    let fitting = |fit| found.iter().find(|reading| reading.fit == fit).copied();
+    fitting(Fit::Valid).or_else(|| fitting(Fit::Possible))
+}
+
+/// `number` with `digits` in place of as many of its own last ones; none where it has not as many.
+fn with_last_digits(number: &str, digits: &str) -> Option<String> {
+    let mut new = digits.bytes().rev();
+    let replaced = number.chars().rev().map(|c| match c {
+        '0'..='9' => new.next().map_or(c, char::from),
+        other => other,
+    });
+    let reversed: String = replaced.collect();
+    new.next().is_none().then(|| reversed.chars().rev().collect())
+}
+
+/// The first number, then of the last one what differs, four digits at least.
+fn label(first: &Reading, last: &Reading) -> String {
+    let (first, last) = (first.e164().to_string(), last.e164().to_string());
+    let same = first.bytes().zip(last.bytes()).take_while(|(first, last)| first == last).count();
+    let shown = last.get(same.min(last.len().saturating_sub(4))..).unwrap_or_default();
+    format!("{first}-{shown}")
+}
+
+/// Ranges of which any two are apart, or one lies in the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownRanges {
+    /// By leading zeros and first number; of those that begin alike the widest first.
+    ranges: Arc<[KnownRange]>,
+}
+
+impl KnownRanges {
+    /// Sorts them.
+    ///
+    /// # Errors
+    ///
+    /// [`RangeError`] where two are the same, or overlap and neither lies in the other: nobody could tell whose the numbers
+    /// are.
+    pub fn try_new(mut ranges: Vec<KnownRange>) -> Result<Self, RangeError> {
+        ranges.sort_by_key(|range| (range.zeros, range.first, Reverse(range.last)));
+        // Those that the next one may lie in, each inside the one before it.
+        let mut open: Vec<usize> = Vec::new();
+        for place in 0..ranges.len() {
+            let apart = |around: &usize| {
+                ranges
+                    .get(*around)
+                    .zip(ranges.get(place))
+                    .is_none_or(|(around, range)| around.zeros != range.zeros || around.last < range.first)
+            };
+            while open.last().is_some_and(apart) {
+                open.pop();
+            }
+            let around = open.last().copied().unwrap_or(place);
+            if let (Some(outer), Some(range)) = (ranges.get(around), ranges.get(place))
+                && around != place
+                && (!range.lies_in(outer) || outer.lies_in(range))
+            {
+                let (one, other) = (&outer.label, &range.label);
+                let both = if one == other {
+                    "is there twice".to_owned()
+                } else {
+                    format!("and `{other}` overlap, and neither lies in the other")
+                };
+                return Err(RangeError(format!("`{one}` {both}; a number belongs to one company")));
+            }
+            if let Some(range) = ranges.get_mut(place) {
+                range.around = around;
+            }
+            open.push(place);
+        }
+        Ok(Self { ranges: ranges.into() })
+    }
+
+    /// The ranges, in an order of their own.
+    pub fn iter(&self) -> impl Iterator<Item = &KnownRange> {
+        self.ranges.iter()
+    }
+
+    /// The narrowest range that holds the number, and its place.
+    pub(super) fn find(&self, number: Number, zeros: u8) -> Option<(usize, &KnownRange)> {
+        let number = number.packed();
+        let behind = self.ranges.partition_point(|range| (range.zeros, range.first) <= (zeros, number));
+        // The last one that begins before the number is the narrowest that holds it, or lies in that one.
+        let mut place = behind.checked_sub(1)?;
+        loop {
+            let range = self.ranges.get(place)?;
+            if range.holds(number, zeros) {
+                return Some((place, range));
+            }
+            if range.around == place {
+                return None;
+            }
+            place = range.around;
+        }
+    }
+}

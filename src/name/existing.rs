@@ -1,0 +1,55 @@
+//! Whether a name that a call brings along is one.
+
+/// What providers send in place of a name, in lower case: "Anonymous" of RFC 3323 §4.1.1.3, and what stands
+/// for a withheld or unknown caller in North American name services ("PRIVATE", "OUT OF AREA").
+const NO_NAMES: [&str; 13] = [
+    "anonymous",
+    "anonymous caller",
+    "no name",
+    "not available",
+    "out of area",
+    "private",
+    "private caller",
+    "private number",
+    "restricted",
+    "unavailable",
+    "unknown",
+    "unknown caller",
+    "withheld",
+];
+
+/// Whether `existing` says more than the number does: it is neither empty, nor a number, nor a word for nobody.
+pub(super) fn is_name(existing: &str) -> bool {
+    // A name has letters: the number as the provider writes it, quoted or in any form, has none.
+    existing.chars().any(char::is_alphabetic)
+        && !NO_NAMES.contains(&existing.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn numbers_and_words_for_nobody_are_no_names() {
+        for nobody in [
+            "",
+            "  ",
+            "22334455",
+            "+47 22 33 44 55",
+            "(022) 33-44/55",
+            "\"22334455\"",
+            "-",
+            "Anonymous",
+            "anonymous",
+            " UNKNOWN ",
+            "<unknown>",
+            "Out of area",
+            "Private Number",
+        ] {
+            assert!(!is_name(nobody), "{nobody:?}");
+        }
+        for name in ["OSLO TAXI", "Жанна", "佐藤", "3 Norge", "Unknown Pleasures AS", "4711 Köln"] {
+            assert!(is_name(name), "{name:?}");
+        }
+    }
+}

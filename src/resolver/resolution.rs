@@ -1,0 +1,189 @@
+//! Who is calling, and why: the answer of the resolver, the same everywhere, in JSON too.
+
+use serde::Serialize;
+
+#[cfg(doc)]
+use super::MAX_CALLER_BYTES;
+use crate::directory;
+use crate::metrics;
+use crate::name::Name;
+use crate::number::{Country, Reading, Rule, Skip};
+
+/// Whether a name was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// There is a name.
+    Found,
+    /// The number is known to nobody, or to several so that no name can be right.
+    NotFound,
+    /// There was nothing to look for.
+    Skipped,
+}
+
+impl From<Status> for metrics::Outcome {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Found => Self::Found,
+            Status::NotFound => Self::NotFound,
+            Status::Skipped => Self::Skipped,
+        }
+    }
+}
+
+/// Why there is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Several persons answer to the number, and no company is common to them.
+    Ambiguous,
+    /// Of the name in the CRM nothing is left that a phone can show.
+    NoName,
+    /// The caller sent no number: nothing, or what cannot be one.
+    NoNumber,
+    /// The caller's number is withheld or unknown: a word such as "anonymous" stands in its place.
+    Anonymous,
+    /// A colleague: an extension of the PBX.
+    Internal,
+    /// An emergency number or another short code.
+    ShortCode,
+    /// The caller's number is longer than [`MAX_CALLER_BYTES`].
+    TooLong,
+}
+
+impl From<Skip> for Reason {
+    fn from(skip: Skip) -> Self {
+        match skip {
+            Skip::Anonymous => Self::Anonymous,
+            Skip::Internal => Self::Internal,
+            Skip::ShortCode => Self::ShortCode,
+            Skip::NoNumber => Self::NoNumber,
+        }
+    }
+}
+
+/// How sure it is that the name is the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Certainty {
+    /// The most likely reading of the digits is known.
+    Exact,
+    /// A less likely reading of the digits is known, or one that differs from another number in lost zeros only.
+    Reading,
+    /// Nobody has the number, but it lies in a company's range: a guess, and the name is marked as one.
+    Range,
+}
+
+/// Who is calling, and how that was found out: the same everywhere, in JSON too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resolution {
+    /// The caller's number as it came.
+    pub input: String,
+    /// The country in which it was read, ISO 3166.
+    #[serde(serialize_with = "as_text")]
+    pub country: Country,
+    /// Whether there is a name.
+    pub status: Status,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What the phone shows.
+    #[serde(serialize_with = "name_as_text")]
+    pub name: Option<Name>,
+    /// How sure it is.
+    pub certainty: Option<Certainty>,
+    /// The number that is known, or that lies in a range, E.164 with `+`.
+    pub number: Option<String>,
+    /// The range that it lies in: `+4722518000-8099`, or a switchboard's stem, `+4930123456`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
+    /// The person.
+    pub person: Option<PersonParty>,
+    /// The company: the person's, or the number's own.
+    pub company: Option<CompanyParty>,
+    /// The source that knows the number, or the company in whose range it lies; none for a company that the
+    /// configuration alone names.
+    pub source: Option<String>,
+    /// Whether several companies share the number.
+    pub shared: bool,
+    /// How the digits were read, most likely first.
+    pub readings: Vec<ReadingOutcome>,
+}
+
+/// A person in a resolution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PersonParty {
+    /// Id in the CRM.
+    pub id: Option<u32>,
+    /// Full name as the CRM has it.
+    pub name: String,
+    /// Form of address.
+    pub mrmrs: String,
+}
+
+/// A company in a resolution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CompanyParty {
+    /// Id in the CRM.
+    pub id: Option<u32>,
+    /// Name as the CRM has it.
+    pub name: String,
+}
+
+impl From<directory::Company<'_>> for CompanyParty {
+    fn from(company: directory::Company<'_>) -> Self {
+        Self { id: (company.id != 0).then_some(company.id), name: company.name.to_owned() }
+    }
+}
+
+/// One reading of the caller's digits, and whether it was the one that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReadingOutcome {
+    /// E.164 with `+`.
+    pub number: String,
+    /// What makes it readable so.
+    #[serde(serialize_with = "rule_as_text")]
+    pub rule: Rule,
+    /// Whether the directory knows it. Readings behind the first known one are not asked for.
+    pub found: bool,
+    /// What it was made from.
+    #[serde(skip)]
+    pub reading: Reading,
+}
+
+impl Resolution {
+    pub(super) fn new(input: &str, country: Country, status: Status) -> Self {
+        Self {
+            input: input.to_owned(),
+            country,
+            status,
+            reason: None,
+            name: None,
+            certainty: None,
+            number: None,
+            range: None,
+            person: None,
+            company: None,
+            source: None,
+            shared: false,
+            readings: Vec::new(),
+        }
+    }
+
+    pub(super) fn skipped(input: &str, country: Country, reason: Reason) -> Self {
+        Self { reason: Some(reason), ..Self::new(input, country, Status::Skipped) }
+    }
+}
+
+// Serde passes fields by reference.
+fn as_text<S: serde::Serializer>(country: &Country, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(country.as_str())
+}
+
+fn rule_as_text<S: serde::Serializer>(rule: &Rule, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rule.as_str())
+}
+
+fn name_as_text<S: serde::Serializer>(name: &Option<Name>, serializer: S) -> Result<S::Ok, S::Error> {
+    name.as_ref().map(Name::as_str).serialize(serializer)
+}

@@ -1,0 +1,261 @@
+//! What callers are answered, and from which directory.
+
+use super::*;
+use crate::directory::list::List;
+use crate::directory::merge::{Listed, Rules, SharedNumbers, merge_by};
+use crate::directory::ranges;
+use crate::entry::Entry;
+use crate::number::Number;
+
+fn directory(entries: Vec<Entry>) -> Directory {
+    directory_by(&Rules::default(), entries)
+}
+
+fn directory_by(rules: &Rules, entries: Vec<Entry>) -> Directory {
+    let list: List = entries.into_iter().collect();
+    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+    merge_by(rules, &["crm".into()], vec![listed]).unwrap()
+}
+
+/// Guesses, and knows whose +47 2251 8000-8099 are.
+fn ranges(shared: SharedNumbers) -> Rules {
+    let holder = "contact 243".parse().unwrap();
+    let range = ranges::KnownRange::new("+47 2251 8000-8099", holder, "NO".parse().unwrap()).unwrap();
+    let known = ranges::KnownRanges::try_new(vec![range]).unwrap();
+    Rules { shared, ranges: ranges::Settings { guess: true, known } }
+}
+
+fn kari(national: u64) -> Entry {
+    Entry {
+        number: Number::new(47, national).unwrap(),
+        person_id: 654,
+        person: "Kari Nordmann".into(),
+        mrmrs: "Mrs".into(),
+        company_id: 243,
+        company: "Fjord Sjømat AS".into(),
+    }
+}
+
+fn norway(id: u16) -> Pbx {
+    let country = "NO".parse().unwrap();
+    Pbx { id, numbers: number::Settings::new(country) }
+}
+
+#[test]
+fn a_known_caller_in_the_words_of_the_contract() {
+    let resolver = Resolver::new(Style::default());
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    let json = serde_json::to_value(resolver.resolve(&norway(0), None, "22334455").as_ref()).unwrap();
+    assert_eq!(json["input"], "22334455");
+    assert_eq!(json["country"], "NO");
+    assert_eq!(json["status"], "found");
+    assert_eq!(json["name"], "Kari Nordmann (Fjord Sjømat AS)");
+    assert_eq!(json["certainty"], "exact");
+    assert_eq!(json["number"], "+4722334455");
+    assert_eq!(json["person"], serde_json::json!({"id": 654, "name": "Kari Nordmann", "mrmrs": "Mrs"}));
+    assert_eq!(json["company"], serde_json::json!({"id": 243, "name": "Fjord Sjømat AS"}));
+    assert_eq!(json["source"], "crm");
+    assert_eq!(json["shared"], false);
+    assert_eq!(json["readings"][0]["number"], "+4722334455");
+    assert_eq!(json["readings"][0]["found"], true);
+    assert_eq!(json.get("reason"), None);
+}
+
+#[test]
+fn strangers_words_and_floods() {
+    let resolver = Resolver::new(Style::default());
+    let status = |caller: &str| {
+        let resolution = resolver.resolve(&norway(0), None, caller);
+        (resolution.status, resolution.reason)
+    };
+    assert_eq!(status("22334455"), (Status::NotFound, None));
+    assert_eq!(status(""), (Status::Skipped, Some(Reason::NoNumber)));
+    assert_eq!(status("anonymous"), (Status::Skipped, Some(Reason::Anonymous)));
+    assert_eq!(status("1234"), (Status::Skipped, Some(Reason::Internal)));
+    assert_eq!(status("112"), (Status::Skipped, Some(Reason::ShortCode)));
+    assert_eq!(status(&"1".repeat(65)), (Status::Skipped, Some(Reason::TooLong)));
+}
+
+#[test]
+fn an_answer_does_not_outlive_its_directory() {
+    let resolver = Resolver::new(Style::default());
+    let ask = || resolver.resolve(&norway(0), None, "22334455").status;
+    assert_eq!(ask(), Status::NotFound);
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    assert_eq!(ask(), Status::Found);
+    resolver.swap(Directory::default());
+    assert_eq!(ask(), Status::NotFound);
+}
+
+#[test]
+fn the_same_digits_from_two_countries_are_two_questions() {
+    let resolver = Resolver::new(Style::default());
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    let sweden = Some("SE".parse().unwrap());
+    assert_eq!(resolver.resolve(&norway(0), None, "22334455").status, Status::Found);
+    assert_eq!(resolver.resolve(&norway(0), sweden, "22334455").status, Status::NotFound);
+    assert_eq!(resolver.resolve(&norway(0), sweden, "004722334455").status, Status::Found);
+}
+
+#[test]
+fn kept_answers_are_counted() {
+    let metrics = metrics::Metrics::new();
+    let resolver = Resolver::counted(Style::default(), metrics.directory());
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    let counted = |name: &str| {
+        let text = metrics.write().unwrap();
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(usize::MAX)
+    };
+    assert_eq!(counted("nameplate_directory_numbers"), 1);
+    for caller in (0..KEPT).chain([0]) {
+        drop(resolver.resolve(&norway(0), None, &caller.to_string()));
+    }
+    assert_eq!(counted("nameplate_kept_answers_misses_total"), KEPT);
+    assert_eq!(counted("nameplate_kept_answers_hits_total"), 1);
+    assert_eq!(counted("nameplate_kept_answers_evictions_total"), 0);
+    drop(resolver.resolve(&norway(0), None, "22334455"));
+    assert_eq!(counted("nameplate_kept_answers_evictions_total"), 1);
+}
+
+#[test]
+fn a_zero_that_the_crm_may_have_lost_makes_it_less_certain() {
+    let resolver = Resolver::new(Style::default());
+    let italian = Entry { number: Number::new(39, 331_123_456).unwrap(), ..kari(1) };
+    resolver.swap(directory(vec![italian, kari(22_334_455)]));
+    let certainty = |caller| resolver.resolve(&norway(0), None, caller).certainty;
+    // Both +39 331 123456 and +39 0331 123456 are numbers.
+    assert_eq!(certainty("+390331123456"), Some(Certainty::Reading));
+    assert_eq!(certainty("+39331123456"), Some(Certainty::Reading));
+    assert_eq!(certainty("+4722334455"), Some(Certainty::Exact));
+}
+
+#[test]
+fn asking_twice_gives_the_very_same_answer() {
+    let resolver = Resolver::new(Style::default());
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    let first = resolver.resolve(&norway(0), None, "22334455");
+    assert!(Arc::ptr_eq(&first, &resolver.resolve(&norway(0), None, "22334455")));
+    assert!(!Arc::ptr_eq(&first, &resolver.resolve(&norway(1), None, "22334455")));
+}
+
+#[test]
+fn a_zero_too_many_is_not_exact() {
+    let resolver = Resolver::new(Style::default());
+    let ola = Entry { number: Number::new(46, 81_234_567).unwrap(), ..kari(1) };
+    resolver.swap(directory(vec![ola]));
+    // Sweden's 08-123 45 67; an outside line's zero in front of it is not configured.
+    for (caller, certainty) in [("08-123 45 67", Certainty::Exact), ("0 08-123 45 67", Certainty::Reading)] {
+        let resolution = resolver.resolve(&norway(0), "SE".parse().ok(), caller);
+        assert_eq!(resolution.certainty, Some(certainty), "{caller}: {:?}", resolution.readings);
+    }
+}
+
+#[test]
+fn as_many_answers_are_kept_as_is_set() {
+    for (kept, evictions) in [(0, 0), (2, 1)] {
+        let metrics = metrics::Metrics::new();
+        let resolver = Resolver::counted(Style::default(), metrics.directory()).keeping(kept);
+        resolver.swap(directory(vec![kari(22_334_455)]));
+        let first = resolver.resolve(&norway(0), None, "22334455");
+        let second = resolver.resolve(&norway(0), None, "22334455");
+        assert_eq!(first, second);
+        assert_eq!(Arc::ptr_eq(&first, &second), kept > 0);
+        for caller in ["22334456", "22334457"] {
+            assert_eq!(resolver.resolve(&norway(0), None, caller).status, Status::NotFound);
+        }
+        let text = metrics.write().unwrap();
+        assert!(text.contains(&format!("nameplate_kept_answers_evictions_total {evictions}")), "{text}");
+    }
+}
+
+#[test]
+fn who_lies_in_a_range_is_a_company_and_a_guess() {
+    let resolver = Resolver::new(Style::default());
+    let switchboard = Entry {
+        number: Number::new(49, 30_123_450).unwrap(),
+        person_id: 0,
+        person: String::new(),
+        company: "Acme GmbH".into(),
+        company_id: 7,
+        ..kari(1)
+    };
+    resolver.swap(directory_by(&ranges(SharedNumbers::Both), vec![kari(22_518_001), switchboard]));
+    let json = |caller| {
+        let resolution = resolver.resolve(&norway(0), None, caller);
+        serde_json::to_value(resolution.as_ref()).unwrap()
+    };
+    let known = json("22518002");
+    assert_eq!((&known["status"], &known["name"]), (&"found".into(), &"~Fjord Sjømat AS".into()));
+    assert_eq!((&known["certainty"], &known["range"]), (&"range".into(), &"+4722518000-8099".into()));
+    assert_eq!((&known["number"], &known["source"]), (&"+4722518002".into(), &"crm".into()));
+    assert_eq!(known["company"], serde_json::json!({"id": 243, "name": "Fjord Sjømat AS"}));
+    assert_eq!((&known["person"], &known["shared"]), (&serde_json::Value::Null, &false.into()));
+    // The directory does not know the number itself.
+    assert_eq!(known["readings"][0]["found"], false);
+    let stem = json("+49301234512");
+    assert_eq!((&stem["name"], &stem["range"]), (&"~Acme GmbH".into(), &"+493012345".into()));
+    assert_eq!((&stem["certainty"], &stem["company"]["id"]), (&"range".into(), &7.into()));
+    // Whoever has a number is the one, exactly, and is in no range.
+    let exact = json("22518001");
+    assert_eq!(
+        (&exact["name"], &exact["certainty"]),
+        (&"Kari Nordmann (Fjord Sjømat AS)".into(), &"exact".into())
+    );
+    assert_eq!(exact.get("range"), None);
+    let switchboard = json("+4930123450");
+    assert_eq!((&switchboard["name"], &switchboard["certainty"]), (&"Acme GmbH".into(), &"exact".into()));
+    let stranger = json("22518100");
+    assert_eq!((&stranger["status"], &stranger["certainty"]), (&"notfound".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn any_reading_that_is_known_comes_before_a_range() {
+    let resolver = Resolver::new(Style::default());
+    // 04722 33445 in Cuxhaven's district, and +47 22 33 44 55 without plus; the first lies in a range.
+    let holder = "company Range".parse().unwrap();
+    let range = ranges::KnownRange::new("+49 4722 334400-334499", holder, "DE".parse().unwrap()).unwrap();
+    let known = ranges::KnownRanges::try_new(vec![range]).unwrap();
+    let rules = Rules { ranges: ranges::Settings { guess: false, known }, ..Rules::default() };
+    let germany = Pbx { numbers: number::Settings::new("DE".parse().unwrap()), ..norway(0) };
+    let name = |resolver: &Resolver| {
+        let resolution = resolver.resolve(&germany, None, "4722334455");
+        (resolution.name.as_ref().map(|name| name.as_str().to_owned()), resolution.certainty)
+    };
+    resolver.swap(directory_by(&rules, vec![kari(22_334_455)]));
+    assert_eq!(name(&resolver), (Some("Kari Nordmann (Fjord Sjømat AS)".into()), Some(Certainty::Reading)));
+    resolver.swap(directory_by(&rules, Vec::new()));
+    assert_eq!(name(&resolver), (Some("~Range".into()), Some(Certainty::Range)));
+}
+
+#[test]
+fn an_ambiguous_number_never_falls_through_to_a_range() {
+    let other = |company_id, company: &str| Entry {
+        person_id: 9,
+        company_id,
+        company: company.into(),
+        ..kari(22_518_001)
+    };
+    for (shared, entries) in [
+        (SharedNumbers::Both, vec![kari(22_518_001), other(0, "")]),
+        (SharedNumbers::Company, vec![kari(22_518_001), other(8, "Globex")]),
+        (SharedNumbers::None, vec![kari(22_518_001), other(243, "Fjord Sjømat AS")]),
+    ] {
+        let resolver = Resolver::new(Style::default());
+        resolver.swap(directory_by(&ranges(shared), entries));
+        let resolution = resolver.resolve(&norway(0), None, "22518001");
+        assert_eq!((resolution.status, resolution.reason), (Status::NotFound, Some(Reason::Ambiguous)));
+        assert_eq!((&resolution.name, &resolution.range), (&None, &None));
+    }
+}
+
+#[test]
+fn only_a_valid_number_lies_in_a_range() {
+    let holder = "company Range".parse().unwrap();
+    // As long as Norwegian numbers are, but none begins with 1 (libphonenumber's metadata).
+    let range = ranges::KnownRange::new("+47 12345600-99", holder, "NO".parse().unwrap()).unwrap();
+    let known = ranges::KnownRanges::try_new(vec![range]).unwrap();
+    let rules = Rules { ranges: ranges::Settings { guess: false, known }, ..Rules::default() };
+    let resolver = Resolver::new(Style::default());
+    resolver.swap(directory_by(&rules, Vec::new()));
+    assert_eq!(resolver.resolve(&norway(0), None, "+4712345601").status, Status::NotFound);
+}
