@@ -1,7 +1,9 @@
 //! The talk with Asterisk.
 //!
 //! - [`ari`]: calls that enter our Stasis application, over the events websocket
+//! - [`agi`]: calls that enter `AGI(agi://…)`, over a connection of their own
 //! - [`link`]: how each PBX is connected, for whoever asks how the service is
 
+pub mod agi;
 pub mod ari;
 pub mod link;

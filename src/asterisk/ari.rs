@@ -9,6 +9,7 @@
 //! - `tasks`: calls that are served over HTTP, beside it
 //! - `application`: our application on one PBX, and how a call is served over HTTP
 //! - `release`: no call stays in it
+//! - `takeover`: another copy has it
 //! - `call`: what a call wants, and which requests answer it
 //! - `rest`: requests over HTTP, and what answers mean
 //! - `wire`: the JSON of events, requests and answers
@@ -23,12 +24,14 @@ mod handshake;
 mod release;
 mod requests;
 mod rest;
+mod takeover;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod warnings;
 mod wire;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,22 +39,24 @@ use reqwest::Url;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::asterisk::link::{Link, State};
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, jittered};
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
 use error::ConnectionError;
+#[doc(hidden)]
+pub use wire::{Started, started};
 
 /// The first wait after a lost connection; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// A PBX that comes back is served again within this time.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// After a refused password: trying faster only fills the PBX's security log.
+/// At most, after a refused password or certificate: trying faster only fills the PBX's security log.
 const REFUSED_WAIT: Duration = Duration::from_secs(30);
 /// A connection that held this long was a good one: the next failure is a first one.
-const GOOD: Duration = Duration::from_secs(10);
+const GOOD: Duration = Duration::from_secs(2);
 
 /// The settings of one `[[asterisk]]`.
 #[derive(Clone, Debug)]
@@ -60,6 +65,8 @@ pub struct Settings {
     pub name: String,
     /// Asterisk's HTTP server: `http://127.0.0.1:8088`, or `https://…:8089`.
     pub url: Url,
+    /// PEM certificates to trust beside the system's, where `url` is `https://…`.
+    pub ca_file: Option<PathBuf>,
     /// The user of `ari.conf`.
     pub username: String,
     /// The user's password.
@@ -91,21 +98,22 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
         if begun.elapsed() >= GOOD {
             backoff.reset();
         }
-        let wait = if error.is_refusal() { REFUSED_WAIT } else { backoff.next_wait() };
+        link.set(error.state());
+        if matches!(error, ConnectionError::Replaced) {
+            error!(%pbx, "{error}");
+            shutdown.run_until_cancelled(takeover::until_left(&settings)).await;
+            continue;
+        }
+        let wait = if error.is_refusal() { jittered(REFUSED_WAIT) } else { backoff.next_wait() };
         // The same failure every few seconds would bury the others.
         let said = error.to_string();
         if reported.as_ref() == Some(&said) {
             debug!(%pbx, ?wait, "still not connected: {said}");
-        } else if matches!(error, ConnectionError::Replaced) {
-            tracing::error!(%pbx, ?wait, "{said}");
         } else {
             warn!(%pbx, ?wait, "not connected: {said}");
         }
         reported = Some(said);
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = shutdown.cancelled() => {}
-        }
+        shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
     while beside.join_next().await.is_some() {}
     info!(%pbx, "disconnected");

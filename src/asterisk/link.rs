@@ -1,8 +1,12 @@
 //! How one PBX is connected: written by the way that serves it, read by whoever asks how the service is.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Instant;
 
-use crate::metrics;
+use tracing::info;
+
+use crate::resolver::Resolution;
+use crate::{mask, metrics};
 
 /// How a PBX is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +17,10 @@ pub enum State {
     Connecting,
     /// Calls are answered.
     Connected,
+    /// Not before somebody has mended a password or a certificate, ours or the PBX's; it is tried now and then.
+    Refused,
+    /// Another copy of the service has our application, and answers its calls.
+    TakenOver,
 }
 
 impl State {
@@ -23,6 +31,8 @@ impl State {
             Self::Disconnected => "disconnected",
             Self::Connecting => "connecting",
             Self::Connected => "connected",
+            Self::Refused => "refused: the log says why",
+            Self::TakenOver => "taken over by another copy",
         }
     }
 }
@@ -54,14 +64,27 @@ impl Link {
         &self.name
     }
 
+    /// Logs and counts an answer that was begun then.
+    pub(super) fn report(&self, resolution: &Resolution, begun: Instant) {
+        let took = begun.elapsed();
+        self.metrics.answered(resolution.status.into(), took);
+        info!(
+            pbx = %self.name,
+            caller = %mask::Number(&resolution.input),
+            status = ?resolution.status,
+            reason = resolution.reason.map(tracing::field::debug),
+            certainty = resolution.certainty.map(tracing::field::debug),
+            micros = took.as_micros(),
+            "call"
+        );
+    }
+
     /// How it is connected now.
     #[must_use]
     pub fn state(&self) -> State {
-        match self.state.load(Ordering::Relaxed) {
-            state if state == State::Connected as u8 => State::Connected,
-            state if state == State::Connecting as u8 => State::Connecting,
-            _ => State::Disconnected,
-        }
+        let state = self.state.load(Ordering::Relaxed);
+        let others = [State::Connecting, State::Connected, State::Refused, State::TakenOver];
+        others.into_iter().find(|other| *other as u8 == state).unwrap_or(State::Disconnected)
     }
 
     /// It is connected so from now on.
@@ -89,8 +112,10 @@ mod tests {
             (State::Connecting, 0),
             (State::Connected, 0),
             (State::Disconnected, 0),
+            (State::Refused, 0),
             (State::Connecting, 0),
             (State::Connected, 1),
+            (State::TakenOver, 1),
         ] {
             link.set(state);
             assert_eq!(link.state(), state);

@@ -8,27 +8,20 @@ use std::time::Instant;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::Settings;
 use super::call::{Place, Wish, poisons, serve_direct};
 use super::error::ConnectionError;
 use super::rest::{Http, Outcome, Turn, continue_path};
 use super::warnings::Warnings;
-use super::wire::{ApplicationInfo, EVENTS, Info};
+use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::link::Link;
-use crate::resolver::{Resolution, Resolver};
-use crate::{mask, metrics};
+use crate::metrics;
+use crate::resolver::Resolver;
 
 /// Calls that may wait to be sent on over the websocket; one more goes over HTTP.
 const MOST_RELEASED: usize = 1_000;
-
-/// What is learnt when a connection is set up.
-pub(super) struct Setup {
-    pub(super) version: String,
-    /// Channels that are in the application already.
-    pub(super) waiting: Vec<String>,
-}
 
 /// Our Stasis application on one PBX, for one connection's life.
 pub(super) struct Application {
@@ -80,8 +73,9 @@ impl Application {
         self.on_websocket.load(Ordering::Relaxed) && self.released.try_send(channel.to_owned()).is_ok()
     }
 
-    /// Sets the event filter, and asks for calls that wait since before this connection.
-    pub(super) async fn set_up(&self) -> Result<Setup, ConnectionError> {
+    /// Sets the event filter, and asks for the channels that are in the application already: they wait since before
+    /// this connection.
+    pub(super) async fn set_up(&self) -> Result<Vec<String>, ConnectionError> {
         let app = &self.settings.app;
         let filter = json!({ "allowed": EVENTS.map(|kind| json!({ "type": kind })) });
         // On each connect: Asterisk forgets the application, and its filter with it, between connections.
@@ -91,7 +85,11 @@ impl Application {
             .map_err(|error| ConnectionError::Filter(error.to_string()))?;
         // Without this answer a call that waits since before would wait for ever.
         let application = self.http.get::<ApplicationInfo>(Turn::Now, &format!("applications/{app}")).await;
-        let waiting = application.map_err(|error| ConnectionError::Waiting(error.to_string()))?.channel_ids;
+        Ok(application.map_err(|error| ConnectionError::Waiting(error.to_string()))?.channel_ids)
+    }
+
+    /// Asks for Asterisk's version.
+    pub(super) async fn learn_version(&self) -> String {
         let version = match self.http.get::<Info>(Turn::Now, "asterisk/info").await {
             Ok(info) => info.system.version,
             Err(error) => {
@@ -100,18 +98,18 @@ impl Application {
             }
         };
         self.poisons.store(poisons(&version), Ordering::Relaxed);
-        Ok(Setup { version, waiting })
+        version
     }
 
     /// Serves a call by requests over HTTP, and sends it on, whatever comes of them.
-    pub(super) async fn serve_over_http(&self, wish: Wish, channel: &str, caller: &str) {
+    pub(super) async fn serve_over_http(&self, wish: Wish, channel: &str, caller: &Caller<'_>) {
         let begun = Instant::now();
         match wish {
             Wish::Handoff { country } => {
-                let resolution = self.resolver.resolve(&self.settings.pbx, country, caller);
-                let place = Place::of(&resolution);
+                let resolution = self.resolver.resolve(&self.settings.pbx, country, &caller.number);
+                let place = Place::of(&resolution, self.resolver.keeps(&caller.name));
                 let outcome = self.http.post(&continue_path(channel), &place.parameters()).await;
-                self.report(&resolution, begun);
+                self.link.report(&resolution, begun);
                 // It may have been taken without an answer to us.
                 let doubtful = matches!(outcome, Outcome::Failed(_));
                 if !self.has_gone_on(outcome) {
@@ -128,7 +126,7 @@ impl Application {
                     () = self.hurry.cancelled() => None,
                 };
                 match resolution {
-                    Some(resolution) => self.report(&resolution, begun),
+                    Some(resolution) => self.link.report(&resolution, begun),
                     // Withheld: there is nothing to be logged.
                     None => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
                 }
@@ -162,19 +160,5 @@ impl Application {
                 false
             }
         }
-    }
-
-    /// Logs and counts an answer.
-    pub(super) fn report(&self, resolution: &Resolution, begun: Instant) {
-        self.link.metrics.answered(resolution.status.into(), begun.elapsed());
-        info!(
-            pbx = %self.settings.name,
-            caller = %mask::Number(&resolution.input),
-            status = ?resolution.status,
-            reason = resolution.reason.map(tracing::field::debug),
-            certainty = resolution.certainty.map(tracing::field::debug),
-            micros = begun.elapsed().as_micros(),
-            "call"
-        );
     }
 }

@@ -3,7 +3,7 @@
 use tracing::warn;
 
 use super::rest::{Http, Outcome};
-use super::wire::Parameter;
+use super::wire::{Caller, Parameter};
 use crate::mask;
 use crate::number::Country;
 use crate::resolver::{Pbx, Resolution, Resolver, Status};
@@ -65,13 +65,16 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place for what was found.
-    pub(super) fn of(resolution: &Resolution) -> Self {
+    /// The place for what was found. `keeps`: the call keeps the name that it has.
+    pub(super) fn of(resolution: &Resolution, keeps: bool) -> Self {
         match (resolution.status, &resolution.name) {
             (Status::Found, Some(name)) => {
                 let id = |id: Option<u32>| id.map_or_else(String::new, |id| id.to_string());
                 let person = id(resolution.person.as_ref().and_then(|person| person.id));
                 let company = id(resolution.company.as_ref().and_then(|company| company.id));
+                if keeps {
+                    return Self { extension: format!("={person}:{company}:"), label: "kept" };
+                }
                 Self { extension: format!("={person}:{company}:{}", name.as_str()), label: "found" }
             }
             (Status::Skipped, _) => Self { extension: "skipped".into(), label: "skipped" },
@@ -95,18 +98,20 @@ pub(super) async fn serve_direct(
     resolver: &Resolver,
     pbx: &Pbx,
     channel: &str,
-    caller: &str,
+    caller: &Caller<'_>,
 ) -> Option<std::sync::Arc<Resolution>> {
     // Read by `GET variable`, which does not poison the dialplan. Not known is not allowed.
     let presentation = http.variable(channel, "CALLERID(num-pres)").await;
     if !presentation.is_ok_and(|presentation| presentation.starts_with("allowed")) {
         return None;
     }
-    let resolution = resolver.resolve(pbx, None, caller);
-    if let Some(name) = &resolution.name {
+    let resolution = resolver.resolve(pbx, None, &caller.number);
+    if let Some(name) = &resolution.name
+        && !resolver.keeps(&caller.name)
+    {
         let outcome = http.set_variable(channel, "CALLERID(name)", name.as_str()).await;
         if let Outcome::Failed(what) = outcome {
-            warn!(caller = %mask::Number(caller), "Asterisk does not take the name: {what}");
+            warn!(caller = %mask::Number(&caller.number), "Asterisk does not take the name: {what}");
         }
     }
     Some(resolution)
@@ -161,19 +166,19 @@ mod tests {
     #[test]
     fn the_longest_answer_fits_an_extension() {
         let resolver = Resolver::new(crate::name::Style::default());
-        let pbx = Pbx {
-            id: 0,
-            numbers: crate::number::Settings { country: "NO".parse().unwrap(), strip_prefixes: Vec::new() },
-        };
+        let pbx = Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) };
         let mut resolution = resolver.resolve(&pbx, None, "22334455").as_ref().clone();
-        assert_eq!(Place::of(&resolution), Place { extension: "notfound".into(), label: "notfound" });
+        for keeps in [false, true] {
+            let expected = Place { extension: "notfound".into(), label: "notfound" };
+            assert_eq!(Place::of(&resolution, keeps), expected);
+        }
 
         resolution.status = Status::Found;
-        resolution.name = Name::new(&"Ж".repeat(100), usize::MAX, false);
+        resolution.name = Name::new(&"Ж".repeat(28), usize::MAX, false);
         resolution.person =
             Some(PersonParty { id: Some(u32::MAX), name: String::new(), mrmrs: String::new() });
         resolution.company = Some(CompanyParty { id: Some(u32::MAX), name: String::new() });
-        let place = Place::of(&resolution);
+        let place = Place::of(&resolution, false);
         assert_eq!(place.label, "found");
         assert_eq!(place.extension.len(), 79);
         assert!(place.extension.starts_with("=4294967295:4294967295:ЖЖ"));
@@ -181,7 +186,8 @@ mod tests {
         resolution.person = None;
         resolution.company = None;
         resolution.name = Name::new("---", usize::MAX, false);
-        assert_eq!(Place::of(&resolution).extension, "=::---");
+        assert_eq!(Place::of(&resolution, false).extension, "=::---");
+        assert_eq!(Place::of(&resolution, true), Place { extension: "=::".into(), label: "kept" });
     }
 
     #[test]

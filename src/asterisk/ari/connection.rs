@@ -19,7 +19,7 @@ use super::Settings;
 use super::application::Application;
 use super::call::Wish;
 use super::error::ConnectionError;
-use super::handshake::{Socket, open};
+use super::handshake::{Socket, open, trust};
 use super::requests::{ANSWER_TIMEOUT, Purpose, Requests};
 use super::rest::Http;
 use super::tasks::{Job, Tasks};
@@ -35,8 +35,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks from one ping to the next. Asterisk sends none on connections that come from outside.
 const TICKS_PER_PING: u32 = 3;
-/// Silence that ends a connection: three pings without an answer.
-const SILENCE: Duration = Duration::from_secs(9);
+/// Silence that ends a connection: two pings without an answer, and two seconds more. With the tick it is noticed
+/// within 9 s that a host has vanished.
+const SILENCE: Duration = Duration::from_secs(8);
 /// Versions without requests on the websocket ignore them silently: no answer in this time means HTTP.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -52,14 +53,15 @@ pub(super) async fn serve(
     connected: impl FnOnce(),
 ) -> Result<(), ConnectionError> {
     let password = settings.password.read()?;
+    let tls = trust(settings).await?;
     let socket = tokio::select! {
-        opened = timeout(CONNECT_TIMEOUT, open(settings, &password)) => {
+        opened = timeout(CONNECT_TIMEOUT, open(settings, &password, Arc::clone(&tls))) => {
             opened.map_err(|_| ConnectionError::TooSlow(CONNECT_TIMEOUT))??
         }
         () = shutdown.cancelled() => return Ok(()),
     };
-    let http =
-        Http::new(settings, password).map_err(|error| ConnectionError::Unreachable(error.to_string()))?;
+    let http = Http::new(settings, password, &tls)
+        .map_err(|error| ConnectionError::Unreachable(error.to_string()))?;
     let (application, to_release) =
         Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(link), http);
     let tasks = Tasks::new(Arc::clone(&application));
@@ -115,8 +117,9 @@ impl Connection {
         self.request(Purpose::Probe, &[]).await?;
         let application = Arc::clone(&self.application);
         let mut setup = Box::pin(application.set_up());
+        let mut learning = Box::pin(application.learn_version());
         let mut connected = Some(connected);
-        let mut ready = None;
+        let (mut recovered, mut version) = (false, None);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ticks = 0_u32;
@@ -124,7 +127,12 @@ impl Connection {
             tokio::select! {
                 message = self.socket.next() => self.take(message).await?,
                 Some(channel) = self.to_release.recv() => self.release(channel).await?,
-                done = &mut setup, if ready.is_none() => ready = Some(self.recover(done?)),
+                waiting = &mut setup, if !recovered => {
+                    self.recover(waiting?);
+                    recovered = true;
+                }
+                // Callers who have waited long enough come first.
+                learnt = &mut learning, if recovered && version.is_none() => version = Some(learnt),
                 _ = tick.tick() => {
                     ticks = ticks.wrapping_add(1);
                     self.look_after(ticks).await?;
@@ -134,7 +142,7 @@ impl Connection {
                     return Ok(());
                 }
             }
-            if let (Some(version), Way::Websocket | Way::Http) = (&ready, self.way)
+            if let (Some(version), Way::Websocket | Way::Http) = (&version, self.way)
                 && let Some(connected) = connected.take()
             {
                 let way = if self.way == Way::Websocket { "the websocket" } else { "HTTP" };
@@ -175,7 +183,7 @@ impl Connection {
                 let warnings = &self.application.warnings;
                 let arguments = event.args.iter().map(String::as_str);
                 let wish = Wish::of(arguments, |country| warnings.country(country));
-                self.start(wish, &channel.id, &channel.caller.number, begun).await
+                self.start(wish, &channel.id, channel.caller, begun).await
             }
             "RESTResponse" => {
                 let id = event.request_id.unwrap_or_default();

@@ -1,18 +1,29 @@
 //! Why a connection to Asterisk failed, in words that an administrator can act on.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
+use crate::asterisk::link::State;
 use crate::secret::SecretError;
+use crate::tls::{self, TrustError};
 
 /// Why there is no connection, or no longer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("TLS: {}", .0.what)]
+    Tls(tls::Trouble),
     #[error("can't reach Asterisk's HTTP server: {0} (is it enabled in http.conf?)")]
     Unreachable(String),
+    #[error(
+        "Asterisk's HTTP server closes the connection without an answer: is `sessionlimit` of http.conf reached, or does this port speak https?"
+    )]
+    NoAnswer,
     #[error("no connection within {0:?}")]
     TooSlow(Duration),
     #[error("Asterisk refuses the user or the password ({0}): compare with ari.conf")]
@@ -32,7 +43,7 @@ pub(super) enum ConnectionError {
     #[error("Asterisk takes no data")]
     Stuck,
     #[error(
-        "another copy has taken over the application: it answers the calls now. Each copy needs an app name of its own"
+        "another copy has taken over the application: it answers the calls until it ends. Each copy needs an app name of its own"
     )]
     Replaced,
     #[error("can't set the event filter: {0}")]
@@ -44,7 +55,22 @@ pub(super) enum ConnectionError {
 impl ConnectionError {
     /// Whether trying again soon is of no use.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Replaced | Self::Secret(_))
+        match self {
+            Self::Refused(_) | Self::Secret(_) | Self::Trust(_) => true,
+            Self::Tls(trouble) => trouble.lasts,
+            _ => false,
+        }
+    }
+}
+
+impl ConnectionError {
+    /// How the PBX is connected after it.
+    pub(super) fn state(&self) -> State {
+        match self {
+            Self::Replaced => State::TakenOver,
+            refusal if refusal.is_refusal() => State::Refused,
+            _ => State::Disconnected,
+        }
     }
 }
 
@@ -57,7 +83,14 @@ impl From<tungstenite::Error> for ConnectionError {
                 503 => Self::Booting,
                 status => Self::Handshake(status),
             },
-            tungstenite::Error::Io(error) => Self::Unreachable(error.to_string()),
+            tungstenite::Error::Io(error) => match (tls::trouble(&error), error.kind()) {
+                (Some(trouble), _) => Self::Tls(trouble),
+                (None, ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {
+                    Self::NoAnswer
+                }
+                (None, _) => Self::Unreachable(error.to_string()),
+            },
+            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => Self::NoAnswer,
             error => Self::Unreachable(error.to_string()),
         }
     }

@@ -1,25 +1,47 @@
 //! The websocket's handshake.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::Settings;
 use super::error::ConnectionError;
+use crate::tls;
 
 /// Events are a few kilobytes.
 const MAX_MESSAGE: usize = 1 << 20;
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// Whom the websocket and the requests beside it trust.
+pub(super) async fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, ConnectionError> {
+    if settings.url.scheme() != "https" {
+        // Nobody is asked who he is; reading the system's certificates all the same would cost milliseconds.
+        let nobody = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+        return Ok(Arc::new(nobody.with_no_client_auth()));
+    }
+    let ca_file = settings.ca_file.clone();
+    // Anew for each connection: who replaces a certificate is not to restart us.
+    let client = tokio::task::spawn_blocking(move || tls::client(ca_file.as_deref())).await;
+    let client = client.map_err(|error| ConnectionError::Unreachable(error.to_string()))??;
+    Ok(Arc::new(client))
+}
+
 /// Opens the websocket on which our application's events come.
-pub(super) async fn open(settings: &Settings, password: &SecretString) -> Result<Socket, ConnectionError> {
+pub(super) async fn open(
+    settings: &Settings,
+    password: &SecretString,
+    tls: Arc<ClientConfig>,
+) -> Result<Socket, ConnectionError> {
     let mut url = settings.url.clone();
     let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
     // Between these schemes a change always works.
@@ -38,6 +60,7 @@ pub(super) async fn open(settings: &Settings, password: &SecretString) -> Result
         .max_frame_size(Some(MAX_MESSAGE))
         .read_buffer_size(16 << 10)
         .write_buffer_size(0);
-    let (socket, _) = connect_async_with_config(request, Some(config), true).await?;
+    let connector = (scheme == "wss").then_some(Connector::Rustls(tls));
+    let (socket, _) = connect_async_tls_with_config(request, Some(config), true, connector).await?;
     Ok(socket)
 }

@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use super::application::Application;
 use super::call::Wish;
 use super::rest::{HttpError, Outcome, Turn, continue_path};
-use super::wire::{self, ApplicationInfo, Whereabouts};
+use super::wire::{self, ApplicationInfo, Caller, Whereabouts};
 use crate::backoff::Backoff;
 
 /// The first wait after a request that failed; it doubles up to [`LONGEST_WAIT`].
@@ -19,7 +19,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Where a call is that should be sent on.
 enum Sight {
     /// In our application, with this wish and caller.
-    Ours { wish: Wish, caller: String },
+    Ours { wish: Wish, caller: Caller<'static> },
     /// In our application; that is all there is to know.
     Listed,
     /// Hung up, or gone on: another application, the dialplan.
@@ -95,7 +95,7 @@ impl Application {
             Ok(snapshot) => match snapshot.whereabouts(&self.settings.app) {
                 Whereabouts::Ours(app_data) => Sight::Ours {
                     wish: Wish::of_app_data(app_data, |country| self.warnings.country(country)),
-                    caller: snapshot.caller.number.into_owned(),
+                    caller: snapshot.caller.into_owned(),
                 },
                 Whereabouts::Elsewhere => Sight::Gone,
                 Whereabouts::Unsaid => self.look_in_list(channel).await,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, Url};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -93,8 +94,13 @@ impl From<reqwest::Error> for HttpError {
 }
 
 impl Http {
-    pub(super) fn new(settings: &Settings, password: SecretString) -> Result<Self, HttpError> {
+    pub(super) fn new(
+        settings: &Settings,
+        password: SecretString,
+        tls: &ClientConfig,
+    ) -> Result<Self, HttpError> {
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
             .pool_idle_timeout(KEEP_ALIVE)
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())

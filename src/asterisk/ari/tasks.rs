@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use super::application::Application;
 use super::call::Wish;
+use super::wire::Caller;
 
 /// Calls that are served at once; one more is sent on without a name.
 pub(super) const MAX_TASKS: usize = 2_000;
@@ -23,7 +24,7 @@ const LAST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Job {
     /// Its event has come.
-    Serve { wish: Wish, caller: String },
+    Serve { wish: Wish, caller: Caller<'static> },
     /// It waits since before the connection.
     Recover,
     /// It is sent on. `doubtful`: if it is there still.
@@ -52,7 +53,7 @@ impl Tasks {
         self.set.spawn(async move {
             let done = AssertUnwindSafe(run(&application, &channel, job)).catch_unwind();
             if done.await.is_err() {
-                // What it says may be made of the caller's number: standard error has it.
+                // What it says may be made of the caller's number: `panics` decides whether the log has it.
                 error!(pbx = %application.settings.name, %channel, "serving a call has panicked: it goes on without a name");
                 application.release_over_http(&channel, true).await;
             }

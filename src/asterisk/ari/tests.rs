@@ -23,6 +23,7 @@ const PASSWORD: &str = "hemmelig-Qz7!";
 const LIST: &str = "GET applications/nameplate";
 
 struct Service {
+    link: Arc<Link>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -33,26 +34,17 @@ impl Service {
         let settings = Settings {
             name: "pbx1".into(),
             url: stand_in.url.parse().unwrap(),
+            ca_file: None,
             username: "nameplate".into(),
             password: crate::secret::Secret::Given(PASSWORD.into()),
             app: "nameplate".into(),
-            pbx: Pbx {
-                id: 0,
-                numbers: crate::number::Settings {
-                    country: "NO".parse().unwrap(),
-                    strip_prefixes: Vec::new(),
-                },
-            },
+            pbx: Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
         };
         let resolver = Arc::new(Resolver::new(crate::name::Style::default()));
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(run(
-            settings,
-            resolver,
-            Arc::new(Link::new("pbx1", metrics::Pbx::default())),
-            shutdown.clone(),
-        ));
-        Self { shutdown, task }
+        let link = Arc::new(Link::new("pbx1", metrics::Pbx::default()));
+        let task = tokio::spawn(run(settings, resolver, Arc::clone(&link), shutdown.clone()));
+        Self { link, shutdown, task }
     }
 
     async fn ended(self) {

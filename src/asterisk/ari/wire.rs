@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::rest::continue_path;
+
 /// The events that are asked for. The answers to requests on the socket are events to Asterisk's filter:
 /// without `RESTResponse` they would be dropped.
 pub(super) const EVENTS: [&str; 3] = ["StasisStart", "RESTResponse", "ApplicationReplaced"];
@@ -41,11 +43,21 @@ pub(super) struct Channel<'a> {
 }
 
 /// The caller of a channel.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Caller<'a> {
+    /// The name that the call brings along, "" when it is unset, and when it is no UTF-8.
+    #[serde(default, borrow)]
+    pub(super) name: Cow<'a, str>,
     /// The number as the trunk sent it, "" when it is unset.
     #[serde(borrow)]
     pub(super) number: Cow<'a, str>,
+}
+
+impl Caller<'_> {
+    /// The same, with texts of its own.
+    pub(super) fn into_owned(self) -> Caller<'static> {
+        Caller { name: self.name.into_owned().into(), number: self.number.into_owned().into() }
+    }
 }
 
 impl Channel<'_> {
@@ -113,6 +125,38 @@ pub(super) struct ErrorBody<'a> {
     pub(super) message: Cow<'a, str>,
 }
 
+/// A call as its `StasisStart` tells it, with texts of its own: for fuzzing.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The channel's id.
+    pub channel: String,
+    /// The caller's number as the trunk sent it.
+    pub number: String,
+    /// The name that the call brings along.
+    pub name: String,
+    /// The arguments of `Stasis()` behind the application.
+    pub arguments: Vec<String>,
+    /// The address below `/ari/` that sends it on.
+    pub sent_on_by: String,
+}
+
+/// The call whose `StasisStart` this text is, as a connection reads it: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn started(text: &str) -> Option<Started> {
+    let event: Message<'_> = serde_json::from_str(text).ok()?;
+    let channel = event.channel.filter(|_| event.kind == "StasisStart")?;
+    let Caller { name, number } = channel.caller.into_owned();
+    Some(Started {
+        sent_on_by: continue_path(&channel.id),
+        channel: channel.id.into_owned(),
+        number: number.into_owned(),
+        name: name.into_owned(),
+        arguments: event.args,
+    })
+}
+
 /// What is wrong with a text, without a word of it: the reader's own message quotes what it did not expect,
 /// which may be a caller's number.
 pub(super) fn complaint(error: &serde_json::Error) -> String {
@@ -157,7 +201,10 @@ mod tests {
         assert_eq!(event.args, ["handoff", "1", "NO"]);
         let channel = event.channel.unwrap();
         assert!(matches!(&channel.caller.number, Cow::Borrowed("+4722334455")));
+        assert_eq!(channel.caller.name, "Zoë");
         assert_eq!(channel.dialplan.unwrap().app_data, "nameplate,handoff,1,NO");
+        let caller = channel.caller.into_owned();
+        assert_eq!((caller.name.as_ref(), caller.number.as_ref()), ("Zoë", "+4722334455"));
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tracing::{debug, info, warn};
 
-use super::super::application::Setup;
 use super::super::call::{Place, Wish};
 use super::super::error::ConnectionError;
 use super::super::requests::Purpose;
 use super::super::rest::Outcome;
 use super::super::tasks::{Job, MAX_TASKS};
+use super::super::wire::Caller;
 use super::{Connection, Way};
 
 /// Channels that are remembered until it is known which ones wait since before the connection.
@@ -21,7 +21,7 @@ impl Connection {
         &mut self,
         wish: Wish,
         channel: &str,
-        caller: &str,
+        caller: Caller<'_>,
         begun: std::time::Instant,
     ) -> Result<(), ConnectionError> {
         if let Some(started) = &mut self.started
@@ -32,11 +32,12 @@ impl Connection {
         match wish {
             Wish::Handoff { country } if self.way == Way::Websocket => {
                 let application = Arc::clone(&self.application);
-                let resolution = application.resolver.resolve(&application.settings.pbx, country, caller);
-                let place = Place::of(&resolution);
+                let resolution =
+                    application.resolver.resolve(&application.settings.pbx, country, &caller.number);
+                let place = Place::of(&resolution, application.resolver.keeps(&caller.name));
                 let purpose = Purpose::Handoff { channel: channel.to_owned() };
                 self.request(purpose, &place.parameters()).await?;
-                application.report(&resolution, begun);
+                application.link.report(&resolution, begun);
                 Ok(())
             }
             _ => self.start_beside(wish, channel, caller).await,
@@ -44,14 +45,19 @@ impl Connection {
     }
 
     /// Serves a call over HTTP, beside this connection.
-    async fn start_beside(&mut self, wish: Wish, channel: &str, caller: &str) -> Result<(), ConnectionError> {
+    async fn start_beside(
+        &mut self,
+        wish: Wish,
+        channel: &str,
+        caller: Caller<'_>,
+    ) -> Result<(), ConnectionError> {
         self.tasks.forget_ended();
         if self.tasks.are_full() {
             self.application.warnings.rush(MAX_TASKS);
             self.application.link.metrics.unserved();
             return self.release(channel.to_owned()).await;
         }
-        self.tasks.spawn(channel.to_owned(), Job::Serve { wish, caller: caller.to_owned() });
+        self.tasks.spawn(channel.to_owned(), Job::Serve { wish, caller: caller.into_owned() });
         Ok(())
     }
 
@@ -94,18 +100,15 @@ impl Connection {
     }
 
     /// Serves the calls that were in the application before this connection: nothing is replayed to it.
-    /// Gives the version.
-    pub(super) fn recover(&mut self, setup: Setup) -> String {
+    pub(super) fn recover(&mut self, waiting: Vec<String>) {
         // Those that came since are in hand.
         let started = self.started.take().unwrap_or_default();
-        let waiting: Vec<_> =
-            setup.waiting.into_iter().filter(|channel| !started.contains(channel)).collect();
+        let waiting: Vec<_> = waiting.into_iter().filter(|channel| !started.contains(channel)).collect();
         if !waiting.is_empty() {
             info!(pbx = %self.application.settings.name, calls = waiting.len(), "calls were waiting in the application");
         }
         for channel in waiting {
             self.tasks.spawn(channel, Job::Recover);
         }
-        setup.version
     }
 }

@@ -1,6 +1,7 @@
 //! The connection comes back, and says why it went, once and without secrets.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::log::Log;
 use super::stand_in::{Answer, StandIn, channel, usual};
 use super::{LIST, PASSWORD, Service};
+use crate::asterisk::link::State;
 
 #[tokio::test(start_paused = true)]
 async fn without_the_list_of_waiting_calls_it_connects_again() {
@@ -45,17 +47,73 @@ async fn a_connection_that_has_ended_is_closed_although_a_call_is_in_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_that_was_taken_over_is_left_to_the_other_for_a_while() {
+async fn an_application_that_was_taken_over_is_the_others_until_it_is_forgotten() {
     let log = Log::start();
-    let mut pbx = StandIn::start(usual).await;
+    let left = Arc::new(AtomicBool::new(false));
+    let forgotten = Arc::clone(&left);
+    let mut pbx = StandIn::start(move |request| match request {
+        LIST if forgotten.load(Ordering::Relaxed) => Answer::Of(404, Value::Null),
+        _ => usual(request),
+    })
+    .await;
+    let service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    socket.send(json!({ "type": "ApplicationReplaced" })).await;
+    // Once for the set-up, the others to look: the other copy is not disturbed.
+    pbx.until(LIST, 3).await;
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(pbx.count("GET events"), 1, "{:?}", pbx.seen());
+    assert_eq!(service.link.state(), State::TakenOver);
+    assert_eq!(log.text().matches("ERROR").count(), 1, "{}", log.text());
+    left.store(true, Ordering::Relaxed);
+    pbx.until("GET events", 2).await;
+    assert!(log.text().contains("the other copy has left the application"), "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_the_other_copy_has_left_in_the_application_is_found() {
+    let looks = AtomicUsize::new(0);
+    let mut pbx = StandIn::start(move |request| match request {
+        // A call at each look, another one each time but the last two.
+        LIST => match looks.fetch_add(1, Ordering::Relaxed) {
+            0 => usual(request),
+            look => Answer::Of(200, json!({ "channel_ids": [format!("1.{}", look.min(3))] })),
+        },
+        "GET channels/1.3" => Answer::Of(200, channel("1.3", "22334455", "Stasis", "nameplate")),
+        _ => usual(request),
+    })
+    .await;
     let _service = Service::start(&pbx);
     let mut socket = pbx.socket().await;
     socket.answer_probe().await;
     socket.send(json!({ "type": "ApplicationReplaced" })).await;
-    sleep(Duration::from_secs(25)).await;
+    pbx.until(LIST, 4).await;
     assert_eq!(pbx.count("GET events"), 1);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    pbx.until("GET channels/1.3", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_is_changed_meanwhile_is_reported() {
+    let log = Log::start();
+    let replaced = Arc::new(AtomicBool::new(false));
+    let changed = Arc::clone(&replaced);
+    let mut pbx = StandIn::start(move |request| match request {
+        _ if changed.load(Ordering::Relaxed) => Answer::Of(401, Value::Null),
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    pbx.until(LIST, 1).await;
+    replaced.store(true, Ordering::Relaxed);
+    socket.send(json!({ "type": "ApplicationReplaced" })).await;
     pbx.until("GET events", 2).await;
-    assert_eq!(log.text().matches("ERROR").count(), 1, "{}", log.text());
+    sleep(Duration::from_secs(1)).await;
+    assert!(log.text().contains("Asterisk refuses the user or the password (401)"), "{}", log.text());
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,8 +151,10 @@ async fn a_silent_connection_is_closed_and_opened_again() {
 async fn a_wrong_password_is_said_once_and_never_shown() {
     let log = Log::start();
     let pbx = StandIn::start(|_| Answer::Of(401, Value::Null)).await;
-    let _service = Service::start(&pbx);
+    let service = Service::start(&pbx);
     pbx.until("GET events", 3).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(service.link.state(), State::Refused);
     let log = log.text();
     let said = "Asterisk refuses the user or the password (401): compare with ari.conf";
     let warned = log.lines().filter(|line| line.contains("WARN") && line.contains(said)).count();

@@ -1,0 +1,171 @@
+//! FastAGI: a call enters `AGI(agi://…)`, Asterisk connects to us, says who is calling, and takes the name.
+//!
+//! In reading order:
+//!
+//! - [`run`] accepts connections, each a session of its own
+//! - `session`: one call, from its block to its last command
+//! - `block`: who is calling, as Asterisk says it
+//! - `command`: what we ask for, and what was answered
+//! - `lines`: the lines of both, with their limits
+//!
+//! A session is bounded in every direction: the length of a line and of the block, the number of variables, the
+//! time for the block, for each answer and for the whole. So a client that dribbles, floods or vanishes costs a
+//! place among [`Settings::max_sessions`] for a few seconds, and nobody else anything.
+
+mod block;
+mod command;
+mod lines;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::asterisk::link::{Link, State};
+use crate::panics;
+use crate::resolver::{Pbx, Resolver};
+#[doc(hidden)]
+pub use block::{Block, block};
+
+/// The name of this way in, where PBXs are told apart: in logs, metrics and `/readyz`.
+pub const NAME: &str = "agi";
+
+/// How long a session may take as a whole. The dialplan's bound is half a second: whoever is here after this is lost.
+const SESSION: Duration = Duration::from_secs(5);
+/// How often the same kind of refusal is reported.
+const REPORT: Duration = Duration::from_secs(60);
+/// How long accepting rests after it failed: there are no file descriptors, and more attempts make none.
+const REST: Duration = Duration::from_millis(100);
+
+/// The settings of `[agi]`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Who may connect: PBXs' addresses.
+    pub allow: Vec<IpNet>,
+    /// Sessions at once, at least 1; one more is closed, and its call goes on without a name.
+    pub max_sessions: usize,
+    /// How the PBXs that connect write callers' numbers.
+    pub pbx: Pbx,
+}
+
+impl Settings {
+    /// Whether this address may connect.
+    fn allows(&self, address: IpAddr) -> bool {
+        // Where both families are listened to, IPv4 comes as `::ffff:192.0.2.1`.
+        let address = address.to_canonical();
+        self.allow.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Answers calls on `listener` until `shutdown`; then those in hand are finished.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    resolver: Arc<Resolver>,
+    link: Arc<Link>,
+    shutdown: CancellationToken,
+) {
+    let server = Arc::new(Server { places: Semaphore::new(settings.max_sessions), settings, resolver, link });
+    let sessions = TaskTracker::new();
+    let (mut strangers, mut floods) = (Report::default(), Report::default());
+    server.link.set(State::Connected);
+    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!("[agi] does not accept: {error}");
+                sleep(REST).await;
+                continue;
+            }
+        };
+        if !server.settings.allows(peer.ip()) {
+            strangers.say(|times| {
+                warn!(peer = %peer.ip(), times, "[agi] a connection is closed: its address is not in `allow`");
+            });
+            continue;
+        }
+        // Whoever finds no place is not kept waiting: the dialplan goes on.
+        if server.places.available_permits() == 0 {
+            let most = server.settings.max_sessions;
+            floods.say(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
+            server.link.metrics.unserved();
+            continue;
+        }
+        let server = Arc::clone(&server);
+        // One that panics leaves the others be; what a panic says is in the log without what it is made of.
+        sessions.spawn(async move { panics::contained(server.serve(stream)).await.ok() });
+    }
+    server.link.set(State::Disconnected);
+    drop(listener);
+    sessions.close();
+    sessions.wait().await;
+}
+
+struct Server {
+    settings: Settings,
+    resolver: Arc<Resolver>,
+    link: Arc<Link>,
+    /// One for each session that may be under way.
+    places: Semaphore,
+}
+
+impl Server {
+    async fn serve(&self, mut stream: TcpStream) {
+        let Ok(_place) = self.places.try_acquire() else { return self.link.metrics.unserved() };
+        // Before there is a directory, "not found" would be untrue: the call goes on as with nobody to ask.
+        if !self.resolver.is_filled() {
+            return self.link.metrics.unserved();
+        }
+        // A command is one write, and not to wait for another.
+        if let Err(error) = stream.set_nodelay(true) {
+            return debug!("[agi] a connection is gone: {error}");
+        }
+        let begun = Instant::now();
+        let ended = timeout(SESSION, session::serve(&mut stream, &self.resolver, &self.settings.pbx)).await;
+        match ended {
+            Ok(Ok(resolution)) => self.link.report(&resolution, begun),
+            Ok(Err(error)) => {
+                self.link.metrics.unserved();
+                // The caller has hung up, which is nobody's mistake.
+                if error.is_hangup() {
+                    debug!("[agi] {error}");
+                } else {
+                    warn!("[agi] {error}");
+                }
+            }
+            Err(_) => {
+                self.link.metrics.unserved();
+                warn!("[agi] a session has taken {SESSION:?} and is closed");
+            }
+        }
+    }
+}
+
+/// Says a thing that may happen a thousand times a second once a minute, with how often it has.
+#[derive(Default)]
+struct Report {
+    last: Option<Instant>,
+    times: u64,
+}
+
+impl Report {
+    fn say(&mut self, say: impl FnOnce(u64)) {
+        self.times += 1;
+        if self.last.is_none_or(|last| last.elapsed() >= REPORT) {
+            say(std::mem::take(&mut self.times));
+            self.last = Some(Instant::now());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Who is calling, as Asterisk says it: `agi_…` lines up to an empty one.
+
+use futures_util::FutureExt;
+use tokio::io::AsyncRead;
+
+use super::lines::{LineError, Lines};
+
+/// The longest block, in bytes.
+pub(super) const MAX_BLOCK: usize = 64 * 1024;
+/// The most variables of a block: Asterisk sends 22, and one for each argument.
+pub(super) const MAX_VARIABLES: usize = 128;
+
+/// What a call is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Which script: `lookup` of `agi://host/lookup?x=y`.
+    pub script: String,
+    /// The caller's number; empty where there is none.
+    pub caller: String,
+    /// The caller's name as the provider sent it; empty where there is none.
+    pub name: String,
+    /// How the number may be shown: Asterisk's number for it, none where it did not say.
+    pub presentation: Option<u32>,
+    /// The first argument of `AGI()`: the trunk's country; empty where there is none.
+    pub country: String,
+    /// Whether a line has said the caller's number, be it that there is none.
+    caller_is_said: bool,
+    /// Which value a further line may belong to.
+    last: Option<Last>,
+}
+
+/// What the last line set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Caller,
+    Name,
+    Other,
+}
+
+/// The block at the beginning of these bytes, as a session reads it: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn block(bytes: &[u8]) -> Option<Block> {
+    // All is there already, so nothing is waited for.
+    Block::read(&mut Lines::new(bytes)).now_or_never()?.ok()
+}
+
+/// Why there is no block.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BlockError {
+    #[error(transparent)]
+    Line(#[from] LineError),
+    #[error("the block is longer than {MAX_BLOCK} bytes")]
+    TooLong,
+    #[error("the block has more than {MAX_VARIABLES} variables")]
+    TooMany,
+    #[error(
+        "a line of the block is none of Asterisk's: it has no `agi_…: `, or says the caller's number again"
+    )]
+    Foreign,
+}
+
+impl Block {
+    /// Reads a block.
+    pub(super) async fn read<Stream: AsyncRead + Unpin>(
+        lines: &mut Lines<Stream>,
+    ) -> Result<Self, BlockError> {
+        let mut block = Self::default();
+        let mut size = 0;
+        for _ in 0..=MAX_VARIABLES {
+            let line = lines.next().await?;
+            if line.is_empty() {
+                return Ok(block);
+            }
+            size += line.len() + 1;
+            if size > MAX_BLOCK {
+                return Err(BlockError::TooLong);
+            }
+            block.take(&line).ok_or(BlockError::Foreign)?;
+        }
+        Err(BlockError::TooMany)
+    }
+
+    /// Takes a line. Asterisk escapes nothing, and a caller may send line breaks (`%0a` in a SIP address, a folded
+    /// header): a line that sets nothing belongs to the value before it, and a second number is nobody's.
+    fn take(&mut self, line: &str) -> Option<()> {
+        let variable = line.strip_prefix("agi_").and_then(|line| line.split_once(':'));
+        let Some((name, value)) = variable else {
+            let value = match self.last? {
+                Last::Caller => &mut self.caller,
+                Last::Name => &mut self.name,
+                Last::Other => return Some(()),
+            };
+            value.extend(["\n", line]);
+            return Some(());
+        };
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        // What is not set is `unknown`, which a name may be as well.
+        let set = || if value == "unknown" { String::new() } else { value.to_owned() };
+        self.last = Some(Last::Other);
+        match name {
+            // Asterisk says the script before the caller's own words, the presentation and the arguments behind
+            // them: what a caller's line breaks say of these does not count.
+            "network_script" if self.caller_is_said => {}
+            "network_script" => value.split('?').next().unwrap_or_default().clone_into(&mut self.script),
+            "callerid" if self.caller_is_said => return None,
+            "callerid" => {
+                self.caller = set();
+                self.caller_is_said = true;
+                self.last = Some(Last::Caller);
+            }
+            "calleridname" => {
+                self.name = set();
+                self.last = Some(Last::Name);
+            }
+            "callingpres" => self.presentation = value.parse().ok(),
+            "arg_1" => value.clone_into(&mut self.country),
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Whether the caller's number may be shown. Bits 6 and 7 of the presentation (Q.951, octet 3a) are 0 where it
+    /// is allowed; not known is not allowed.
+    pub(super) fn is_allowed(&self) -> bool {
+        self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
+    }
+}

@@ -1,0 +1,180 @@
+//! One call: its block, its name, its commands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::block::{Block, BlockError};
+use super::command::{Answer, set_variable};
+use super::lines::{LineError, Lines};
+use crate::mask;
+use crate::name::Name;
+use crate::resolver::{Pbx, Resolution, Resolver, Status};
+
+/// How long the block may take to arrive.
+const BLOCK: Duration = Duration::from_secs(1);
+/// How long the answer to a command may take, and the command to be written.
+const ANSWER: Duration = Duration::from_secs(1);
+/// The most lines that are read while an answer is waited for.
+const MAX_LINES: usize = 64;
+
+/// Why a call went on without its name.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error("the caller has hung up")]
+    HungUp,
+    #[error("the call is not described: {0}")]
+    Block(#[from] BlockError),
+    #[error("the call is not described within {BLOCK:?}")]
+    BlockTooSlow,
+    #[error(
+        "`{0}` is no script of ours; there are `handoff`, for the shipped dialplan, and `lookup`, for others"
+    )]
+    Script(String),
+    #[error("Asterisk's answer is missing: {0}")]
+    Answer(#[from] LineError),
+    #[error("Asterisk has not answered within {ANSWER:?}")]
+    AnswerTooSlow,
+    #[error("Asterisk does not take the command: {0}")]
+    Refused(String),
+}
+
+impl SessionError {
+    /// Whether the caller has simply gone.
+    pub(super) fn is_hangup(&self) -> bool {
+        match self {
+            Self::HungUp => true,
+            // A dead channel's connection is closed by Asterisk without a word.
+            Self::Block(BlockError::Line(error)) | Self::Answer(error) => {
+                matches!(error, LineError::Closed | LineError::Broken(_))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Which script `AGI()` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Script {
+    /// `agi://host/handoff`, of the shipped context: one variable carries all.
+    Handoff,
+    /// `agi://host/lookup`, in a user's own dialplan: each variable is set.
+    Lookup,
+}
+
+/// Serves one call. What was found has then been taken by Asterisk.
+pub(super) async fn serve(
+    stream: &mut TcpStream,
+    resolver: &Resolver,
+    pbx: &Pbx,
+) -> Result<Arc<Resolution>, SessionError> {
+    let (read, write) = stream.split();
+    let mut lines = Lines::new(read);
+    let block = timeout(BLOCK, Block::read(&mut lines)).await.map_err(|_| SessionError::BlockTooSlow)??;
+    let script = match block.script.as_str() {
+        "handoff" => Script::Handoff,
+        "lookup" | "" => Script::Lookup,
+        other => return Err(SessionError::Script(shortened(other))),
+    };
+    let resolution = resolve(&block, resolver, pbx);
+    // The call keeps the name that it brings along.
+    let name = resolution.name.as_ref().filter(|_| !resolver.keeps(&block.name)).map(Name::as_str);
+    let mut talk = Talk { lines, write };
+    match script {
+        Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer(&resolution, name)).await?,
+        Script::Lookup => {
+            if let Some(name) = name {
+                talk.set("CALLERID(name)", name).await?;
+            }
+            let [person, company] = ids(&resolution);
+            talk.set("__NAMEPLATE_PERSON_ID", &person).await?;
+            talk.set("__NAMEPLATE_CONTACT_ID", &company).await?;
+            talk.set("__NAMEPLATE_STATUS", status(&resolution)).await?;
+        }
+    }
+    Ok(resolution)
+}
+
+/// Who is calling. A withheld number is not looked at, wherever it comes from.
+fn resolve(block: &Block, resolver: &Resolver, pbx: &Pbx) -> Arc<Resolution> {
+    let caller = if block.is_allowed() { block.caller.as_str() } else { "" };
+    let country = Some(block.country.trim()).filter(|country| !country.is_empty());
+    let read = country.and_then(|country| country.parse().ok());
+    if let (Some(country), None) = (country, read) {
+        let country = shortened(country);
+        warn!("[agi] `{country}` is no country of ISO 3166; the configured one is taken");
+    }
+    resolver.resolve(pbx, read, caller)
+}
+
+/// What the shipped context takes apart: `FOUND:<person id>:<contact id>:<name>`, without a name where none
+/// is to be set. A name has no colon.
+fn answer(resolution: &Resolution, name: Option<&str>) -> String {
+    let [person, company] = ids(resolution);
+    let name = name.unwrap_or_default();
+    format!("{}:{person}:{company}:{name}", status(resolution))
+}
+
+fn ids(resolution: &Resolution) -> [String; 2] {
+    // Without a name nobody is meant.
+    let id = |id: Option<u32>| {
+        id.filter(|_| resolution.name.is_some()).map_or_else(String::new, |id| id.to_string())
+    };
+    let person = id(resolution.person.as_ref().and_then(|person| person.id));
+    [person, id(resolution.company.as_ref().and_then(|company| company.id))]
+}
+
+fn status(resolution: &Resolution) -> &'static str {
+    match resolution.status {
+        Status::Found => "FOUND",
+        Status::NotFound => "NOTFOUND",
+        Status::Skipped => "SKIPPED",
+    }
+}
+
+/// Somebody else's word, for a line of the log.
+fn shortened(word: &str) -> String {
+    mask::Text(&word.chars().take(32).collect::<String>()).to_string()
+}
+
+/// The talk with Asterisk about one call: a command, then its answer, then the next.
+struct Talk<'a> {
+    lines: Lines<ReadHalf<'a>>,
+    write: WriteHalf<'a>,
+}
+
+impl Talk<'_> {
+    /// Sets a variable, and waits until that is done.
+    async fn set(&mut self, name: &str, value: &str) -> Result<(), SessionError> {
+        let command = set_variable(name, value);
+        let done = async {
+            // Whole, in one write: a part of a line makes Asterisk spin.
+            self.write.write_all(command.as_bytes()).await.map_err(LineError::Broken)?;
+            self.answer().await
+        };
+        timeout(ANSWER, done).await.unwrap_or(Err(SessionError::AnswerTooSlow))
+    }
+
+    async fn answer(&mut self) -> Result<(), SessionError> {
+        for _ in 0..MAX_LINES {
+            let line = self.lines.next().await?;
+            match Answer::of(&line) {
+                Answer::Done => return Ok(()),
+                Answer::Dead => return Err(SessionError::HungUp),
+                // The usage ends with a line of its own, `520 End of proper usage.`; a hangup is no answer.
+                Answer::Hangup | Answer::UsageFollows => {}
+                Answer::Refused if line.starts_with(|c: char| c.is_ascii_digit()) => {
+                    return Err(SessionError::Refused(shortened(&line)));
+                }
+                // A line of a usage.
+                Answer::Refused => {}
+            }
+        }
+        Err(SessionError::Refused("it says too much".into()))
+    }
+}

@@ -1,0 +1,57 @@
+//! Another copy has taken over our application: taking it back would only make the other do the same, with calls in
+//! between that nobody answers. So it is the other's until the other has left it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::Settings;
+use super::error::ConnectionError;
+use super::handshake::trust;
+use super::rest::{Http, HttpError, Turn};
+use super::wire::ApplicationInfo;
+
+/// How often it is looked whether the other is still there. A call that somebody serves is gone long before.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What Asterisk says of the application.
+enum Sight {
+    /// Somebody has it, with these calls in it.
+    Listed(HashSet<String>),
+    /// Nobody: Asterisk forgets an application whose websocket is closed, and in which there is no call.
+    Forgotten,
+}
+
+/// Waits until nobody has the application: it is forgotten, or a call is left in it from one look to the next. Or until
+/// we are refused ourselves, which the next attempt says.
+pub(super) async fn until_left(settings: &Settings) {
+    let pbx = &settings.name;
+    let mut before = HashSet::new();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        match look(settings).await {
+            Ok(Sight::Forgotten) => return info!(%pbx, "the other copy has left the application"),
+            Ok(Sight::Listed(calls)) if !calls.is_disjoint(&before) => {
+                return warn!(%pbx, "the other copy has left a call in the application: it is taken back");
+            }
+            Ok(Sight::Listed(calls)) => before = calls,
+            Err(error) if error.is_refusal() => return,
+            // Asterisk is away, and the other copy as well: who comes first has it then.
+            Err(error) => debug!(%pbx, "can't ask who has the application: {error}"),
+        }
+    }
+}
+
+async fn look(settings: &Settings) -> Result<Sight, ConnectionError> {
+    let unreachable = |error: HttpError| ConnectionError::Unreachable(error.to_string());
+    let tls = trust(settings).await?;
+    let http = Http::new(settings, settings.password.read()?, &tls).map_err(unreachable)?;
+    let path = format!("applications/{}", settings.app);
+    match http.get::<ApplicationInfo>(Turn::Now, &path).await {
+        Ok(application) => Ok(Sight::Listed(application.channel_ids.into_iter().collect())),
+        Err(HttpError::Status { status: 404, .. }) => Ok(Sight::Forgotten),
+        Err(HttpError::Status { status: status @ (401 | 403), .. }) => Err(ConnectionError::Refused(status)),
+        Err(error) => Err(unreachable(error)),
+    }
+}
