@@ -2,7 +2,9 @@
 //!
 //! Errors of a command come up as [`anyhow::Error`] and are written to stderr here, once.
 
+mod check;
 mod lookup;
+mod progress;
 mod refresh;
 mod serve;
 mod sources;
@@ -47,7 +49,9 @@ struct Arguments {
 enum Command {
     /// Runs the service: keeps the caller ids fresh and answers Asterisk
     Serve,
-    /// Says who a number belongs to, and how its digits were read
+    /// Tries the configuration: its secrets, its files and the folder of the lists; asks nobody
+    Check,
+    /// Says who a number belongs to, and how that was found out
     Lookup(lookup::Arguments),
     /// Asks the sources now, and says what changed
     Refresh(refresh::Arguments),
@@ -61,14 +65,21 @@ memory, and when Asterisk says who is calling it answers with the person's and c
 
 const AFTER_HELP: &str = "\
 Examples:
+  nameplate --config nameplate.toml check
   nameplate --config nameplate.toml lookup '+47 22 33 44 55'
-  nameplate lookup 22334455 --json
+  nameplate lookup 22334455 --json --country SE
+  nameplate lookup - < numbers.txt
   nameplate serve
   nameplate refresh sales --accept
   nameplate sources
 
 Exit status: 0 success; 1 failure; 2 wrong arguments or configuration; 3 no name for the number.
 NAMEPLATE_LOG says how much is logged on stderr: error, warn, info (the service's default), debug.";
+
+/// An argument that does not go with the configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
 
 /// Runs the command that the arguments ask for.
 #[must_use]
@@ -81,7 +92,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // When stderr is gone there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "nameplate: {error:#}");
-            ExitCode::from(if error.is::<ConfigError>() { CONFIGURATION } else { FAILURE })
+            let settings = error.is::<ConfigError>() || error.is::<Usage>();
+            ExitCode::from(if settings { CONFIGURATION } else { FAILURE })
         }
     }
 }
@@ -90,6 +102,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     let config = Config::read(&arguments.config)?;
     match arguments.command {
         Command::Serve => serve::run(config),
+        Command::Check => check::run(&config),
         Command::Lookup(lookup) => lookup::run(&config, &lookup),
         Command::Refresh(refresh) => refresh::run(&config, &refresh),
         Command::Sources => sources::run(&config),

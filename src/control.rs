@@ -9,17 +9,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot::Receiver;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::parts::Parts;
 use crate::refresh::Handle;
-use crate::refresh::keeper::Outcome;
+use crate::refresh::news::{News, Refreshed, Watch, looks};
 
 /// The longest request, in bytes.
 const MAX_REQUEST: u64 = 4096;
@@ -30,26 +33,18 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
-    /// Ask for lists now. Answered by a [`Refreshed`] a list, as it comes.
+    /// Ask for lists now. Answered by [`News`]: a [`Refreshed`] a list, as it comes, and [`News::Done`].
     Refresh {
         /// A list's or a source's name; none for all.
         name: Option<String>,
         /// Take whatever list comes.
         accept: bool,
+        /// Say how far they are meanwhile.
+        #[serde(default)]
+        progress: bool,
     },
     /// What is known of each list. Answered by a [`crate::refresh::status::ListStatus`] a list.
     Sources,
-}
-
-/// What came of asking for one list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refreshed {
-    /// The list's name.
-    pub list: String,
-    /// What came.
-    pub outcome: Option<Outcome>,
-    /// What failed.
-    pub error: Option<String>,
 }
 
 /// Where the socket is.
@@ -58,8 +53,8 @@ pub fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("control.sock")
 }
 
-/// Listens below `state_dir`, until `shutdown`. Where it can't, that is reported, and commands work without.
-pub fn start(handle: &Handle, state_dir: &Path, tasks: &TaskTracker, shutdown: &CancellationToken) {
+/// Listens below `state_dir`, as one of the service's `parts`. Where it can't, that is reported, and commands work without.
+pub fn start(handle: &Handle, state_dir: &Path, parts: &mut Parts) {
     let listener = match listen(state_dir) {
         Ok(listener) => listener,
         Err(error) => {
@@ -69,8 +64,8 @@ pub fn start(handle: &Handle, state_dir: &Path, tasks: &TaskTracker, shutdown: &
             );
         }
     };
-    let (handle, shutdown) = (handle.clone(), shutdown.clone());
-    tasks.spawn(shutdown.run_until_cancelled_owned(async move {
+    let handle = handle.clone();
+    parts.spawn("the control socket", async move {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
@@ -88,7 +83,7 @@ pub fn start(handle: &Handle, state_dir: &Path, tasks: &TaskTracker, shutdown: &
                 }
             }
         }
-    }));
+    });
 }
 
 /// Binds beside and renames, so that the socket is never there with another mode.
@@ -115,18 +110,43 @@ async fn answer(stream: UnixStream, handle: &Handle) -> io::Result<()> {
                 write.write_all(&json_line(&status)?).await?;
             }
         }
-        Request::Refresh { name, accept } => {
-            for (list, outcome) in handle.refresh(name.as_deref(), accept) {
-                let outcome = outcome.await.unwrap_or_else(|_| Err("the service is stopping".into()));
-                let (outcome, error) = match outcome {
-                    Ok(outcome) => (Some(outcome), None),
-                    Err(error) => (None, Some(error)),
-                };
-                write.write_all(&json_line(&Refreshed { list, outcome, error })?).await?;
-            }
+        Request::Refresh { name, accept, progress } => {
+            tell(handle.refresh(name.as_deref(), accept), progress, &mut write).await?;
         }
     }
     write.shutdown().await
+}
+
+/// Tells what comes of each list, as it comes, and with `progress` how far the others are.
+async fn tell(
+    ordered: Vec<(Watch, Receiver<Refreshed>)>,
+    progress: bool,
+    write: &mut OwnedWriteHalf,
+) -> io::Result<()> {
+    let (mut lists, mut looks) = (Vec::new(), looks());
+    let mut coming = FuturesUnordered::new();
+    for (watch, refreshed) in ordered {
+        let list = watch.list().to_owned();
+        lists.push(watch);
+        coming.push(async move {
+            refreshed.await.unwrap_or_else(|_| Refreshed::failed(list, "the service is stopping"))
+        });
+    }
+    loop {
+        tokio::select! {
+            biased;
+            next = coming.next() => {
+                let Some(refreshed) = next else { return write.write_all(&json_line(&News::Done {})?).await };
+                lists.retain(|watch| watch.list() != refreshed.list);
+                write.write_all(&json_line(&News::Refreshed(refreshed))?).await?;
+            }
+            _ = looks.tick(), if progress => {
+                for news in lists.iter_mut().filter_map(Watch::news) {
+                    write.write_all(&json_line(&news)?).await?;
+                }
+            }
+        }
+    }
 }
 
 fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {

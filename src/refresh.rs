@@ -9,13 +9,17 @@
 //! - [`guard`]: the guard against mass loss
 //! - [`changes`]: what a new list changes
 //! - [`store`]: the lists on disk
+//! - [`lock`]: who may write them
 //! - [`status`]: what is known of each list
+//! - [`news`]: what somebody hears who orders lists to be asked for
 //! - [`alone`]: refreshing and looking up without a running service
 
 pub mod alone;
 pub mod changes;
 pub mod guard;
 pub mod keeper;
+pub mod lock;
+pub mod news;
 pub mod schedule;
 pub mod status;
 pub mod store;
@@ -26,19 +30,21 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::directory::Directory;
-use crate::directory::merge::{Listed, MergeError, merge};
+use crate::directory::merge::{Listed, MergeError, Rules, merge_by};
 use crate::metrics::Metrics;
+use crate::parts::Parts;
 use crate::resolver::Resolver;
-use crate::source::{ListId, Settings, Source};
-use keeper::{Keeper, ListOf, Outcome};
+use crate::source::{ListId, Progress, Settings, Source};
+use crate::{mask, panics};
+use keeper::{Keeper, ListOf};
+use lock::Lock;
+use news::{Refreshed, Watch};
 use schedule::{Order, Schedule};
 use status::ListStatus;
-use store::{Kept, Lock, Store};
+use store::{Kept, Store};
 
 /// New lists that may wait for the next directory; then schedules wait for room.
 const QUEUE: usize = 16;
@@ -78,6 +84,8 @@ pub struct Handle {
 struct Steered {
     name: String,
     source: String,
+    asked: Arc<Source>,
+    progress: Progress,
     orders: mpsc::Sender<Order>,
     status: Arc<Mutex<ListStatus>>,
 }
@@ -86,74 +94,86 @@ impl Handle {
     /// What is known of each list now.
     #[must_use]
     pub fn status(&self) -> Vec<ListStatus> {
-        self.lists
-            .iter()
-            .map(|list| list.status.lock().unwrap_or_else(PoisonError::into_inner).clone())
-            .collect()
+        let status = |list: &Steered| {
+            let status = list.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // The source's other lists, and searches, learn of a change as well.
+            ListStatus { tenant: list.asked.tenant(), ..status }
+        };
+        self.lists.iter().map(status).collect()
     }
 
     /// Orders the lists of this name, or of the source of this name, or all, to be asked for now. Gives each
-    /// list's name with the outcome, or what failed, to come. Empty where no list has the name.
+    /// list's progress with what is to come of it. Empty where no list has the name.
     #[must_use]
-    pub fn refresh(
-        &self,
-        name: Option<&str>,
-        accept: bool,
-    ) -> Vec<(String, oneshot::Receiver<Result<Outcome, String>>)> {
+    pub fn refresh(&self, name: Option<&str>, accept: bool) -> Vec<(Watch, oneshot::Receiver<Refreshed>)> {
         let meant = |list: &&Steered| name.is_none_or(|name| name == list.name || name == list.source);
         let order = |list: &Steered| {
-            let (reply, outcome) = oneshot::channel();
+            let (reply, refreshed) = oneshot::channel();
             if let Err(mpsc::error::TrySendError::Full(order)) = list.orders.try_send(Order { accept, reply })
             {
                 // Who asked may have gone.
-                let _ = order.reply.send(Err("too many orders wait for this list already".into()));
+                let why = "too many orders wait for this list already";
+                let _ = order.reply.send(Refreshed::failed(list.name.clone(), why));
             }
-            (list.name.clone(), outcome)
+            (Watch::new(list.name.clone(), list.progress.clone()), refreshed)
         };
         self.lists.iter().filter(meant).map(order).collect()
     }
 }
 
-/// Loads the lists from `state_dir`, puts their directory in place, and starts the schedules on `tasks`, until
-/// `shutdown`. `asked` are the `sources`, prepared. Fails when another process writes below `state_dir`.
+/// Loads the lists from `state_dir`, puts their directory in place, and starts the schedules as `parts` of
+/// the service. `asked` are the `sources`, prepared. While `nameplate refresh` writes below `state_dir`, what is there so
+/// far is served, and the schedules begin when it is done; so long this does not return.
+///
+/// # Errors
+/// When another service runs with this `state_dir`.
 pub async fn start(
     sources: &[Settings],
     asked: &[Arc<Source>],
     state_dir: &Path,
+    rules: Rules,
     resolver: &Arc<Resolver>,
     metrics: &Metrics,
-    tasks: &TaskTracker,
-    shutdown: &CancellationToken,
+    parts: &mut Parts,
 ) -> anyhow::Result<Handle> {
-    let lock = lock(state_dir)?;
     let store = Store::new(state_dir);
     let places = places(sources);
-    let publisher = {
+    let load = |read: fn(&Store, &str) -> Kept| {
         let (sources, places, store) = (sources.to_vec(), places.clone(), store.clone());
-        let resolver = Arc::clone(resolver);
-        tokio::task::spawn_blocking(move || Publisher::load(sources, places, &store, resolver)).await?
+        let (resolver, rules) = (Arc::clone(resolver), rules.clone());
+        let read = move |list: &str| read(&store, list);
+        panics::blocking(move || Publisher::load(sources, places, read, rules, resolver))
     };
+    // Who is not the writer sets nothing aside.
+    let lock = Lock::take_to_serve(state_dir, async || {
+        load(|store, list| store.peek(list).unwrap_or_default()).await?;
+        Ok(())
+    });
+    let lock = lock.await?;
+    let publisher = load(|store, list| store.load(list, keeper::now())).await?;
     let (changed, receive) = mpsc::channel(QUEUE);
     let mut lists = Vec::new();
     for (place, (at, kept)) in places.iter().zip(&publisher.lists).enumerate() {
         let (Some(settings), Some(source)) = (sources.get(at.source), asked.get(at.source)) else { continue };
         let question = ListOf { source: Arc::clone(source), list: at.list };
+        let keeper = Keeper::new(
+            at.name.clone(),
+            question,
+            settings.fingerprint(at.list),
+            store.clone(),
+            settings.full_refresh,
+            kept.clone(),
+        );
         let status = Arc::new(Mutex::new(ListStatus {
             list: at.name.clone(),
             source: settings.name.clone(),
             count: kept.len(),
+            unusable: keeper.unusable().clone(),
             ..ListStatus::default()
         }));
         let (orders, receive_orders) = mpsc::channel(ORDERS);
         let schedule = Schedule {
-            keeper: Keeper::new(
-                at.name.clone(),
-                question,
-                settings.fingerprint(at.list),
-                store.clone(),
-                settings.full_refresh,
-                kept.clone(),
-            ),
+            keeper,
             place,
             refresh: settings.refresh,
             changed: changed.clone(),
@@ -161,31 +181,24 @@ pub async fn start(
             status: Arc::clone(&status),
             metrics: metrics.list(&settings.name, &at.name),
         };
-        lists.push(Steered { name: at.name.clone(), source: settings.name.clone(), orders, status });
-        let shutdown = shutdown.clone();
-        tasks.spawn(async move { shutdown.run_until_cancelled_owned(schedule.run()).await });
+        let (name, asked) = (at.name.clone(), Arc::clone(source));
+        let (source, progress) = (settings.name.clone(), schedule.keeper.progress().clone());
+        lists.push(Steered { name, source, asked, progress, orders, status });
+        parts.spawn(format!("the refresh of `{}`", at.name), schedule.run());
     }
-    let shutdown = shutdown.clone();
-    tasks.spawn(async move {
+    parts.spawn("the building of directories", async move {
         // The right to write is kept as long as lists are taken.
         let _lock = lock;
-        shutdown.run_until_cancelled_owned(publisher.run(receive)).await;
+        publisher.run(receive).await;
     });
     Ok(Handle { lists: lists.into() })
 }
 
-/// Takes the lock of `state_dir`. A folder that can't be written is reported, and served without.
-fn lock(state_dir: &Path) -> anyhow::Result<Option<Lock>> {
-    match Lock::take(state_dir) {
-        Ok(Some(lock)) => Ok(Some(lock)),
-        Ok(None) => anyhow::bail!("another nameplate runs with the same state_dir, {}", state_dir.display()),
-        Err(error) => {
-            warn!(
-                "state_dir {} can't be written, so names are not there at once after a restart: {error}",
-                state_dir.display()
-            );
-            Ok(None)
-        }
+/// Says which ranges of the configuration have no company.
+fn report_ranges(directory: &Directory) {
+    for (range, contact) in directory.ranges_of_nobody() {
+        let range = mask::Number(range);
+        warn!(%range, contact, "[ranges] known: no list has this contact, so the range's numbers have no name");
     }
 }
 
@@ -195,17 +208,24 @@ struct Publisher {
     groups: Vec<u16>,
     places: Vec<Place>,
     lists: Vec<Kept>,
+    /// How they become a directory.
+    rules: Rules,
     resolver: Arc<Resolver>,
 }
 
 impl Publisher {
     /// Begins with the lists that are on disk.
-    fn load(sources: Vec<Settings>, places: Vec<Place>, store: &Store, resolver: Arc<Resolver>) -> Self {
-        let now = keeper::now();
-        let lists: Vec<Kept> = places.iter().map(|place| store.load(&place.name, now)).collect();
+    fn load(
+        sources: Vec<Settings>,
+        places: Vec<Place>,
+        read: impl Fn(&str) -> Kept,
+        rules: Rules,
+        resolver: Arc<Resolver>,
+    ) -> Self {
+        let lists: Vec<Kept> = places.iter().map(|place| read(&place.name)).collect();
         let groups = sources.iter().map(|source| source.group).collect();
         let names = sources.into_iter().map(|source| source.name).collect();
-        let publisher = Self { names, groups, places, lists, resolver };
+        let publisher = Self { names, groups, places, lists, rules, resolver };
         if publisher.lists.iter().any(|list| !list.is_empty()) {
             publisher.publish("from disk");
         }
@@ -219,13 +239,14 @@ impl Publisher {
             let source = u16::try_from(place.source).map_err(|_| MergeError::TooLarge)?;
             listed.push(Listed { source, group, entries: kept.entries()? });
         }
-        merge(&self.names, listed)
+        merge_by(&self.rules, &self.names, listed)
     }
 
     /// Work for a thread that answers no calls.
     fn publish(&self, lists: &str) {
         match self.build() {
             Ok(directory) => {
+                report_ranges(&directory);
                 self.resolver.swap(directory);
                 info!(numbers = self.resolver.numbers(), %lists, "directory is in place");
             }
@@ -242,7 +263,7 @@ impl Publisher {
                     *slot = list;
                 }
             }
-            let published = tokio::task::spawn_blocking(move || {
+            let published = panics::blocking(move || {
                 self.publish("new");
                 self
             });

@@ -1,16 +1,24 @@
 //! `nameplate refresh [NAME] [--accept]`
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 use super::Exit;
+use super::progress::Line;
 use crate::config::Config;
-use crate::control::{self, Refreshed, Request};
+use crate::control::{self, Request};
 use crate::refresh::keeper::Outcome;
+use crate::refresh::lock::{Lock, Purpose};
+use crate::refresh::news::{News, Refreshed};
 use crate::refresh::{alone, places};
-use crate::source::UnusableRecords;
 use crate::{logging, tls};
+
+/// How long whoever may write is given to be done, or to be ready to be asked.
+const STARTING: Duration = Duration::from_secs(20);
+/// How often it is tried.
+const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -34,36 +42,100 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
         anyhow::ensure!(there, "there is no source or list `{name}`; there are {}", known());
     }
     writeln!(io::stdout(), "asking {} …", arguments.name.clone().unwrap_or_else(known))?;
-    let mut failed = false;
-    super::runtime()?.block_on(async {
-        let request = Request::Refresh { name: arguments.name.clone(), accept: arguments.accept };
-        let asked = control::ask(&config.state_dir, &request, |refreshed: Refreshed| {
-            let result = refreshed.outcome.ok_or_else(|| refreshed.error.unwrap_or_default());
-            failed |= !tell(&refreshed.list, &result, None);
-        });
-        let asked = asked.await.with_context(|| {
-            format!("can't ask the running service at {}", control::path(&config.state_dir).display())
-        })?;
-        if asked.is_some() {
-            return Ok(());
-        }
-        let (sources, name) = (&config.sources, arguments.name.as_deref());
-        alone::refresh(sources, &config.state_dir, name, arguments.accept, |list, result, unusable| {
-            failed |= !tell(list, &result, Some(unusable));
-        })
-        .await
-    })?;
-    Ok(if failed { Exit::Failure } else { Exit::Success })
+    let mut hearing = Hearing { shows: Line::is_wanted(), ..Hearing::default() };
+    let heard = super::runtime()?.block_on(order(config, arguments, &mut hearing));
+    // What is said next, an error it may be, begins on a line of its own.
+    let _ = hearing.line.clear(&mut io::stdout().lock());
+    heard?;
+    Ok(if hearing.failed { Exit::Failure } else { Exit::Success })
 }
 
-/// Says what came of a list; whether it is in use now.
-fn tell(list: &str, result: &Result<Outcome, String>, unusable: Option<&UnusableRecords>) -> bool {
-    let mut out = io::stdout().lock();
-    // When nobody reads, the exit status still tells.
-    let _ = match result {
-        Ok(Outcome::Unchanged) => writeln!(out, "{list}: unchanged"),
-        Ok(Outcome::New { count, changes }) => writeln!(out, "{list}: {count} entries: {changes}"),
-        Ok(Outcome::Held { count, known, more }) => {
+/// Orders the lists from the running service, or asks for them alone.
+async fn order(config: &Config, arguments: &Arguments, hearing: &mut Hearing) -> anyhow::Result<()> {
+    let (sources, state_dir, name) = (&config.sources, &config.state_dir, &arguments.name);
+    let request = Request::Refresh { name: name.clone(), accept: arguments.accept, progress: hearing.shows };
+    let begun = Instant::now();
+    loop {
+        let asked = control::ask(state_dir, &request, |news| hearing.hear(news)).await;
+        let asked = asked.with_context(|| {
+            format!("can't ask the running service at {}", control::path(state_dir).display())
+        })?;
+        if asked.is_some() {
+            break;
+        }
+        let locked = Lock::take(state_dir, Purpose::Refresh);
+        let holder = match locked
+            .with_context(|| format!("state_dir {} can't be written", state_dir.display()))?
+        {
+            Ok(lock) => {
+                let hear = |news| hearing.hear(news);
+                return alone::refresh(&lock, sources, state_dir, name.as_deref(), arguments.accept, hear)
+                    .await;
+            }
+            Err(holder) => holder,
+        };
+        // A service that has just been started reads its lists before it can be asked.
+        anyhow::ensure!(
+            begun.elapsed() < STARTING,
+            "{holder} writes below {}, and can't be asked: try again later",
+            state_dir.display()
+        );
+        tokio::time::sleep(LOOK).await;
+    }
+    anyhow::ensure!(hearing.done, "the service has ended before it had asked for all");
+    anyhow::ensure!(
+        hearing.lists > 0,
+        "the running service knows no such list: it was started with another configuration"
+    );
+    Ok(())
+}
+
+/// What is heard of the lists, and shown.
+#[derive(Default)]
+struct Hearing {
+    /// Whether somebody watches how far it is.
+    shows: bool,
+    line: Line,
+    /// How many lists have ended.
+    lists: usize,
+    /// Whether one of them is not in use as it is now.
+    failed: bool,
+    done: bool,
+}
+
+impl Hearing {
+    fn hear(&mut self, news: News) {
+        // When nobody reads, the exit status still tells.
+        let _ = self.show(news, &mut io::stdout().lock());
+    }
+
+    fn show(&mut self, news: News, out: &mut impl Write) -> io::Result<()> {
+        match news {
+            News::Progress { list, step } if self.shows => self.line.show(list, step, out),
+            News::Progress { .. } => Ok(()),
+            News::Refreshed(refreshed) => {
+                self.lists += 1;
+                self.failed |= !matches!(refreshed.outcome, Some(Outcome::Unchanged | Outcome::New { .. }));
+                self.line.end(&refreshed.list);
+                self.line.clear(out)?;
+                tell(&refreshed, out)?;
+                self.line.draw(out)
+            }
+            News::Done {} => {
+                self.done = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Says what came of a list.
+fn tell(refreshed: &Refreshed, out: &mut impl Write) -> io::Result<()> {
+    let list = &refreshed.list;
+    match &refreshed.outcome {
+        Some(Outcome::Unchanged) => writeln!(out, "{list}: unchanged"),
+        Some(Outcome::New { count, changes }) => writeln!(out, "{list}: {count} entries: {changes}"),
+        Some(Outcome::Held { count, known, more }) => {
             let until =
                 more.map_or_else(String::new, |more| format!(", until it has come {more} times more"));
             writeln!(
@@ -72,10 +144,13 @@ fn tell(list: &str, result: &Result<Outcome, String>, unusable: Option<&Unusable
                  `nameplate refresh {list} --accept` takes it"
             )
         }
-        Err(error) => writeln!(out, "{list}: failed, what is known stays: {error}"),
-    };
-    for (reason, examples) in unusable.into_iter().flat_map(UnusableRecords::reasons) {
-        let _ = writeln!(out, "  can't be used: {} {reason}: {}", examples.count, examples.first.join("; "));
+        None => {
+            let error = refreshed.error.as_deref().unwrap_or("no reason is given");
+            writeln!(out, "{list}: failed, what is known stays: {error}")
+        }
+    }?;
+    for (reason, examples) in refreshed.unusable.reasons() {
+        writeln!(out, "  can't be used: {} {reason}: {}", examples.count, examples.first.join("; "))?;
     }
-    matches!(result, Ok(Outcome::Unchanged | Outcome::New { .. }))
+    Ok(())
 }

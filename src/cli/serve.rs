@@ -1,11 +1,11 @@
 //! `nameplate serve`
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Exit;
 use crate::config::Config;
+use crate::parts::Parts;
 use crate::{logging, serve};
 
 pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
@@ -13,19 +13,20 @@ pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
     // Kept until the end: what is still to be written is written when it goes.
     let _logging = logging::start(config.log, "info");
     super::runtime()?.block_on(async {
-        let shutdown = CancellationToken::new();
-        watch_signals(shutdown.clone())?;
-        serve::serve(config, shutdown).await
+        let mut parts = Parts::default();
+        watch_signals(&mut parts)?;
+        serve::serve(config, parts).await
     })?;
     Ok(Exit::Success)
 }
 
 /// SIGTERM and SIGINT stop the service. SIGHUP, which would end the process, does nothing.
-fn watch_signals(shutdown: CancellationToken) -> anyhow::Result<()> {
+fn watch_signals(parts: &mut Parts) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
+    let shutdown = parts.shutdown().clone();
+    parts.spawn("the watch for signals", async move {
         loop {
             tokio::select! {
                 _ = terminate.recv() => info!("SIGTERM"),

@@ -43,6 +43,7 @@ fn on_disk(config: &Config) -> anyhow::Result<Vec<ListStatus>> {
             Ok(kept) => {
                 let header = kept.header();
                 status.count = kept.len();
+                status.unusable = store.unusable(&status.list, &header);
                 status.taken = Some(header.taken).filter(|taken| *taken > 0);
                 status.hash = header.hash;
                 status.on_disk = true;
@@ -61,6 +62,12 @@ fn show(list: &ListStatus, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "  taken         {}", time(list.taken))?;
     writeln!(out, "  last success  {}", time(list.last_success))?;
     writeln!(out, "  next          {}", time(list.next))?;
+    if let Some(tenant) = &list.tenant {
+        let calls = if tenant.is_running { "" } else { ", in which it must not be called" };
+        writeln!(out, "  tenant        {} is in state {}{calls}", tenant.name, tenant.state)?;
+        writeln!(out, "  state until   {}", time(tenant.valid_until))?;
+        writeln!(out, "  api           {}", tenant.api.as_deref().unwrap_or("-"))?;
+    }
     if !list.on_disk && list.count > 0 {
         writeln!(out, "  in memory     it could not be written to disk")?;
     }

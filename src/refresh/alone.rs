@@ -1,22 +1,45 @@
 //! Refreshing and looking up without a running service.
 
+use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tracing::warn;
 
-use super::keeper::{Keeper, ListOf, Outcome};
-use super::places;
-use super::store::{Kept, Lock, Store};
+use super::keeper::{Keeper, ListOf};
+use super::lock::Lock;
+use super::news::{News, Refreshed, Watch, looks};
+use super::store::{Kept, Store};
+use super::{Place, places};
 use crate::directory::Directory;
-use crate::directory::merge::{Listed, merge};
-use crate::source::{Fetched, Kind, Settings, Source, UnusableRecords};
+use crate::directory::merge::{Listed, Rules, merge_by};
+use crate::entry::Entry;
+use crate::number::Number;
+use crate::panics;
+use crate::source::{Fetched, Kind, Progress, Settings, Source, UnusableRecords};
 
-/// The directory of what is there: the lists on disk and the CSV files as they are. A list that has no file yet is
-/// asked for, and not written. A source that fails is reported; it is an error when all do.
-///
-/// Gives the directory, and the lists that could not be asked.
-pub async fn directory(sources: &[Settings], state_dir: &Path) -> anyhow::Result<(Directory, Vec<String>)> {
+/// The lists of what is there: those on disk, and the CSV files as they are.
+#[derive(Debug)]
+pub struct Lists {
+    /// The sources' names, and which group each belongs to.
+    sources: Vec<(String, u16)>,
+    lists: Vec<(Place, Kept)>,
+    missing: Vec<String>,
+}
+
+/// An entry, and the list that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The list's name.
+    pub list: String,
+    /// What it holds.
+    pub entry: Entry,
+}
+
+/// Reads what is there. A list that has no file yet is asked for, and not written. A source that fails is reported;
+/// it is an error when all do.
+pub async fn lists(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Lists> {
     let store = Store::new(state_dir);
     let places = places(sources);
     let mut found: Vec<Kept> = Vec::new();
@@ -47,28 +70,55 @@ pub async fn directory(sources: &[Settings], state_dir: &Path) -> anyhow::Result
     for failure in failures {
         warn!("{failure}");
     }
-    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
-    let built = tokio::task::spawn_blocking({
-        let groups: Vec<u16> = sources.iter().map(|source| source.group).collect();
-        move || -> anyhow::Result<Directory> {
-            let mut listed = Vec::new();
-            for (place, kept) in places.iter().zip(&found) {
-                let group = groups.get(place.source).copied().unwrap_or_default();
-                listed.push(Listed { source: u16::try_from(place.source)?, group, entries: kept.entries()? });
-            }
-            Ok(merge(&names, listed)?)
-        }
-    });
-    Ok((built.await??, missing))
+    Ok(Lists {
+        sources: sources.iter().map(|source| (source.name.clone(), source.group)).collect(),
+        lists: places.into_iter().zip(found).collect(),
+        missing,
+    })
 }
 
-async fn fetch(settings: &Settings, place: &super::Place) -> anyhow::Result<Kept> {
+impl Lists {
+    /// The lists that could not be asked.
+    #[must_use]
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    /// The directory of them all.
+    pub fn directory(&self, rules: &Rules) -> anyhow::Result<Directory> {
+        let names: Vec<String> = self.sources.iter().map(|(name, _)| name.clone()).collect();
+        let mut listed = Vec::new();
+        for (place, kept) in &self.lists {
+            let group = self.sources.get(place.source).map(|(_, group)| *group).unwrap_or_default();
+            listed.push(Listed { source: u16::try_from(place.source)?, group, entries: kept.entries()? });
+        }
+        let directory = merge_by(rules, &names, listed)?;
+        super::report_ranges(&directory);
+        Ok(directory)
+    }
+
+    /// What each list holds for these numbers, in the order of the configuration. All lists are read through.
+    pub fn held(&self, numbers: &[Number]) -> io::Result<Vec<Held>> {
+        let mut held = Vec::new();
+        for (place, kept) in &self.lists {
+            for entry in kept.entries()? {
+                let entry = entry?;
+                if numbers.contains(&entry.number) {
+                    held.push(Held { list: place.name.clone(), entry });
+                }
+            }
+        }
+        Ok(held)
+    }
+}
+
+async fn fetch(settings: &Settings, place: &Place) -> anyhow::Result<Kept> {
     let source = Source::new(&settings.kind)?;
-    match source.fetch(place.list, "").await? {
+    match source.fetch(place.list, "", &Progress::default()).await? {
         Fetched::Unchanged => Ok(Kept::Nothing),
         Fetched::Entries(delivery) => {
             report(&place.name, &delivery.unusable);
-            let list = tokio::task::spawn_blocking(move || delivery.entries.finish()).await?;
+            let list = panics::blocking(move || delivery.entries.finish()).await?;
             let header =
                 crate::directory::list::file::Header { count: list.len() as u64, ..Default::default() };
             Ok(Kept::InMemory(header, Arc::new(list)))
@@ -82,17 +132,16 @@ fn report(list: &str, unusable: &UnusableRecords) {
     }
 }
 
-/// Asks for the lists of this name, or of the source of this name, or for all, and writes them. `tell` hears what came of
-/// each. Fails when another process has the lock.
+/// Asks for the lists of this name, or of the source of this name, or for all, and writes them, with the right to do so.
+/// `tell` hears how far each is, and what came of it.
 pub async fn refresh(
+    _lock: &Lock,
     sources: &[Settings],
     state_dir: &Path,
     name: Option<&str>,
     accept: bool,
-    mut tell: impl FnMut(&str, Result<Outcome, String>, &UnusableRecords),
+    mut tell: impl FnMut(News),
 ) -> anyhow::Result<()> {
-    let lock = Lock::take(state_dir)?;
-    anyhow::ensure!(lock.is_some(), "another nameplate writes below {}", state_dir.display());
     let store = Store::new(state_dir);
     for place in places(sources) {
         let Some(settings) = sources.get(place.source) else { continue };
@@ -110,8 +159,19 @@ pub async fn refresh(
             settings.full_refresh,
             kept,
         );
-        let outcome = keeper.refresh(accept).await.map_err(|error| format!("{error:#}"));
-        tell(&place.name, outcome, keeper.unusable());
+        let mut watch = Watch::new(place.name.clone(), keeper.progress().clone());
+        let result = {
+            let (mut result, mut looks) = (pin!(keeper.refresh(accept)), looks());
+            loop {
+                tokio::select! {
+                    biased;
+                    result = &mut result => break result,
+                    _ = looks.tick() => watch.news().into_iter().for_each(&mut tell),
+                }
+            }
+        };
+        tell(News::Refreshed(Refreshed::of(&keeper, &result)));
     }
+    tell(News::Done {});
     Ok(())
 }

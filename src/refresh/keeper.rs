@@ -13,12 +13,14 @@ use super::guard::{Guard, Held, Verdict};
 use super::store::{Kept, Store};
 use crate::directory::list::List;
 use crate::directory::list::file::Header;
-use crate::source::{Delivery, Fetched, ListId, Source, UnusableRecords};
+use crate::panics;
+use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords};
 
 /// What a keeper asks for its list.
 pub trait Question: Send + Sync + 'static {
     /// Asks. `hash` is that of the list in use; empty for the whole set in any case.
-    fn ask(&self, hash: &str) -> impl Future<Output = anyhow::Result<Fetched>> + Send;
+    /// `progress` shows how far it is.
+    fn ask(&self, hash: &str, progress: &Progress) -> impl Future<Output = anyhow::Result<Fetched>> + Send;
 
     /// How long the last answer took to begin, where that is known better than by waiting for its end.
     fn answered_in(&self) -> Option<Duration> {
@@ -36,8 +38,8 @@ pub struct ListOf {
 }
 
 impl Question for ListOf {
-    async fn ask(&self, hash: &str) -> anyhow::Result<Fetched> {
-        self.source.fetch(self.list, hash).await
+    async fn ask(&self, hash: &str, progress: &Progress) -> anyhow::Result<Fetched> {
+        self.source.fetch(self.list, hash, progress).await
     }
 
     fn answered_in(&self) -> Option<Duration> {
@@ -79,9 +81,13 @@ pub struct Keeper<Q> {
     full_refresh: Duration,
     kept: Kept,
     guard: Guard,
+    /// Of the last set, which before the first question is the one on disk.
     unusable: UnusableRecords,
+    /// Whether the log has named them.
+    named: bool,
     /// When the whole set came last, or when the service started.
     last_full: Instant,
+    progress: Progress,
 }
 
 impl<Q: Question> Keeper<Q> {
@@ -99,22 +105,30 @@ impl<Q: Question> Keeper<Q> {
         full_refresh: Duration,
         kept: Kept,
     ) -> Self {
+        let unusable = store.unusable(&name, &kept.header());
         Self {
             name,
             question,
             fingerprint,
             store,
             full_refresh,
+            unusable,
+            named: false,
             kept,
             guard: Guard::default(),
-            unusable: UnusableRecords::default(),
             last_full: Instant::now(),
+            progress: Progress::default(),
         }
     }
 
     /// The list's name, as its file and the commands have it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How far a refresh is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// The list in use.
@@ -134,13 +148,19 @@ impl<Q: Question> Keeper<Q> {
 
     /// Asks for the list. With `accept` whatever list comes is taken.
     pub async fn refresh(&mut self, accept: bool) -> anyhow::Result<Outcome> {
+        let result = self.ask(accept).await;
+        self.progress.set(Step::Idle);
+        result
+    }
+
+    async fn ask(&mut self, accept: bool) -> anyhow::Result<Outcome> {
         let header = self.kept.header();
         // The hash of another user's or selection's list says nothing about ours.
         let same_question = header.fingerprint == self.fingerprint;
         let due = self.last_full.elapsed() >= self.full_refresh;
         let full = accept || due || !same_question || self.guard.held().is_some();
         let hash = if full { "" } else { header.hash.as_str() };
-        match self.question.ask(hash).await? {
+        match self.question.ask(hash, &self.progress).await? {
             Fetched::Unchanged => {
                 self.guard.release();
                 self.write_again().await;
@@ -153,6 +173,10 @@ impl<Q: Question> Keeper<Q> {
                 self.report_unusable(&delivery);
                 if same_question && !delivery.hash.is_empty() && delivery.hash == header.hash {
                     self.guard.release();
+                    // Another version of this program may read the same numbers otherwise.
+                    if let Kept::OnDisk(file) = &self.kept {
+                        self.store.write_unusable(&self.name, file.header(), &self.unusable);
+                    }
                     self.write_again().await;
                     return Ok(Outcome::Unchanged);
                 }
@@ -186,11 +210,13 @@ impl<Q: Question> Keeper<Q> {
             Header { fingerprint: self.fingerprint, taken: now(), count: count as u64, hash: delivery.hash };
         let (store, name, before) = (self.store.clone(), self.name.clone(), self.kept.clone());
         let entries = delivery.entries;
+        self.progress.set(Step::Writing { entries: count as u64 });
         // Sorting, comparing and writing are work for a thread that answers no calls.
-        let (kept, changes) = tokio::task::spawn_blocking(move || {
+        let unusable = self.unusable.clone();
+        let (kept, changes) = panics::blocking(move || {
             let list = entries.finish();
             let changes = before.entries().and_then(|before| Changes::between(before, list.entries()));
-            (write(&store, &name, header, Arc::new(list)), changes)
+            (write(&store, &name, header, Arc::new(list), &unusable), changes)
         })
         .await?;
         self.kept = kept;
@@ -207,8 +233,13 @@ impl<Q: Question> Keeper<Q> {
         if let Kept::InMemory(header, list) = &self.kept {
             let (store, name) = (self.store.clone(), self.name.clone());
             let (header, list) = (header.clone(), Arc::clone(list));
-            let written = tokio::task::spawn_blocking(move || store.write(&name, header, &list)).await;
-            if let Ok(Ok(file)) = written {
+            let unusable = self.unusable.clone();
+            let written = panics::blocking(move || {
+                let file = store.write(&name, header, &list)?;
+                store.write_unusable(&name, file.header(), &unusable);
+                io::Result::Ok(file)
+            });
+            if let Ok(Ok(file)) = written.await {
                 info!(list = %self.name, "the list is on disk now");
                 self.kept = Kept::OnDisk(file);
             }
@@ -218,17 +249,21 @@ impl<Q: Question> Keeper<Q> {
     /// Names what can't be used, unless it is what was named the last time.
     fn report_unusable(&mut self, delivery: &Delivery) {
         let unusable = &delivery.unusable;
-        if unusable.total() > 0 && *unusable != self.unusable {
+        if !unusable.is_empty() && (!self.named || *unusable != self.unusable) {
             warn!(list = %self.name, count = unusable.total(), "records that can't be used: {unusable}");
         }
+        self.named = true;
         self.unusable = unusable.clone();
     }
 }
 
 /// Writes a list; what can't be written is served from memory.
-fn write(store: &Store, name: &str, header: Header, list: Arc<List>) -> Kept {
+fn write(store: &Store, name: &str, header: Header, list: Arc<List>, unusable: &UnusableRecords) -> Kept {
     match store.write(name, header.clone(), &list) {
-        Ok(file) => Kept::OnDisk(file),
+        Ok(file) => {
+            store.write_unusable(name, file.header(), unusable);
+            Kept::OnDisk(file)
+        }
         Err(error) => {
             let error: &io::Error = &error;
             warn!(list = %name, "the new list is served, but can't be written to disk: {error}");

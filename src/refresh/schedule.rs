@@ -8,10 +8,12 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::keeper::{Keeper, Outcome, Question, now};
+use super::news::Refreshed;
 use super::status::ListStatus;
 use super::store::Kept;
 use crate::backoff::{Backoff, jittered};
 use crate::metrics;
+use crate::panics;
 use crate::source::superoffice::error::FetchError;
 
 /// The first wait after a failure; it doubles up to the list's own schedule.
@@ -27,8 +29,8 @@ const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
 pub struct Order {
     /// Take whatever list comes.
     pub accept: bool,
-    /// Where the outcome goes, or what failed.
-    pub reply: oneshot::Sender<Result<Outcome, String>>,
+    /// Where it goes what came of it.
+    pub reply: oneshot::Sender<Refreshed>,
 }
 
 /// One list's schedule.
@@ -58,7 +60,9 @@ impl<Q: Question> Schedule<Q> {
         loop {
             let accept = order.as_ref().is_some_and(|order| order.accept);
             let begun = Instant::now();
-            let result = self.keeper.refresh(accept).await;
+            // The list in use is replaced by a whole one only, so that a refresh leaves nothing half done.
+            let result = panics::contained(self.keeper.refresh(accept)).await;
+            let result = result.unwrap_or_else(|panicked| Err(panicked.into()));
             let took = self.keeper.answered_in().unwrap_or_else(|| begun.elapsed());
             let wait = self.wait_after(&result, took, &mut backoff);
             self.report(&result, wait, &mut reported);
@@ -70,7 +74,7 @@ impl<Q: Question> Schedule<Q> {
             }
             if let Some(order) = order.take() {
                 // Who ordered it may have gone.
-                let _ = order.reply.send(result.map_err(|error| format!("{error:#}")));
+                let _ = order.reply.send(Refreshed::of(&self.keeper, &result));
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -161,3 +165,6 @@ impl<Q: Question> Schedule<Q> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::Held;
 use crate::source::UnusableRecords;
+use crate::source::superoffice::site::Tenant;
 
 /// What is known of one list. Times are seconds since 1970, UTC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,4 +31,7 @@ pub struct ListStatus {
     pub held: Option<Held>,
     /// Records of the last set that can't be used.
     pub unusable: UnusableRecords,
+    /// What is known of the tenant that the source is.
+    #[serde(default)]
+    pub tenant: Option<Tenant>,
 }

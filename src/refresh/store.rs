@@ -1,16 +1,19 @@
-//! The lists on disk: `state_dir/lists/<list>.list`, and the lock that makes one process their writer.
+//! The lists on disk: `state_dir/lists/<list>.list`, with `<list>.unusable` beside it for what of the set could not
+//! be used.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracing::warn;
+use serde::{Deserialize, Serialize};
+use tracing::{debug, warn};
 
 use crate::directory::list::List;
 use crate::directory::list::file::{FileError, Header, ListFile, set_aside};
 use crate::directory::merge::Entries;
+use crate::source::UnusableRecords;
 
 /// The folder of the lists.
 #[derive(Clone, Debug)]
@@ -63,6 +66,16 @@ impl Kept {
     }
 }
 
+/// What stands in `<list>.unusable`. It belongs to the list only whose header it repeats: a kill may leave an old
+/// one beside a new list.
+#[derive(Serialize, Deserialize)]
+struct LeftOut {
+    fingerprint: u64,
+    taken: u64,
+    hash: String,
+    unusable: UnusableRecords,
+}
+
 impl Store {
     /// The lists of `state_dir`. Nothing is created yet.
     #[must_use]
@@ -110,27 +123,41 @@ impl Store {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         ListFile::write(&self.path(list), header, entries)
     }
-}
 
-/// The right to write below a `state_dir`, as long as it is kept.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
+    /// What could not be used of the set that the list with this header is; nothing where that is not known.
+    #[must_use]
+    pub fn unusable(&self, list: &str, header: &Header) -> UnusableRecords {
+        let left_out = fs::read(self.left_out(list)).ok();
+        let left_out = left_out.and_then(|text| serde_json::from_slice::<LeftOut>(&text).ok());
+        let ours = left_out.filter(|of| {
+            (of.fingerprint, of.taken, &of.hash) == (header.fingerprint, header.taken, &header.hash)
+        });
+        ours.map(|of| of.unusable).unwrap_or_default()
+    }
 
-impl Lock {
-    /// Takes the lock; none where another process has it.
-    pub fn take(state_dir: &Path) -> io::Result<Option<Self>> {
-        if !state_dir.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(state_dir)?;
+    /// Writes it down for the list with this header. Without it no name is missing, so a failure is not reported.
+    pub fn write_unusable(&self, list: &str, header: &Header, unusable: &UnusableRecords) {
+        let path = self.left_out(list);
+        let write = || {
+            if unusable.is_empty() {
+                return fs::remove_file(&path);
+            }
+            let Header { fingerprint, taken, hash, .. } = header.clone();
+            let text = serde_json::to_vec(&LeftOut { fingerprint, taken, hash, unusable: unusable.clone() })?;
+            let beside = path.with_extension("unusable.new");
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?.write_all(&text)?;
+            fs::rename(beside, &path)
+        };
+        if let Err(error) = write()
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            debug!(%list, "{} can't be written: {error}", path.display());
         }
-        let path = state_dir.join("lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+    }
+
+    fn left_out(&self, list: &str) -> PathBuf {
+        self.folder.join(format!("{list}.unusable"))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::name::Style;
 use crate::number::{Number, Settings as Numbers};
 use crate::resolver::{Pbx, Status};
 use crate::source::superoffice::error::FetchError;
-use crate::source::{Delivery, Fetched, Kind, csv};
+use crate::source::{Delivery, Fetched, Kind, Progress, csv};
 use keeper::Question;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ impl Crm {
 
     async fn fail(&self, which: usize, hash: &str) -> anyhow::Result<Fetched> {
         let broken = |said: &str| Err(FetchError::Broken(said.to_owned()).into());
-        match which % 9 {
+        match which % 10 {
             0 => Err(FetchError::NoSet.into()),
             1 => Err(FetchError::Message("no user".into()).into()),
             2 => Err(FetchError::NotACollection { what: "not JSON", head: "<html>".into() }.into()),
@@ -80,6 +80,7 @@ impl Crm {
                 sleep(Duration::from_secs(50)).await;
                 broken("no answer in time")
             }
+            8 => panic!("as the test wants it"),
             _ => {
                 // Slow, but right.
                 sleep(Duration::from_secs(8)).await;
@@ -90,7 +91,7 @@ impl Crm {
 }
 
 impl Question for Arc<Crm> {
-    async fn ask(&self, hash: &str) -> anyhow::Result<Fetched> {
+    async fn ask(&self, hash: &str, _: &Progress) -> anyhow::Result<Fetched> {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         if asked.is_multiple_of(2) {
             self.set(hash, &people(self.begun.elapsed()))
@@ -119,7 +120,9 @@ impl Service {
         let settings = Settings { name: "crm".into(), kind, refresh, full_refresh, group: 0 };
         let place = Place { name: "crm".into(), source: 0, list: ListId::default() };
         let store = Store::new(state);
-        let publisher = Publisher::load(vec![settings], vec![place], &store, Arc::clone(&resolver));
+        let read = |list: &str| store.load(list, keeper::now());
+        let publisher =
+            Publisher::load(vec![settings], vec![place], read, Rules::default(), Arc::clone(&resolver));
         let kept = publisher.lists[0].clone();
         let (changed, receive) = mpsc::channel(QUEUE);
         let (_, orders) = mpsc::channel(1);
@@ -140,7 +143,7 @@ impl Service {
 
     fn knows(&self, national: u64) -> bool {
         let country = "NO".parse().unwrap();
-        let pbx = Pbx { id: 0, numbers: Numbers { country, strip_prefixes: Vec::new() } };
+        let pbx = Pbx { id: 0, numbers: Numbers::new(country) };
         self.resolver.resolve(&pbx, None, &format!("+47{national}")).status == Status::Found
     }
 }

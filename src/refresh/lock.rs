@@ -1,0 +1,178 @@
+//! Who may write below a `state_dir`: one process at a time, the service or a command that refreshes alone. The file
+//! `state_dir/lock` is locked as long as its process lives, however that ends, and says who it is.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+/// How often somebody who waits looks whether the lock is free.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a service may seem to have the lock that has just been killed: who has taken it after it says so a moment later.
+const SUCCESSION: Duration = Duration::from_secs(1);
+
+/// The right to write below a `state_dir`, as long as it is kept.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// What the lock is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The service: it has the lock until it ends.
+    Serve,
+    /// `nameplate refresh` without a service: it has the lock until it is done.
+    Refresh,
+}
+
+impl Purpose {
+    const ALL: [Self; 2] = [Self::Serve, Self::Refresh];
+
+    fn command(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// Who has the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// What for; none where it has not said so yet.
+    purpose: Option<Purpose>,
+    /// Its process id.
+    process: Option<u32>,
+}
+
+impl Holder {
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let mut words = text.split_ascii_whitespace();
+        let command = words.next();
+        let purpose = Purpose::ALL.into_iter().find(|purpose| command == Some(purpose.command()));
+        Self { purpose, process: words.next().and_then(|id| id.parse().ok()) }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.purpose {
+            Some(purpose) => write!(f, "`nameplate {}`", purpose.command())?,
+            None => f.write_str("another nameplate")?,
+        }
+        self.process.map_or(Ok(()), |process| write!(f, " (process {process})"))
+    }
+}
+
+impl Lock {
+    /// Takes the lock, or says who has it.
+    ///
+    /// # Errors
+    /// When `state_dir` can't be written.
+    pub fn take(state_dir: &Path, purpose: Purpose) -> io::Result<Result<Self, Holder>> {
+        if !state_dir.exists() {
+            DirBuilder::new().recursive(true).mode(0o700).create(state_dir)?;
+        }
+        let path = state_dir.join("lock");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // On a full disk nobody learns who has it.
+                let said = format!("{} {}\n", purpose.command(), std::process::id());
+                let _ = file.set_len(0).and_then(|()| file.write_all(said.as_bytes()));
+                Ok(Ok(Self { _file: file }))
+            }
+            Err(TryLockError::WouldBlock) => Ok(Err(Holder::read(&path))),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Takes the lock for the service. While a command has it, which will be done at some time, it is waited for, after
+    /// `meanwhile`. None where `state_dir` can't be written, which is reported: names are served without.
+    ///
+    /// # Errors
+    /// When another service has it, or when `meanwhile` fails.
+    pub async fn take_to_serve(
+        state_dir: &Path,
+        meanwhile: impl AsyncFnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Option<Self>> {
+        let mut meanwhile = Some(meanwhile);
+        let mut looked = Duration::ZERO;
+        loop {
+            let holder = match Self::take(state_dir, Purpose::Serve) {
+                Ok(Ok(lock)) => return Ok(Some(lock)),
+                Ok(Err(holder)) => holder,
+                Err(error) => {
+                    warn!(
+                        "state_dir {} can't be written, so names are not there at once after a restart: {error}",
+                        state_dir.display()
+                    );
+                    return Ok(None);
+                }
+            };
+            let is_service = holder.purpose == Some(Purpose::Serve);
+            anyhow::ensure!(
+                !is_service || looked < SUCCESSION,
+                "another nameplate runs with the same state_dir, {}: {holder}",
+                state_dir.display()
+            );
+            if !is_service && let Some(meanwhile) = meanwhile.take() {
+                info!("no list is asked for before {holder} has written what it brings");
+                meanwhile().await?;
+            }
+            tokio::time::sleep(LOOK).await;
+            looked += LOOK;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_waits_for_a_command_and_not_for_another_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Lock::take(folder.path(), Purpose::Refresh).unwrap().unwrap();
+        let meanwhile = async || {
+            // It may take its time.
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(90)).await;
+                drop(command);
+            });
+            Ok(())
+        };
+        let begun = tokio::time::Instant::now();
+        let service = Lock::take_to_serve(folder.path(), meanwhile).await.unwrap().unwrap();
+        assert!((90..92).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+
+        let never = async || anyhow::bail!("nothing is done while another service has it");
+        let refused = Lock::take_to_serve(folder.path(), never).await.unwrap_err().to_string();
+        let holder = format!("`nameplate serve` (process {})", std::process::id());
+        assert!(refused.contains(&holder) && refused.contains("same state_dir"), "{refused}");
+        drop(service);
+        assert!(Lock::take_to_serve(folder.path(), never).await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_it_since_a_moment_may_not_have_said_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Lock::take(folder.path(), Purpose::Refresh).unwrap().unwrap();
+        // What a killed service has left.
+        fs::write(folder.path().join("lock"), "serve 1\n").unwrap();
+        let path = folder.path().to_owned();
+        tokio::spawn(async move {
+            tokio::time::sleep(SUCCESSION / 2).await;
+            fs::write(path.join("lock"), "refresh 2\n").unwrap();
+            tokio::time::sleep(SUCCESSION * 2).await;
+            drop(command);
+        });
+        assert!(Lock::take_to_serve(folder.path(), async || Ok(())).await.unwrap().is_some());
+    }
+}

@@ -1,0 +1,127 @@
+//! When a list is asked for, on paused time.
+
+use tokio::time::sleep;
+
+use super::*;
+use crate::refresh::store::Store;
+use crate::source::{Fetched, Progress};
+
+const REFRESH: Duration = Duration::from_secs(60);
+/// The wait is somewhere between half of the time and the whole.
+const USUAL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=REFRESH;
+const SLOWER: std::ops::RangeInclusive<Duration> = Duration::from_secs(120)..=Duration::from_secs(240);
+
+/// One answer, "unchanged", of a CRM.
+#[derive(Clone, Copy)]
+struct Answer {
+    /// The whole of it takes so long.
+    takes: Duration,
+    /// It begins after so long, where that is known.
+    begins: Option<Duration>,
+}
+
+/// A CRM that gives these answers, the last one for ever.
+struct Crm {
+    answers: Vec<Answer>,
+    /// When each question came, and when its answer had been given.
+    asked: Arc<Mutex<Vec<(Instant, Instant)>>>,
+}
+
+impl Crm {
+    fn answer(&self, which: usize) -> Answer {
+        *self.answers.get(which).or(self.answers.last()).unwrap()
+    }
+}
+
+impl Question for Crm {
+    async fn ask(&self, _hash: &str, _progress: &Progress) -> anyhow::Result<Fetched> {
+        let begun = Instant::now();
+        let answer = self.answer(self.asked.lock().unwrap().len());
+        sleep(answer.takes).await;
+        self.asked.lock().unwrap().push((begun, Instant::now()));
+        Ok(Fetched::Unchanged)
+    }
+
+    fn answered_in(&self) -> Option<Duration> {
+        let given = self.asked.lock().unwrap().len();
+        self.answer(given.saturating_sub(1)).begins
+    }
+}
+
+/// A schedule that asks `question` each minute, and what is known of its list.
+fn schedule<Q: Question>(question: Q) -> (Schedule<Q>, Arc<Mutex<ListStatus>>) {
+    let store = Store::new(std::path::Path::new("/nonexistent"));
+    let status = Arc::new(Mutex::new(ListStatus::default()));
+    let schedule = Schedule {
+        keeper: Keeper::new("crm".into(), question, 7, store, 60 * REFRESH, Kept::Nothing),
+        place: 0,
+        refresh: REFRESH,
+        changed: mpsc::channel(1).0,
+        orders: mpsc::channel(1).1,
+        status: Arc::clone(&status),
+        metrics: metrics::List::default(),
+    };
+    (schedule, status)
+}
+
+/// The first waits between an answer and the next question.
+async fn waits(answers: &[Answer], count: usize) -> Vec<Duration> {
+    let asked = Arc::default();
+    let crm = Crm { answers: answers.to_vec(), asked: Arc::clone(&asked) };
+    let running = tokio::spawn(schedule(crm).0.run());
+    while asked.lock().unwrap().len() <= count {
+        sleep(Duration::from_secs(1)).await;
+    }
+    running.abort();
+    let asked = asked.lock().unwrap();
+    asked.windows(2).map(|pair| pair[1].0 - pair[0].1).take(count).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_answered_slowly_is_asked_for_four_times_more_rarely() {
+    let seconds = Duration::from_secs;
+    for (takes, begins, expected) in [
+        (0, Some(0), USUAL),
+        (5, Some(5), USUAL),
+        (6, Some(6), SLOWER),
+        // A long answer is not a slow one, nor is one that had to wait for its turn.
+        (40, Some(1), USUAL),
+        // Where it is not known when the answer began, its end counts.
+        (4, None, USUAL),
+        (6, None, SLOWER),
+    ] {
+        let answer = Answer { takes: seconds(takes), begins: begins.map(seconds) };
+        for wait in waits(&[answer], 8).await {
+            assert!(expected.contains(&wait), "{takes} s, began after {begins:?} s: {wait:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_quick_answer_brings_the_usual_pace_back() {
+    let slow = Answer { takes: Duration::from_secs(6), begins: None };
+    let quick = Answer { takes: Duration::ZERO, begins: None };
+    let waits = waits(&[slow, quick, slow, quick], 4).await;
+    for (wait, expected) in waits.iter().zip([SLOWER, USUAL, SLOWER, USUAL]) {
+        assert!(expected.contains(wait), "{waits:?}");
+    }
+}
+
+/// A question whose answer can't be read without a panic, which repeats a number.
+struct Unreadable;
+
+impl Question for Unreadable {
+    async fn ask(&self, _hash: &str, _progress: &Progress) -> anyhow::Result<Fetched> {
+        panic!("+4722334455")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_a_failed_refresh_that_is_tried_again_and_not_repeated() {
+    let (schedule, status) = schedule(Unreadable);
+    let running = tokio::spawn(schedule.run());
+    sleep(60 * REFRESH).await;
+    assert!(!running.is_finished());
+    let said = status.lock().unwrap().last_error.clone().unwrap();
+    assert!(said.contains("panic") && !said.contains("22334455"), "{said}");
+}
