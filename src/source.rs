@@ -2,9 +2,11 @@
 
 pub mod csv;
 mod fingerprint;
+mod progress;
 pub mod superoffice;
 mod unusable_records;
 
+pub use progress::{Progress, Step};
 pub use unusable_records::UnusableRecords;
 
 use std::sync::Arc;
@@ -141,10 +143,11 @@ impl Source {
     }
 
     /// Asks for a list. `hash` is that of its last delivery; empty to get the whole set in any case.
-    pub async fn fetch(&self, list: ListId, hash: &str) -> anyhow::Result<Fetched> {
+    /// `progress` shows how far it is, until all records are read.
+    pub async fn fetch(&self, list: ListId, hash: &str, progress: &Progress) -> anyhow::Result<Fetched> {
         match self {
-            Self::SuperOffice(client) => Ok(client.fetch(list, hash).await?),
-            Self::Csv(file) => Ok(file.fetch(hash).await?),
+            Self::SuperOffice(client) => Ok(client.fetch(list, hash, progress).await?),
+            Self::Csv(file) => Ok(file.fetch(hash, progress).await?),
         }
     }
 
@@ -154,6 +157,14 @@ impl Source {
         match self {
             Self::SuperOffice(client) => Ok(client.search(digits).await?),
             Self::Csv(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// What is known of the tenant of SuperOffice's cloud, where the source is one.
+    pub fn tenant(&self) -> Option<superoffice::site::Tenant> {
+        match self {
+            Self::SuperOffice(client) => client.tenant(),
+            Self::Csv(_) => None,
         }
     }
 

@@ -1,4 +1,10 @@
-//! TLS for the whole process: rustls, with ring for its cryptography.
+//! TLS for the whole process: rustls, with ring for its cryptography; and whom a PBX's client trusts.
+
+mod trust;
+mod words;
+
+pub use trust::{TrustError, client};
+pub(crate) use words::{Trouble, trouble};
 
 /// Makes ring the process's provider; every client that is built afterwards uses it. Calling it again changes nothing.
 pub fn install() {

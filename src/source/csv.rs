@@ -1,8 +1,9 @@
 //! CSV files: for trying things, and for lists that are kept by hand.
 //!
 //! The first line is the header: `number,person,company` in any order, and optionally `mrmrs`, `person_id`
-//! and `contact_id`. Numbers are written with `+` or nationally; leading zeros count. A line that can't be
-//! used is reported with its number in the file, and costs only itself.
+//! and `contact_id`. Numbers are written with `+` or nationally; leading zeros count, and a number
+//! with an extension is none that a caller could show. A line that can't be used is reported with its number in the
+//! file, and costs only itself.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +13,7 @@ use std::time::UNIX_EPOCH;
 use ::csv::ByteRecord;
 
 use super::fingerprint::Fingerprint;
-use super::{Delivery, Fetched};
+use super::{Delivery, Fetched, Progress, Step};
 use crate::entry::Entry;
 use crate::mask;
 use crate::number::{self, Country};
@@ -70,12 +71,14 @@ impl File {
     }
 
     /// Reads the file, unless it is the one that `stamp` was delivered with.
-    pub async fn fetch(&self, stamp: &str) -> Result<Fetched, CsvError> {
-        let (file, stamp) = (self.clone(), stamp.to_owned());
-        tokio::task::spawn_blocking(move || file.read(&stamp)).await.map_err(|_| CsvError::Interrupted)?
+    pub async fn fetch(&self, stamp: &str, progress: &Progress) -> Result<Fetched, CsvError> {
+        let (file, stamp, progress) = (self.clone(), stamp.to_owned(), progress.clone());
+        tokio::task::spawn_blocking(move || file.read(&stamp, &progress))
+            .await
+            .map_err(|_| CsvError::Interrupted)?
     }
 
-    fn read(&self, known: &str) -> Result<Fetched, CsvError> {
+    fn read(&self, known: &str, progress: &Progress) -> Result<Fetched, CsvError> {
         let unreadable = |error| CsvError::Unreadable { path: self.path.clone(), error };
         let before = stamp(&self.path).map_err(unreadable)?;
         if before == known {
@@ -88,12 +91,12 @@ impl File {
         }
         // Spreadsheets put a byte order mark in front.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        let mut delivery = self.parse(text)?;
+        let mut delivery = self.parse(text, progress)?;
         delivery.hash = before;
         Ok(Fetched::Entries(delivery))
     }
 
-    fn parse(&self, text: &[u8]) -> Result<Delivery, CsvError> {
+    fn parse(&self, text: &[u8], progress: &Progress) -> Result<Delivery, CsvError> {
         let mut lines = ::csv::ReaderBuilder::new()
             .delimiter(self.delimiter)
             .flexible(true)
@@ -106,8 +109,11 @@ impl File {
 
         let mut delivery = Delivery::default();
         let mut line = ByteRecord::new();
+        let mut records = 0;
         // The text is in memory and lines may have any length, so reading on can't fail.
         while lines.read_byte_record(&mut line).unwrap_or(false) {
+            records += 1;
+            progress.set(Step::Reading { records });
             match columns.entry(&line, self.country) {
                 Ok(entry) => delivery.entries.push(&entry),
                 Err(unusable) => {
@@ -219,6 +225,7 @@ mod tests {
                  \"Bergen; Sons\";22334456;;;\n\
                  Trattoria;+39 06 1234 5678;;;\n"
                     .as_bytes(),
+                &Progress::default(),
             )
             .unwrap();
         let entries: Vec<_> = delivery.entries.finish().entries().map(Result::unwrap).collect();
@@ -247,6 +254,7 @@ mod tests {
                   22334459,M\xf8ller,,\n\
                   22334460,a,b,1,too many\n\
                   22334461,short\n",
+                &Progress::default(),
             )
             .unwrap();
         assert_eq!(delivery.entries.len(), 2);
@@ -271,7 +279,8 @@ mod tests {
             ("number;person;company\n", "unknown column `number;person;company`"),
             ("number,person,company,number\n", "column `number` is there twice"),
         ] {
-            let error = file("vip.csv", b',').parse(text.as_bytes()).unwrap_err().to_string();
+            let error =
+                file("vip.csv", b',').parse(text.as_bytes(), &Progress::default()).unwrap_err().to_string();
             assert!(error.contains(said) && error.contains("vip.csv, line 1"), "{error}");
         }
     }
@@ -279,13 +288,13 @@ mod tests {
     #[test]
     fn a_file_is_read_again_only_when_it_changed() {
         let dir = tempfile::tempdir().unwrap();
-        let file = file(dir.path().join("vip.csv"), b',');
-        assert!(matches!(file.read(""), Err(CsvError::Unreadable { .. })));
+        let (file, nobody) = (file(dir.path().join("vip.csv"), b','), Progress::default());
+        assert!(matches!(file.read("", &nobody), Err(CsvError::Unreadable { .. })));
         std::fs::write(&file.path, "\u{feff}number,person,company\n22334455,Kari,\n").unwrap();
-        let Fetched::Entries(first) = file.read("").unwrap() else { unreachable!("it is new") };
+        let Fetched::Entries(first) = file.read("", &nobody).unwrap() else { unreachable!("it is new") };
         assert_eq!(first.entries.len(), 1);
-        assert!(matches!(file.read(&first.hash), Ok(Fetched::Unchanged)));
+        assert!(matches!(file.read(&first.hash, &nobody), Ok(Fetched::Unchanged)));
         std::fs::write(&file.path, "number,person,company\n22334455,Kari,\n22334456,Ola,\n").unwrap();
-        assert!(matches!(file.read(&first.hash), Ok(Fetched::Entries(_))));
+        assert!(matches!(file.read(&first.hash, &nobody), Ok(Fetched::Entries(_))));
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! - [`Client`] asks `POST {api}/v1/Agents/Pocket/GetMyCallerIDs` and `…/GetCallerIDsFromSelection`
 //! - [`site`] is where that API is; a tenant of the cloud moves
-//! - [`credential`] is what a request is signed with; `signer` signs, `oauth` and `system_user` log in,
-//!   `key` and `jwt` are their cryptography
+//! - [`credential`] is what a request is signed with; `signer` signs, `oauth` and `system_user` log in, with
+//!   `login` in common; `key` and `jwt` are their cryptography
 //! - `http` sends, with `manners`
 //! - [`error`] says what went wrong, in words that an administrator can act on
 //! - `body` hands the answer to the thread that parses it
-//! - `answer` reads the collection as a stream, record by record; `record` makes an entry of each
+//! - `answer` reads the collection as a stream, record by record; `record` makes an entry of each,
+//!   with names in one language (`multilanguage`)
 //! - `search` asks for one number
 
 mod answer;
@@ -17,7 +18,9 @@ pub mod error;
 mod http;
 pub mod jwt;
 pub mod key;
+mod login;
 mod manners;
+mod multilanguage;
 mod oauth;
 mod record;
 mod search;
@@ -36,7 +39,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde::Serialize;
 
 use super::fingerprint::Fingerprint;
-use super::{Fetched, ListId};
+use super::{Fetched, ListId, Progress, Step};
 use crate::number::Country;
 use crate::secret::Secret;
 use answer::Answer;
@@ -44,7 +47,7 @@ use credential::Credential;
 use error::FetchError;
 use http::Http;
 use signer::{Signed, Signer};
-use site::{Finder, Site};
+use site::{Finder, Site, Tenant};
 
 /// The settings of a `[[source]]` of type `superoffice`.
 #[derive(Clone, Debug)]
@@ -135,11 +138,12 @@ impl Client {
     ///
     /// A refused credential is renewed and tried again once, and only where the renewal brought another
     /// one; a tenant that has moved is looked for once.
-    pub async fn fetch(&self, list: ListId, hash: &str) -> Result<Fetched, FetchError> {
+    pub async fn fetch(&self, list: ListId, hash: &str, progress: &Progress) -> Result<Fetched, FetchError> {
         let mut tries = Tries::default();
         loop {
+            progress.set(Step::Waiting);
             let (api, signed) = tries.prepare(self).await?;
-            let result = self.ask(&api, &signed, list, hash).await;
+            let result = self.ask(&api, &signed, list, hash, progress).await;
             if let Some(result) = tries.judge(self, &api, signed, result).await {
                 return result;
             }
@@ -151,8 +155,20 @@ impl Client {
         self.took.lock().unwrap_or_else(PoisonError::into_inner).get(&list).copied()
     }
 
+    /// What is known of the tenant, where it is one.
+    pub fn tenant(&self) -> Option<Tenant> {
+        self.finder.tenant()
+    }
+
     /// Asks once.
-    async fn ask(&self, api: &Url, signed: &Signed, list: ListId, hash: &str) -> Result<Fetched, FetchError> {
+    async fn ask(
+        &self,
+        api: &Url,
+        signed: &Signed,
+        list: ListId,
+        hash: &str,
+        progress: &Progress,
+    ) -> Result<Fetched, FetchError> {
         let (call, question) = self.question(list, hash, Timestamp::now());
         let api = api.as_str().trim_end_matches('/');
         let mut request = self
@@ -169,7 +185,7 @@ impl Client {
         let (response, took) = self.http.send(request).await?;
         self.took.lock().unwrap_or_else(PoisonError::into_inner).insert(list, took);
         match response.status() {
-            StatusCode::OK => self.read(response, hash).await,
+            StatusCode::OK => self.read(response, hash, progress).await,
             StatusCode::NO_CONTENT => no_set(hash),
             _ => Err(refusal(response).await),
         }
@@ -195,10 +211,12 @@ impl Client {
     }
 
     /// Reads the answer off the threads that serve calls: parsing is work, and the reader blocks.
-    async fn read(&self, response: Response, hash: &str) -> Result<Fetched, FetchError> {
+    async fn read(&self, response: Response, hash: &str, progress: &Progress) -> Result<Fetched, FetchError> {
         let (pump, body) = body::channel();
-        let (limit, country) = (self.settings.max_answer, self.settings.country);
-        let answer = tokio::task::spawn_blocking(move || answer::read(body, limit, country));
+        let (limit, country, progress) = (self.settings.max_answer, self.settings.country, progress.clone());
+        let language = self.settings.language.clone();
+        let answer =
+            tokio::task::spawn_blocking(move || answer::read(body, limit, country, &language, &progress));
         let ((), answer) = tokio::join!(pump.run(response), answer);
         match answer.map_err(|_| FetchError::Interrupted)?? {
             Answer::NoSet => no_set(hash),

@@ -40,6 +40,12 @@ impl UnusableRecords {
         self.reasons.iter().map(|(reason, examples)| (reason.as_ref(), examples))
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
     /// How many records there are.
     #[must_use]
     pub fn total(&self) -> usize {

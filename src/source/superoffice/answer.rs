@@ -11,7 +11,7 @@ use super::error::{FetchError, head};
 use super::record::Element;
 use crate::mask;
 use crate::number::Country;
-use crate::source::Delivery;
+use crate::source::{Delivery, Progress, Step};
 
 /// What a 200 holds.
 #[derive(Debug)]
@@ -22,12 +22,20 @@ pub(super) enum Answer {
     Set(Delivery),
 }
 
-/// Reads an answer of at most `limit` bytes; `country` is for numbers without a country code.
-pub(super) fn read(body: impl Read, limit: u64, country: Country) -> Result<Answer, FetchError> {
+/// Reads an answer of at most `limit` bytes; `country` is for numbers without a country code, `language` for names in
+/// several languages. `progress` counts the records.
+pub(super) fn read(
+    body: impl Read,
+    limit: u64,
+    country: Country,
+    language: &str,
+    progress: &Progress,
+) -> Result<Answer, FetchError> {
     let mut body = Watched { body, head: Vec::new(), left: limit, blank: true, failed: None };
     let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, &mut body));
     let mut delivery = Delivery::default();
-    let collection = CollectionSeed { delivery: &mut delivery, country }.deserialize(&mut json);
+    let collection =
+        CollectionSeed { delivery: &mut delivery, country, language, progress }.deserialize(&mut json);
     let collection = collection.and_then(|collection| json.end().map(|()| collection));
     drop(json);
     match collection {
@@ -92,6 +100,8 @@ struct Collection {
 struct CollectionSeed<'a> {
     delivery: &'a mut Delivery,
     country: Country,
+    language: &'a str,
+    progress: &'a Progress,
 }
 
 #[derive(Deserialize)]
@@ -132,7 +142,8 @@ impl<'de> Visitor<'de> for CollectionSeed<'_> {
                 Field::Hash => collection.hash = map.next_value()?,
                 Field::Message => collection.message = map.next_value()?,
                 Field::Ids => {
-                    let ids = IdsSeed { delivery: &mut *self.delivery, country: self.country };
+                    let Self { country, language, progress, .. } = self;
+                    let ids = IdsSeed { delivery: &mut *self.delivery, country, language, progress };
                     collection.set = map.next_value_seed(ids)?;
                 }
                 Field::Other => {
@@ -148,6 +159,8 @@ impl<'de> Visitor<'de> for CollectionSeed<'_> {
 struct IdsSeed<'a> {
     delivery: &'a mut Delivery,
     country: Country,
+    language: &'a str,
+    progress: &'a Progress,
 }
 
 impl<'de> DeserializeSeed<'de> for IdsSeed<'_> {
@@ -170,10 +183,11 @@ impl<'de> Visitor<'de> for IdsSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> Result<bool, A::Error> {
-        let mut place = 0_usize;
+        let mut place = 0;
         while let Some(Element(record)) = records.next_element()? {
             place += 1;
-            match record.entry(self.country) {
+            self.progress.set(Step::Reading { records: place });
+            match record.entry(self.country, self.language) {
                 Ok(entry) => self.delivery.entries.push(&entry),
                 Err(unusable) => {
                     let example = || format!("record {place}: {}", record.for_log());
@@ -191,7 +205,7 @@ mod tests {
     use crate::entry::Entry;
 
     fn read_text(body: &str) -> Result<Answer, FetchError> {
-        read(body.as_bytes(), 1 << 20, "NO".parse().unwrap())
+        read(body.as_bytes(), 1 << 20, "NO".parse().unwrap(), "nb-NO", &Progress::default())
     }
 
     fn set(body: &str) -> Delivery {
@@ -223,8 +237,8 @@ mod tests {
               "ContactId": 243,
               "ContactName": "Lakin, Renner and Tremblay"
             },
-            {"PhoneNumber": 33121314, "DialInPrefix": 45, "PersonId": 655, "PersonName": "Ærø", "Mrmrs": "Mr",
-             "ContactId": 243, "ContactName": "Lakin"}
+            {"PhoneNumber": 33121314, "DialInPrefix": 45, "PersonId": 655, "PersonName": "Ærø",
+             "Mrmrs": "US:\"Mr\";NO:\"Herr\"", "ContactId": 243, "ContactName": "US:\"Lakin\";NO:\"Sjø\""}
           ]
         }"#);
         assert_eq!(delivery.hash, "necessitatibus");
@@ -235,8 +249,8 @@ mod tests {
         let entries = entries(delivery);
         let [entry] = entries.as_slice() else { unreachable!("{entries:?}") };
         assert_eq!(entry.number.to_string(), "+4533121314");
-        assert_eq!((entry.person_id, entry.person.as_str(), entry.mrmrs.as_str()), (655, "Ærø", "Mr"));
-        assert_eq!((entry.company_id, entry.company.as_str()), (243, "Lakin"));
+        assert_eq!((entry.person_id, entry.person.as_str(), entry.mrmrs.as_str()), (655, "Ærø", "Herr"));
+        assert_eq!((entry.company_id, entry.company.as_str()), (243, "Sjø"));
     }
 
     #[test]
@@ -304,7 +318,9 @@ mod tests {
     #[test]
     fn a_larger_answer_than_allowed_is_refused() {
         let body = format!(r#"{{"CallerIDHash":"h","CallerIDs":[{}]}}"#, " ".repeat(1000));
-        let error = read(body.as_bytes(), 900, "NO".parse().unwrap()).unwrap_err().to_string();
+        let error = read(body.as_bytes(), 900, "NO".parse().unwrap(), "nb-NO", &Progress::default())
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "the answer exceeds max_answer, 900 bytes");
     }
 }

@@ -59,6 +59,25 @@ impl Credential {
         }
     }
 
+    /// The secrets of the scheme, with their keys.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        match self {
+            Self::Basic { password, .. } => vec![("password", password)],
+            Self::Ticket(ticket) => vec![("ticket", ticket)],
+            Self::Bearer(token) => vec![("token", token)],
+            Self::RefreshToken { client_secret, refresh_token, .. } => {
+                vec![("client_secret", client_secret), ("refresh_token", refresh_token)]
+            }
+            Self::SystemUser { system_token, client_secret, private_key } => vec![
+                ("system_token", system_token),
+                ("client_secret", client_secret),
+                ("private_key", private_key),
+            ],
+            Self::Xsrf { token, cookie } => vec![("token", token), ("cookie", cookie)],
+        }
+    }
+
     /// Whether the scheme logs in at the host of SuperOffice's cloud, for a tenant.
     #[must_use]
     pub fn needs_tenant(&self) -> bool {

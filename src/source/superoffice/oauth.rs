@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +10,7 @@ use tokio::time::Instant;
 
 use super::error::FetchError;
 use super::http::{self, Http};
-use super::manners;
+use super::login;
 use super::signer::Kept;
 use crate::mask;
 use crate::secret::Secret;
@@ -48,13 +47,8 @@ pub(super) async fn access_token(
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(form);
-    let (response, _) = http.send(request).await?;
-    let (status, url) = (response.status(), response.url().clone());
-    let clock = manners::clock(response.headers(), Timestamp::now());
-    if let Some(retry_after) = manners::note(&url, status, response.headers()) {
-        let said = "the login asks for patience".into();
-        return Err(FetchError::Status { status, said, retry_after: Some(retry_after) });
-    }
+    let (response, clock) = login::send(http, request).await?;
+    let status = response.status();
     let answer: Answer = http::json(response).await?;
     match answer.access_token.filter(|token| status.is_success() && !token.expose_secret().is_empty()) {
         Some(value) => {
@@ -65,12 +59,8 @@ pub(super) async fn access_token(
         }
         None => {
             let error = answer.error.unwrap_or_else(|| "no error is named".into());
-            let mut advice = advice(&error).to_owned();
-            if let Some(clock) = clock {
-                advice = format!("{advice}; {clock}");
-            }
             let said = format!("{status}, {error} {}", answer.error_description.unwrap_or_default());
-            Err(FetchError::Login { said: mask::Text(said.trim()).to_string(), advice })
+            Err(login::refused(mask::Text(said.trim()).to_string(), advice(&error), clock))
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::multilanguage;
 use crate::entry::Entry;
 use crate::mask;
 use crate::number::{self, Country, Stored};
@@ -47,8 +48,9 @@ impl BadRecord {
 }
 
 impl Record {
-    /// The entry for this record; numbers without a country code are read in `country`.
-    pub(super) fn entry(&self, country: Country) -> Result<Entry, BadRecord> {
+    /// The entry for this record; numbers without a country code are read in `country`, names that are there in
+    /// several languages in `language`.
+    pub(super) fn entry(&self, country: Country, language: &str) -> Result<Entry, BadRecord> {
         let prefix = match &self.dial_in_prefix {
             prefix if prefix.text().is_empty() => None,
             // Read as none, the number's first digits would be taken for a country.
@@ -56,7 +58,8 @@ impl Record {
         };
         let number =
             number::stored(prefix, self.phone_number.stored(), country).map_err(BadRecord::Number)?;
-        let (person, company) = (self.person_name.text(), self.contact_name.text());
+        let text = |scalar: &Scalar| multilanguage::resolve(scalar.text(), language);
+        let (person, company) = (text(&self.person_name), text(&self.contact_name));
         if person.is_empty() && company.is_empty() {
             return Err(BadRecord::NoName);
         }
@@ -64,7 +67,7 @@ impl Record {
             number,
             person_id: self.person_id.id(),
             person,
-            mrmrs: self.mrmrs.text(),
+            mrmrs: text(&self.mrmrs),
             company_id: self.contact_id.id(),
             company,
         })

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::error::{self, FetchError};
 use super::record::Scalar;
 use super::signer::Signed;
-use super::{Client, Tries, refusal};
+use super::{Client, Tries, multilanguage, refusal};
 use crate::entry::Entry;
 use crate::number::{self, Country};
 
@@ -33,10 +33,11 @@ struct Item {
 
 impl Item {
     /// The entry for this item; none where it is neither a person nor a company, or lacks a name or a number.
-    fn entry(&self, country: Country) -> Option<Entry> {
+    fn entry(&self, country: Country, language: &str) -> Option<Entry> {
         let kinds = [self.kind.text(), self.icon_hint.text()];
         let is = |kind: &str| kinds.iter().any(|found| found.eq_ignore_ascii_case(kind));
-        let names = [self.full_name.text(), self.name.text()];
+        let names =
+            [self.full_name.text(), self.name.text()].map(|name| multilanguage::resolve(name, language));
         let name = names.into_iter().find(|name| !name.is_empty())?;
         let numbers = [self.extra_info.text(), self.tool_tip.text()];
         let number = numbers.iter().find_map(|text| number::written(text, country).ok())?;
@@ -87,7 +88,7 @@ impl Client {
         }
         let (response, _) = self.http.send(request).await?;
         match response.status() {
-            StatusCode::OK => entries(&body(response).await?, self.settings.country),
+            StatusCode::OK => entries(&body(response).await?, self.settings.country, &self.settings.language),
             _ => Err(refusal(response).await),
         }
     }
@@ -105,11 +106,11 @@ async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
 }
 
 /// The usable items of an answer. One strange item does not cost the others.
-fn entries(body: &[u8], country: Country) -> Result<Vec<Entry>, FetchError> {
+fn entries(body: &[u8], country: Country, language: &str) -> Result<Vec<Entry>, FetchError> {
     let items: Vec<serde_json::Value> =
         serde_json::from_slice(body).map_err(|_| FetchError::NoHits(error::head(body)))?;
     let items = items.into_iter().filter_map(|item| Item::deserialize(item).ok());
-    Ok(items.filter_map(|item| item.entry(country)).collect())
+    Ok(items.filter_map(|item| item.entry(country, language)).collect())
 }
 
 #[cfg(test)]
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<Vec<Entry>, String> {
-        entries(body.as_bytes(), "NO".parse().unwrap()).map_err(|error| error.to_string())
+        entries(body.as_bytes(), "NO".parse().unwrap(), "en").map_err(|error| error.to_string())
     }
 
     #[test]
@@ -125,7 +126,7 @@ mod tests {
         let found = read(
             r#"[
             {"Id": 7, "Type": "Person", "FullName": "Per Strand", "Name": "Strand", "ExtraInfo": "22 54 45 45"},
-            {"Id": "8", "IconHint": "contact", "Name": "Fjord AS", "ExtraInfo": null, "ToolTip": "+47 22544545"},
+            {"Id": "8", "IconHint": "contact", "Name": "NO:\"Fjord AS\";SW:\"Fjord AB\"", "ExtraInfo": null, "ToolTip": "+47 22544545"},
             {"Id": 9, "Type": "Sale", "Name": "Nets", "ExtraInfo": "22544545"},
             {"Id": 10, "Type": "Person", "Name": "", "ExtraInfo": "22544545"},
             {"Id": 11, "Type": "Person", "Name": "Eva Berg", "ExtraInfo": "ask me"},

@@ -1,13 +1,14 @@
 //! Where a SuperOffice is: an address of its own, or a tenant of SuperOffice's cloud, which moves.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::error::{self, FetchError};
 use super::http::{self, Http};
@@ -41,6 +42,50 @@ impl Site {
     }
 }
 
+/// What is known of a tenant, for others to see: what the last state call said that was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// `Cust12345`
+    pub name: String,
+    /// In SuperOffice's word: `Running`, `OfflineMaintenance`.
+    pub state: String,
+    /// Whether it may be called.
+    pub is_running: bool,
+    /// The API that the state leads to.
+    pub api: Option<String>,
+    /// Until when this is said to be so: seconds since 1970, UTC.
+    pub valid_until: Option<u64>,
+}
+
+impl Tenant {
+    fn new(name: &str, answer: &State) -> Self {
+        let api = answer.api.as_deref().and_then(|api| Url::parse(api).ok());
+        let until = answer.valid_until();
+        Self {
+            name: name.to_owned(),
+            state: answer.word(),
+            is_running: answer.is_running,
+            api: api.map(String::from),
+            valid_until: until.and_then(|until| u64::try_from(until.as_second()).ok()),
+        }
+    }
+
+    /// Says what it has become, unless it was that `before`.
+    fn log(&self, before: Option<&Self>) {
+        let said = |of: &Self| (of.is_running, of.state.clone(), of.api.clone());
+        if before.map(said) == Some(said(self)) {
+            return;
+        }
+        let (tenant, state) = (&self.name, &self.state);
+        let api = self.api.as_deref().unwrap_or("-");
+        if self.is_running {
+            info!(%tenant, %state, %api, "the tenant may be called");
+        } else {
+            warn!(%tenant, %state, %api, "the tenant must not be called in this state; what is known stays");
+        }
+    }
+}
+
 /// What the state call answers.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -57,17 +102,34 @@ struct State {
     api: Option<String>,
 }
 
+impl State {
+    fn is_about(&self, tenant: &str) -> bool {
+        self.context_identifier.as_ref().is_none_or(|found| found.eq_ignore_ascii_case(tenant))
+    }
+
+    fn valid_until(&self) -> Option<Timestamp> {
+        self.valid_until.as_deref()?.parse().ok()
+    }
+
+    /// The state's name, fit for a line.
+    fn word(&self) -> String {
+        error::head(self.state.as_deref().unwrap_or("Unknown").as_bytes())
+    }
+}
+
 /// Finds the WebAPI of a site, and keeps what it found for as long as it is valid.
 #[derive(Debug)]
 pub(super) struct Finder {
     site: Site,
     /// The tenant's API, and until when that is believed.
     found: Mutex<Option<(Url, Instant)>>,
+    /// What the tenant's state was last.
+    tenant: std::sync::Mutex<Option<Tenant>>,
 }
 
 impl Finder {
     pub(super) fn new(site: Site) -> Self {
-        Self { site, found: Mutex::new(None) }
+        Self { site, found: Mutex::new(None), tenant: std::sync::Mutex::default() }
     }
 
     /// The WebAPI's address. For a tenant its state is asked for where it is not known or has grown old;
@@ -84,14 +146,27 @@ impl Finder {
         {
             return Ok(api.clone());
         }
-        let before = found.take();
+        *found = None;
         let (state, valid) = ask(name, host, http).await?;
+        self.note(name, &state);
         let api = running(name, host, state)?;
-        if before.is_none_or(|(before, _)| before != api) {
-            info!(tenant = %name, api = %api, "the tenant is running");
-        }
         *found = Some((api.clone(), Instant::now() + valid));
         Ok(api)
+    }
+
+    /// What is known of the tenant; none where the site has an address of its own, or nothing is known yet.
+    pub(super) fn tenant(&self) -> Option<Tenant> {
+        self.tenant.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, name: &str, answer: &State) {
+        if !answer.is_about(name) {
+            return;
+        }
+        let now = Tenant::new(name, answer);
+        let mut tenant = self.tenant.lock().unwrap_or_else(PoisonError::into_inner);
+        now.log(tenant.as_ref());
+        *tenant = Some(now);
     }
 
     /// Whether a failed call may mean that the tenant has moved.
@@ -125,8 +200,7 @@ async fn ask(name: &str, host: &Url, http: &Http) -> Result<(State, Duration), F
     }
     let state: State = http::json(response).await?;
     // A state without an end is asked for each time: that costs little, a wrong host much.
-    let valid = state.valid_until.as_deref().and_then(|until| until.parse::<Timestamp>().ok());
-    let valid = valid.map_or(Duration::ZERO, |until| {
+    let valid = state.valid_until().map_or(Duration::ZERO, |until| {
         Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default().min(LONGEST)
     });
     Ok((state, valid))
@@ -135,12 +209,11 @@ async fn ask(name: &str, host: &Url, http: &Http) -> Result<(State, Duration), F
 /// The API of a tenant that may be called.
 fn running(name: &str, host: &Url, state: State) -> Result<Url, FetchError> {
     let wrong = |what: &str| FetchError::NoSite { tenant: name.to_owned(), what: what.to_owned() };
-    if state.context_identifier.is_some_and(|found| !found.eq_ignore_ascii_case(name)) {
+    if !state.is_about(name) {
         return Err(wrong("the answer is about another tenant"));
     }
     if !state.is_running {
-        let state = state.state.unwrap_or_else(|| "Unknown".into());
-        return Err(FetchError::NotRunning { tenant: name.to_owned(), state: error::head(state.as_bytes()) });
+        return Err(FetchError::NotRunning { tenant: name.to_owned(), state: state.word() });
     }
     let api = state.api.and_then(|api| Url::parse(&api).ok()).ok_or_else(|| wrong("it has no Api"))?;
     // The credential goes there: never in clear where the state came encrypted.

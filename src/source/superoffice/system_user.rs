@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::error::FetchError;
 use super::http::{self, Http};
 use super::jwt::{self, KeySet};
-use super::{key, manners};
+use super::{key, login};
 use crate::mask;
 use crate::secret::Secret;
 
@@ -46,24 +46,19 @@ impl Login<'_> {
         });
         let url = format!("{}Login/api/PartnerSystemUser/Authenticate", self.host);
         let request = http.client.post(url).header(ACCEPT, "application/json").json(&body);
-        let (response, _) = http.send(request).await?;
-        let (status, url) = (response.status(), response.url().clone());
-        let clock = manners::clock(response.headers(), Timestamp::now());
-        if let Some(retry_after) = manners::note(&url, status, response.headers()) {
-            let said = "the login asks for patience".into();
-            return Err(FetchError::Status { status, said, retry_after: Some(retry_after) });
-        }
+        let (response, clock) = login::send(http, request).await?;
+        let status = response.status();
         let answer: Answer = http::json(response).await?;
         let Some(token) = answer.token.filter(|_| answer.is_successful && status.is_success()) else {
             let message = answer.error_message.unwrap_or_default();
             let said = format!("{status}, {}", mask::Text(&message));
             let advice = advice(answer.error_code.as_ref(), &message);
-            return Err(login_error(said, advice, clock));
+            return Err(login::refused(said, advice, clock));
         };
         let keys = self.keys(http).await?;
         jwt::ticket(token.expose_secret(), &keys, Timestamp::now()).map_err(|error| {
             let advice = "check `host`, and what stands between it and this machine";
-            login_error(format!("its token is not believed: {error}"), advice, clock)
+            login::refused(format!("its token is not believed: {error}"), advice, clock)
         })
     }
 
@@ -80,11 +75,6 @@ impl Login<'_> {
         let (response, _) = http.send(request.header(ACCEPT, "application/json")).await?;
         http::json(response).await
     }
-}
-
-fn login_error(said: String, advice: &str, clock: Option<String>) -> FetchError {
-    let advice = clock.map_or_else(|| advice.to_owned(), |clock| format!("{advice}; {clock}"));
-    FetchError::Login { said, advice }
 }
 
 /// What an administrator can do about an error: by its code, else by what the message speaks of.

@@ -1,0 +1,146 @@
+//! Names in several languages: `NO:"Leverandør";US:"Supplier"`.
+//!
+//! SuperOffice resolves them by `Accept-Language`; without the header "multi-language names are unchanged" (its
+//! REST documentation, "Languages"), and so they are in answers that pass it by.
+
+/// SuperOffice's codes with the languages of ISO 639 that they stand for, where the two differ: the codes are those
+/// of `CultureDataFormatter.MapSuperOfficeLanguageToCulture` (SuperOffice's SDK). Regions first.
+const CODES: [(&str, &str); 13] = [
+    ("pt-br", "BR"),
+    ("de-ch", "CH"),
+    ("en", "US"),
+    ("nb", "NO"),
+    ("nn", "NO"),
+    ("sv", "SW"),
+    ("de", "GE"),
+    ("es", "SP"),
+    ("zh", "CN"),
+    ("cs", "CZ"),
+    ("ja", "JP"),
+    ("pt", "BR"),
+    ("en", "UK"),
+];
+
+/// The other codes of that list: they are those of the language.
+const SAME: [&str; 8] = ["DA", "FI", "FR", "IT", "NL", "PL", "RU", "KO"];
+
+/// `text` in this language (`en`, `nb-NO`), where it is written in several; else in English, else in the first there
+/// is. Any other text is left as it is.
+pub(super) fn resolve(text: String, language: &str) -> String {
+    // Nearly every name ends otherwise.
+    if !text.ends_with(['"', ';']) {
+        return text;
+    }
+    let Some(pieces) = pieces(&text) else { return text };
+    let named = |code: &str| pieces.iter().find(|(found, said)| found == &code && !said.is_empty());
+    let wanted = codes(language).chain(codes("en")).find_map(|code| named(&code));
+    let said = wanted.or_else(|| pieces.iter().find(|(_, said)| !said.is_empty()));
+    said.map_or_else(String::new, |(_, said)| (*said).to_owned())
+}
+
+/// The codes under which a language may be found, the likeliest first.
+fn codes(language: &str) -> impl Iterator<Item = String> {
+    let language = language.to_ascii_lowercase();
+    let spoken = language.split('-').next().unwrap_or_default().to_owned();
+    let own = spoken.to_ascii_uppercase();
+    let known = CODES.iter().filter(move |(of, _)| *of == language || *of == spoken);
+    known.map(|(_, code)| (*code).to_owned()).chain([own])
+}
+
+/// The pieces of a text that consists of nothing else: `XX:"…"`, separated and perhaps ended by semicolons. None for
+/// any other text, and for a single piece whose code is no language's. Quotes inside are not escaped: a piece ends at
+/// the first quote behind which the next one begins, or nothing follows.
+fn pieces(text: &str) -> Option<Vec<(&str, &str)>> {
+    let mut pieces = Vec::new();
+    let mut left = text.trim_end_matches([';', ' ']);
+    loop {
+        let (code, behind) = opened(left)?;
+        let mut quotes = behind.match_indices('"').map(|(place, _)| place);
+        let (place, next) = quotes.find_map(|place| {
+            let next = behind[place + 1..].trim_start_matches([';', ' ']);
+            // Nothing follows, or the next piece does, and a semicolon is between.
+            let is_end = next.is_empty()
+                || opened(next).is_some() && behind[place + 1..].trim_start().starts_with(';');
+            is_end.then_some((place, next))
+        })?;
+        pieces.push((code, behind[..place].trim()));
+        left = next;
+        if left.is_empty() {
+            break;
+        }
+    }
+    let known = |code| SAME.contains(&code) || CODES.iter().any(|(_, known)| *known == code);
+    (pieces.len() > 1 || pieces.iter().all(|(code, _)| known(*code))).then_some(pieces)
+}
+
+/// The code of the piece that `text` begins with, and what is behind its opening quote.
+fn opened(text: &str) -> Option<(&str, &str)> {
+    let (code, behind) = text.split_at_checked(2)?;
+    let is_code = code.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_code.then_some(()).and(behind.strip_prefix(":\"")).map(|behind| (code, behind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resolve;
+
+    fn read(text: &str, language: &str) -> String {
+        resolve(text.to_owned(), language)
+    }
+
+    #[test]
+    fn a_name_in_several_languages_is_read_in_one() {
+        // SuperOffice's own examples: its REST documentation, and `CultureDataFormatter.ParseMultiLanguageString`.
+        let supplier = "NO:\"Leverandør\";US:\"Supplier\"";
+        let position = "US:\"Location and size\";GE:\"Position und Größe\";NO:\"Posisjon og størrelse\"";
+        for (text, language, expected) in [
+            (supplier, "en", "Supplier"),
+            (supplier, "en-GB", "Supplier"),
+            (supplier, "nb-NO", "Leverandør"),
+            (supplier, "no", "Leverandør"),
+            (supplier, "nn", "Leverandør"),
+            (position, "de", "Position und Größe"),
+            (position, "DE-at", "Position und Größe"),
+            // Neither Swedish nor, in the second, English is there.
+            (position, "sv", "Location and size"),
+            ("NO:\"Fjord\";DA:\"Fjorden\"", "sv", "Fjord"),
+            ("NO:\"Fjord\";DA:\"Fjorden\"", "da", "Fjorden"),
+            ("SW:\"Svensk\";SP:\"Español\";CZ:\"Česky\";JP:\"日本\"", "es-ES", "Español"),
+            ("SW:\"Svensk\";SP:\"Español\";CZ:\"Česky\";JP:\"日本\"", "sv", "Svensk"),
+            ("BR:\"Brasil\";CH:\"Schweiz\";GE:\"Deutschland\"", "de-CH", "Schweiz"),
+            ("BR:\"Brasil\";CH:\"Schweiz\";GE:\"Deutschland\"", "pt-BR", "Brasil"),
+            // Its data-access documentation shows a semicolon at the end.
+            ("US:\"Legal\";NO:\"Lovlig\";", "nb", "Lovlig"),
+            ("US:\"Acme\"", "nb", "Acme"),
+            ("NO:\"\"; US:\"Acme\"", "nb", "Acme"),
+            ("NO:\"Kafé \"Blå\" AS\";US:\"The \"Blue\"\"", "nb", "Kafé \"Blå\" AS"),
+            ("NO:\"Kafé \"Blå\" AS\";US:\"The \"Blue\"\"", "en", "The \"Blue\""),
+            ("NO:\"\"", "nb", ""),
+        ] {
+            assert_eq!(read(text, language), expected, "{text} in {language}");
+        }
+    }
+
+    #[test]
+    fn any_other_name_stays_as_it_is() {
+        for name in [
+            "",
+            "Fjord AS",
+            "Kari \"Kiki\" Nordmann \"K\"",
+            "Bar 7: \"Seven\"",
+            "US:\"Acme",
+            "US: \"Acme\"",
+            "US:Acme;",
+            "AB:\"Acme\"",
+            "Firm US:\"Acme\"",
+            "US:\"Acme\";NO:Fjord\";x",
+            "us:\"Acme\"",
+            "ÆØ:\"Å\"",
+            "\"",
+            ";",
+            "US:\"",
+        ] {
+            assert_eq!(read(name, "en"), name);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What is wrong with a server's TLS, in words that an administrator can act on.
+
+use rustls::pki_types::UnixTime;
+use rustls::{CertificateError, Error};
+
+/// What is wrong, and for how long it will be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// In words; they go on from "TLS: ".
+    pub(crate) what: String,
+    /// Only somebody's hand can mend it: trying again soon is of no use.
+    pub(crate) lasts: bool,
+}
+
+/// What is wrong with TLS, where that is what this error is about.
+pub(crate) fn trouble(error: &std::io::Error) -> Option<Trouble> {
+    let error = error.get_ref()?.downcast_ref::<Error>()?;
+    let what = match error {
+        Error::InvalidCertificate(error) => certificate(error),
+        Error::InvalidMessage(_) => {
+            "no TLS is spoken at this port: is `tlsenable` set in http.conf, or does `url` mean http:// ?"
+                .into()
+        }
+        Error::AlertReceived(alert) => format!("the server breaks off, saying {alert:?}"),
+        error => error.to_string(),
+    };
+    let lasts = matches!(error, Error::InvalidCertificate(_) | Error::InvalidMessage(_));
+    Some(Trouble { what, lasts })
+}
+
+fn certificate(error: &CertificateError) -> String {
+    use CertificateError as E;
+    match error {
+        E::UnknownIssuer => {
+            "nobody who is trusted here has signed the server's certificate: give its issuer's as `ca_file`, or its own where it is self-signed".into()
+        }
+        E::ExpiredContext { not_after, .. } => {
+            format!("the server's certificate expired on {}: it has to be renewed", day(*not_after))
+        }
+        E::Expired => "the server's certificate has expired: it has to be renewed".into(),
+        E::NotValidYetContext { not_before, .. } => {
+            format!("the server's certificate begins on {}: is this machine's clock right?", day(*not_before))
+        }
+        E::NotValidForNameContext { expected, presented } if presented.is_empty() => {
+            format!("the server's certificate names no host as subjectAltName, so it is not for {}", expected.to_str())
+        }
+        E::NotValidForNameContext { expected, presented } => format!(
+            "the server's certificate is for {}, not for {}: `url` needs a host that stands in it",
+            presented.join(", "),
+            expected.to_str()
+        ),
+        E::BadSignature => {
+            "the server's certificate is not signed by whom it says: `ca_file` may be an older one".into()
+        }
+        // webpki's, which has no name here.
+        E::Other(error) if format!("{error:?}").contains("CaUsedAsEndEntity") => {
+            "the server's certificate is signed by itself: give it as `ca_file`".into()
+        }
+        E::Other(error) => format!(
+            "the server's certificate can't be used ({error:?}): X.509 version 3 with a subjectAltName is needed"
+        ),
+        error => format!("the server's certificate can't be used: {error}"),
+    }
+}
+
+/// A day, as ISO 8601 has it.
+fn day(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_second(seconds);
+    time.map_or_else(|_| "an unknown day".into(), |time| time.strftime("%F").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn said(error: Error) -> String {
+        trouble(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap().what
+    }
+
+    #[test]
+    fn dates_and_hosts_are_named() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let (time, not_after, not_before) = (at(1_800_000_000), at(1_700_000_000), at(1_900_000_000));
+        let expired = said(CertificateError::ExpiredContext { time, not_after }.into());
+        assert!(expired.contains("expired on 2023-11-14"), "{expired}");
+        let early = said(CertificateError::NotValidYetContext { time, not_before }.into());
+        assert!(early.contains("begins on 2030-03-17") && early.contains("clock"), "{early}");
+        let expected = "pbx.example".try_into().unwrap();
+        let presented = vec!["DnsName(\"other.example\")".into()];
+        let other = said(CertificateError::NotValidForNameContext { expected, presented }.into());
+        assert!(other.contains("other.example") && other.contains("not for pbx.example"), "{other}");
+    }
+
+    #[test]
+    fn what_is_no_trouble_of_tls_is_left_to_others() {
+        assert_eq!(trouble(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
+        assert_eq!(trouble(&io::Error::other("Kari")), None);
+    }
+}
