@@ -5,7 +5,11 @@
 
 mod auth;
 mod error;
+mod fastagi;
 mod file;
+mod names;
+mod numbers;
+mod ranges;
 mod superoffice;
 mod value;
 
@@ -15,7 +19,8 @@ use std::time::Duration;
 
 pub use error::ConfigError;
 
-use crate::asterisk::ari;
+use crate::asterisk::{agi, ari};
+use crate::directory::merge::Rules;
 use crate::logging;
 use crate::name::Style;
 use crate::number::{self, Country};
@@ -42,12 +47,18 @@ pub struct Config {
     pub log: logging::Settings,
     /// `[names]`
     pub style: Style,
+    /// `[names] shared_numbers` and `[ranges]`: how lists become a directory.
+    pub rules: Rules,
     /// `[numbers]`: how the command line reads digits, and every PBX without a `numbers` table of its own.
     pub pbx: Pbx,
+    /// `[lookups] kept`: how many answers are kept for callers who call again; 0 for none.
+    pub kept: usize,
     /// `[[source]]`, in order: an earlier one wins. At least one.
     pub sources: Vec<source::Settings>,
     /// `[[asterisk]]`
     pub asterisks: Vec<ari::Settings>,
+    /// `[agi]`; without it nothing listens.
+    pub agi: Option<agi::Settings>,
     /// `[web]`; without it nothing listens.
     pub web: Option<web::Settings>,
 }
@@ -60,11 +71,12 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// Whether the service could run with it: without an `[[asterisk]]` and `[web]` nobody would ask it for names.
+    /// Whether the service could run with it: without an `[[asterisk]]`, `[agi]` and `[web]` nobody would ask it for
+    /// names.
     pub fn check_for_service(&self) -> Result<(), ConfigError> {
-        if self.asterisks.is_empty() && self.web.is_none() {
+        if self.asterisks.is_empty() && self.agi.is_none() && self.web.is_none() {
             let place = Place { path: &self.path, text: "" };
-            return Err(place.whole("there is neither an [[asterisk]] nor [web]: nobody would ask for names"));
+            return Err(place.whole("there is no [[asterisk]], [agi] or [web]: nobody would ask for names"));
         }
         Ok(())
     }
@@ -73,24 +85,22 @@ impl Config {
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let place = Place { path, text };
         let file: file::File = toml::from_str(text).map_err(|error| place.toml(&error))?;
-        let numbers = number::Settings {
-            country: file.numbers.country.0,
-            strip_prefixes: file.numbers.strip_prefixes.0,
-        };
+        let numbers = file.numbers.settings();
         let reader = Reader { place, folder: path.parent().unwrap_or(Path::new("")) };
         let pbx = Pbx { id: 0, numbers };
         Ok(Self {
             path: path.to_owned(),
             state_dir: file.state_dir.map_or_else(|| DEFAULT_STATE_DIR.into(), |path| reader.path(path)),
             log: logging::Settings { format: file.log.format, mask: file.log.mask },
-            style: Style {
-                person: file.names.person.0,
-                company: file.names.company.0,
-                max_bytes: file.names.max_bytes.0,
-                ascii: file.names.ascii,
+            rules: Rules {
+                shared: file.names.shared_numbers,
+                ranges: file.ranges.settings(reader.place, pbx.numbers.country)?,
             },
+            style: reader.style(file.names, &file.source)?,
             sources: reader.sources(file.source, pbx.numbers.country)?,
             asterisks: reader.asterisks(file.asterisk, &pbx.numbers)?,
+            kept: file.lookups.kept.0,
+            agi: file.agi.map(|table| reader.agi(table, &pbx.numbers)).transpose()?,
             web: file.web.map(|table| reader.web(table)).transpose()?,
             pbx,
         })
@@ -206,9 +216,11 @@ impl Reader<'_> {
         tables: Vec<toml::Spanned<file::Asterisk>>,
         numbers: &number::Settings,
     ) -> Result<Vec<ari::Settings>, ConfigError> {
-        let mut asterisks = Vec::new();
+        let mut asterisks: Vec<ari::Settings> = Vec::new();
         let mut names = BTreeSet::new();
-        for (id, table) in (1..).zip(tables) {
+        // The different settings there are, those of `[numbers]` first: answers are kept by their places.
+        let mut different = vec![numbers.clone()];
+        for table in tables {
             let at = table.span().start;
             let table = table.into_inner();
             let name = table.name.0.0;
@@ -218,18 +230,36 @@ impl Reader<'_> {
             }
             let file = table.password_file.map(|path| self.path(path));
             let password = secret("password", table.password, file, table.password_env).map_err(wrong)?;
-            let own = table.numbers;
-            let (country, prefixes) = own.map_or((None, None), |own| (own.country, own.strip_prefixes));
-            let numbers = number::Settings {
-                country: country.map_or(numbers.country, |country| country.0),
-                strip_prefixes: prefixes
-                    .map_or_else(|| numbers.strip_prefixes.clone(), |prefixes| prefixes.0),
+            if name == agi::NAME {
+                return Err(wrong(format!("`{}` is the name of FastAGI's calls; take another", agi::NAME)));
+            }
+            let url = table.url.0.0;
+            if table.ca_file.is_some() && url.scheme() != "https" {
+                return Err(wrong(format!("`ca_file` is for https://, and `url` is {url}")));
+            }
+            let app = table.app.map_or_else(|| "nameplate".into(), |app| app.0.0);
+            let same = |other: &&ari::Settings| other.app == app && other.url == url;
+            if let Some(other) = asterisks.iter().find(same) {
+                let other = &other.name;
+                return Err(wrong(format!(
+                    "`{other}` has the app `{app}` at {url} already, and one would take it from the other; give it an `app` of its own"
+                )));
+            }
+            let numbers = match table.numbers {
+                Some(own) => own.settings(numbers),
+                None => numbers.clone(),
             };
+            let id = different.iter().position(|known| *known == numbers).unwrap_or(different.len());
+            if id == different.len() {
+                different.push(numbers.clone());
+            }
+            let id = u16::try_from(id).map_err(|_| wrong("has the 65,537th different `numbers`".into()))?;
             asterisks.push(ari::Settings {
-                url: table.url.0.0,
+                url,
+                ca_file: table.ca_file.map(|path| self.path(path)),
                 username: table.username,
                 password,
-                app: table.app.map_or_else(|| "nameplate".into(), |app| app.0.0),
+                app,
                 pbx: Pbx { id, numbers },
                 name,
             });

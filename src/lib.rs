@@ -23,7 +23,8 @@
 //! - [`config`]: the TOML file
 //! - [`control`]: how commands ask the running service
 //! - [`serve`]: what is started, wired and stopped
-//! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`secret`], [`tls`]: small, used by all
+//! - [`parts`]: what the running service consists of, each part watched
+//! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`panics`], [`secret`], [`tls`]: small, used by all
 //!
 //! Errors: what keeps a command or the service from starting is an [`anyhow::Error`] that reaches the user;
 //! what can go wrong at run time has an enum of its own where it happens, with words for an administrator.
@@ -40,6 +41,8 @@ pub mod mask;
 pub mod metrics;
 pub mod name;
 pub mod number;
+pub mod panics;
+pub mod parts;
 pub mod refresh;
 pub mod resolver;
 pub mod search;

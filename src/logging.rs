@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
-use crate::mask;
+use crate::{mask, panics};
 
 /// The variable that says how much is logged, in the syntax of `tracing`: `debug`, `nameplate::asterisk=trace`.
 pub const LEVEL_VARIABLE: &str = "NAMEPLATE_LOG";
@@ -37,7 +37,8 @@ pub struct Logging {
     _writer: WorkerGuard,
 }
 
-/// Starts logging for the whole process, with `level` where [`LEVEL_VARIABLE`] does not say otherwise.
+/// Starts logging for the whole process, panics included, with `level` where [`LEVEL_VARIABLE`] does not say
+/// otherwise.
 ///
 /// Lines are written by a thread of their own: a log that nobody reads must not hold a call. When
 /// 128,000 lines wait, further ones are dropped.
@@ -68,5 +69,6 @@ pub fn start(settings: Settings, level: &str) -> Logging {
         Format::Text => lines.try_init(),
         Format::Json => lines.json().flatten_event(true).try_init(),
     });
+    panics::log();
     Logging { _writer: guard }
 }

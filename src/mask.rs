@@ -12,6 +12,12 @@ pub fn set(mask: bool) {
     MASK.store(mask, Ordering::Relaxed);
 }
 
+/// Whether numbers and names are masked.
+#[must_use]
+pub fn is_on() -> bool {
+    MASK.load(Ordering::Relaxed)
+}
+
 /// A caller's digits, or a number, for a log line: `+4722334455` is shown as `+4722••••55`.
 ///
 /// What has fewer than seven characters is hidden whole: two shown digits of a short number tell it.
@@ -19,7 +25,7 @@ pub struct Number<'a>(pub &'a str);
 
 impl fmt::Display for Number<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let masked = MASK.load(Ordering::Relaxed);
+        let masked = is_on();
         let count = self.0.chars().count();
         let (first, last) = if count < 7 { (0, 0) } else { (count.saturating_sub(6).min(5), 2) };
         for (place, c) in self.0.chars().enumerate().take(64) {
@@ -35,7 +41,7 @@ pub struct Name<'a>(pub &'a str);
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !MASK.load(Ordering::Relaxed) {
+        if !is_on() {
             return self.0.chars().try_for_each(|c| write_visible(f, c));
         }
         for (place, word) in self.0.split_whitespace().take(8).enumerate() {
@@ -61,7 +67,7 @@ fn is_separator(c: char) -> bool {
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let masked = MASK.load(Ordering::Relaxed);
+        let masked = is_on();
         let mut rest = self.0;
         while !rest.is_empty() {
             let text = rest.find(char::is_numeric).unwrap_or(rest.len());

@@ -7,22 +7,26 @@
 //! On a call's way counting is an atomic addition: a PBX's counters ([`Pbx`]) are looked up once, when the
 //! service starts. Each handle also works without a registry (`default()`), for commands and tests.
 //!
+//! - `handles`: what each room counts with
+//! - `labels`: what counts are told apart by
 //! - `histogram`: times, counted without a lock
 //! - `age`: the seconds since something happened
 
 mod age;
+mod handles;
 mod histogram;
+mod labels;
 
-use std::time::Duration;
-
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use age::Age;
+pub use handles::{Directory, List, Pbx, Search, Web};
 pub use histogram::Histogram;
+pub use labels::Outcome;
+use labels::{CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, SearchLabels};
 
 /// In front of every name.
 const PREFIX: &str = "nameplate";
@@ -87,67 +91,6 @@ metrics! {
         /// Answers that made room for newer ones.
         kept_answers_evictions: Counter,
     }
-}
-
-/// What a caller was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A name.
-    Found,
-    /// Nobody, or nobody for certain.
-    NotFound,
-    /// There was nothing to look for.
-    Skipped,
-    /// Left to the dialplan: arguments of another version, or too many calls at once.
-    Unserved,
-}
-
-impl Outcome {
-    const ALL: [Self; 4] = [Self::Found, Self::NotFound, Self::Skipped, Self::Unserved];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Found => "found",
-            Self::NotFound => "notfound",
-            Self::Skipped => "skipped",
-            Self::Unserved => "unserved",
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallLabels {
-    pbx: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PbxLabels {
-    pbx: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ListLabels {
-    source: String,
-    list: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefreshLabels {
-    source: String,
-    list: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SearchLabels {
-    source: String,
-    outcome: &'static str,
 }
 
 impl Default for Metrics {
@@ -237,197 +180,5 @@ impl Metrics {
     }
 }
 
-/// What one PBX counts.
-#[derive(Clone, Debug, Default)]
-pub struct Pbx {
-    /// By [`Outcome`].
-    calls: [Counter; 4],
-    answer_seconds: Histogram,
-    handoff_failures: Counter,
-    connected: Gauge,
-    reconnects: Counter,
-}
-
-impl Pbx {
-    /// A call was answered so, `took` after its event.
-    pub fn answered(&self, outcome: Outcome, took: Duration) {
-        self.calls[outcome as usize].inc();
-        self.answer_seconds.observe(took);
-    }
-
-    /// A call was left to the dialplan without an answer.
-    pub fn unserved(&self) {
-        self.calls[Outcome::Unserved as usize].inc();
-    }
-
-    /// An answer was not taken.
-    pub fn handoff_failed(&self) {
-        self.handoff_failures.inc();
-    }
-
-    /// Whether there is a connection.
-    pub fn set_connected(&self, connected: bool) {
-        self.connected.set(connected.into());
-    }
-
-    /// It is connected again.
-    pub fn reconnected(&self) {
-        self.reconnects.inc();
-    }
-}
-
-/// What the web server counts.
-#[derive(Clone, Debug, Default)]
-pub struct Web {
-    /// By [`Outcome`].
-    lookups: [Counter; 4],
-}
-
-impl Web {
-    /// A lookup was answered so.
-    pub fn answered(&self, outcome: Outcome) {
-        self.lookups[outcome as usize].inc();
-    }
-}
-
-/// What one list counts.
-#[derive(Clone, Debug, Default)]
-pub struct List {
-    taken: Counter,
-    unchanged: Counter,
-    held: Counter,
-    failed: Counter,
-    age: Age,
-}
-
-impl List {
-    /// A new list was taken.
-    pub fn taken(&self) {
-        self.taken.inc();
-        self.age.restart();
-    }
-
-    /// The source says that nothing has changed.
-    pub fn unchanged(&self) {
-        self.unchanged.inc();
-        self.age.restart();
-    }
-
-    /// A list came that looks like a mass loss: what is known stays.
-    pub fn held(&self) {
-        self.held.inc();
-    }
-
-    /// No list could be had.
-    pub fn failed(&self) {
-        self.failed.inc();
-    }
-}
-
-/// What the searches in one source count.
-#[derive(Clone, Debug, Default)]
-pub struct Search {
-    found: Counter,
-    nobody: Counter,
-    failed: Counter,
-    dropped: Counter,
-}
-
-impl Search {
-    /// Somebody has the number.
-    pub fn found(&self) {
-        self.found.inc();
-    }
-
-    /// Nobody has it.
-    pub fn nobody(&self) {
-        self.nobody.inc();
-    }
-
-    /// There was no answer.
-    pub fn failed(&self) {
-        self.failed.inc();
-    }
-
-    /// It was not begun.
-    pub fn dropped(&self) {
-        self.dropped.inc();
-    }
-}
-
-/// What the resolver counts.
-#[derive(Clone, Debug, Default)]
-pub struct Directory {
-    numbers: Gauge,
-    age: Age,
-    hits: Counter,
-    misses: Counter,
-    evictions: Counter,
-}
-
-impl Directory {
-    /// A directory with so many numbers was put in place.
-    pub fn placed(&self, numbers: usize) {
-        self.numbers.set(i64::try_from(numbers).unwrap_or(i64::MAX));
-        self.age.restart();
-    }
-
-    /// A kept answer was given.
-    pub fn hit(&self) {
-        self.hits.inc();
-    }
-
-    /// An answer was found in the directory, and kept.
-    pub fn miss(&self) {
-        self.misses.inc();
-    }
-
-    /// A kept answer made room.
-    pub fn evicted(&self) {
-        self.evictions.inc();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_happened_is_written_with_its_help() {
-        let metrics = Metrics::new();
-        let pbx = metrics.pbx("pbx1");
-        pbx.answered(Outcome::Found, Duration::from_micros(40));
-        pbx.unserved();
-        pbx.set_connected(true);
-        metrics.list("crm", "crm-12").taken();
-        metrics.directory().placed(7);
-        metrics.directory().evicted();
-        metrics.web().answered(Outcome::Skipped);
-        let text = metrics.write().unwrap();
-        for line in [
-            "# HELP nameplate_directory_numbers Numbers in the directory.",
-            "# TYPE nameplate_calls counter",
-            "nameplate_calls_total{pbx=\"pbx1\",outcome=\"found\"} 1",
-            "nameplate_calls_total{pbx=\"pbx1\",outcome=\"notfound\"} 0",
-            "nameplate_calls_total{pbx=\"pbx1\",outcome=\"unserved\"} 1",
-            "nameplate_answer_seconds_bucket{le=\"0.00005\",pbx=\"pbx1\"} 1",
-            "nameplate_asterisk_connected{pbx=\"pbx1\"} 1",
-            "nameplate_directory_numbers 7",
-            "nameplate_kept_answers_evictions_total 1",
-            "nameplate_refreshes_total{source=\"crm\",list=\"crm-12\",outcome=\"taken\"} 1",
-            "nameplate_web_lookups_total{outcome=\"skipped\"} 1",
-            "# EOF",
-        ] {
-            assert!(text.lines().any(|written| written == line), "{line}\n{text}");
-        }
-    }
-
-    #[test]
-    fn each_handle_of_one_pbx_counts_the_same_calls() {
-        let metrics = Metrics::new();
-        for _ in 0..2 {
-            metrics.pbx("pbx1").answered(Outcome::NotFound, Duration::ZERO);
-        }
-        assert!(metrics.write().unwrap().contains("outcome=\"notfound\"} 2"));
-    }
-}
+mod tests;

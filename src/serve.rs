@@ -1,158 +1,169 @@
 //! The running service: what is started, wired and stopped, in reading order.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tokio::net::{TcpListener, TcpSocket};
+use tracing::info;
 
-use crate::asterisk::ari;
 use crate::asterisk::link::Link;
+use crate::asterisk::{agi, ari};
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::parts::Parts;
 use crate::resolver::Resolver;
-use crate::{control, number, refresh, search, source, tls, web};
+use crate::{control, number, panics, refresh, search, source, tls, web};
 
-/// How long calls in hand may take after `shutdown`.
+/// How long calls in hand may take after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Connections that may wait to be accepted, as far as the system lets them (`net.core.somaxconn`, 4096). With the usual
+/// 128, calls that came while the service hung would soon fill it, given up as they are, and each further one would be
+/// held in `AGI()` for the 2 s that Asterisk tries to connect: no bound of the dialplan ends that.
+const BACKLOG: u32 = 4_096;
 
-/// Runs the service until `shutdown`. Fails before it has begun, or when a part of it ends by itself: half a
-/// service looks alive, a failed one is started again.
-pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// Runs the service until the shutdown of its `parts`. Fails before it has begun, or when a part ends by itself.
+pub async fn serve(config: Config, mut parts: Parts) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "nameplate starts");
     tls::install();
+    start(config, &mut parts).await?;
+    let ended = parts.until_shutdown().await;
+    info!("stopping: calls in hand are finished");
+    let finished = parts.finish(DRAIN).await;
+    info!("stopped");
+    Ok(ended.and(finished)?)
+}
 
+async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     // The first call must not wait for the numbering plans to be read.
     let countries = config.asterisks.iter().map(|asterisk| asterisk.pbx.numbers.country);
     let countries: Vec<_> = countries.chain([config.pbx.numbers.country]).collect();
-    tokio::task::spawn_blocking(move || number::load(&countries)).await?;
+    panics::blocking(move || number::load(&countries)).await?;
     // The other countries' plans meanwhile, so that their first caller does not wait for them either.
     drop(tokio::task::spawn_blocking(number::load_all));
 
     let metrics = Arc::new(Metrics::new());
-    let tasks = TaskTracker::new();
     let asked = source::prepare(&config.sources)?;
-    let searches = search::start(&config.sources, &asked, &metrics, &tasks, &shutdown);
-    let resolver = Resolver::counted(config.style, metrics.directory()).searching(searches);
+    let searches = search::start(&config.sources, &asked, config.rules.shared, &metrics, parts);
+    let resolver = Resolver::counted(config.style, metrics.directory());
+    let resolver = resolver.keeping(config.kept).searching(searches);
     let resolver = Arc::new(resolver);
     let link = |pbx: &ari::Settings| Arc::new(Link::new(&pbx.name, metrics.pbx(&pbx.name)));
-    let links: Vec<_> = config.asterisks.iter().map(link).collect();
+    let mut links: Vec<_> = config.asterisks.iter().map(link).collect();
 
     // First what can fail: a port that is in use.
+    if let Some(settings) = config.agi {
+        let link = Arc::new(Link::new(agi::NAME, metrics.pbx(agi::NAME)));
+        links.push(Arc::clone(&link));
+        let (resolver, listener) = (Arc::clone(&resolver), listen("agi", "FastAGI server", settings.listen)?);
+        parts.spawn_with("the FastAGI server", |shutdown| {
+            agi::run(settings, listener, resolver, link, shutdown)
+        });
+    }
     if let Some(settings) = &config.web {
         let (resolver, metrics) = (Arc::clone(&resolver), Arc::clone(&metrics));
         let rooms = web::Rooms { resolver, pbx: config.pbx, links: links.clone(), metrics };
         let server = web::Server::new(settings, rooms).context("[web]")?;
-        tasks.spawn(server.run(listen(settings).await?, shutdown.clone()));
+        let listener = listen("web", "web server", settings.listen())?;
+        parts.spawn_with("the web server", |shutdown| server.run(listener, shutdown));
     }
-    // What is on disk is in place when this returns: before the first question to a CRM, and before Asterisk may ask.
-    let (sources, state_dir) = (&config.sources, &config.state_dir);
-    let handle = refresh::start(sources, &asked, state_dir, &resolver, &metrics, &tasks, &shutdown).await?;
-    control::start(&handle, state_dir, &tasks, &shutdown);
     // Before there is a directory, "not found" would be untrue: Asterisk finds nobody to ask, and its calls go on.
-    let mut connections = JoinSet::new();
     for (asterisk, link) in config.asterisks.into_iter().zip(links) {
-        let (resolver, shutdown) = (Arc::clone(&resolver), shutdown.clone());
-        connections.spawn(async move {
+        let resolver = Arc::clone(&resolver);
+        let name = format!("the connection to `{}`", asterisk.name);
+        parts.spawn_with(name, |shutdown| async move {
             if shutdown.run_until_cancelled(resolver.filled()).await.is_some() {
                 ari::run(asterisk, resolver, link, shutdown).await;
             }
         });
     }
-
-    let ended = until_shutdown(&mut connections, &shutdown).await;
-    info!("stopping: calls in hand are finished");
-    tasks.close();
-    let all_ended = async {
-        let ended = last_ends(&mut connections).await;
-        tasks.wait().await;
-        ended
-    };
-    let ended = match tokio::time::timeout(DRAIN, all_ended).await {
-        Ok(last) => ended.and(last),
-        Err(_) => {
-            warn!("not all was finished within {DRAIN:?}");
-            ended
-        }
-    };
-    info!("stopped");
-    ended
-}
-
-/// Waits until `shutdown`, which the end of a task brings about as well.
-async fn until_shutdown(tasks: &mut JoinSet<()>, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let ended = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => return Ok(()),
-        Some(ended) = tasks.join_next() => ended,
-    };
-    // What a panic says may be made of a caller's number: it is on standard error, and not repeated here.
-    let how = if ended.is_err() { "panicked" } else { "ended by itself" };
-    // Asked to stop, a task may be faster than we are.
-    if ended.is_ok() && shutdown.is_cancelled() {
-        return Ok(());
+    // What is on disk is in place before the first question to a CRM.
+    let (sources, state_dir, rules) = (&config.sources, &config.state_dir, config.rules);
+    let shutdown = parts.shutdown().clone();
+    let started = refresh::start(sources, &asked, state_dir, rules, &resolver, &metrics, parts);
+    if let Some(handle) = shutdown.run_until_cancelled(started).await.transpose()? {
+        control::start(&handle, state_dir, parts);
     }
-    error!("the connection to an Asterisk has {how}: the service ends");
-    shutdown.cancel();
-    anyhow::bail!("the connection to an Asterisk has {how}")
+    Ok(())
 }
 
-/// Waits until all tasks have ended, as they should after `shutdown`.
-async fn last_ends(tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
-    let mut result = Ok(());
-    while let Some(ended) = tasks.join_next().await {
-        if ended.is_err() {
-            error!("the connection to an Asterisk has panicked while it was closed");
-            result = Err(anyhow::anyhow!("the connection to an Asterisk has panicked"));
-        }
-    }
-    result
-}
-
-/// Takes the port of `[web]`.
-async fn listen(settings: &web::Settings) -> anyhow::Result<TcpListener> {
-    let wanted = settings.listen();
-    let listener = TcpListener::bind(wanted)
-        .await
-        .with_context(|| format!("[web] listen = \"{wanted}\": can't listen there, is another program (or nameplate itself) running?"))?;
+/// Takes the port of a section of the configuration.
+fn listen(section: &str, what: &str, wanted: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = bind(wanted)
+        .with_context(|| format!("[{section}] listen = \"{wanted}\": can't listen there, is another program (or nameplate itself) running?"))?;
     let address = listener.local_addr()?;
-    info!(%address, token = settings.has_token(), "web server listens");
+    info!(%address, "{what} listens");
     Ok(listener)
+}
+
+fn bind(wanted: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does, so that a port is free again at once after a kill.
+    socket.set_reuseaddr(true)?;
+    socket.bind(wanted)?;
+    socket.listen(BACKLOG)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[tokio::test]
-    async fn a_task_that_dies_ends_the_service_as_failed() {
-        for (panics, how) in [(true, "panicked"), (false, "ended by itself")] {
-            let shutdown = CancellationToken::new();
-            let mut tasks = JoinSet::new();
-            let survivor = shutdown.clone();
-            tasks.spawn(async move { survivor.cancelled().await });
-            tasks.spawn(async move { assert!(!panics, "as the test wants it") });
-            let error = until_shutdown(&mut tasks, &shutdown).await.unwrap_err().to_string();
-            assert!(error.contains(how), "{error}");
-            assert!(shutdown.is_cancelled());
-            last_ends(&mut tasks).await.unwrap();
+    async fn calls_connect_at_once_although_nobody_accepts() {
+        let somaxconn = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let calls = somaxconn.trim().parse().unwrap_or(128).min(300);
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        for call in 0..calls {
+            // Where there is no room, the first attempt gets no answer, and the next one comes after a second.
+            let connected =
+                tokio::time::timeout(Duration::from_millis(900), TcpStream::connect(address)).await;
+            waiting.push(connected.unwrap_or_else(|_| panic!("call {call} waits")).unwrap());
         }
     }
 
     #[tokio::test]
-    async fn an_ordered_end_is_none() {
-        let shutdown = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let task = shutdown.clone();
-        tasks.spawn(async move { task.cancelled().await });
-        shutdown.cancel();
-        until_shutdown(&mut tasks, &shutdown).await.unwrap();
-        last_ends(&mut tasks).await.unwrap();
-        tasks.spawn(async { panic!("as the test wants it") });
-        last_ends(&mut tasks).await.unwrap_err();
+    async fn every_task_of_the_service_is_a_part_that_is_watched() {
+        tls::install();
+        let folder = tempfile::tempdir().unwrap();
+        // Nobody listens on port 1.
+        let text = r#"
+            state_dir = "."
+            numbers.country = "NO"
+            agi.listen = "127.0.0.1:0"
+            web.listen = "127.0.0.1:0"
+            [[source]]
+            name = "crm"
+            type = "superoffice"
+            api = "http://127.0.0.1:1/api"
+            auth = { type = "basic", username = "nameplate", password = "secret" }
+            selections = [7, 12]
+            search_on_miss = true
+            [[asterisk]]
+            name = "pbx1"
+            url = "http://127.0.0.1:1"
+            username = "nameplate"
+            password = "secret"
+        "#;
+        let config = Config::parse(&folder.path().join("nameplate.toml"), text).unwrap();
+        let mut parts = Parts::default();
+        start(config, &mut parts).await.unwrap();
+        let expected = [
+            "the FastAGI server",
+            "the building of directories",
+            "the connection to `pbx1`",
+            "the control socket",
+            "the refresh of `crm-12`",
+            "the refresh of `crm-7`",
+            "the search in `crm`",
+            "the web server",
+        ];
+        assert_eq!(parts.names(), expected);
+        assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), expected.len());
     }
 }

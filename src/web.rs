@@ -57,6 +57,12 @@ impl Settings {
         self.listen
     }
 
+    /// The token that each request must show.
+    #[must_use]
+    pub fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
+    }
+
     /// Whether each request must show a token.
     #[must_use]
     pub fn has_token(&self) -> bool {

@@ -3,9 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Words of the contract that later versions will know: a misspelling is not the reason.
-const LATER: [&str; 1] = ["agi"];
-
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -105,10 +102,6 @@ fn plain(message: &str) -> String {
 /// For serde's "unknown field": the key, and the nearest of those that are known at its place.
 fn unknown_key(message: &str) -> Option<String> {
     let (key, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
-    if LATER.contains(&key) {
-        let version = env!("CARGO_PKG_VERSION");
-        return Some(format!("`{key}` is not served by this version of nameplate ({version})"));
-    }
     // The names between backticks.
     let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
     let nearest = known

@@ -6,13 +6,16 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::auth::Auth;
+use super::ranges::Ranges;
 use super::value::{
-    App, AriUrl, Delimiter, HeaderText, Host, HttpUrl, Label, Language, Listen, MaxBytes, Parsed, Period,
-    Prefixes, SecretText, Selections, Size, Tenant,
+    App, AreaCode, AriUrl, CompanyTemplate, Delimiter, HeaderText, Host, HttpUrl, Kept, Label, Language,
+    Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Prefixes, SecretText, Selections, Sessions,
+    ShortCode, Size, Tenant,
 };
+use crate::directory::merge::SharedNumbers;
 use crate::logging::Format;
 use crate::name::{MAX_BYTES, Template};
-use crate::number::Country;
+use crate::number::{Country, Extensions};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,9 +27,14 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) names: Names,
     #[serde(default)]
+    pub(super) lookups: Lookups,
+    #[serde(default)]
+    pub(super) ranges: Ranges,
+    #[serde(default)]
     pub(super) source: Vec<Spanned<Source>>,
     #[serde(default)]
     pub(super) asterisk: Vec<Spanned<Asterisk>>,
+    pub(super) agi: Option<Spanned<Agi>>,
     pub(super) web: Option<Spanned<Web>>,
 }
 
@@ -49,6 +57,10 @@ pub(super) struct Numbers {
     pub(super) country: Parsed<Country>,
     #[serde(default)]
     pub(super) strip_prefixes: Prefixes,
+    pub(super) area_code: Option<Parsed<AreaCode>>,
+    #[serde(default)]
+    pub(super) internal: Vec<Parsed<Extensions>>,
+    pub(super) short_codes: Option<Vec<Parsed<ShortCode>>>,
 }
 
 /// `numbers` of one PBX: what is absent is that of `[numbers]`.
@@ -57,26 +69,45 @@ pub(super) struct Numbers {
 pub(super) struct OwnNumbers {
     pub(super) country: Option<Parsed<Country>>,
     pub(super) strip_prefixes: Option<Prefixes>,
+    pub(super) area_code: Option<Parsed<AreaCode>>,
+    pub(super) internal: Option<Vec<Parsed<Extensions>>>,
+    pub(super) short_codes: Option<Vec<Parsed<ShortCode>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Names {
     pub(super) person: Parsed<Template>,
-    pub(super) company: Parsed<Template>,
+    pub(super) company: Spanned<Parsed<CompanyTemplate>>,
+    pub(super) shared: Parsed<CompanyTemplate>,
+    pub(super) guess: Spanned<Parsed<CompanyTemplate>>,
     pub(super) max_bytes: MaxBytes,
     pub(super) ascii: bool,
+    pub(super) keep_existing: bool,
+    pub(super) shared_numbers: SharedNumbers,
 }
 
 impl Default for Names {
     fn default() -> Self {
+        // What is not written has no place.
+        let spanned = |template| Spanned::new(0..0, Parsed(CompanyTemplate(template)));
         Self {
             person: Parsed(Template::default_person()),
-            company: Parsed(Template::default_company()),
+            company: spanned(Template::default_company()),
+            shared: Parsed(CompanyTemplate(Template::default_company())),
+            guess: spanned(Template::default_guess()),
             max_bytes: MaxBytes(MAX_BYTES),
             ascii: false,
+            keep_existing: false,
+            shared_numbers: SharedNumbers::default(),
         }
     }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Lookups {
+    pub(super) kept: Kept,
 }
 
 /// `type` of a source.
@@ -96,6 +127,7 @@ pub(super) struct Source {
     pub(super) kind: Type,
     pub(super) refresh: Option<Parsed<Period>>,
     pub(super) full_refresh: Option<Parsed<Period>>,
+    pub(super) prefix: Option<Parsed<NamePrefix>>,
     // superoffice
     pub(super) api: Option<Parsed<HttpUrl>>,
     pub(super) tenant: Option<Parsed<Tenant>>,
@@ -127,6 +159,7 @@ pub(super) struct Source {
 pub(super) struct Asterisk {
     pub(super) name: Parsed<Label>,
     pub(super) url: Parsed<AriUrl>,
+    pub(super) ca_file: Option<PathBuf>,
     pub(super) username: String,
     pub(super) password: Option<SecretText>,
     pub(super) password_file: Option<PathBuf>,
@@ -142,4 +175,13 @@ pub(super) struct Web {
     pub(super) token: Option<SecretText>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) token_env: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Agi {
+    pub(super) listen: Option<Parsed<Listen>>,
+    pub(super) allow: Option<Vec<Parsed<Network>>>,
+    pub(super) max_sessions: Option<Sessions>,
+    pub(super) numbers: Option<OwnNumbers>,
 }

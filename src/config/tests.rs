@@ -1,6 +1,10 @@
 //! What the configuration accepts, and what it says of the rest.
 
+mod pbx;
+
 use super::*;
+use crate::directory::merge::SharedNumbers;
+use crate::directory::ranges::Holder;
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
 use crate::source::superoffice::site::Site;
@@ -21,6 +25,7 @@ fn the_least_there_is() {
     assert_eq!(config.pbx.numbers.country.as_str(), "NO");
     assert!(config.log.mask);
     assert_eq!(config.style, Style::default());
+    assert_eq!(config.rules, Rules::default());
     let [source] = config.sources.as_slice() else { unreachable!("one source") };
     let source::Kind::Csv(file) = &source.kind else { unreachable!("a file") };
     assert_eq!(file.path, Path::new("/etc/nameplate/vip.csv"));
@@ -31,6 +36,9 @@ fn the_least_there_is() {
 fn every_key_has_its_effect() {
     let text = format!(
         r#"{HEAD}strip_prefixes = ["0"]
+        area_code = "22"
+        internal = ["1xx", "2XXX"]
+        short_codes = ["02800"]
         [log]
         format = "json"
         mask = false
@@ -39,7 +47,15 @@ fn every_key_has_its_effect() {
         company = "{{company}} (firm)"
         max_bytes = 40
         ascii = true
+        shared = "{{company}} (shared)"
+        guess = "{{company}}?"
+        keep_existing = true
+        shared_numbers = "none"
+        [ranges]
+        guess = true
+        known = {{ "+47 2251 8000-8099" = "contact 243", "22 60 00 00-09" = "company Globex" }}
         {CRM}
+        prefix = "VIP "
         auth = {{ type = "basic", username = "nameplate", password_file = "superoffice.password" }}
         window_past = "30d"
         window_future = "60d"
@@ -66,8 +82,19 @@ fn every_key_has_its_effect() {
     let config = parse(&text).unwrap();
     assert_eq!((config.log.format, config.log.mask), (logging::Format::Json, false));
     assert_eq!((config.style.max_bytes, config.style.ascii), (40, true));
-    assert_eq!(config.style.company("Fjord").unwrap().as_str(), "Fjord (firm)");
+    assert_eq!(config.style.company("Fjord", "sales").unwrap().as_str(), "VIP Fjord (firm)");
+    assert_eq!(config.style.guess("Fjord", "other").unwrap().as_str(), "Fjord?");
+    assert_eq!(config.style.shared(["Acme", "Globex"], "").unwrap().as_str(), "Acme / Globex (shared)");
+    assert!(config.style.keeps("OSLO TAXI"));
+    assert_eq!((config.rules.shared, config.rules.ranges.guess), (SharedNumbers::None, true));
+    let ranges = config.rules.ranges.known.iter().map(|range| (range.label(), range.holder().clone()));
+    let globex = Holder::Company("Globex".into());
+    let expected = [("+4722518000-8099", Holder::Contact(243)), ("+4722600000-0009", globex)];
+    assert_eq!(ranges.collect::<Vec<_>>(), expected);
     assert_eq!(config.pbx.numbers.strip_prefixes, ["0"]);
+    let numbers = &config.pbx.numbers;
+    assert_eq!((numbers.area_code.as_deref(), numbers.internal.len()), (Some("22"), 2));
+    assert_eq!(numbers.short_codes, ["02800"]);
     let source::Kind::SuperOffice(crm) = &config.sources[0].kind else { unreachable!("a CRM") };
     assert_eq!(crm.window_past, Duration::from_hours(30 * 24));
     assert_eq!(crm.window_future, Duration::from_hours(60 * 24));
@@ -91,6 +118,12 @@ fn every_key_has_its_effect() {
     let [pbx] = config.asterisks.as_slice() else { unreachable!("one PBX") };
     assert_eq!((pbx.app.as_str(), pbx.pbx.numbers.country.as_str()), ("nameplate-1", "SE"));
     assert_eq!(pbx.pbx.numbers.strip_prefixes, ["0"]);
+    // An area code is one of its country's.
+    assert_eq!(pbx.pbx.numbers.area_code, None);
+    assert_eq!(
+        (&pbx.pbx.numbers.internal, &pbx.pbx.numbers.short_codes),
+        (&numbers.internal, &numbers.short_codes)
+    );
     let web = config.web.unwrap();
     assert_eq!((web.listen().to_string().as_str(), web.has_token()), ("0.0.0.0:8480", true));
 }
@@ -251,6 +284,26 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
             ":8: `person`: template `{persn}`, character 1",
         ),
         (
+            format!("{HEAD}{CSV}[names]\nshared = \"{{person}}\"\n"),
+            ":8: `shared`: template `{person}`, character 1: it is for companies",
+        ),
+        (
+            format!("{HEAD}{CSV}[names]\ncompany = \"{{company}} AS\"\nguess = \" {{company}} AS\"\n"),
+            ":9: `guess`: template ` {company} AS` shows the same as `company`",
+        ),
+        (
+            format!("{HEAD}{CSV}[names]\ncompany = \"~{{company}}\"\n"),
+            ":8: `guess`: template `~{company}` shows the same as `company`",
+        ),
+        (
+            format!("{HEAD}{CSV}prefix = \"VIP: \"\n"),
+            ":7: `prefix`: `VIP: ` can't stand in front of a name; allowed are 1 to 16 bytes",
+        ),
+        (
+            format!("{HEAD}{CSV}prefix = \"VIP \"\n[names]\nmax_bytes = 7\n"),
+            ":3: [[source]] `vip`: `prefix` takes 4 of the 7 bytes that a name may have; allowed is half of them",
+        ),
+        (
             format!("{HEAD}{CSV}{PBX}"),
             "`password` is missing; allowed is one of password, password_file and password_env",
         ),
@@ -258,7 +311,19 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
             format!("{HEAD}{CSV}{PBX}password = \"a\"\npassword_env = \"A\"\n"),
             "`password` is given in two ways",
         ),
-        (format!("{HEAD}{CSV}[agi]\nlisten = \"127.0.0.1:4573\"\n"), "`agi` is not served by this version"),
+        (
+            format!("{HEAD}{CSV}[agi]\nlisten = \"0.0.0.0:4573\"\n"),
+            ":7: [agi]: `listen` = \"0.0.0.0:4573\" is beyond loopback, where `allow` is required",
+        ),
+        (format!("{HEAD}{CSV}[agi]\nallow = []\n"), ":7: [agi]: `allow` is empty"),
+        (
+            format!("{HEAD}{CSV}[agi]\nallow = [\"pbx1\"]\n"),
+            ":8: `allow`: `pbx1` is no address; allowed are addresses",
+        ),
+        (
+            format!("{HEAD}{CSV}[agi]\nmax_sessions = 0\n"),
+            ":8: `max_sessions`: 0 is out of range; allowed are 1 to 10000",
+        ),
         (format!("{HEAD}{CSV}[web]\n"), ":7: missing field `listen`"),
         (
             format!("{HEAD}{CSV}[web]\nlisten = \"localhost\"\n"),
@@ -272,12 +337,59 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
             format!("{HEAD}{CSV}[web]\nlisten = \"[::1]:8480\"\ntoken = \"a\"\ntoken_env = \"A\"\n"),
             ":7: [web]: `token` is given in two ways",
         ),
+        (
+            format!("{HEAD}{CSV}[names]\nshared_numbers = \"all\"\n"),
+            ":8: `shared_numbers`: unknown variant `all`, expected one of `company`, `both`, `none`",
+        ),
+        (
+            format!("{HEAD}{CSV}[ranges]\nguess = 1\n"),
+            ":8: `guess`: invalid type: integer `1`, expected a boolean",
+        ),
+        (
+            format!("{HEAD}{CSV}[ranges.known]\n\"+47 22518000-8099\" = \"243\"\n"),
+            ":8: [ranges] known: `243` names no company; allowed are forms like `contact 243`",
+        ),
+        (
+            format!("{HEAD}{CSV}[ranges]\nguess = true\nknown = {{ \"+47 225\" = \"contact 243\" }}\n"),
+            ":9: [ranges] known: `+47 225` is no range of numbers; allowed are forms like +47 2251 8000-8099",
+        ),
+        (
+            format!(
+                "{HEAD}{CSV}[ranges.known]\n\"22518000-8099\" = \"contact 1\"\n\"22518050-8199\" = \"contact 2\"\n"
+            ),
+            ":7: [ranges] known: `+4722518000-8099` and `+4722518050-8199` overlap, and neither lies in",
+        ),
         (format!("{HEAD}{CSV}[log]\nformat = \"xml\"\n"), "unknown variant `xml`, expected `text` or `json`"),
         (format!("{HEAD}{CSV}path = \"two\"\n"), "duplicate key"),
+        (
+            format!("{HEAD}area_code = \"2 2\"\n{CSV}"),
+            ":3: `area_code`: `2 2` is no area code; allowed are 1 to 8 digits",
+        ),
+        (
+            format!("{HEAD}internal = [\"1xx\", \"_2XX\"]\n{CSV}"),
+            ":3: `internal`: `_2XX` is no pattern of extensions; allowed are 1 to 15 digits",
+        ),
+        (
+            format!("{HEAD}short_codes = [\"*21\"]\n{CSV}"),
+            ":3: `short_codes`: `*21` is no short code; allowed are 1 to 15 digits",
+        ),
     ] {
         let error = parse(&text).unwrap_err();
         assert!(error.contains(said), "expected: {said}\nfound:    {error}");
         assert!(error.starts_with("/etc/nameplate/nameplate.toml"), "{error}");
+    }
+}
+
+#[test]
+fn kept_answers_are_bounded() {
+    let kept = |text: &str| parse(&format!("{HEAD}[lookups]\n{text}\n{CSV}")).map(|config| config.kept);
+    assert_eq!(kept(""), Ok(4096));
+    assert_eq!(kept("kept = 0"), Ok(0));
+    for wrong in [-1, 100_001] {
+        let error = kept(&format!("kept = {wrong}")).unwrap_err();
+        let expected =
+            format!("nameplate.toml:4: `kept`: {wrong} is out of range; allowed are 0 (none) to 100000");
+        assert!(error.ends_with(&expected), "{error}");
     }
 }
 

@@ -1,17 +1,19 @@
 //! Values of the configuration, checked while they are read, so that an error has their place.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use crate::name::MAX_BYTES;
+use crate::name::{MAX_BYTES, Prefix, Template, TemplateError};
+use crate::resolver;
 use crate::secret::Secret;
 
 /// A value that is written as text and knows itself what is allowed: a country, a template.
@@ -238,6 +240,36 @@ impl FromStr for Listen {
     }
 }
 
+/// An address, or a network of addresses: `192.0.2.7`, `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Network(pub(super) IpNet);
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = || text.parse().ok().map(|address: IpAddr| address.to_canonical().into());
+        text.parse().ok().or_else(address).map(Self).ok_or_else(|| {
+            format!(
+                "`{text}` is no address; allowed are addresses and networks like 192.0.2.7 and 10.0.0.0/8"
+            )
+        })
+    }
+}
+
+/// How many sessions of FastAGI may be under way at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sessions(pub(super) usize);
+
+impl<'de> Deserialize<'de> for Sessions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = i64::deserialize(deserializer)?;
+        let sessions = usize::try_from(given).ok().filter(|sessions| (1..=10_000).contains(sessions));
+        let wrong = || D::Error::custom(format!("{given} is out of range; allowed are 1 to 10000"));
+        sessions.map(Self).ok_or_else(wrong)
+    }
+}
+
 /// A language, ISO 639-1, with or without a region: `en`, `nb-NO`.
 #[derive(Clone, Debug)]
 pub(super) struct Language(pub(super) String);
@@ -296,6 +328,38 @@ impl<'de> Deserialize<'de> for Prefixes {
     }
 }
 
+/// The area code of the PBX's town, with or without the prefix that is dialled before it.
+#[derive(Clone, Debug)]
+pub(super) struct AreaCode(pub(super) String);
+
+impl FromStr for AreaCode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if (1..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` is no area code; allowed are 1 to 8 digits"))
+        }
+    }
+}
+
+/// A number that is not looked up: 112.
+#[derive(Clone, Debug)]
+pub(super) struct ShortCode(pub(super) String);
+
+impl FromStr for ShortCode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` is no short code; allowed are 1 to 15 digits"))
+        }
+    }
+}
+
 /// The CRM's selections: each is a list of its own.
 #[derive(Clone, Debug)]
 pub(super) struct Selections(pub(super) Vec<u32>);
@@ -318,6 +382,36 @@ impl<'de> Deserialize<'de> for Selections {
     }
 }
 
+/// A template for companies: of `[names]`, all but that for persons.
+#[derive(Clone, Debug)]
+pub(super) struct CompanyTemplate(pub(super) Template);
+
+impl FromStr for CompanyTemplate {
+    type Err = TemplateError;
+
+    fn from_str(text: &str) -> Result<Self, TemplateError> {
+        Template::of_company(text).map(Self)
+    }
+}
+
+/// What stands in front of a source's names.
+#[derive(Clone, Debug)]
+pub(super) struct NamePrefix(pub(super) Prefix);
+
+impl FromStr for NamePrefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Prefix::new(text).map(Self).ok_or_else(|| {
+            format!(
+                "`{}` can't stand in front of a name; allowed are 1 to {} bytes without line breaks, double blanks and \" : $ {{ }} [ ] \\ ; | ` < >, like \"VIP \"",
+                text.escape_debug(),
+                Prefix::MAX_BYTES
+            )
+        })
+    }
+}
+
 /// `names.max_bytes`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MaxBytes(pub(super) usize);
@@ -328,6 +422,29 @@ impl<'de> Deserialize<'de> for MaxBytes {
         match usize::try_from(bytes) {
             Ok(bytes) if (1..=MAX_BYTES).contains(&bytes) => Ok(Self(bytes)),
             _ => Err(D::Error::custom(format!("{bytes} is out of range; allowed are 1 to {MAX_BYTES}"))),
+        }
+    }
+}
+
+/// `lookups.kept`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept(pub(super) usize);
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self(resolver::KEPT)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let answers = i64::deserialize(deserializer)?;
+        match usize::try_from(answers) {
+            Ok(answers) if answers <= resolver::MAX_KEPT => Ok(Self(answers)),
+            _ => Err(D::Error::custom(format!(
+                "{answers} is out of range; allowed are 0 (none) to {}",
+                resolver::MAX_KEPT
+            ))),
         }
     }
 }

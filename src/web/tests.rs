@@ -37,7 +37,7 @@ impl Running {
         let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
         resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
         let metrics = Arc::new(Metrics::new());
-        let numbers = number::Settings { country: "NO".parse().unwrap(), strip_prefixes: Vec::new() };
+        let numbers = number::Settings::new("NO".parse().unwrap());
         let links = vec![
             Arc::new(Link::new("pbx1", metrics.pbx("pbx1"))),
             Arc::new(Link::new("pbx2", metrics.pbx("pbx2"))),
@@ -137,7 +137,7 @@ async fn json_is_the_resolution_also_for_a_miss() {
     let miss = web.get("/lookup?number=anonymous", json).await;
     assert_eq!(miss.status, 404);
     let miss: serde_json::Value = serde_json::from_str(&miss.body).unwrap();
-    assert_eq!((&miss["status"], &miss["reason"]), (&"skipped".into(), &"no_number".into()));
+    assert_eq!((&miss["status"], &miss["reason"]), (&"skipped".into(), &"anonymous".into()));
 }
 
 #[tokio::test]
