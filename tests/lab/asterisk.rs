@@ -3,30 +3,38 @@
 //! `setup.sh` provides the root it lives in (made at the first use); each has its own directory below
 //! that root's `/tmp` with configuration, logs, database and console socket, and ports of its own on
 //! 127.0.0.1, so several run side by side. The shipped context of `asterisk-conf/` is always loaded.
+//!
+//! - `place`: where it is installed, and its own directory
+//! - `configuration`: what is written there
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test without its lab has failed")]
 
+mod configuration;
+mod place;
+
 use std::ffi::OsStr;
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
-use std::{env, io, process};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use super::machine::{free_tcp_port, free_udp_port};
+use place::{Place, Root};
 
 /// How long one may take to be fully booted. Alone it takes about a second.
 const BOOT: Duration = Duration::from_secs(30);
 
 /// What `Asterisk::start_with` makes one from; `Setup::default()` and what differs.
+#[derive(Clone, Copy)]
 pub struct Setup<'a> {
     /// The test's own `extensions.conf`: the user's contexts. Calls enter at `from-trunk`.
     pub dialplan: &'a str,
     /// Name and password of each ARI user; `ari_user()` is the first.
     pub ari_users: &'a [(&'a str, &'a str)],
     /// Text put at the end of a configuration file, which may be a new one: `("http.conf", "tlsenable = yes")`.
+    /// `@DIR@` in it is where they are.
     pub extra_conf: &'a [(&'a str, &'a str)],
     /// The dialplan in the log, priority by priority. Writing it takes longer than running it, so not
     /// where time is measured.
@@ -52,6 +60,7 @@ pub struct Asterisk {
     place: Place,
     sip: u16,
     http: u16,
+    agi: u16,
     user: (String, String),
     /// Asterisk lives for as long as this process holds the pipe to its standard input.
     process: Child,
@@ -80,13 +89,13 @@ impl Asterisk {
 
     /// None when a port was taken meanwhile.
     fn attempt(root: &Root, setup: &Setup<'_>) -> Option<Self> {
-        let (sip, http) = (free_udp_port(), free_tcp_port());
+        let (sip, http, agi) = (free_udp_port(), free_tcp_port(), free_tcp_port());
         let place = root.place();
-        write_configuration(&place, setup, sip, http);
+        configuration::write(&place, setup, sip, http, agi);
         let process = place.launch();
         let (name, password) = setup.ari_users.first().copied().unwrap_or_default();
         let user = (name.to_owned(), password.to_owned());
-        let mut asterisk = Self { place, sip, http, user, process };
+        let mut asterisk = Self { place, sip, http, agi, user, process };
         asterisk.wait_booted();
         let clash =
             ["Address already in use", "Address in use"].iter().any(|words| asterisk.log().contains(words));
@@ -117,9 +126,24 @@ impl Asterisk {
         (Ipv4Addr::LOCALHOST, self.sip).into()
     }
 
+    /// Where its HTTP server listens.
+    pub fn http(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.http).into()
+    }
+
     /// `http://127.0.0.1:PORT`, without `/ari`.
     pub fn http_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http)
+        format!("http://{}", self.http())
+    }
+
+    /// Where the shipped context looks for FastAGI's server.
+    pub fn agi(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.agi).into()
+    }
+
+    /// Where it looks for the second of two servers.
+    pub fn second_agi(&self) -> SocketAddr {
+        (Ipv4Addr::new(127, 0, 0, 2), self.agi).into()
     }
 
     /// Name of the first ARI user.
@@ -204,243 +228,6 @@ impl Drop for Asterisk {
             eprintln!("lab: {}: {error}", self.place.host.display());
         }
     }
-}
-
-/// Where an Asterisk is installed: `/`, or a root in the cache.
-#[derive(Clone)]
-struct Root {
-    path: PathBuf,
-    /// The program as seen from inside the root.
-    program: PathBuf,
-    /// A developer without root's rights enters the root by a user namespace.
-    mapped: bool,
-}
-
-impl Root {
-    /// Asks `setup.sh`, once a version in each test program.
-    fn of(version: Option<&str>) -> Self {
-        static KNOWN: Mutex<Vec<(String, Root)>> = Mutex::new(Vec::new());
-        let version =
-            version.map_or_else(|| env::var("NAMEPLATE_LAB_VERSION").unwrap_or("22".into()), str::to_owned);
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, root)) = known.iter().find(|(of, _)| *of == version) {
-            return root.clone();
-        }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/setup.sh");
-        let output = Command::new(&script).arg(&version).stderr(Stdio::inherit()).output().expect("setup.sh");
-        assert!(output.status.success(), "{} {version} failed", script.display());
-        let answer = String::from_utf8(output.stdout).expect("a path");
-        let path = PathBuf::from(answer.lines().last().expect("setup.sh prints the root's path"));
-        let installed = env::var_os("NAMEPLATE_ASTERISK").map(PathBuf::from);
-        let program = installed.unwrap_or_else(|| "/usr/sbin/asterisk".into());
-        let root = Self { path, program, mapped: !is_root() };
-        known.push((version, root.clone()));
-        root
-    }
-
-    /// A command that runs Asterisk, wherever it is.
-    fn command(&self) -> Command {
-        if self.path == Path::new("/") {
-            return Command::new(&self.program);
-        }
-        let mut command;
-        if self.mapped {
-            command = Command::new("unshare");
-            command.args(["--map-root-user", "chroot"]);
-        } else {
-            command = Command::new("chroot");
-        }
-        command.arg(&self.path).arg(&self.program);
-        command
-    }
-
-    /// A new directory for one Asterisk.
-    fn place(&self) -> Place {
-        let tmp = self.path.join("tmp");
-        remove_abandoned(&tmp);
-        for attempt in 0_u32.. {
-            let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos());
-            // Short: a Unix socket's path has 107 bytes.
-            let name = format!("nameplate-{}-{:x}", process::id(), now.wrapping_add(attempt));
-            let host = tmp.join(&name);
-            match fs::create_dir(&host) {
-                Ok(()) => {
-                    return Place { root: self.clone(), host, inside: Path::new("/tmp").join(name) };
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => panic!("{}: {error}", host.display()),
-            }
-        }
-        unreachable!("some name is free")
-    }
-
-    /// The directory of the modules as seen from inside, and the names of the modules in it.
-    fn modules(&self) -> (PathBuf, Vec<String>) {
-        let prefix = self.program.parent().and_then(Path::parent).unwrap_or(Path::new("/usr"));
-        let triplet = format!("lib/{}-linux-gnu/asterisk/modules", env::consts::ARCH);
-        let candidates = [triplet.as_str(), "lib/asterisk/modules", "lib64/asterisk/modules"];
-        for inside in candidates.map(|below| prefix.join(below)) {
-            let Ok(files) = fs::read_dir(self.on_host(&inside)) else {
-                continue;
-            };
-            let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
-            return (inside, names.filter_map(|name| Some(name.strip_suffix(".so")?.to_owned())).collect());
-        }
-        panic!("no Asterisk modules below {}", self.on_host(prefix).display());
-    }
-
-    /// Where the documentation in XML is: ARI and PJSIP do not load without it.
-    fn data(&self) -> &'static str {
-        let places = ["/usr/share/asterisk", "/var/lib/asterisk"];
-        let has_it = |place: &&&str| self.on_host(Path::new(place)).join("documentation").exists();
-        places.iter().find(has_it).copied().unwrap_or(places[1])
-    }
-
-    fn on_host(&self, inside: &Path) -> PathBuf {
-        self.path.join(inside.strip_prefix("/").unwrap_or(inside))
-    }
-}
-
-/// One Asterisk's directory, by its two names.
-struct Place {
-    root: Root,
-    host: PathBuf,
-    inside: PathBuf,
-}
-
-impl Place {
-    /// Asterisk in a PID namespace, whose first process lives as long as we hold its standard input:
-    /// whatever ends the test ends Asterisk and its AGI scripts, SIGKILL included. (A parent's death
-    /// signal would not do: it is sent when the parent's *thread* ends.)
-    fn launch(&self) -> Child {
-        let config = self.inside.join("asterisk.conf");
-        let asterisk = self.root.command();
-        let script = r#"("$@" </dev/null; echo "$?" >"$DIR/ended") & read -r _; :"#;
-        let mut command = Command::new("unshare");
-        if self.root.mapped {
-            command.arg("--map-root-user");
-        }
-        command.args(["--pid", "--fork", "--kill-child", "sh", "-c", script, "sh"]);
-        if self.root.mapped && self.root.path != Path::new("/") {
-            // In our namespace already.
-            command.arg("chroot").arg(&self.root.path).arg(&self.root.program);
-        } else {
-            command.arg(asterisk.get_program()).args(asterisk.get_args());
-        }
-        command.args([OsStr::new("-C"), config.as_os_str(), OsStr::new("-f")]);
-        if !self.root.mapped {
-            // Debian's would change to its own user, who owns nothing here.
-            command.args(["-U", "root"]);
-        }
-        let console = File::create(self.host.join("console")).expect("console");
-        command
-            .env("DIR", &self.host)
-            .stdin(Stdio::piped())
-            .stdout(console.try_clone().expect("console"))
-            .stderr(console)
-            .spawn()
-            .expect("unshare")
-    }
-}
-
-fn write_configuration(place: &Place, setup: &Setup<'_>, sip: u16, http: u16) {
-    for directory in ["lib", "spool", "run", "log/cdr-csv", "agi-bin"] {
-        fs::create_dir_all(place.host.join(directory)).expect("a directory for Asterisk");
-    }
-    let (modules, names) = place.root.modules();
-    let levels = if setup.verbose { "notice,warning,error,verbose(3)" } else { "notice,warning,error" };
-    let fill = |template: &str| {
-        template
-            .replace("@LEVELS@", levels)
-            .replace("@VERBOSE@", if setup.verbose { "3" } else { "0" })
-            .replace("@DIR@", &place.inside.to_string_lossy())
-            .replace("@MODULES@", &modules.to_string_lossy())
-            .replace("@DATA@", place.root.data())
-            .replace("@SIP_PORT@", &sip.to_string())
-            .replace("@HTTP_PORT@", &http.to_string())
-    };
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("asterisk-conf/extensions_nameplate.conf");
-    let shipped = fs::read_to_string(&shipped).expect("the shipped dialplan");
-    let mut files = vec![
-        ("asterisk.conf", fill(include_str!("asterisk/asterisk.conf"))),
-        ("modules.conf", spelled_out(include_str!("asterisk/modules.conf"), &names)),
-        ("logger.conf", fill(include_str!("asterisk/logger.conf"))),
-        ("http.conf", fill(include_str!("asterisk/http.conf"))),
-        ("rtp.conf", fill(include_str!("asterisk/rtp.conf"))),
-        ("cdr.conf", fill(include_str!("asterisk/cdr.conf"))),
-        ("pjsip.conf", fill(include_str!("asterisk/pjsip.conf"))),
-        ("ari.conf", ari_conf(setup.ari_users)),
-        ("extensions_nameplate.conf", shipped),
-        ("extensions.conf", format!("#include \"extensions_nameplate.conf\"\n{}\n", setup.dialplan)),
-    ];
-    for (name, text) in setup.extra_conf {
-        match files.iter_mut().find(|(file, _)| file == name) {
-            Some((_, present)) => present.extend(["\n", text, "\n"]),
-            None => files.push((name, (*text).to_owned())),
-        }
-    }
-    for (name, text) in files {
-        fs::write(place.host.join(name), text).expect("Asterisk's configuration");
-    }
-}
-
-fn ari_conf(users: &[(&str, &str)]) -> String {
-    let mut conf = "[general]\nenabled = yes\n".to_owned();
-    for (name, password) in users {
-        let _ = write!(conf, "\n[{name}]\ntype = user\npassword = {password}\npassword_format = plain\n");
-    }
-    conf
-}
-
-/// `noload = cel_*` as one line for each such module: Asterisk knows no patterns here, and warns of
-/// modules that it does not have.
-fn spelled_out(conf: &str, modules: &[String]) -> String {
-    let mut lines = String::new();
-    for line in conf.lines() {
-        let Some(wanted) = line.strip_prefix("noload = ") else {
-            let _ = writeln!(lines, "{line}");
-            continue;
-        };
-        let matches = |name: &&String| match wanted.strip_suffix('*') {
-            Some(start) => name.starts_with(start),
-            None => *name == wanted,
-        };
-        for name in modules.iter().filter(matches) {
-            let _ = writeln!(lines, "noload = {name}.so");
-        }
-    }
-    lines
-}
-
-/// Directories of tests that were killed: an hour old, and the test's process is no more.
-fn remove_abandoned(tmp: &Path) {
-    for entry in fs::read_dir(tmp).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let test = name.strip_prefix("nameplate-").and_then(|rest| rest.split('-').next());
-        let gone = test
-            .and_then(|id| id.parse::<u32>().ok())
-            .is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists());
-        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
-        if gone && age.is_some_and(|age| age > Duration::from_secs(60 * 60)) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-fn free_udp_port() -> u16 {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free UDP port");
-    socket.local_addr().expect("bound").port()
-}
-
-fn free_tcp_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free TCP port");
-    listener.local_addr().expect("bound").port()
-}
-
-fn is_root() -> bool {
-    // No unsafe, hence no geteuid: our own process's directory is owned by who we are.
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
 fn tail(text: &str, lines: usize) -> String {

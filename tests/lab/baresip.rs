@@ -10,9 +10,8 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -24,8 +23,13 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::machine::{free_tcp_port, is_root, remove_abandoned};
+
 /// Starting takes about 0.2 s. A machine that is busy with other tests needs more.
 const START: Duration = Duration::from_secs(10);
+
+/// The name of each directory begins so; the test's process id comes next.
+const PREFIX: &str = "nameplate-baresip-";
 
 /// Runs the phone, and kills it when standard input closes: at the latest when the test's process
 /// is gone, however that ended. The phone takes the shell's place, so its death is seen at once.
@@ -55,7 +59,7 @@ pub struct Incoming {
 }
 
 impl Baresip {
-    /// Starts the baresip of the Debian root at `root` (see [`lab_root`]), or the machine's own
+    /// Starts the baresip of the Debian root at `root` (see [`softphone_root`](super::machine::softphone_root)), or the machine's own
     /// without one. Ready for calls when this returns.
     pub async fn start(root: Option<&Path>) -> io::Result<Self> {
         let mut error = None;
@@ -102,7 +106,8 @@ impl Baresip {
     }
 
     async fn try_start(root: Option<&Path>) -> io::Result<Self> {
-        let (address, control) = (free_sip_address()?, free_tcp_address()?);
+        let address = free_sip_address()?;
+        let control = SocketAddr::from((Ipv4Addr::LOCALHOST, free_tcp_port()));
         let directory = write_config(root, address, control)?;
         let mut child = spawn(root, directory.path())?;
         let stream = match connect(control, &mut child).await {
@@ -139,18 +144,6 @@ impl Drop for Baresip {
     }
 }
 
-/// The root that `setup.sh` makes, with baresip in it; made now if it is not there yet. `None` where
-/// the machine's own programs are to be used.
-pub fn lab_root() -> io::Result<Option<PathBuf>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/setup.sh");
-    let output = Command::new(script).arg("22").stderr(Stdio::inherit()).output()?;
-    let answer = String::from_utf8_lossy(&output.stdout);
-    match answer.lines().last() {
-        Some(root) if output.status.success() => Ok((root != "/").then(|| root.into())),
-        _ => Err(io::Error::other("setup.sh failed")),
-    }
-}
-
 /// The port above must be free as well: baresip takes it for TLS.
 fn free_sip_address() -> io::Result<SocketAddr> {
     for _ in 0..100 {
@@ -164,13 +157,12 @@ fn free_sip_address() -> io::Result<SocketAddr> {
     Err(io::Error::new(io::ErrorKind::AddrInUse, "no two free ports in a row"))
 }
 
-fn free_tcp_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
 fn write_config(root: Option<&Path>, address: SocketAddr, control: SocketAddr) -> io::Result<TempDir> {
     let parent = root.unwrap_or(Path::new("/")).join("tmp");
-    let directory = tempfile::Builder::new().prefix("nameplate-baresip-").tempdir_in(parent)?;
+    remove_abandoned(&parent, PREFIX);
+    // A later test can tell by the process that nobody needs it any more.
+    let prefix = format!("{PREFIX}{}-", process::id());
+    let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
     // The sound "devices" are two ends of one wire inside the program.
     let config = format!(
         "sip_listen {address}\n\
@@ -194,7 +186,7 @@ fn write_config(root: Option<&Path>, address: SocketAddr, control: SocketAddr) -
 fn spawn(root: Option<&Path>, directory: &Path) -> io::Result<Child> {
     let log = fs::File::create(directory.join("log"))?;
     let mut words: Vec<PathBuf> = Vec::new();
-    if root.is_some() && fs::metadata("/proc/self")?.uid() != 0 {
+    if root.is_some() && !is_root() {
         // Only root may chroot: in a namespace of its own, everybody is.
         words.extend(["unshare", "--map-root-user"].map(PathBuf::from));
     }
@@ -260,6 +252,7 @@ async fn read_event(stream: &mut BufReader<OwnedReadHalf>) -> Option<Value> {
 }
 
 mod checks {
+    use super::super::machine::softphone_root;
     use super::super::sip::{Caller, Invite};
     use super::*;
 
@@ -267,7 +260,7 @@ mod checks {
 
     #[tokio::test]
     async fn a_softphone_shows_the_name() {
-        let root = lab_root().unwrap();
+        let root = softphone_root();
         let phone = Baresip::start(root.as_deref()).await.unwrap();
         let caller = Caller::new(phone.local_addr()).await.unwrap();
         let name = "Zoë O'Brien (Fjord Sjømat AS)";
@@ -286,6 +279,8 @@ mod checks {
         nameless.bye();
 
         let directory = phone.directory.path().to_owned();
+        let owned = format!("nameplate-baresip-{}-", process::id());
+        assert!(directory.file_name().unwrap().to_string_lossy().starts_with(&owned), "{directory:?}");
         let process = format!("/proc/{}", phone.child.id());
         drop(phone);
         assert!(!directory.exists() && !Path::new(&process).exists());

@@ -6,15 +6,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use super::asterisk::{Asterisk, Setup};
-use super::nameplate::{Folder, Nameplate};
+use super::nameplate::Nameplate;
 use super::sip::{Behaviour, Call, Caller, Invite, Phone, Ring};
 use super::superoffice::{Record, StandIn};
+use super::way::Way;
 
 /// How long a call may take to ring before a test gives up. Promises of time are tested apart.
 pub const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The password of the stand-in's user.
-pub const CRM_PASSWORD: &str = "pass:wørd";
 
 /// Tests that measure time run while no other one has a telephone system: the machine may have two cores.
 static TURNS: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
@@ -51,6 +49,8 @@ pub struct Lab {
     pub asterisk: Asterisk,
     /// The CRM.
     pub crm: StandIn,
+    /// How its calls are answered.
+    pub way: Way,
     /// Whether others may use the machine meanwhile. Last, so that all is gone before the next.
     pub turn: Turn,
 }
@@ -63,29 +63,69 @@ impl Lab {
 
     /// Starts everything, with a dialplan that is made for the operator's address.
     pub async fn with_dialplan(records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
-        let turn = Turn::beside().await;
-        Self::in_turn(turn, records, dialplan).await
+        Self::by(Way::Websocket, Turn::beside().await, records, dialplan).await
     }
 
     /// The same, while nobody else uses the machine: for promises of time.
     pub async fn alone(records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
-        let turn = Turn::alone().await;
-        Self::in_turn(turn, records, dialplan).await
+        Self::by(Way::Websocket, Turn::alone().await, records, dialplan).await
     }
 
-    async fn in_turn(turn: Turn, records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
+    /// As `start`, by any way.
+    pub async fn start_by(way: Way, records: Vec<Record>) -> Self {
+        Self::with_dialplan_by(way, records, |phone| from_trunk("Gosub(nameplate,lookup,1)", phone)).await
+    }
+
+    /// As `with_dialplan`, by any way.
+    pub async fn with_dialplan_by(
+        way: Way,
+        records: Vec<Record>,
+        dialplan: impl FnOnce(&str) -> String,
+    ) -> Self {
+        Self::by(way, Turn::beside().await, records, dialplan).await
+    }
+
+    /// As `alone`, by any way.
+    pub async fn alone_by(way: Way, records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
+        Self::by(way, Turn::alone().await, records, dialplan).await
+    }
+
+    async fn by(way: Way, turn: Turn, records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
         let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-        let asterisk = Asterisk::start(&dialplan(&phone.uri()));
-        Self::around(turn, records, asterisk, phone).await
+        let asterisk = way.asterisk(&dialplan(&phone.uri()));
+        Self::configured(way, "", "", turn, records, asterisk, phone).await
     }
 
     /// Starts the rest around this Asterisk and phone, and waits until names are known.
     pub async fn around(turn: Turn, records: Vec<Record>, asterisk: Asterisk, phone: Phone) -> Self {
+        Self::configured(Way::Websocket, "", "", turn, records, asterisk, phone).await
+    }
+
+    /// The same by any way, with these further lines of the source's configuration, and these further sections.
+    pub async fn configured(
+        way: Way,
+        source: &str,
+        sections: &str,
+        turn: Turn,
+        records: Vec<Record>,
+        asterisk: Asterisk,
+        phone: Phone,
+    ) -> Self {
         let crm = StandIn::start(records).await.expect("the stand-in");
-        let nameplate = folder(&crm, &asterisk).serve();
-        nameplate.until_ready().await;
+        let folder = way.folder(&crm, &asterisk);
+        let config = way.config(&crm, &asterisk);
+        let config = config.replace("type = \"superoffice\"", &format!("type = \"superoffice\"\n{source}"));
+        folder.configure(&format!("{config}\n{sections}"));
+        let nameplate = folder.serve();
+        way.until_ready(&nameplate).await;
         let caller = Caller::new(asterisk.sip()).await.expect("a caller");
-        Self { nameplate, caller, phone, asterisk, crm, turn }
+        Self { nameplate, caller, phone, asterisk, crm, way, turn }
+    }
+
+    /// Starts the program anew, and waits until it answers calls. The old one has ended.
+    pub async fn start_again(&mut self) {
+        self.nameplate = self.way.folder(&self.crm, &self.asterisk).serve();
+        self.way.until_ready(&self.nameplate).await;
     }
 
     /// Places a call and waits until the operator's phone rings.
@@ -130,37 +170,6 @@ pub async fn noted(asterisk: &Asterisk, text: &str, count: usize) {
     }
     let notes = notes(asterisk);
     assert_eq!(notes.matches(text).count(), count, "how often {text:?} is noted in:\n{notes}");
-}
-
-/// A folder with a configuration for this CRM and this PBX.
-pub fn folder(crm: &StandIn, asterisk: &Asterisk) -> Folder {
-    let folder = Folder::new(&config(&crm.api_url(), &asterisk.http_url()));
-    folder.write("superoffice.password", format!("{CRM_PASSWORD}\n"));
-    folder.write("ari.password", asterisk.ari_password());
-    folder
-}
-
-/// A configuration with one CRM, whose password is in `superoffice.password`, and one PBX, whose
-/// password is in `ari.password`.
-pub fn config(api: &str, ari: &str) -> String {
-    format!(
-        r#"[numbers]
-country = "NO"
-
-[[source]]
-name = "crm"
-type = "superoffice"
-api = "{api}"
-auth = {{ type = "basic", username = "nameplate", password_file = "superoffice.password" }}
-refresh = "1s"
-
-[[asterisk]]
-name = "pbx1"
-url = "{ari}"
-username = "nameplate"
-password_file = "ari.password"
-"#
-    )
 }
 
 /// An Asterisk of another version than the lab's usual one.

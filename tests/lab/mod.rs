@@ -6,30 +6,31 @@
 //! - [`superoffice`]: the stand-in of SuperOffice's server
 //! - [`people`]: who is in it
 //! - [`nameplate`]: the program under test
+//! - [`configuration`]: what it is configured with
 //! - [`web`]: a client of its web server
+//! - [`machine`]: rights, ports, what is installed, what killed tests have left
+//! - [`way`]: ARI and FastAGI, on the versions of Asterisk that are met
+//! - [`certificate`]: for a PBX that speaks TLS
+//! - [`network`]: a path to the PBX that can be cut
 //! - [`call`]: all of it wired together
+//! - [`proxy`], [`disk`]: what can be cut, what can be full
+//! - [`uptime`]: when the service was up
+//! - [`fate`]: what became of calls meanwhile
 
 pub mod asterisk;
 pub mod baresip;
 pub mod call;
+pub mod certificate;
+pub mod configuration;
+pub mod disk;
+pub mod fate;
+pub mod machine;
 pub mod nameplate;
+pub mod network;
 pub mod people;
+pub mod proxy;
 pub mod sip;
 pub mod superoffice;
+pub mod uptime;
+pub mod way;
 pub mod web;
-
-use std::path::PathBuf;
-use std::process::Command;
-
-/// Where the softphone is installed: the root with Asterisk 22, or the machine itself.
-pub fn softphone_root() -> Option<PathBuf> {
-    let script = nameplate::project().join("tests/lab/setup.sh");
-    let output = Command::new(script).arg("22").output().expect("setup.sh");
-    let root = String::from_utf8_lossy(&output.stdout).lines().last().map(PathBuf::from);
-    root.filter(|root| root.join("usr/bin/baresip").exists() && root.parent().is_some())
-}
-
-/// Whether the tests run as root: some need a file system of their own.
-pub fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
-}

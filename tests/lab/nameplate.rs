@@ -1,6 +1,7 @@
 //! The program under test: the real binary, with a configuration of the test's own.
 
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 use std::{fs, process};
 
 use tempfile::TempDir;
+
+use super::network::Network;
 
 /// How long the program may take for what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -52,18 +55,64 @@ impl Folder {
         self.command().args(arguments).stdin(Stdio::null()).output().expect("nameplate")
     }
 
+    /// Starts a command, whose output is kept for whoever waits for it.
+    pub fn spawn(&self, arguments: &[&str]) -> process::Child {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("nameplate")
+    }
+
+    /// Runs a command to its end with this on its standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("nameplate");
+        let mut stdin = process.stdin.take().expect("its input");
+        std::thread::scope(|scope| {
+            // Beside the reading, so that neither waits for the other with full pipes.
+            scope.spawn(move || stdin.write_all(input.as_bytes()).expect("all is read"));
+            process.wait_with_output().expect("nameplate")
+        })
+    }
+
+    /// Runs a command to its end on a terminal of its own; gives what the terminal was sent.
+    pub fn run_on_terminal(&self, arguments: &str) -> String {
+        let program = env!("CARGO_BIN_EXE_nameplate");
+        let command = format!("'{program}' --config '{}' {arguments}", self.path("nameplate.toml").display());
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).env("TERM", "xterm");
+        script.env_remove("NAMEPLATE_LOG").stdin(Stdio::null());
+        String::from_utf8_lossy(&script.output().expect("script").stdout).into_owned()
+    }
+
     /// Starts the service.
     pub fn serve(self) -> Nameplate {
         self.serve_with(&[])
     }
 
+    /// Starts the service on a host of its own, at the other end of this network.
+    pub fn serve_in(self, network: &Network) -> Nameplate {
+        let mut command = network.inside();
+        let service = self.command();
+        command.arg(service.get_program()).args(service.get_args());
+        for (variable, _) in service.get_envs() {
+            command.env_remove(variable);
+        }
+        self.start(command)
+    }
+
     /// Starts the service with these variables in its environment.
     pub fn serve_with(self, environment: &[(&str, &str)]) -> Nameplate {
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        self.start(command)
+    }
+
+    fn start(self, mut command: Command) -> Nameplate {
         let log = self.path("stderr");
         // Appended to, so that a second start in the same folder goes on in it.
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).expect("a log");
-        let mut command = self.command();
-        command.arg("serve").envs(environment.iter().copied()).stdin(Stdio::null()).stderr(file);
+        command.arg("serve").stdin(Stdio::null()).stderr(file);
         let process = command.spawn().expect("nameplate");
         Nameplate { folder: Some(self), log, process }
     }
@@ -93,10 +142,18 @@ impl Nameplate {
     /// # Panics
     /// With the whole log, when it has not after 15 s.
     pub async fn until_logged(&self, text: &str, count: usize) {
+        self.until_logged_within(PATIENCE, text, count).await;
+    }
+
+    /// The same, with more patience.
+    ///
+    /// # Panics
+    /// With the whole log, when it has not by then.
+    pub async fn until_logged_within(&self, patience: Duration, text: &str, count: usize) {
         let begun = Instant::now();
         while self.log().matches(text).count() < count {
             assert!(
-                begun.elapsed() < PATIENCE,
+                begun.elapsed() < patience,
                 "nameplate has not logged {count} × {text:?}:\n{}",
                 self.log()
             );
@@ -114,6 +171,18 @@ impl Nameplate {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
+        // On a busy machine its threads may run on for a while.
+        let begun = Instant::now();
+        while name == "STOP" && !self.is_stopped() && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("its threads");
+        let mut states =
+            threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+        states.all(|state| state.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T')))
     }
 
     /// Waits for its end.

@@ -45,6 +45,8 @@ need cc gcc
 need make make
 need /usr/include/stdlib.h libc6-dev
 need unshare util-linux
+need ip iproute2
+need openssl openssl
 if [ -z "${NAMEPLATE_ASTERISK:-}" ]; then
     need mmdebstrap mmdebstrap
     need /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring

@@ -1,6 +1,5 @@
 //! The outside world: whoever calls, through the trunk.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
-use super::clock::{Clock, TICK};
+use super::calls::{Calls, listen};
 use super::dialog::{Dialog, Parts, Progress};
 use super::message::{Message, Start, Writer, quoted, sdp};
 
@@ -110,13 +108,7 @@ struct Shared {
     remote: SocketAddr,
     /// Takes the media that is sent to us, and is never read.
     media: UdpSocket,
-    calls: Mutex<Calls>,
-}
-
-#[derive(Default)]
-struct Calls {
-    by_id: HashMap<String, Dialog>,
-    clock: Clock,
+    calls: Mutex<Calls<Dialog>>,
 }
 
 impl Caller {
@@ -130,7 +122,12 @@ impl Caller {
             media: UdpSocket::bind("127.0.0.1:0")?,
             calls: Mutex::default(),
         });
-        let task = tokio::spawn(listen(shared.clone(), tokio::net::UdpSocket::from_std(socket)?));
+        let (hearing, ticking) = (shared.clone(), shared.clone());
+        let task = tokio::spawn(listen(
+            tokio::net::UdpSocket::from_std(socket)?,
+            move |datagram, _, now| hearing.on_datagram(datagram, now),
+            move |now| ticking.on_tick(now),
+        ));
         Ok(Self { shared, task })
     }
 
@@ -169,7 +166,7 @@ impl Drop for Caller {
     fn drop(&mut self) {
         self.task.abort();
         let mut calls = self.shared.calls();
-        for dialog in calls.by_id.values_mut() {
+        for dialog in calls.all() {
             for datagram in dialog.leave(Instant::now()) {
                 self.shared.send(&datagram);
             }
@@ -247,22 +244,8 @@ impl Drop for Call {
     }
 }
 
-async fn listen(shared: Arc<Shared>, socket: tokio::net::UdpSocket) {
-    let mut buffer = vec![0; 65_535];
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            received = socket.recv_from(&mut buffer) => if let Ok((length, _)) = received {
-                shared.on_datagram(&buffer[..length], Instant::now());
-            },
-            _ = tick.tick() => shared.on_tick(Instant::now()),
-        }
-    }
-}
-
 impl Shared {
-    fn calls(&self) -> MutexGuard<'_, Calls> {
+    fn calls(&self) -> MutexGuard<'_, Calls<Dialog>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -294,42 +277,10 @@ impl Shared {
     }
 
     fn on_tick(&self, now: Instant) {
-        loop {
-            let Some((at, call_id)) = self.calls().clock.due(now) else { return };
-            let mut is_over = false;
-            self.with(&call_id, |dialog, now| {
-                if dialog.due() != Some(at) {
-                    return Vec::new();
-                }
-                let datagrams = dialog.wake(now);
-                is_over = datagrams.is_none();
-                datagrams.unwrap_or_default()
-            });
-            if is_over {
-                self.calls().by_id.remove(&call_id);
-            }
-        }
+        while self.calls().wake_next(now, |_, datagram| self.send(datagram)) {}
     }
 
     fn with(&self, call_id: &str, act: impl FnOnce(&mut Dialog, Instant) -> Vec<Vec<u8>>) {
-        let mut calls = self.calls();
-        let Some(dialog) = calls.by_id.get_mut(call_id) else { return };
-        let before = dialog.due();
-        for datagram in act(dialog, Instant::now()) {
-            self.send(&datagram);
-        }
-        let after = dialog.due();
-        if let Some(at) = after.filter(|_| after != before) {
-            calls.clock.set(at, call_id);
-        }
-    }
-}
-
-impl Calls {
-    fn add(&mut self, call_id: &str, dialog: Dialog) {
-        if let Some(due) = dialog.due() {
-            self.clock.set(due, call_id);
-        }
-        self.by_id.insert(call_id.to_owned(), dialog);
+        self.calls().with(call_id, act, |_, datagram| self.send(datagram));
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::calls::Timed;
 use super::clock::{GIVE_UP, T1, T2};
 use super::message::{Message, Writer};
 
@@ -108,11 +109,6 @@ impl Dialog {
         self.progress.subscribe()
     }
 
-    /// When [`Dialog::wake`] wants to be called.
-    pub fn due(&self) -> Option<Instant> {
-        self.due
-    }
-
     /// The other side answered one of our requests.
     pub fn on_response(&mut self, response: &Message, status: u16, now: Instant) -> Vec<Vec<u8>> {
         match response.cseq().1.as_str() {
@@ -151,23 +147,6 @@ impl Dialog {
             // RFC 3261 §9.1: no CANCEL before a 1xx, it could overtake its INVITE.
             Phase::Calling | Phase::Cancelling | Phase::Leaving | Phase::Over => Vec::new(),
         }
-    }
-
-    /// The time of [`Dialog::due`] has come. `None`: the call can be forgotten.
-    pub fn wake(&mut self, now: Instant) -> Option<Vec<Vec<u8>>> {
-        if self.phase == Phase::Over {
-            return None;
-        }
-        if now >= self.deadline {
-            self.set_answer(408, now);
-            return Some(self.over(now));
-        }
-        self.wait *= 2;
-        if self.phase != Phase::Calling {
-            self.wait = self.wait.min(T2);
-        }
-        self.due = Some((now + self.wait).min(self.deadline));
-        Some(vec![self.pending.clone()])
     }
 
     fn on_provisional(&mut self, status: u16, now: Instant) -> Vec<Vec<u8>> {
@@ -232,6 +211,28 @@ impl Dialog {
             self.progress.send_modify(|progress| progress.ended = Some(now));
         }
         Vec::new()
+    }
+}
+
+impl Timed for Dialog {
+    fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    fn wake(&mut self, now: Instant) -> Option<Vec<Vec<u8>>> {
+        if self.phase == Phase::Over {
+            return None;
+        }
+        if now >= self.deadline {
+            self.set_answer(408, now);
+            return Some(self.over(now));
+        }
+        self.wait *= 2;
+        if self.phase != Phase::Calling {
+            self.wait = self.wait.min(T2);
+        }
+        self.due = Some((now + self.wait).min(self.deadline));
+        Some(vec![self.pending.clone()])
     }
 }
 

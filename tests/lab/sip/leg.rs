@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::calls::Timed;
 use super::clock::{GIVE_UP, T1, T2};
 use super::message::{Message, Writer, sdp};
 use super::ring::RingState;
@@ -53,11 +54,6 @@ impl Leg {
     /// For whoever holds the ring.
     pub fn watch(&self) -> watch::Receiver<RingState> {
         self.state.subscribe()
-    }
-
-    /// When [`Leg::wake`] wants to be called.
-    pub fn due(&self) -> Option<Instant> {
-        self.due
     }
 
     /// 100.
@@ -166,16 +162,6 @@ impl Leg {
         datagrams
     }
 
-    /// The time of [`Leg::due`] has come. `None`: the call can be forgotten.
-    pub fn wake(&mut self, now: Instant) -> Option<Vec<Vec<u8>>> {
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
-            return None;
-        }
-        self.wait = (self.wait * 2).min(T2);
-        self.due = Some(now + self.wait);
-        self.unconfirmed.clone().map(|datagram| vec![datagram])
-    }
-
     fn is_ringing(&self) -> bool {
         *self.state.borrow() == RingState::Ringing
     }
@@ -199,5 +185,20 @@ impl Leg {
         let forget = now + GIVE_UP;
         (self.due, self.deadline) = (Some(forget), Some(forget));
         Vec::new()
+    }
+}
+
+impl Timed for Leg {
+    fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    fn wake(&mut self, now: Instant) -> Option<Vec<Vec<u8>>> {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            return None;
+        }
+        self.wait = (self.wait * 2).min(T2);
+        self.due = Some(now + self.wait);
+        self.unconfirmed.clone().map(|datagram| vec![datagram])
     }
 }

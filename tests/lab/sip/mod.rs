@@ -8,6 +8,7 @@
 //! In reading order:
 //! - [`message`]: a message read from a datagram, and written to one;
 //! - [`clock`]: retransmission, because a datagram lost under load must not fail a test;
+//! - [`calls`]: the calls of one endpoint, each woken in its time;
 //! - [`caller`]: places calls; identified by Asterisk as the trunk;
 //! - [`dialog`]: what a caller has to remember of one call, as bytes ready to be sent;
 //! - [`phone`]: the operator's phone, and the [`Ring`]s a test takes from it;
@@ -16,6 +17,7 @@
 //! - [`load`]: many calls at a steady rate, with the time each took from INVITE to INVITE.
 
 pub mod caller;
+pub mod calls;
 pub mod clock;
 pub mod dialog;
 pub mod leg;

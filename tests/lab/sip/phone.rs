@@ -1,6 +1,6 @@
 //! The operator's phone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
-use super::clock::{Clock, TICK};
+use super::calls::{Calls, listen};
 use super::leg::Leg;
 use super::message::{Message, Start, Writer};
 use super::ring::{Ring, RingState};
@@ -48,8 +47,7 @@ pub(super) struct Shared {
 
 struct State {
     behaviour: Behaviour,
-    legs: HashMap<String, Leg>,
-    clock: Clock,
+    legs: Calls<Leg>,
     /// Rings that no test has taken yet, oldest first.
     waiting: VecDeque<Ring>,
     rings: usize,
@@ -68,7 +66,12 @@ impl Phone {
             state: Mutex::new(State::new(behaviour)),
             arrived: Notify::new(),
         });
-        let task = tokio::spawn(listen(shared.clone(), tokio::net::UdpSocket::from_std(socket)?));
+        let (hearing, ticking) = (shared.clone(), shared.clone());
+        let task = tokio::spawn(listen(
+            tokio::net::UdpSocket::from_std(socket)?,
+            move |datagram, peer, now| hearing.on_datagram(datagram, peer, now),
+            move |now| ticking.on_tick(now),
+        ));
         Ok(Self { shared, task })
     }
 
@@ -136,20 +139,6 @@ impl Drop for Phone {
     }
 }
 
-async fn listen(shared: Arc<Shared>, socket: tokio::net::UdpSocket) {
-    let mut buffer = vec![0; 65_535];
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            received = socket.recv_from(&mut buffer) => if let Ok((length, peer)) = received {
-                shared.on_datagram(&buffer[..length], peer, Instant::now());
-            },
-            _ = tick.tick() => shared.on_tick(Instant::now()),
-        }
-    }
-}
-
 impl Shared {
     pub(super) fn ring(&self, call_id: &str) {
         self.with(call_id, |leg, _| leg.ring());
@@ -202,7 +191,7 @@ impl Shared {
         match method.as_str() {
             "INVITE" => self.on_invite(datagram, &message, peer, now),
             "ACK" => self.with(&call_id, Leg::on_ack),
-            "CANCEL" | "BYE" if self.state().legs.contains_key(&call_id) => {
+            "CANCEL" | "BYE" if self.state().legs.get(&call_id).is_some() => {
                 self.with(&call_id, |leg, now| leg.on_end(&message, &method, now));
             }
             "CANCEL" | "BYE" => self.reply(&message, peer, 481, "Call Does Not Exist"),
@@ -224,7 +213,7 @@ impl Shared {
         let leg = Leg::new(message.clone(), peer, self.local);
         let ring = Ring::new((datagram, peer, now), message.clone(), self.clone(), leg.watch());
         let behaviour = state.behaviour;
-        state.legs.insert(call_id.clone(), leg);
+        state.legs.add(&call_id, leg);
         drop(state);
         // The caller's clock is running: answer first, tell the test afterwards.
         self.with(&call_id, |leg, now| match behaviour {
@@ -249,34 +238,11 @@ impl Shared {
     }
 
     fn on_tick(&self, now: Instant) {
-        loop {
-            let Some((at, call_id)) = self.state().clock.due(now) else { return };
-            let mut is_over = false;
-            self.with(&call_id, |leg, now| {
-                if leg.due() != Some(at) {
-                    return Vec::new();
-                }
-                let datagrams = leg.wake(now);
-                is_over = datagrams.is_none();
-                datagrams.unwrap_or_default()
-            });
-            if is_over {
-                self.state().legs.remove(&call_id);
-            }
-        }
+        while self.state().legs.wake_next(now, |leg, datagram| self.send(datagram, leg.peer())) {}
     }
 
     fn with(&self, call_id: &str, act: impl FnOnce(&mut Leg, Instant) -> Vec<Vec<u8>>) {
-        let mut state = self.state();
-        let Some(leg) = state.legs.get_mut(call_id) else { return };
-        let before = leg.due();
-        for datagram in act(leg, Instant::now()) {
-            self.send(&datagram, leg.peer());
-        }
-        let after = leg.due();
-        if let Some(at) = after.filter(|_| after != before) {
-            state.clock.set(at, call_id);
-        }
+        self.state().legs.with(call_id, act, |leg, datagram| self.send(datagram, leg.peer()));
     }
 }
 
@@ -284,8 +250,7 @@ impl State {
     fn new(behaviour: Behaviour) -> Self {
         Self {
             behaviour,
-            legs: HashMap::new(),
-            clock: Clock::default(),
+            legs: Calls::default(),
             waiting: VecDeque::new(),
             rings: 0,
             repeated: 0,

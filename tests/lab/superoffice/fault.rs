@@ -1,5 +1,7 @@
 //! How to fail.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::http::Answer;
@@ -12,6 +14,8 @@ pub enum Fault {
     Answer(Answer),
     /// The honest answer, which ends with the connection in the middle of its body.
     Truncated,
+    /// The honest answer, with a rest of so long in the middle of its body.
+    Halting(Duration),
     /// The connection is closed without a byte.
     Dropped,
     /// Nothing, for as long as the client waits.

@@ -32,7 +32,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -320,12 +320,19 @@ async fn converse(shared: Arc<Shared>, stream: TcpStream) {
                 return;
             }
             Some(Fault::Answer(answer)) => answer.clone(),
-            Some(Fault::Truncated) | None => shared.honest(&request),
+            Some(Fault::Truncated | Fault::Halting(_)) | None => shared.honest(&request),
         };
         shared.setting().requests[noted].answered = Some((answer.status, Instant::now()));
         let is_truncated = matches!(fault, Some(Fault::Truncated));
-        let length = if is_truncated { answer.body.len() / 2 } else { answer.body.len() };
-        let written = http::write(&mut stream, &answer, length).await;
+        let is_whole = !matches!(fault, Some(Fault::Truncated | Fault::Halting(_)));
+        let length = if is_whole { answer.body.len() } else { answer.body.len() / 2 };
+        let mut written = http::write(&mut stream, &answer, length).await;
+        if let Some(Fault::Halting(rest)) = fault
+            && written.is_ok()
+        {
+            tokio::time::sleep(rest).await;
+            written = stream.write_all(&answer.body[length..]).await;
+        }
         if written.is_err() || is_truncated || wants_close {
             return;
         }

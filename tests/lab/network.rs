@@ -1,0 +1,126 @@
+//! A path between two hosts that can be cut: what is under way on it vanishes, without a FIN and without an RST, as
+//! when the other host loses its power.
+//!
+//! The program under test runs in a network namespace of its own, which a pair of veth links to the machine; at the
+//! machine's end a relay stands for the PBX's host. It needs root's rights, or sudo.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test without its lab has failed")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::machine::is_root;
+
+/// The name of each namespace begins so; the test's process id comes next.
+const PREFIX: &str = "nameplate-";
+
+/// A namespace and the path to it. Dropping it, also by a panic, takes both away.
+pub struct Network {
+    namespace: String,
+    /// The machine's end.
+    link: String,
+    /// The machine's address on it: RFC 2544's network for tests of network devices.
+    address: Ipv4Addr,
+    relays: Vec<JoinHandle<()>>,
+}
+
+impl Network {
+    /// A path that is whole.
+    pub fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        remove_abandoned();
+        let made = MADE.fetch_add(1, Ordering::Relaxed);
+        // Tests that run side by side are not to meet: /30 networks out of 198.18.0.0/15.
+        let place = (process::id() * 4 + made) % (1 << 15);
+        let base = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + place * 4;
+        let (address, theirs) = (Ipv4Addr::from(base + 1), Ipv4Addr::from(base + 2));
+        let namespace = format!("{PREFIX}{}-{made}", process::id());
+        let (link, inside) = (format!("np{place}a"), format!("np{place}b"));
+        ip(&format!("netns add {namespace}"));
+        let network = Self { namespace, link: link.clone(), address, relays: Vec::new() };
+        let namespace = &network.namespace;
+        ip(&format!("link add {link} type veth peer name {inside} netns {namespace}"));
+        ip(&format!("addr add {address}/30 dev {link}"));
+        ip(&format!("link set {link} up"));
+        ip(&format!("-n {namespace} addr add {theirs}/30 dev {inside}"));
+        ip(&format!("-n {namespace} link set {inside} up"));
+        ip(&format!("-n {namespace} link set lo up"));
+        network
+    }
+
+    /// Where the program in the namespace reaches what listens at `to` on this machine.
+    pub async fn relay(&mut self, to: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind((self.address, 0)).await.expect("the machine's end of the path");
+        let address = listener.local_addr().expect("bound");
+        self.relays.push(tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let Ok(mut far) = TcpStream::connect(to).await else { return };
+                    // As if it were not there.
+                    let _ = near.set_nodelay(true).and(far.set_nodelay(true));
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        }));
+        address
+    }
+
+    /// From now on nothing arrives at either end, and neither is told.
+    pub fn cut(&self) {
+        ip(&format!("link set {} down", self.link));
+    }
+
+    /// The path is whole again.
+    pub fn mend(&self) {
+        ip(&format!("link set {} up", self.link));
+    }
+
+    /// What a command is put behind to run in the namespace.
+    pub fn inside(&self) -> Command {
+        let mut command = as_root("ip");
+        command.args(["netns", "exec", &self.namespace]);
+        command
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for relay in &self.relays {
+            relay.abort();
+        }
+        // The pair of veth goes with the namespace.
+        let _ = as_root("ip").args(["netns", "del", &self.namespace]).status();
+    }
+}
+
+fn as_root(program: &str) -> Command {
+    if is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.arg(program);
+    command
+}
+
+fn ip(arguments: &str) {
+    let output =
+        as_root("ip").args(arguments.split(' ')).output().expect("iproute2, which setup.sh installs");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Removes the namespaces of tests that were killed.
+fn remove_abandoned() {
+    let Ok(list) = as_root("ip").args(["netns", "list"]).output() else { return };
+    for line in String::from_utf8_lossy(&list.stdout).lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        let test = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if test.is_some_and(|id| id.parse::<u32>().is_ok() && !Path::new("/proc").join(id).exists()) {
+            let _ = as_root("ip").args(["netns", "del", name]).output();
+        }
+    }
+}
