@@ -5,23 +5,14 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::lab::call::{CRM_PASSWORD, config, fjord};
+use crate::lab::call::fjord;
+use crate::lab::configuration::{CSV_ONLY, crm_alone, crm_folder, csv_folder};
 use crate::lab::nameplate::{Folder, project};
 use crate::lab::superoffice::StandIn;
 
-const CSV_ONLY: &str = r#"
-[numbers]
-country = "NO"
-[[source]]
-name = "vip"
-type = "csv"
-path = "vip.csv"
-"#;
-
+/// Kari Nordmann, and a line that can't be used.
 fn vip() -> Folder {
-    let folder = Folder::new(CSV_ONLY);
-    folder.write("vip.csv", "number,person,company\n22334455,Kari Nordmann,Fjord Sjømat AS\nabc,Nobody,\n");
-    folder
+    csv_folder("", "abc,Nobody,\n")
 }
 
 fn out(output: &Output) -> String {
@@ -61,7 +52,28 @@ fn the_log_is_json_when_asked() {
 #[test]
 fn lookup_speaks_json_also_for_a_miss() {
     let folder = vip();
-    let found: Value = serde_json::from_slice(&folder.run(&["lookup", "--json", "22334455"]).stdout).unwrap();
+    let mut found: Value =
+        serde_json::from_slice(&folder.run(&["lookup", "--json", "22334455"]).stdout).unwrap();
+    let explanation = found.as_object_mut().unwrap().remove("explanation").unwrap();
+    assert_eq!(
+        explanation,
+        json!({
+            "readings": [{
+                "number": "+4722334455", "valid": true, "outside_line": false,
+                "known": {"source": "vip", "verdict": "person"},
+                "entries": [{
+                    "list": "vip",
+                    "person": {"id": null, "name": "Kari Nordmann"},
+                    "company": {"id": null, "name": "Fjord Sjømat AS"},
+                }],
+            }],
+            "rendering": {
+                "key": "person", "template": "{person} ({company})",
+                "full": "Kari Nordmann (Fjord Sjømat AS)", "bytes": 32, "max_bytes": 56,
+            },
+            "not_asked": [],
+        })
+    );
     assert_eq!(
         found,
         json!({
@@ -76,15 +88,31 @@ fn lookup_speaks_json_also_for_a_miss() {
     let output = folder.run(&["lookup", "anonymous", "--json"]);
     assert_eq!(output.status.code(), Some(3));
     let miss: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&miss["status"], &miss["reason"]), (&json!("skipped"), &json!("no_number")));
+    assert_eq!((&miss["status"], &miss["reason"]), (&json!("skipped"), &json!("anonymous")));
     assert_eq!(out(&output).lines().count(), 1);
+}
+
+#[test]
+fn lookup_says_why_a_caller_is_skipped() {
+    let folder = vip();
+    folder.configure(&CSV_ONLY.replace("country = \"NO\"", "country = \"NO\"\ninternal = [\"2233xxxx\"]"));
+    for (caller, why) in [
+        ("anonymous", "(no name: the number is withheld"),
+        ("112", "(no name: this is an emergency number or a short code"),
+        ("101", "(no name: this is an extension of the PBX"),
+        // Though the list knows the number.
+        ("22334455", "(no name: this is an extension of the PBX"),
+    ] {
+        let output = folder.run(&["lookup", caller]);
+        assert_eq!(output.status.code(), Some(3), "{caller}");
+        assert!(out(&output).starts_with(why), "{caller}: {}", out(&output));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lookup_needs_no_running_service() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
-    let folder = Folder::new(&config(&crm.api_url(), "http://127.0.0.1:9"));
-    folder.write("superoffice.password", CRM_PASSWORD);
+    let folder = crm_folder(&crm_alone(&crm));
     let found =
         tokio::task::spawn_blocking(move || folder.run(&["lookup", "--json", "22334460"])).await.unwrap();
     let found: Value = serde_json::from_slice(&found.stdout).unwrap();
@@ -167,4 +195,19 @@ fn what_the_example_has_in_comments_is_accepted_too() {
     let config = nameplate::config::Config::parse(std::path::Path::new("nameplate.toml"), &uncommented);
     let config = config.unwrap_or_else(|error| panic!("{error}\n{uncommented}"));
     assert_eq!((config.sources.len(), config.asterisks.len()), (3, 1));
+}
+
+#[test]
+fn the_binarys_allocator_is_set_to_give_memory_back() {
+    let version = std::process::Command::new(env!("CARGO_BIN_EXE_nameplate"))
+        .arg("--version")
+        .env("_RJEM_MALLOC_CONF", "stats_print:true")
+        .output()
+        .expect("nameplate");
+    let said = err(&version);
+    for set in
+        ["opt.dirty_decay_ms: 200", "opt.muzzy_decay_ms: 0", "opt.background_thread: true", "opt.narenas: 2"]
+    {
+        assert!(said.contains(set), "{set}: {said}");
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::lab::call::fjord;
+use crate::lab::configuration::superoffice_alone;
 use crate::lab::nameplate::{Folder, project};
 use crate::lab::superoffice::login::{CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, SYSTEM_TOKEN, TENANT};
 use crate::lab::superoffice::{Credential, StandIn};
@@ -21,22 +22,7 @@ async fn crm() -> StandIn {
 
 /// A configuration with one CRM at `place`, and a PBX that is not there.
 fn config(place: &str, auth: &str) -> String {
-    format!(
-        r#"[numbers]
-country = "NO"
-[[source]]
-name = "crm"
-type = "superoffice"
-{place}
-auth = {{ {auth} }}
-refresh = "1s"
-[[asterisk]]
-name = "pbx1"
-url = "http://127.0.0.1:9"
-username = "nameplate"
-password = "unused"
-"#
-    )
+    superoffice_alone(&format!("{place}\nauth = {{ {auth} }}\nrefresh = \"1s\""))
 }
 
 fn onsite(crm: &StandIn, auth: &str) -> String {

@@ -4,7 +4,8 @@
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use crate::lab::call::{CRM_PASSWORD, config, fjord};
+use crate::lab::call::fjord;
+use crate::lab::configuration::{crm_alone, crm_folder};
 use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::superoffice::{Fault, Record, StandIn};
 
@@ -16,11 +17,7 @@ async fn crm() -> StandIn {
 
 /// A folder for this CRM, with more lines in its source.
 fn folder(crm: &StandIn, lines: &str) -> Folder {
-    let config = config(&crm.api_url(), "http://127.0.0.1:9");
-    let folder = Folder::new(&config.replace("refresh = \"1s\"", &format!("refresh = \"1s\"\n{lines}")));
-    folder.write("superoffice.password", CRM_PASSWORD);
-    folder.write("ari.password", "unused");
-    folder
+    crm_folder(&crm_alone(crm).replace("refresh = \"1s\"", &format!("refresh = \"1s\"\n{lines}")))
 }
 
 async fn serve(crm: &StandIn, lines: &str) -> Nameplate {

@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 
 use lab::asterisk::{Asterisk, Setup};
 use lab::baresip::Baresip;
-use lab::call::{PATIENCE, fjord, folder};
+use lab::call::{PATIENCE, fjord};
+use lab::configuration::folder;
 use lab::nameplate::Nameplate;
 use lab::people::{Entry, people, records};
 use lab::sip::{Behaviour, Caller, Invite, Phone};
@@ -49,7 +50,7 @@ async fn main() -> ExitCode {
     let begun = Instant::now();
     step("Asterisk");
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-    let softphone = Baresip::start(lab::softphone_root().as_deref()).await.expect("baresip");
+    let softphone = Baresip::start(lab::machine::softphone_root().as_deref()).await.expect("baresip");
     let asterisk = Asterisk::start_with(&Setup {
         dialplan: &dialplan(&phone.uri(), &softphone.uri()),
         verbose: false,

@@ -1,9 +1,10 @@
-//! What `asterisk-conf/README.md` tells to try works as it stands there.
+//! What `asterisk-conf/README.md` tells to try works as it stands there, and what it shows as wrong is wrong.
 
 use std::time::{Duration, Instant};
 
 use crate::lab::call::{Lab, PATIENCE, fjord};
 use crate::lab::nameplate::project;
+use crate::lab::sip::Invite;
 
 /// The code block of the page that begins with `[context]`, and the console command in its first line's comment.
 fn block(context: &str) -> (String, String) {
@@ -25,4 +26,23 @@ async fn a_call_without_a_phone() {
         assert!(begun.elapsed() < PATIENCE, "{}", lab.asterisk.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_of_dial_loses_the_call_once_the_service_hangs() {
+    let page = std::fs::read_to_string(project().join("asterisk-conf/README.md")).expect("the page");
+    let wrong = page.lines().find(|line| line.contains("; WRONG")).expect("the line").to_owned();
+    let lab = Lab::alone(fjord(), |phone| {
+        format!("[from-trunk]\n{}\n", wrong.replace("PJSIP/operator", &format!("PJSIP/operator/{phone}")))
+    })
+    .await;
+    // Which nobody notices before.
+    let (call, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+    assert_eq!(call.final_response(PATIENCE).await, Some(486));
+
+    lab.nameplate.signal("STOP");
+    let call = lab.caller.invite(Invite::from("22334455"));
+    // Not the phone's answer: Asterisk has ended the call.
+    assert_eq!(call.final_response(PATIENCE).await, Some(603));
 }

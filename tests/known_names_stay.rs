@@ -5,8 +5,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::lab::call::{CRM_PASSWORD, Lab, config, fjord};
-use crate::lab::nameplate::Folder;
+use crate::lab::call::{Lab, fjord};
+use crate::lab::configuration::{CRM_PASSWORD, config, crm_alone, crm_folder, folder};
 use crate::lab::sip::Invite;
 use crate::lab::superoffice::{Credential, Fault, Record, StandIn, Unchanged};
 
@@ -60,9 +60,7 @@ async fn when_it_says_why_it_says_it_once() {
 async fn null_to_a_question_for_the_whole_set_is_a_failure() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     crm.fail(Fault::null());
-    let nameplate = Folder::new(&config(&crm.api_url(), "http://127.0.0.1:9"));
-    nameplate.write("superoffice.password", CRM_PASSWORD);
-    let nameplate = nameplate.serve();
+    let nameplate = crm_folder(&crm_alone(&crm)).serve();
     nameplate.until_logged("it answers without a set though the whole set was asked for", 1).await;
     crm.heal();
     nameplate.until_logged("directory is in place", 1).await;
@@ -208,8 +206,8 @@ async fn an_earlier_source_answers_before_a_later_one() {
         refresh = "1s"
         [[source]]
         name = "crm""#;
-    let config = crate::lab::call::config(&crm.api_url(), &lab.asterisk.http_url());
-    let folder = crate::lab::call::folder(&crm, &lab.asterisk);
+    let config = config(&crm.api_url(), &lab.asterisk.http_url());
+    let folder = folder(&crm, &lab.asterisk);
     folder.configure(&config.replace("[[source]]\nname = \"crm\"", vip));
     folder.write("vip.csv", "number,person,company\n22334455,Kari the Great,\n");
     drop(lab.nameplate);

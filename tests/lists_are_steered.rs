@@ -1,17 +1,18 @@
 //! `nameplate refresh` and `nameplate sources` steer and show the lists, with and without a running service.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
-use crate::lab::call::{CRM_PASSWORD, config, fjord};
+use crate::lab::call::fjord;
+use crate::lab::configuration::{crm_alone, crm_folder};
 use crate::lab::nameplate::{Folder, Nameplate};
+use crate::lab::people::crowd;
 use crate::lab::superoffice::{Fault, Record, StandIn};
 
 fn folder(crm: &StandIn) -> Folder {
     // Asked for once an hour: what comes in between was ordered.
-    let config = config(&crm.api_url(), "http://127.0.0.1:9").replace("refresh = \"1s\"", "refresh = \"1h\"");
-    let folder = Folder::new(&config);
-    folder.write("superoffice.password", CRM_PASSWORD);
-    folder
+    crm_folder(&crm_alone(crm).replace("refresh = \"1s\"", "refresh = \"1h\""))
 }
 
 /// Runs a command; its status and all that it said.
@@ -86,10 +87,165 @@ async fn without_a_service_it_runs_alone_and_lookup_reads_what_it_wrote() {
     assert!(status == Some(1) && said.contains("no source or list `nobody`; there are crm"), "{said}");
 }
 
+/// What a refresh says of the list, from its own line on.
+fn of_the_list(said: &str) -> String {
+    said.lines().skip_while(|line| !line.starts_with("crm: ")).map(|line| format!("{line}\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_used_is_shown_alike_with_and_without_a_service() {
+    let unusable = |number: u64| Record::person(47, number, (7, "Uten Nummer"), (8, "Rot AS"));
+    let first = [fjord(), vec![unusable(0)]].concat();
+    let second = [fjord(), vec![unusable(0), unusable(7)]].concat();
+    let crm = StandIn::start(first.clone()).await.expect("the stand-in");
+    let nameplate = service(&crm).await;
+    let alone = folder(&crm);
+    let mut seen = Vec::new();
+    // The service has asked already.
+    let _ = run(&alone, &["refresh"]);
+    for (records, arguments) in [
+        (&first, &["refresh"][..]),
+        (&second, &["refresh"]),
+        (&second, &["refresh"]),
+        (&vec![unusable(0)], &["refresh"]),
+        (&vec![unusable(0)], &["refresh", "--accept"]),
+    ] {
+        crm.set_records(records.clone());
+        let (_, beside) = run(nameplate.folder(), arguments);
+        let (_, without) = run(&alone, arguments);
+        assert_eq!(of_the_list(&beside), of_the_list(&without));
+        seen.push(of_the_list(&beside));
+    }
+    for (said, (begins, count)) in seen.iter().zip([
+        ("unchanged", 1),
+        ("4 entries", 2),
+        ("unchanged", 2),
+        ("a list of 0", 1),
+        ("0 entries", 1),
+    ]) {
+        let reasons = said.lines().filter(|line| line.starts_with("  can't be used: 1 ")).count();
+        assert!(said.starts_with(&format!("crm: {begins}")) && reasons == count, "{said}");
+        assert!(said.contains(": record 1: "), "{said}");
+    }
+    // Also after a new start, before the CRM has sent the set again, and where no service runs.
+    let (_, said) = run(&alone, &["sources"]);
+    assert!(said.contains("can't be used 1 "), "{said}");
+    let nameplate = nameplate.again();
+    nameplate.until_logged("nameplate starts", 2).await;
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert!(said.contains("can't be used 1 "), "{said}");
+}
+
+/// What stood on the terminal's line, one after the other, and the lines that stayed.
+fn on_terminal(folder: &Folder, arguments: &str) -> (Vec<String>, Vec<String>) {
+    let said = tokio::task::block_in_place(|| folder.run_on_terminal(arguments));
+    let line = |piece: &str| Some(piece.strip_prefix("\x1b[?7l")?.strip_suffix("\x1b[K\x1b[?7h")?.to_owned());
+    let shown: Vec<_> = said.split('\r').filter_map(line).collect();
+    let stayed = |line: &str| line.rsplit("\r\x1b[K").next().unwrap_or_default().to_owned();
+    (shown, said.split("\r\n").map(stayed).filter(|line| !line.is_empty()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_shows_how_far_a_refresh_is() {
+    const MANY: u32 = 10_000;
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let nameplate = service(&crm).await;
+    let alone = folder(&crm);
+    crm.set_records(crowd(MANY));
+    crm.set_delay(Duration::from_millis(700));
+    for folder in [nameplate.folder(), &alone] {
+        crm.fail_next(1, Fault::Halting(Duration::from_secs(1)));
+        let (shown, stayed) = on_terminal(folder, "refresh");
+        assert_eq!(shown[0], "crm: waiting for the answer …", "{shown:?}");
+        let records: Vec<u32> = shown
+            .iter()
+            .filter_map(|line| line.strip_prefix("crm: ")?.strip_suffix(" records read …"))
+            .map(|count| count.replace(',', "").parse().unwrap())
+            .collect();
+        assert!(records.iter().any(|count| *count > 0 && *count < MANY), "{shown:?}");
+        assert!(records.is_sorted() && records.iter().all(|count| *count <= MANY), "{shown:?}");
+        assert_eq!(stayed[0], "asking crm …");
+        assert!(stayed.len() == 2 && stayed[1].starts_with("crm: 10000 entries: "), "{stayed:?}");
+        // A file or a pipe gets only what came of it.
+        let (_, said) = run(folder, &["refresh"]);
+        assert_eq!(said, "asking crm …\ncrm: unchanged\n");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_in_progress_share_one_line_of_the_terminal() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    crm.set_selection(201, fjord());
+    crm.set_selection(202, changed());
+    let config = crm_alone(&crm).replace("refresh = \"1s\"", "refresh = \"1h\"\nselections = [201, 202]");
+    let folder = crm_folder(&config);
+    let nameplate = folder.serve();
+    nameplate.until_logged("new list", 2).await;
+    crm.set_delay(Duration::from_millis(700));
+    let (shown, mut stayed) = on_terminal(nameplate.folder(), "refresh crm");
+    let both = "crm-201: waiting for the answer · crm-202: waiting for the answer …";
+    assert!(shown.iter().any(|line| line == both), "{shown:?}");
+    stayed.sort();
+    assert_eq!(stayed, ["asking crm …", "crm-201: unchanged", "crm-202: unchanged"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_ends_in_the_middle_of_a_refresh_is_no_success() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let nameplate = service(&crm).await;
+    crm.fail(Fault::Silent);
+    let asked = crm.count();
+    let kill = || {
+        let begun = Instant::now();
+        while crm.count() == asked && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        nameplate.signal("KILL");
+    };
+    let (status, said) = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            scope.spawn(kill);
+            run(nameplate.folder(), &["refresh"])
+        })
+    });
+    assert!(
+        status == Some(1) && said.contains("the service has ended before it had asked for all"),
+        "{said}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_state_dir_has_one_service() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let nameplate = service(&crm).await;
     let (status, said) = run(nameplate.folder(), &["serve"]);
     assert!(status == Some(1) && said.contains("another nameplate runs with the same state_dir"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_starts_beside_a_refresh_that_writes_and_one_is_asked_as_soon_as_it_can_be() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let mut nameplate = service(&crm).await;
+    nameplate.signal("KILL");
+    nameplate.ended().await;
+    // A refresh without a service, whose answer does not come.
+    crm.fail(Fault::Silent);
+    let asked = crm.count();
+    let mut alone = nameplate.folder().spawn(&["refresh"]);
+    assert!(crm.until_count(asked + 1, Duration::from_secs(20)).await);
+    let nameplate = nameplate.again();
+    nameplate.until_logged("no list is asked for before `nameplate refresh` (process ", 1).await;
+    // What is on disk is served meanwhile.
+    nameplate.until_logged("directory is in place", 2).await;
+    let held = crm.count();
+    assert_eq!(held, asked + 1, "the service asks beside it");
+    // A further command waits for whom it can ask.
+    let further = nameplate.folder().spawn(&["refresh"]);
+    crm.heal();
+    alone.kill().expect("it runs");
+    alone.wait().expect("it ends");
+    let further = tokio::task::block_in_place(|| further.wait_with_output().expect("it ends"));
+    let said = String::from_utf8_lossy(&further.stdout);
+    assert!(further.status.success() && said.contains("crm: unchanged"), "{said}\n{}", nameplate.log());
+    assert_eq!(nameplate.log().matches("nameplate starts").count(), 2, "{}", nameplate.log());
 }

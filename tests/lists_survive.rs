@@ -1,10 +1,10 @@
 //! The last good list survives: a kill at any moment of a write, a disk that is full, a folder that can't be
 //! written.
 
-use std::process::Command;
 use std::time::Duration;
 
-use crate::lab::call::{CRM_PASSWORD, config};
+use crate::lab::configuration::{crm_alone, crm_folder};
+use crate::lab::disk::Mounted;
 use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::people::crowd;
 use crate::lab::superoffice::{Record, StandIn};
@@ -20,9 +20,7 @@ fn records(name: &str) -> Vec<Record> {
 }
 
 fn folder(crm: &StandIn) -> Folder {
-    let folder = Folder::new(&config(&crm.api_url(), "http://127.0.0.1:9"));
-    folder.write("superoffice.password", CRM_PASSWORD);
-    folder
+    crm_folder(&crm_alone(crm))
 }
 
 /// The name of the first record, as it is known from disk alone.
@@ -56,31 +54,6 @@ async fn a_kill_at_any_moment_of_a_write() {
     }
 }
 
-/// A file system of its own for `state`, with this much room and these options. Gone with the test.
-struct Mounted(std::path::PathBuf);
-
-impl Mounted {
-    fn new(folder: &Folder, options: &str) -> Self {
-        let state = folder.path("state");
-        std::fs::create_dir_all(&state).unwrap();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&state).status();
-        assert!(mounted.is_ok_and(|status| status.success()), "mount {}", state.display());
-        Self(state)
-    }
-
-    fn change(&self, options: &str) {
-        let changed = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status();
-        assert!(changed.is_ok_and(|status| status.success()), "remount,{options}");
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
 async fn served(crm: &StandIn, options: &str) -> (Mounted, Nameplate) {
     let folder = folder(crm);
     let mounted = Mounted::new(&folder, options);
@@ -91,7 +64,7 @@ async fn served(crm: &StandIn, options: &str) -> (Mounted, Nameplate) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_full() {
-    if !crate::lab::is_root() {
+    if !crate::lab::machine::is_root() {
         return;
     }
     let crm = StandIn::start(records("Version 0")).await.expect("the stand-in");
@@ -113,7 +86,7 @@ async fn a_disk_that_is_full() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_cannot_be_written() {
-    if !crate::lab::is_root() {
+    if !crate::lab::machine::is_root() {
         return;
     }
     let crm = StandIn::start(records("Version 0")).await.expect("the stand-in");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::by_every_way;
 use crate::lab::asterisk::Asterisk;
 use crate::lab::call::{Lab, Turn, fjord, from_trunk, noted, ring};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
@@ -22,28 +23,29 @@ async fn nobody_has_ever_connected() {
     noted(&asterisk, "after UNAVAILABLE", 1).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn stopped_and_started_again() {
-    let mut lab = Lab::alone(fjord(), |phone| from_trunk(NOTED, phone)).await;
-    lab.nameplate.signal("TERM");
-    assert!(lab.nameplate.ended().await.success(), "{}", lab.nameplate.log());
-    let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
-    assert_eq!(ring.name(), "OSLO");
-    assert!(ring.received.duration_since(call.sent()) < Duration::from_millis(300));
-    noted(&lab.asterisk, "after UNAVAILABLE", 1).await;
+by_every_way! {
+    async fn stopped_and_started_again(way) {
+        let mut lab = Lab::alone_by(way, fjord(), |phone| from_trunk(NOTED, phone)).await;
+        lab.nameplate.signal("TERM");
+        assert!(lab.nameplate.ended().await.success(), "{}", lab.nameplate.log());
+        let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
+        assert_eq!(ring.name(), "OSLO");
+        assert!(ring.received.duration_since(call.sent()) < Duration::from_millis(300));
+        noted(&lab.asterisk, "after UNAVAILABLE", 1).await;
 
-    lab.nameplate = crate::lab::call::folder(&lab.crm, &lab.asterisk).serve();
-    lab.nameplate.until_ready().await;
-    let (_, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
-    assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+        lab.start_again().await;
+        let (_, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
+        assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed() {
-    let lab = Lab::alone(fjord(), |phone| from_trunk(NOTED, phone)).await;
-    lab.nameplate.signal("KILL");
-    let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
-    assert_eq!(ring.name(), "OSLO");
-    assert!(ring.received.duration_since(call.sent()) < Duration::from_millis(600));
-    lab.asterisk.wait_idle();
+by_every_way! {
+    async fn killed(way) {
+        let lab = Lab::alone_by(way, fjord(), |phone| from_trunk(NOTED, phone)).await;
+        lab.nameplate.signal("KILL");
+        let (call, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
+        assert_eq!(ring.name(), "OSLO");
+        assert!(ring.received.duration_since(call.sent()) < Duration::from_millis(600));
+        lab.asterisk.wait_idle();
+    }
 }

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use crate::lab::call::{Lab, config, fjord, folder};
+use crate::lab::call::{Lab, fjord};
+use crate::lab::configuration::{config, crm_alone, crm_folder, folder};
 use crate::lab::sip::Invite;
 use crate::lab::superoffice::{Fault, StandIn};
 use crate::lab::web::{self, get, metric, until};
@@ -27,12 +28,7 @@ async fn lab() -> (Lab, SocketAddr) {
 async fn what_is_missing_is_said() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     crm.fail(Fault::status(500));
-    // Port 9 (discard) is nobody's on a test machine.
-    let config = config(&crm.api_url(), "http://127.0.0.1:9");
-    let folder = crate::lab::nameplate::Folder::new(&format!("{config}{WEB}"));
-    folder.write("superoffice.password", crate::lab::call::CRM_PASSWORD);
-    folder.write("ari.password", "none");
-    let mut nameplate = folder.serve();
+    let mut nameplate = crm_folder(&format!("{}{WEB}", crm_alone(&crm))).serve();
     let address = web::address(&nameplate).await;
 
     assert_eq!(get(address, "/healthz", "").status, 200);
@@ -102,11 +98,8 @@ async fn a_call_is_counted_and_a_lost_asterisk_is_noticed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_hosts_and_strangers_learn_nothing() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
-    let config = config(&crm.api_url(), "http://127.0.0.1:9");
-    let folder = crate::lab::nameplate::Folder::new(&format!("{config}{WEB}token = \"s3cret-token\"\n"));
-    folder.write("superoffice.password", crate::lab::call::CRM_PASSWORD);
-    folder.write("ari.password", "none");
-    let nameplate = folder.serve();
+    let config = crm_alone(&crm);
+    let nameplate = crm_folder(&format!("{config}{WEB}token = \"s3cret-token\"\n")).serve();
     let address = web::address(&nameplate).await;
     let token = "Authorization: Bearer s3cret-token\r\n";
     for path in ["/metrics", "/readyz", "/lookup?number=22334455"] {

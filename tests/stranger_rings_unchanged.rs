@@ -1,5 +1,6 @@
 //! A stranger rings as without us: with the name that the provider sent, or with none.
 
+use crate::by_every_way;
 use crate::lab::call::{Lab, fjord, noted};
 use crate::lab::sip::Invite;
 
@@ -14,23 +15,24 @@ fn with_and_without(phone: &str) -> String {
     )
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn with_the_name_that_the_provider_sent() {
-    let lab = Lab::with_dialplan(fjord(), with_and_without).await;
-    for (digits, provider, status) in [
-        ("22999999", Some("OSLO TAXI"), "NOTFOUND"),
-        ("+46812345678", Some(r#"Zoë "Zo" O'Brien, <1>"#), "NOTFOUND"),
-        ("22999998", None, "NOTFOUND"),
-        // Nothing that can be looked up, though it is not withheld.
-        ("unknown", Some("Unknown"), "SKIPPED"),
-    ] {
-        let invite = Invite::from(digits);
-        let invite = provider.map_or(invite.clone(), |name| invite.named(name));
-        let (_, without) = lab.ring(invite.clone().to("200")).await;
-        let (_, with) = lab.ring(invite).await;
-        let shown = |ring: &crate::lab::sip::Ring| (ring.from.display.clone(), ring.number().to_owned());
-        assert_eq!(shown(&with), shown(&without), "{digits}");
-        assert_eq!(with.asserted_identity(), without.asserted_identity(), "{digits}");
-        noted(&lab.asterisk, &format!("after {digits}: {status}"), 1).await;
+by_every_way! {
+    async fn with_the_name_that_the_provider_sent(way) {
+        let lab = Lab::with_dialplan_by(way, fjord(), with_and_without).await;
+        for (digits, provider, status) in [
+            ("22999999", Some("OSLO TAXI"), "NOTFOUND"),
+            ("+46812345678", Some(r#"Zoë "Zo" O'Brien, <1>"#), "NOTFOUND"),
+            ("22999998", None, "NOTFOUND"),
+            // Nothing that can be looked up, though it is not withheld.
+            ("unknown", Some("Unknown"), "SKIPPED"),
+        ] {
+            let invite = Invite::from(digits);
+            let invite = provider.map_or(invite.clone(), |name| invite.named(name));
+            let (_, without) = lab.ring(invite.clone().to("200")).await;
+            let (_, with) = lab.ring(invite).await;
+            let shown = |ring: &crate::lab::sip::Ring| (ring.from.display.clone(), ring.number().to_owned());
+            assert_eq!(shown(&with), shown(&without), "{digits}");
+            assert_eq!(with.asserted_identity(), without.asserted_identity(), "{digits}");
+            noted(&lab.asterisk, &format!("after {digits}: {status}"), 1).await;
+        }
     }
 }

@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::lab::call::{CRM_PASSWORD, fjord};
-use crate::lab::nameplate::{Folder, Nameplate};
+use crate::lab::call::fjord;
+use crate::lab::configuration::{crm_folder, superoffice};
+use crate::lab::nameplate::Nameplate;
 use crate::lab::superoffice::login::{CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, TENANT};
 use crate::lab::superoffice::{Credential, Hit, StandIn};
 use crate::lab::web;
@@ -35,19 +36,7 @@ refresh = "4s""#,
 
     /// With a source of these lines.
     async fn of(crm: StandIn, lines: &str) -> Self {
-        let folder = Folder::new(&format!(
-            r#"
-[numbers]
-country = "NO"
-[[source]]
-name = "crm"
-type = "superoffice"
-{lines}
-[web]
-listen = "127.0.0.1:0"
-"#
-        ));
-        folder.write("superoffice.password", CRM_PASSWORD);
+        let folder = crm_folder(&format!("{}[web]\nlisten = \"127.0.0.1:0\"\n", superoffice(lines)));
         let nameplate = folder.serve();
         let address = web::address(&nameplate).await;
         nameplate.until_logged("directory is in place", 1).await;
@@ -97,7 +86,10 @@ async fn the_next_call_has_the_name() {
     assert_eq!(service.crm.searched(), ["query=22544545", "query=4722544545"]);
     // Whom the list knows is not searched for.
     assert_eq!(service.status("/lookup?number=22334455"), 200);
-    assert_eq!(service.status("/lookup?number=anonymous"), 404);
+    // Neither is who sends no number, a colleague, or an emergency service.
+    for skipped in ["anonymous", "sip:c8oqz84zk7z@anonymous.invalid", "1234", "112"] {
+        assert_eq!(service.status(&format!("/lookup?number={skipped}")), 404, "{skipped}");
+    }
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(service.crm.searched().len(), 2);
     let log = service.nameplate.log();
@@ -149,7 +141,7 @@ async fn several_people_are_judged_as_in_a_list() {
     ];
     let service = Service::start(ON, hits).await;
     assert_eq!(service.status(STRANGER), 404);
-    assert_eq!(service.name("/lookup?number=22544546").await, "Fjord AS / Berg AS");
+    assert_eq!(service.name("/lookup?number=22544546").await, "Berg AS / Fjord AS");
     let answer = web::get(service.address, STRANGER, "Accept: application/json\r\n");
     assert!(answer.status == 404 && answer.body.contains("ambiguous"), "{answer:?}");
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::lab::call::fjord;
-use crate::lab::nameplate::{Folder, Nameplate};
+use crate::lab::configuration::superoffice_alone;
+use crate::lab::nameplate::Nameplate;
 use crate::lab::superoffice::login::TENANT;
 use crate::lab::superoffice::{Credential, StandIn};
 
@@ -18,25 +19,18 @@ async fn crm() -> StandIn {
 
 fn serve(crm: &StandIn) -> Nameplate {
     let host = crm.host();
-    Folder::new(&format!(
-        r#"[numbers]
-country = "NO"
-[[source]]
-name = "crm"
-type = "superoffice"
-tenant = "{TENANT}"
+    Nameplate::serve(&superoffice_alone(&format!(
+        r#"tenant = "{TENANT}"
 host = "{host}"
 app_token = "app token"
 auth = {{ type = "bearer", token = "8A:x" }}
-refresh = "1s"
-[[asterisk]]
-name = "pbx1"
-url = "http://127.0.0.1:9"
-username = "nameplate"
-password = "unused"
-"#
-    ))
-    .serve()
+refresh = "1s""#
+    )))
+}
+
+fn sources(nameplate: &Nameplate) -> String {
+    let output = tokio::task::block_in_place(|| nameplate.folder().run(&["sources"]));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn asked(crm: &StandIn, path: &str) -> usize {
@@ -93,12 +87,47 @@ async fn a_tenant_that_is_not_running_is_not_called() {
     nameplate.until_logged("directory is in place", 1).await;
     crm.login(|login| login.state = "OfflineMaintenance");
     nameplate.until_logged("the tenant Cust12345 is in state OfflineMaintenance and not running", 1).await;
+    let said = sources(&nameplate);
+    assert!(
+        said.contains("tenant        Cust12345 is in state OfflineMaintenance, in which it must not"),
+        "{said}"
+    );
     let (calls, states) = (asked(&crm, "Pocket"), asked(&crm, "/api/state/"));
     until_asked(&crm, "/api/state/", states + 2).await;
     assert_eq!(asked(&crm, "Pocket"), calls);
     crm.login(|login| login.state = "OnlineMaintenance");
     nameplate.until_logged("answers again", 1).await;
     until_asked(&crm, "Pocket", calls + 1).await;
+    let said = sources(&nameplate);
+    assert!(said.contains("tenant        Cust12345 is in state OnlineMaintenance\n"), "{said}");
+    // Each change is said once, however often the state was asked.
+    let log = nameplate.log();
+    for (level, state, what) in [
+        ("INFO", "Running", "the tenant may be called"),
+        ("WARN", "OfflineMaintenance", "the tenant must not be called in this state"),
+        ("INFO", "OnlineMaintenance", "the tenant may be called"),
+    ] {
+        let state = format!("state={state} ");
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(what) && line.contains(&state)).collect();
+        assert!(lines.len() == 1 && lines[0].contains(level), "{state}{what}:\n{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_state_is_shown_with_the_address_and_its_end() {
+    let crm = crm().await;
+    let nameplate = serve(&crm);
+    nameplate.until_logged("directory is in place", 1).await;
+    let said = sources(&nameplate);
+    assert!(said.contains("tenant        Cust12345 is in state Running\n"), "{said}");
+    assert!(said.contains(&format!("api           {}/online2/{TENANT}/api\n", crm.host())), "{said}");
+    let until = said.lines().find(|line| line.contains("state until")).unwrap_or_default();
+    assert!(until.ends_with(" (in 59 min)") || until.ends_with(" (in 60 min)"), "{said}");
+    // A move shows as well.
+    crm.login(|login| login.node = "online7");
+    until_asked(&crm, "/online7/", 1).await;
+    let said = sources(&nameplate);
+    assert!(said.contains(&format!("api           {}/online7/{TENANT}/api\n", crm.host())), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

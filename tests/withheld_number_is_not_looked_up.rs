@@ -1,5 +1,6 @@
 //! A withheld number is skipped in the dialplan: we never see it, though the trunk tells Asterisk.
 
+use crate::by_every_way;
 use crate::lab::call::{Lab, fjord, from_trunk, noted};
 use crate::lab::sip::Invite;
 
@@ -7,24 +8,25 @@ fn withheld(number: &str) -> Invite {
     Invite { withheld: true, ..Invite::from(number).named("Kari Nordmann") }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn by_the_shipped_context() {
-    let lab = Lab::with_dialplan(fjord(), |phone| {
-        from_trunk(
-            "Gosub(nameplate,lookup,1)\nLog(NOTICE,after ${CALLERID(num)} ${CALLERID(num-pres)} ${NAMEPLATE_STATUS})",
-            phone,
-        )
-    })
-    .await;
-    let (_, ring) = lab.ring(withheld("22334455")).await;
-    assert_eq!(ring.name(), "Anonymous");
-    // The trunk did tell the number: that it was not looked up is our doing.
-    noted(&lab.asterisk, "after 22334455 prohib", 1).await;
-    noted(&lab.asterisk, " SKIPPED", 1).await;
-    let log = lab.asterisk.log();
-    assert!(!log.contains("Stasis("), "the call must not enter Stasis:\n{log}");
-    let log = lab.nameplate.log();
-    assert!(!log.contains(" call "), "{log}");
+by_every_way! {
+    async fn by_the_shipped_context(way) {
+        let lab = Lab::with_dialplan_by(way, fjord(), |phone| {
+            from_trunk(
+                "Gosub(nameplate,lookup,1)\nLog(NOTICE,after ${CALLERID(num)} ${CALLERID(num-pres)} ${NAMEPLATE_STATUS})",
+                phone,
+            )
+        })
+        .await;
+        let (_, ring) = lab.ring(withheld("22334455")).await;
+        assert_eq!(ring.name(), "Anonymous");
+        // The trunk did tell the number: that it was not looked up is our doing.
+        noted(&lab.asterisk, "after 22334455 prohib", 1).await;
+        noted(&lab.asterisk, " SKIPPED", 1).await;
+        let log = lab.asterisk.log();
+        assert!(!log.contains("Stasis("), "the call must not enter Stasis:\n{log}");
+        let log = lab.nameplate.log();
+        assert!(!log.contains(" call "), "{log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

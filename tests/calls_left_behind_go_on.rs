@@ -1,0 +1,84 @@
+//! Calls that were inside when the service was killed go on as soon as it is back, with their names: an Asterisk
+//! replays nothing to a new websocket, so the service asks who is there.
+
+use std::time::Duration;
+
+use crate::lab::asterisk::Asterisk;
+use crate::lab::call::{Lab, PATIENCE, Turn, asterisk_of, fjord, from_trunk, noted};
+use crate::lab::configuration::folder;
+use crate::lab::sip::{Behaviour, Invite, Phone};
+
+const CALLS: usize = 10;
+/// The machine may be busy with something else in one of them.
+const ROUNDS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_100_ms_of_the_connect() {
+    all_go_on("22", 100).await;
+}
+
+/// Asterisk before 20.10 looks for commands to a channel in Stasis every 200 ms, where no media flows.
+#[tokio::test(flavor = "multi_thread")]
+async fn within_300_ms_on_an_old_asterisk() {
+    all_go_on("16", 300).await;
+}
+
+async fn all_go_on(version: &str, bound: u64) {
+    let turn = Turn::alone().await;
+    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+    // The direct style, where no bound of ours has released them before.
+    let dialplan = from_trunk("Log(NOTICE,enters)\nStasis(nameplate)\nLog(NOTICE,is back)", &phone.uri());
+    let mut lab = Lab::around(turn, fjord(), asterisk_of(version, &dialplan), phone).await;
+    let mut seen = Vec::new();
+    for round in 1..=ROUNDS {
+        seen.push(kill_with_calls_inside(&mut lab, round).await);
+        if seen.iter().any(|took| *took < Duration::from_millis(bound)) {
+            return;
+        }
+    }
+    panic!("the last of {CALLS} callers was back after {seen:?}");
+}
+
+/// How long it took from the connect to the last caller's return.
+async fn kill_with_calls_inside(lab: &mut Lab, round: usize) -> Duration {
+    lab.nameplate.signal("STOP");
+    let calls: Vec<_> = (0..CALLS).map(|_| lab.caller.invite(Invite::from("22334455"))).collect();
+    noted(&lab.asterisk, "enters", round * CALLS).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(lab.phone.rings(), (round - 1) * CALLS);
+
+    lab.nameplate.signal("KILL");
+    lab.nameplate = folder(&lab.crm, &lab.asterisk).serve();
+    for _ in &calls {
+        let ring = lab.phone.next_ring(PATIENCE).await;
+        let ring = ring.unwrap_or_else(|| panic!("a caller is left behind:\n{}", lab.nameplate.log()));
+        assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+    }
+    noted(&lab.asterisk, "is back", round * CALLS).await;
+    lab.nameplate.until_ready().await;
+    let connected = times(&lab.asterisk, "Activating Stasis app 'nameplate'").pop().expect("a websocket");
+    let back = times(&lab.asterisk, "is back").pop().expect("calls");
+    since(connected, back)
+}
+
+/// When Asterisk has logged lines with this text: since midnight, by its own clock.
+fn times(asterisk: &Asterisk, text: &str) -> Vec<Duration> {
+    let time = |line: &str| {
+        // [2026-11-23 21:14:07.123] …
+        let clock = line.get(12..24)?;
+        let (hours, rest) = clock.split_once(':')?;
+        let (minutes, seconds) = rest.split_once(':')?;
+        let whole: u64 = hours.parse::<u64>().ok()? * 3_600 + minutes.parse::<u64>().ok()? * 60;
+        Some(Duration::from_secs(whole) + Duration::from_secs_f64(seconds.parse().ok()?))
+    };
+    // The dialplan as it runs is in the log as well: `Executing [100@from-trunk:4] Log(…, "NOTICE,is back")`.
+    let log = asterisk.log();
+    let lines = log.lines().filter(|line| line.contains(text) && !line.contains("Executing"));
+    lines.filter_map(time).collect()
+}
+
+/// Midnight may lie between.
+fn since(earlier: Duration, later: Duration) -> Duration {
+    let day = Duration::from_hours(24);
+    later.checked_sub(earlier).unwrap_or_else(|| (later + day).saturating_sub(earlier))
+}

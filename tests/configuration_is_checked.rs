@@ -1,0 +1,109 @@
+//! `nameplate check` tells before the start what the start would fail on, and asks nobody.
+
+use std::process::Output;
+
+use crate::lab::nameplate::Folder;
+
+const CONFIG: &str = r#"
+[numbers]
+country = "NO"
+[[source]]
+name = "vip"
+type = "csv"
+path = "vip.csv"
+[[source]]
+name = "crm"
+type = "superoffice"
+api = "http://127.0.0.1:9/api"
+auth = { type = "basic", username = "nameplate", password_file = "superoffice.password" }
+[[asterisk]]
+name = "pbx1"
+url = "http://127.0.0.1:9"
+username = "nameplate"
+password_file = "ari.password"
+[web]
+listen = "127.0.0.1:8480"
+token_env = "NAMEPLATE_TEST_WEB_TOKEN"
+"#;
+
+fn folder() -> Folder {
+    let folder = Folder::new(CONFIG);
+    folder.write("vip.csv", "number,person,company\n22334455,Kari Nordmann,\n");
+    folder.write("superoffice.password", "hunter2\n");
+    folder.write("ari.password", "hunter3\n");
+    folder
+}
+
+fn said(output: &Output) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{out}{err}")
+}
+
+#[test]
+fn what_can_be_used_is_said_and_no_secret_shown() {
+    let folder = folder();
+    folder.configure(&CONFIG.replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", "token = \"hunter4\""));
+    let output = folder.run(&["check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let said = said(&output);
+    for expected in [
+        "country NO, sources: 2, Asterisks: 1",
+        "[[source]] vip: ",
+        "vip.csv: entries: 1",
+        "[[source]] crm: password: in ",
+        "[[asterisk]] pbx1: password: in ",
+        "[web] 127.0.0.1:8480: token: stands in the configuration",
+        "state: can be made",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!said.contains("hunter") && !said.contains("FAILED"), "{said}");
+    assert!(!folder.path("state").exists(), "it has left something behind");
+}
+
+#[test]
+fn everything_that_fails_is_said_at_once() {
+    let folder = folder();
+    folder.write("vip.csv", "number,name\n");
+    folder.write("superoffice.password", "");
+    std::fs::remove_file(folder.path("ari.password")).unwrap();
+    folder.write("state", "a file where a folder should be");
+    let output = folder.run(&["check"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let said = said(&output);
+    let failed: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("FAILED  ")).collect();
+    let expected = [
+        ("[[source]] vip: ", "the header needs number, person and company"),
+        ("[[source]] crm: password: ", "superoffice.password is empty"),
+        ("[[asterisk]] pbx1: password: ", "can't read the secret in"),
+        ("[web] 127.0.0.1:8480: token: ", "NAMEPLATE_TEST_WEB_TOKEN is not set"),
+        ("state_dir ", "is no folder"),
+    ];
+    for (place, what) in expected {
+        assert!(failed.iter().any(|line| line.starts_with(place) && line.contains(what)), "{what}: {said}");
+    }
+}
+
+#[test]
+fn lines_that_cannot_be_used_and_damaged_lists_are_failures() {
+    let folder = folder();
+    folder.write("vip.csv", "number,person,company\n22334455,Kari,\nabc,Nobody,\n");
+    std::fs::create_dir_all(folder.path("state/lists")).unwrap();
+    folder.write("state/lists/crm.list", "damaged");
+    let output = folder.run(&["check"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(said.contains("entries: 1; can't be used: 1 not_a_number (line 3"), "{said}");
+    assert!(said.contains("list crm: ") && said.contains("is damaged"), "{said}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_served_exits_with_2() {
+    let folder = folder();
+    for wrong in
+        [CONFIG.replace("country", "contry"), CONFIG.split("[[asterisk]]").next().unwrap().to_owned()]
+    {
+        folder.configure(&wrong);
+        assert_eq!(folder.run(&["check"]).status.code(), Some(2));
+    }
+}

@@ -1,0 +1,73 @@
+//! What keeps the service from a PBX that is there is said in words, and the connection is made once it is mended.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::lab::asterisk::{Asterisk, Setup};
+use crate::lab::call::{Lab, Turn, fjord, from_trunk};
+use crate::lab::configuration::folder;
+use crate::lab::sip::{Behaviour, Invite, Phone};
+use crate::lab::superoffice::StandIn;
+
+/// The longest wait after a refusal, and a little.
+const SLOWLY: Duration = Duration::from_secs(40);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_tried_again_slowly_and_read_anew() {
+    let turn = Turn::beside().await;
+    let asterisk = Asterisk::start("");
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let folder = folder(&crm, &asterisk);
+    folder.write("ari.password", "an old one");
+    let nameplate = folder.serve();
+    let refused = "not connected: Asterisk refuses the user or the password (401): compare with ari.conf";
+    nameplate.until_logged(refused, 1).await;
+    // From here on it waits, and nobody is to wait for it.
+    drop(turn);
+    let begun = Instant::now();
+    nameplate.folder().write("ari.password", asterisk.ari_password());
+    nameplate.until_logged_within(SLOWLY, "connected; answers go over", 1).await;
+    let took = begun.elapsed();
+    assert!(took > Duration::from_secs(14), "tried again after {took:?}");
+    assert_eq!(nameplate.log().matches("not connected:").count(), 1, "{}", nameplate.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_sessionlimit() {
+    sessions_are_used_up("22").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_sessionlimit_of_an_old_asterisk() {
+    sessions_are_used_up("16").await;
+}
+
+async fn sessions_are_used_up(version: &str) {
+    let turn = Turn::beside().await;
+    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+    let asterisk = Asterisk::start_with(&Setup {
+        dialplan: &from_trunk("Gosub(nameplate,lookup,1)", &phone.uri()),
+        version: Some(version),
+        extra_conf: &[("http.conf", "sessionlimit = 5\nsession_inactivity = 60000")],
+        ..Setup::default()
+    });
+    let lab = Lab::around(turn, fjord(), asterisk, phone).await;
+    // The service is away, and somebody else takes what there is.
+    let nameplate = folder(&lab.crm, &lab.asterisk);
+    lab.nameplate.signal("KILL");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        others.push(TcpStream::connect(lab.asterisk.http()).await.expect("a session"));
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let nameplate = nameplate.serve();
+    nameplate.until_logged("is `sessionlimit` of http.conf reached", 1).await;
+    assert!(!nameplate.log().contains("connected; answers"), "{}", nameplate.log());
+
+    drop(others);
+    nameplate.until_ready().await;
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+}

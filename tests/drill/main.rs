@@ -1,0 +1,78 @@
+//! `make drill`: calls at a steady rate while the service, its disk, its CRM, its connection and Asterisk go wrong in turn.
+//!
+//! What became of the calls is counted at the phones and in Asterisk, and kept as a table. For each trouble the service
+//! is started anew, on the same Asterisk. What has to hold:
+//!
+//! - every call that was placed rings, unless its caller has hung up (**lost** otherwise);
+//! - no channel stays in Asterisk (**left over**);
+//! - none rings later than a call without trouble does (the median of the first row) by more than the dialplan's bound
+//!   of 500 ms and 250 ms (**late**);
+//! - every call that was placed while the service was up has its name (**unnamed** otherwise), but those that were
+//!   under way when it was taken away (**inside**) and those that came before it was back (**not up**);
+//! - none has a name that is neither the caller's nor the provider's (**wrong**), and a withheld number is not looked up.
+//!
+//! When the service was up is told from outside, by its `/readyz` and what was done to it: `lab::uptime` says how.
+//!
+//! As a test (`cargo test`) it is a short drill, which fails on calls that are lost, left over or wrong: how late others
+//! are says as much of the machine that tests run on. Arguments: `long`, `16`, `ari`,
+//! `agi`, and troubles that are wanted alone (`kill`, `stop`, …; they are measured by what `none` shows).
+
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+#[path = "../lab/mod.rs"]
+mod lab;
+mod service;
+mod stage;
+mod table;
+mod trouble;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use lab::way::Way;
+use stage::{LONG, SHORT, Stage};
+use table::Table;
+use trouble::Trouble;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    let wanted: Vec<_> = Trouble::ALL.into_iter().filter(|trouble| has(&trouble.word())).collect();
+    let known = ["long", "22", "16", "ari", "agi"].into_iter().filter(|word| has(word)).count();
+    if known + wanted.len() < words.len() {
+        // `cargo test` with the name of another test.
+        return ExitCode::SUCCESS;
+    }
+    let size = if has("long") { LONG } else { SHORT };
+    // The yardstick of a reload is for who looks at times.
+    let is_wanted = |trouble: &Trouble| {
+        wanted.is_empty() && (size.is_strict || *trouble != Trouble::ReloadAlone)
+            || *trouble == Trouble::None
+            || wanted.contains(trouble)
+    };
+    let ways = if has("16") { [Way::Http, Way::AgiOn16] } else { [Way::Websocket, Way::Agi] };
+    let chosen = |way: &&Way| if way.is_agi() { !has("ari") } else { !has("agi") };
+
+    let begun = Instant::now();
+    let mut table = Table::new(&size);
+    for way in ways.iter().filter(chosen) {
+        let mut stage = Stage::start(*way, size).await;
+        table.begin(*way, &stage.asterisk.version());
+        for trouble in Trouble::ALL.into_iter().filter(is_wanted) {
+            let row = stage.drill(trouble).await;
+            table.add(row);
+        }
+    }
+    table.end(begun.elapsed());
+    let name = if has("long") { "drill" } else { "drill-short" };
+    println!("The table is in {}", table.keep(name).display());
+    if table.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,255 @@
+//! What has to hold for any bytes, be they tried by a fuzzer or kept from one: an oracle for each target.
+//!
+//! An input is text, so that seeds can be written by hand: what the target needs beside it stands in lines in front.
+
+// Each target uses one of them.
+#![allow(dead_code)]
+
+use nameplate::asterisk::{agi, ari};
+use nameplate::name::{MAX_BYTES, Name, Parts, Style, Template};
+use nameplate::number::{Country, Fit, Number, Readings, Stored, readings, stored, written};
+use serde_json::{Value, json};
+
+/// An oracle: panics where something does not hold.
+pub type Oracle = fn(&[u8]);
+
+/// All oracles, by the names of their targets.
+pub const ALL: [(&str, Oracle); 6] = [
+    ("agi_block", agi_block),
+    ("ari_event", ari_event),
+    ("caller", caller),
+    ("crm_number", crm_number),
+    ("name", name),
+    ("template", template),
+];
+
+/// What a caller and a dialplan put into FastAGI's block: a line each with the caller's number, the name and the
+/// script, then one for each argument. It is tried as a block of its own, too.
+pub fn agi_block(data: &[u8]) {
+    if let Some(block) = agi::block(data) {
+        let text = String::from_utf8_lossy(data);
+        let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        assert!(lines.len() <= 128, "{} variables", lines.len());
+        let sets = |line: &&&str| line.starts_with("agi_") && line.contains(':');
+        assert!(lines.first().is_none_or(|line| sets(&line)), "{lines:?}");
+        let countries = lines.iter().filter_map(|line| line.strip_prefix("agi_arg_1:"));
+        let country = countries.map(|value| value.strip_prefix(' ').unwrap_or(value)).next_back();
+        assert_eq!(block.country, country.unwrap_or_default(), "{block:?}");
+        // The number is the one that was said first and only.
+        let numbers: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("agi_callerid:")).collect();
+        assert!(numbers.len() <= 1, "{lines:?}");
+        let number = numbers.first().copied().unwrap_or_default();
+        let number = number.strip_prefix(' ').unwrap_or(number);
+        assert!(number == "unknown" || block.caller.starts_with(number), "{block:?}");
+    }
+
+    let mut values = data.split(|byte| *byte == b'\n');
+    let [caller, name, script] = std::array::from_fn(|_| values.next().unwrap_or_default());
+    let arguments: Vec<_> = values.collect();
+    let mut written = b"agi_network: yes\n".to_vec();
+    let mut say = |name: &str, value: &[u8]| written.extend([name.as_bytes(), b": ", value, b"\n"].concat());
+    // The order of Asterisk's own block (`res_agi.c`, `setup_env`).
+    say("agi_network_script", script);
+    say("agi_callerid", caller);
+    say("agi_calleridname", name);
+    say("agi_callingpres", b"0");
+    say("agi_dnid", name);
+    for (place, argument) in (1..).zip(&arguments) {
+        say(&format!("agi_arg_{place}"), argument);
+    }
+    written.push(b'\n');
+    let Some(block) = agi::block(&written) else {
+        let longest = data.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
+        let size = String::from_utf8_lossy(&written).len();
+        assert!(longest > 8 * 1024 || size > 64 * 1024 || arguments.len() > 122, "{data:?}");
+        return;
+    };
+    assert!(arguments.len() <= 122, "{} arguments", arguments.len());
+    let text = |value: &[u8]| {
+        // A carriage return in front of the line break is a part of it.
+        String::from_utf8_lossy(value.strip_suffix(b"\r").unwrap_or(value)).into_owned()
+    };
+    let set = |value: &[u8]| Some(text(value)).filter(|value| value != "unknown").unwrap_or_default();
+    assert_eq!(block.caller, set(caller));
+    assert_eq!(block.name, set(name));
+    assert_eq!(block.script, text(script).split('?').next().unwrap_or_default());
+    assert_eq!(block.presentation, Some(0));
+    assert_eq!(block.country, arguments.first().map(|value| text(value)).unwrap_or_default());
+}
+
+/// What a channel, a caller and a dialplan put into ARI's event: a line each with the channel's id, the caller's number
+/// and the name, then one for each argument. It is tried as an event of its own, too.
+pub fn ari_event(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    // What is not used may be more than a `Value` can hold.
+    if let (Some(call), Ok(event)) = (ari::started(&text), serde_json::from_str::<Value>(&text))
+        && event["channel"]["caller"].is_object()
+    {
+        assert_eq!(event["type"], "StasisStart");
+        assert_eq!(event["channel"]["id"], call.channel.as_str());
+        assert_eq!(event["channel"]["caller"]["number"], call.number.as_str());
+    }
+
+    let mut values = text.split('\n').map(str::to_owned);
+    let [channel, number, name] = std::array::from_fn(|_| values.next().unwrap_or_default());
+    let arguments: Vec<_> = values.collect();
+    let event = json!({
+        "type": "StasisStart", "application": name, "args": arguments,
+        "channel": {
+            "name": name, "id": channel, "caller": { "name": name, "number": number },
+            "connected": { "name": name, "number": name },
+            "dialplan": { "exten": name, "app_name": "Stasis", "app_data": arguments.join(",") },
+        },
+    });
+    let call = ari::started(&event.to_string()).expect("a call");
+    // One segment of an address, whatever it is made of.
+    let address: Vec<_> = call.sent_on_by.split('/').collect();
+    let ["channels", segment, "continue"] = address[..] else { panic!("{}", call.sent_on_by) };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._%".contains(c);
+    assert!(segment.chars().all(plain), "{segment:?}");
+    assert_eq!(percent_decoded(segment), channel.as_bytes());
+    assert_eq!((call.channel, call.number, call.name, call.arguments), (channel, number, name, arguments));
+    // A second one of what is known is nobody's, nor is one of another kind.
+    let twice = event.to_string().replacen('{', r#"{"channel":{"id":"1","caller":{"number":"1"}},"#, 1);
+    assert_eq!(ari::started(&twice), None);
+    let other = event.to_string().replace("\"type\":\"StasisStart\"", "\"type\":\"StasisEnd\"");
+    assert_eq!(ari::started(&other), None);
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (code, rest) = part.split_at(2);
+        bytes.push(u8::from_str_radix(code, 16).expect("two digits"));
+        bytes.extend(rest.as_bytes());
+    }
+    bytes
+}
+
+/// A caller's digits: a line with the country, one with outside-line digits, then the caller.
+pub fn caller(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (country, rest) = line(&text);
+    let (prefixes, caller) = line(rest);
+    let country = country_of(country);
+    let prefixes: Vec<String> = prefixes.split_whitespace().map(str::to_owned).collect();
+
+    let found = readings(caller, country, &prefixes);
+    assert!(found.len() <= Readings::MAX);
+    assert!(found.is_empty() || caller.len() <= 64, "{caller:?}: {found:?}");
+    assert!(found.is_empty() || caller.contains(char::is_numeric), "{caller:?}: {found:?}");
+    for (place, reading) in found.iter().enumerate() {
+        let number = reading.number;
+        assert_eq!(Number::from_packed(number.packed()), Some(number));
+        assert!(
+            found.iter().skip(place + 1).all(|other| other.number != number),
+            "{caller:?}: {number} twice in {found:?}"
+        );
+        // A number that fits is one everywhere, once it is written with its plus.
+        if reading.fit == Fit::Valid {
+            let shown = reading.e164().to_string();
+            let again = readings(&shown, country, &[]);
+            assert_eq!(
+                again.first().map(|again| again.number),
+                Some(number),
+                "{caller:?}: {shown}: {again:?}"
+            );
+        }
+    }
+}
+
+/// A record of the CRM: a line with the PBX's country, one with the dial-in prefix, then the number.
+pub fn crm_number(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (country, rest) = line(&text);
+    let (prefix, number) = line(rest);
+    let country = country_of(country);
+    let prefix: Option<i64> = prefix.trim().parse().ok();
+
+    let value = Stored::from_text(number);
+    if let Ok(found) = stored(prefix, value, country) {
+        let Stored::Integer(integer) = value else { panic!("{value:?} gave {found}") };
+        assert!(integer > 0, "{integer} gave {found}");
+        assert!(prefix.is_none_or(|prefix| prefix >= 0), "the prefix {prefix:?} gave {found}");
+        // Nobody's digits but the record's: the national number is their end. Argentina's mobiles alone are written in
+        // another way at home, 0 … 15 …, than abroad, 9 ….
+        let digits = match prefix {
+            Some(prefix) if prefix > 0 => format!("{prefix}{integer}"),
+            _ => integer.to_string(),
+        };
+        let national = found.national().to_string();
+        let mobile =
+            found.country_code() == 54 && national.starts_with('9') && national.len() <= digits.len();
+        let end = if mobile { &national[national.len().saturating_sub(6)..] } else { &national };
+        assert!(digits.ends_with(end), "{prefix:?} {integer} gave {found}");
+        if let Ok(again) = written(&found.to_string(), country) {
+            assert_eq!(again, found, "{prefix:?} {integer} in {}", country.as_str());
+        }
+    }
+    if let Ok(found) = written(number, country) {
+        assert_eq!(Number::from_packed(found.packed()), Some(found));
+        assert!(number.contains(|c: char| c.is_numeric()), "{number:?} gave {found}");
+    }
+}
+
+/// A name: a line with the room in bytes, and `ascii` where it is to be, then the text.
+pub fn name(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (settings, text) = line(&text);
+    let ascii = settings.contains("ascii");
+    let room = settings.split_whitespace().find_map(|word| word.parse().ok());
+    let room: usize = room.filter(|room| (1..=MAX_BYTES).contains(room)).unwrap_or(MAX_BYTES);
+
+    let Some(name) = Name::new(text, room, ascii) else {
+        let visible = text.contains(|c: char| c.is_ascii_alphanumeric());
+        assert!(!visible || text.len() > room, "nothing is left of {text:?}");
+        return;
+    };
+    clean(name.as_str(), room);
+    assert!(!ascii || name.as_str().is_ascii(), "{name:?}");
+    assert_eq!(Name::new(name.as_str(), room, ascii).as_ref(), Some(&name), "cleaned twice it is another");
+}
+
+/// A template: a line with it, then one each with the person, the company and the form of address.
+pub fn template(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (written, rest) = line(&text);
+    let (person, rest) = line(rest);
+    let (company, mrmrs) = line(rest);
+
+    let template = match written.parse::<Template>() {
+        Ok(template) => template,
+        Err(error) => {
+            assert!(error.to_string().contains(written), "{error}");
+            return;
+        }
+    };
+    let shown = template.to_string();
+    assert_eq!(shown.parse().as_ref(), Ok(&template), "{written:?} is shown as {shown:?}");
+    let style = Style { person: template, ..Style::default() };
+    if let Some(name) = style.person(&Parts { person, company, mrmrs, ..Parts::default() }) {
+        clean(name.as_str(), MAX_BYTES);
+    }
+}
+
+/// What a phone, a SIP header and other people's dialplans can take.
+fn clean(name: &str, room: usize) {
+    assert!(!name.is_empty() && name.len() <= room, "{} bytes of {room}: {name:?}", name.len());
+    assert_eq!(name.trim(), name);
+    assert!(!name.contains("  "), "{name:?}");
+    assert!(!name.contains(['"', ':', '$', '{', '}', '[', ']', '\\', ';', '|', '`', '<', '>']), "{name:?}");
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    assert!(!name.contains(hidden), "{name:?}");
+}
+
+/// The first line, and what is behind it.
+fn line(text: &str) -> (&str, &str) {
+    text.split_once('\n').unwrap_or((text, ""))
+}
+
+/// Norway, where it is no country.
+fn country_of(text: &str) -> Country {
+    text.parse().or_else(|_| "NO".parse()).expect("Norway is a country")
+}

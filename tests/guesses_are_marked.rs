@@ -1,0 +1,83 @@
+//! A caller without a record, in a company's range, rings with the company's name marked as a guess; whoever has the number
+//! itself is named without the mark, and what is known of nobody is no guess.
+
+use serde_json::Value;
+
+use crate::lab::asterisk::Asterisk;
+use crate::lab::call::{Turn, noted, ring};
+use crate::lab::configuration::CSV_ONLY;
+use crate::lab::nameplate::Folder;
+use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
+
+const RANGES: &str = r#"
+[ranges]
+guess = true
+known = { "+47 2251 8000-8099" = "contact 243", "+47 2251 8050-8059" = "contact 999" }
+"#;
+
+const PEOPLE: &str = "number,person,company,mrmrs,person_id,contact_id
+22518001,Kari Nordmann,Fjord Sjømat AS,,654,243
++49 30 123450,,Acme GmbH,,,7
++49 30 123455,Eva Berg,Acme GmbH,,8,7
+";
+
+fn folder(further: &str) -> Folder {
+    let folder = Folder::new(&format!("{CSV_ONLY}{RANGES}{further}"));
+    folder.write("vip.csv", PEOPLE);
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_operators_phone() {
+    let _turn = Turn::beside().await;
+    let phone = Phone::bind(Behaviour::Decline486).await.unwrap();
+    let asterisk = Asterisk::start(&format!(
+        "[from-trunk]\n\
+         exten => _X.,1,Gosub(nameplate,lookup,1)\n\
+         \x20same => n,Log(NOTICE,${{CALLERID(num)}} person=${{NAMEPLATE_PERSON_ID}} contact=${{NAMEPLATE_CONTACT_ID}} )\n\
+         \x20same => n,Dial(PJSIP/operator/{},30)\n",
+        phone.uri()
+    ));
+    let (url, user, password) = (asterisk.http_url(), asterisk.ari_user(), asterisk.ari_password());
+    let pbx = format!(
+        "[[asterisk]]\nname = \"pbx1\"\nurl = \"{url}\"\nusername = \"{user}\"\npassword = \"{password}\"\n"
+    );
+    let nameplate = folder(&pbx).serve();
+    nameplate.until_ready().await;
+    // At each new directory, without the number.
+    nameplate.until_logged("no list has this contact", 1).await;
+    assert!(nameplate.log().contains("contact=999"), "{}", nameplate.log());
+    assert!(!nameplate.log().contains("22518050"), "{}", nameplate.log());
+    let caller = Caller::new(asterisk.sip()).await.unwrap();
+    for (digits, name, ids) in [
+        ("22518002", "~Fjord Sjømat AS", "person= contact=243 "),
+        ("22518001", "Kari Nordmann (Fjord Sjømat AS)", "person=654 contact=243 "),
+        ("004930123451234", "~Acme GmbH", "person= contact=7 "),
+        ("004930123455", "Eva Berg (Acme GmbH)", "person=8 contact=7 "),
+        // Somebody's, but of a company that no list has; and nobody's.
+        ("22518050", "OSLO TAXI", "person= contact= "),
+        ("22518100", "OSLO TAXI", "person= contact= "),
+    ] {
+        let invite = Invite::from(digits).named("OSLO TAXI");
+        let (_, ring) = ring(&caller, &phone, invite, || asterisk.log()).await;
+        assert_eq!(ring.name(), name, "{digits}");
+        noted(&asterisk, &format!("{digits} {ids}"), 1).await;
+    }
+}
+
+#[test]
+fn on_the_command_line() {
+    let folder = folder("");
+    let output = folder.run(&["lookup", "22518002"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("~Fjord Sjømat AS\n"), "{said}");
+    assert!(said.contains("range     +4722518000-8099\n"), "{said}");
+    assert!(!said.contains("← known"), "{said}");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no list has this contact"));
+    let output = folder.run(&["lookup", "+4930123451", "--json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["certainty"], &said["range"]), (&"range".into(), &"+493012345".into()));
+    assert_eq!((&said["number"], &said["person"]), (&"+4930123451".into(), &Value::Null));
+    assert_eq!(folder.run(&["lookup", "22518050"]).status.code(), Some(3));
+}

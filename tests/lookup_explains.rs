@@ -1,0 +1,153 @@
+//! `nameplate lookup` shows how a name came about, so that a wrong configuration is found with it, and takes many
+//! numbers at once.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::lab::nameplate::Folder;
+
+const TWO_SOURCES: &str = r#"
+[numbers]
+country = "NO"
+[names]
+max_bytes = 30
+[[source]]
+name = "vip"
+type = "csv"
+path = "vip.csv"
+[[source]]
+name = "all"
+type = "csv"
+path = "all.csv"
+[[asterisk]]
+name = "stockholm"
+url = "http://127.0.0.1:9"
+username = "nameplate"
+password = "unused"
+numbers = { country = "SE", strip_prefixes = ["9"] }
+"#;
+
+const HEADER: &str = "number,person,company,person_id,contact_id\n";
+
+fn folder() -> Folder {
+    let folder = Folder::new(TWO_SOURCES);
+    let vip = "22334455,Kari Nordmann,Fjord Sjømat AS,654,243\n\
+               22334460,Ola,Fjord Sjømat AS,1,243\n22334460,Siri,Fjord Sjømat AS,2,243\n\
+               22334461,Ola,Acme,1,5\n22334461,Siri,Globex,2,6\n22334462,Ola,,1,\n22334462,Siri,,2,\n";
+    folder.write("vip.csv", format!("{HEADER}{vip}"));
+    folder.write(
+        "all.csv",
+        format!("{HEADER}22334455,Somebody Else,Älvsby Förlag AB,7,8\n+4681234567,Åsa,,9,\n"),
+    );
+    folder
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn each_list_the_verdict_the_certainty_and_the_clamping_are_shown() {
+    let said = out(&folder().run(&["lookup", "22334455"]));
+    for expected in [
+        "digits    22334455, as in NO",
+        "read as   +4722334455 (national, in NO)  ← known",
+        "vip: Kari Nordmann (id 654) of Fjord Sjømat AS (id 243)",
+        "all: Somebody Else (id 7) of Älvsby Förlag AB (id 8)",
+        "→ person by vip",
+        "certainty exact",
+        "template  person = \"{person} ({company})\": 32 bytes, cut to 30: Kari Nordmann (Fjord Sjømat AS)",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn each_verdict_is_explained() {
+    let folder = folder();
+    for (number, first, verdict) in [
+        ("22334455", "Kari Nordmann", "person"),
+        ("22334460", "Fjord Sjømat AS", "company"),
+        ("22334461", "Acme / Globex", "shared"),
+        ("22334462", "(no name: several people", "ambiguous"),
+    ] {
+        let said = out(&folder.run(&["lookup", number]));
+        assert!(said.starts_with(first) && said.contains(&format!("→ {verdict} by vip")), "{number}: {said}");
+        let json: Value = serde_json::from_slice(&folder.run(&["lookup", "--json", number]).stdout).unwrap();
+        assert_eq!(json["explanation"]["readings"][0]["known"]["verdict"], verdict, "{json}");
+    }
+}
+
+#[test]
+fn a_trunks_country_and_a_pbxs_settings_can_be_tried() {
+    let folder = folder();
+    for (arguments, status, expected) in [
+        (&["lookup", "08-123 45 67"][..], 3, "(no name"),
+        (&["lookup", "08-123 45 67", "--country", "SE"], 0, "Åsa"),
+        (&["lookup", "9 08-123 45 67", "--pbx", "stockholm"], 0, "Åsa"),
+        (&["lookup", "9 08-123 45 67", "--country", "SE"], 3, "(no name"),
+        (&["lookup", "9 08-123 45 67", "--pbx", "stockholm"], 0, "behind outside-line digits"),
+        (&["lookup", "1", "--country", "XX"], 2, ""),
+        (&["lookup", "1", "--pbx", "oslo"], 2, ""),
+    ] {
+        let output = folder.run(arguments);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", out(&output));
+        assert!(out(&output).contains(expected), "{arguments:?}: {}", out(&output));
+    }
+    let error = folder.run(&["lookup", "1", "--pbx", "oslo"]).stderr;
+    assert!(String::from_utf8_lossy(&error).contains("--pbx oslo: there is no such [[asterisk]]"));
+}
+
+#[test]
+fn it_is_in_colour_on_a_terminal_only_and_not_where_that_is_unwanted() {
+    let folder = folder();
+    let coloured = folder.run_on_terminal("lookup 22334455");
+    assert!(coloured.starts_with("\u{1b}[1mKari Nordmann"), "{coloured:?}");
+    assert!(!out(&folder.run(&["lookup", "22334455"])).contains('\u{1b}'));
+    let program = env!("CARGO_BIN_EXE_nameplate");
+    let config = folder.path("nameplate.toml");
+    let command = format!("NO_COLOR=1 '{program}' --config '{}' lookup 22334455", config.display());
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).env("TERM", "xterm");
+    let plain = out(&script.stdin(Stdio::null()).output().expect("script"));
+    assert!(plain.starts_with("Kari Nordmann") && !plain.contains('\u{1b}'), "{plain:?}");
+}
+
+#[test]
+fn many_numbers_are_answered_line_by_line() {
+    let folder = folder();
+    let many = folder.run_with_input(&["lookup", "-"], "22334460\n22999999\n\nanonymous\n0047 22 33 44 60");
+    assert_eq!(many.status.code(), Some(0));
+    assert_eq!(
+        out(&many),
+        "22334460\tFjord Sjømat AS\n22999999\t\n\t\nanonymous\t\n0047 22 33 44 60\tFjord Sjømat AS\n"
+    );
+
+    let numbers: String = (0..5_000).map(|number| format!("{}\n", 22_330_000 + number)).collect();
+    let many = folder.run_with_input(&["lookup", "--json", "-"], &numbers);
+    assert_eq!(many.status.code(), Some(0));
+    let said = out(&many);
+    assert_eq!(said.lines().count(), 5_000);
+    let known = said.lines().filter(|line| line.contains("\"status\":\"found\"")).count();
+    assert_eq!(known, 3, "22334455, 22334460 and 22334461");
+    let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["input"], &last["status"]), (&"22334999".into(), &"notfound".into()));
+    assert_eq!(last.get("explanation"), None);
+}
+
+#[test]
+fn a_reader_who_has_enough_is_no_error() {
+    let folder = folder();
+    folder.write("numbers", "22334455\n".repeat(20_000));
+    let command = format!(
+        "'{}' --config '{}' lookup - < '{}' | head --lines=1; echo ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_nameplate"),
+        folder.path("nameplate.toml").display(),
+        folder.path("numbers").display()
+    );
+    let output = Command::new("bash").args(["-c", &command]).stdin(Stdio::null()).output();
+    let output = output.expect("bash");
+    assert!(out(&output).ends_with("\n0\n"), "{}", out(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
