@@ -1,8 +1,10 @@
 //! What is on a call's way, each beside something to compare with, in one run:
 //!
 //! - `directory`: finding a number among 100,000, beside a binary search and the standard `HashMap`
-//! - `readings`: reading a caller's digits, beside the `phonenumber` crate's own parser, on the same rows
-//! - `resolve`: from digits to a name, for callers who are new and for one who calls again
+//! - `readings`: reading a caller's digits by a PBX's settings, once the plans of all countries are loaded, beside the
+//!   `phonenumber` crate's own parser, on the same rows
+//! - `range`: finding in whose range a number lies that nobody has, among 10,000
+//! - `resolve`: from digits to a name, with kept answers and without them, for callers who are new and who call again
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -10,14 +12,15 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::iter::repeat_with;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nameplate::directory::Directory;
 use nameplate::directory::list::List;
-use nameplate::directory::merge::{Listed, merge};
+use nameplate::directory::merge::{Listed, Rules, merge, merge_by};
+use nameplate::directory::ranges::{Holder, KnownRange, KnownRanges, Settings as RangeSettings};
 use nameplate::entry::Entry;
 use nameplate::name::Style;
-use nameplate::number::{Country, Number, Settings, load_all, readings};
-use nameplate::resolver::{Pbx, Resolver};
+use nameplate::number::{Country, Number, Settings, load_all};
+use nameplate::resolver::{KEPT, Pbx, Resolver};
 
 const NUMBERS: usize = 100_000;
 /// Questions of one round: more than the kept answers of a resolver.
@@ -87,20 +90,21 @@ fn bench_directory(criterion: &mut Criterion) {
 
 fn bench_readings(criterion: &mut Criterion) {
     let corpus = include_str!("../tests/data/caller-numbers.tsv");
-    let rows: Vec<(Country, phonenumber::country::Id, &str)> = corpus
+    let rows: Vec<(Settings, phonenumber::country::Id, &str)> = corpus
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| {
             let mut cells = line.split('\t');
             let (country, digits) = (cells.next()?, cells.next()?);
-            Some((country.parse().ok()?, country.parse().ok()?, digits))
+            Some((Settings::new(country.parse().ok()?), country.parse().ok()?, digits))
         })
         .collect();
     load_all();
     let mut group = criterion.benchmark_group("readings of the corpus");
     group.sample_size(20).throughput(Throughput::Elements(rows.len() as u64));
     group.bench_function("nameplate", |bencher| {
-        bencher.iter(|| rows.iter().filter(|row| !black_box(readings(row.2, row.0, &[])).is_empty()).count());
+        bencher
+            .iter(|| rows.iter().filter(|row| black_box(row.0.read(row.2, row.0.country)).is_ok()).count());
     });
     group.bench_function("phonenumber::parse", |bencher| {
         bencher.iter(|| {
@@ -110,30 +114,79 @@ fn bench_readings(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn bench_resolve(criterion: &mut Criterion) {
-    let known = numbers(1);
-    let pbx = Pbx { id: 0, numbers: Settings { country: main_country(), strip_prefixes: Vec::new() } };
-    let callers: Vec<_> = known[..QUESTIONS].iter().map(|number| number.national().to_string()).collect();
-    let resolver = Resolver::new(Style::default());
-    resolver.swap(directory(&known));
-    let resolve = |caller: &String| black_box(resolver.resolve(&pbx, None, caller)).name.is_some();
+/// 10,000 ranges of the configuration, and as many switchboards with the numbers behind them.
+fn bench_ranges(criterion: &mut Criterion) {
+    const RANGES: u64 = 10_000;
+    let known = |place: u64| {
+        let text = format!("+47 2{:05}00-{:05}89", place, place);
+        KnownRange::new(&text, Holder::Company(format!("Company {place} AS")), main_country()).unwrap()
+    };
+    let known = KnownRanges::try_new((0..RANGES).map(known).collect()).unwrap();
+    let switchboard = |place: u64| Entry {
+        number: Number::new(49, 300_000_000 + place * 10).unwrap(),
+        person_id: 0,
+        person: String::new(),
+        mrmrs: String::new(),
+        company_id: u32::try_from(place).unwrap() + 1,
+        company: format!("Company {place} GmbH"),
+    };
+    let list: List = (0..RANGES).map(switchboard).collect();
+    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+    let rules = Rules { ranges: RangeSettings { guess: true, known }, ..Rules::default() };
+    let directory = merge_by(&rules, &["crm".into()], vec![listed]).unwrap();
 
-    let mut group = criterion.benchmark_group("resolve");
-    group.throughput(Throughput::Elements(callers.len() as u64));
-    // In turn through more callers than are kept: each has been forgotten when it comes again.
-    group.bench_function("a new caller", |bencher| {
-        bencher.iter_batched(
-            || (),
-            |()| callers.iter().filter(|caller| resolve(caller)).count(),
-            BatchSize::PerIteration,
-        );
-    });
-    let again = &callers[0];
-    group.bench_function("the same caller again", |bencher| {
-        bencher.iter(|| callers.iter().filter(|_| resolve(again)).count());
-    });
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut asked = |code, first: u64, last: u64| -> Vec<Number> {
+        repeat_with(|| Number::new(code, random.u64(first..last)).unwrap()).take(QUESTIONS).collect()
+    };
+    let inside = asked(47, 20_000_000, 21_000_000);
+    let behind = asked(49, 30_000_000_000, 30_010_000_000);
+    let outside = asked(47, 40_000_000, 80_000_000);
+    let mut group = criterion.benchmark_group("range of 10,000");
+    group.throughput(Throughput::Elements(QUESTIONS as u64));
+    for (what, questions) in [("known", inside), ("guessed", behind), ("none", outside)] {
+        group.bench_function(what, |bencher| {
+            let found = |number: &&Number| {
+                directory.find(**number).is_some() || black_box(directory.behind(**number, 0)).is_some()
+            };
+            bencher.iter(|| questions.iter().filter(found).count());
+        });
+    }
     group.finish();
 }
 
-criterion_group!(benches, bench_directory, bench_readings, bench_resolve);
+/// What the kept answers save, and cost: the same callers with and without them.
+fn bench_resolve(criterion: &mut Criterion) {
+    let known = numbers(1);
+    let pbx = Pbx { id: 0, numbers: Settings::new(main_country()) };
+    // In turn through more callers than are kept: each has been forgotten when it comes again.
+    let strange: Vec<_> = known[..QUESTIONS].iter().map(|number| number.national().to_string()).collect();
+    // Nine of ten calls from one of 1,000 callers, as in an office.
+    let mut random = fastrand::Rng::with_seed(3);
+    let regulars = &strange[..1_000];
+    let mixed: Vec<_> = strange
+        .iter()
+        .map(|caller| if random.u8(0..10) == 0 { caller } else { &regulars[random.usize(0..regulars.len())] })
+        .cloned()
+        .collect();
+
+    let same = vec![strange[0].clone(); QUESTIONS];
+
+    let mixes = [("nobody twice", &strange), ("nine of ten call again", &mixed), ("always the same", &same)];
+    for (what, callers) in mixes {
+        let mut group = criterion.benchmark_group(format!("resolve, {what}"));
+        group.throughput(Throughput::Elements(callers.len() as u64));
+        for (kept, answers) in [("answers kept", KEPT), ("none kept", 0)] {
+            let resolver = Resolver::new(Style::default()).keeping(answers);
+            resolver.swap(directory(&known));
+            let resolve = |caller: &String| black_box(resolver.resolve(&pbx, None, caller)).name.is_some();
+            group.bench_function(kept, |bencher| {
+                bencher.iter(|| callers.iter().filter(|caller| resolve(caller)).count());
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, bench_directory, bench_readings, bench_ranges, bench_resolve);
 criterion_main!(benches);
