@@ -70,6 +70,34 @@ by_every_way! {
     }
 }
 
+/// Two lookups of one call, the second of another number and with a limit on the call.
+fn twice(phone: &str) -> String {
+    format!(
+        "[from-trunk]\n\
+         exten => _X.,1,Gosub(nameplate,lookup,1)\n\
+         \x20same => n,Set(CALLERID(num)=${{EXTEN}})\n\
+         \x20same => n,Set(TIMEOUT(absolute)=20)\n\
+         \x20same => n,Gosub(nameplate,lookup,1)\n\
+         \x20same => n,Log(NOTICE,second status=${{NAMEPLATE_STATUS}} person=${{NAMEPLATE_PERSON_ID}} contact=${{NAMEPLATE_CONTACT_ID}} original=${{NAMEPLATE_ORIGINAL_NAME}} limit=${{TIMEOUT(absolute):0:3}} exten=${{EXTEN}} context=${{CONTEXT}})\n\
+         \x20same => n,Dial(PJSIP/operator/{phone},30)\n"
+    )
+}
+
+by_every_way! {
+    async fn a_second_lookup_forgets_the_first_but_not_the_providers_name(way) {
+        let lab = Lab::with_dialplan_by(way, fjord(), twice).await;
+        for (second, name, note) in [
+            ("22334400", "Fjord Sjømat AS", "second status=FOUND person= contact=243 original=OSLO limit=19. "),
+            // Nobody: the name of the first stays where it is, as any name does.
+            ("22999999", "Kari Nordmann (Fjord Sjømat AS)", "second status=NOTFOUND person= contact= original=OSLO limit=19. "),
+        ] {
+            let (_, ring) = lab.ring(Invite::from("22334455").named("OSLO").to(second)).await;
+            assert_eq!(ring.name(), name);
+            noted(&lab.asterisk, &format!("{note}exten={second} context=from-trunk"), 1).await;
+        }
+    }
+}
+
 /// How long a call lives whose dialplan sets a limit before the lookup, with the service as `signal` leaves it.
 async fn life_with_limit(way: Way, limit: &str, signal: &str) -> Duration {
     let lookup = " same => n,Gosub(nameplate,lookup,1)\n";

@@ -13,6 +13,8 @@ fn dialplan(phone: &str) -> String {
         "[from-trunk]\n\
          exten => _X.,1,Gosub(nameplate,lookup,1)\n\
          \x20same => n,Dial(PJSIP/operator/{phone},30)\n\
+         exten => 200,1,Set(TIMEOUT(absolute)=60)\n\
+         \x20same => n,Goto(100,1)\n\
          exten => h,1,Log(NOTICE,own h of ${{CALLERID(num)}}.)\n"
     )
 }
@@ -21,7 +23,9 @@ by_every_way! {
     async fn while_the_service_hangs(way) {
         let lab = Lab::with_dialplan_by(way, fjord(), dialplan).await;
         lab.nameplate.signal("STOP");
-        let calls: Vec<_> = (0..20).map(|_| lab.caller.invite(Invite::from("22334455"))).collect();
+        // Every other one has a limit of its own.
+        let invite = |at: u32| Invite::from("22334455").to(if at.is_multiple_of(2) { "100" } else { "200" });
+        let calls: Vec<_> = (0..20).map(|at| lab.caller.invite(invite(at))).collect();
         sleep(Duration::from_millis(150)).await;
         for call in &calls {
             call.cancel();

@@ -1,6 +1,6 @@
 //! What a lookup adds to a call, and how many fit into a second: `cargo bench --bench calls [-- CALLS]`.
 //!
-//! A caller and a phone of our own, a real Asterisk between them. The ways are taken in turn, call by call, in one run:
+//! A caller and a phone of our own, a real Asterisk between them. The ways are taken in turn, call by call and shuffled, in one run:
 //! no lookup, a constant name, nameplate by ARI and by FastAGI, and as the floor a bare responder for each
 //! (`responder`), behind a copy of the shipped context and behind a minimal one. Measured from the caller's INVITE to
 //! the phone's; printed is what each way adds to a call without lookup. Then every way with 32 calls in flight, and the
@@ -40,6 +40,8 @@ const CALLS: usize = 2_000;
 const IN_FLIGHT: usize = 32;
 /// Calls over which the memory must not grow.
 const ENDURANCE: usize = 100_000;
+/// From the end of one call to the next.
+const TEARDOWN: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is called, and its extension.
@@ -93,19 +95,24 @@ async fn bench(calls: usize) {
     println!("memory with {NUMBERS} numbers: {before} MB, after {ENDURANCE} calls {} MB", memory(&service));
 }
 
-/// Each way in turn, so that whatever the machine does meanwhile happens to all.
+/// Each way in turn, in another order each time, so that whatever the machine and the call before do happens to all.
 async fn one_at_a_time(caller: &Caller, phone: &Phone, calls: usize) {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); WAYS.len()];
     let mut random = fastrand::Rng::with_seed(1);
+    let mut order: Vec<usize> = (0..WAYS.len()).collect();
     for _ in 0..calls {
-        for (times, (way, extension)) in times.iter_mut().zip(WAYS) {
+        random.shuffle(&mut order);
+        for &place in &order {
+            let (way, extension) = WAYS[place];
             let call = caller.invite(Invite::from(number(random.u64(0..NUMBERS))).to(extension));
             let ring = phone.next_ring(PATIENCE).await.expect("every call rings");
-            times.push(ring.received.duration_since(call.sent()));
+            times[place].push(ring.received.duration_since(call.sent()));
             // A way that does nothing would be the fastest.
             let named = !ring.name().is_empty();
             assert_eq!(named, !way.starts_with("no lookup"), "{way}: {:?}", ring.name());
             assert_eq!(call.final_response(PATIENCE).await, Some(486));
+            // Asterisk takes the call down, which is not to be the next one's delay.
+            tokio::time::sleep(TEARDOWN).await;
         }
     }
     times.iter_mut().for_each(|times| times.sort_unstable());
