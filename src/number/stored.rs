@@ -185,7 +185,7 @@ pub fn written(text: &str, country: Country) -> Result<Number, Unusable> {
     if let Some(reading) = fitting(Fit::Valid).or_else(|| fitting(Fit::Possible)) {
         return Ok(reading.number);
     }
-    let dialled = Dialled::sent(text).ok_or(Unusable::NotANumber)?;
+    let dialled = Dialled::sent(text, &[]).ok_or(Unusable::NotANumber)?;
     let candidate = match (dialled.after_plus(), dialled.without_plus()) {
         (Some(digits), _) => Candidate::international(digits),
         (None, Some(digits)) => Candidate::of(country.calling_code(), digits),
