@@ -20,7 +20,7 @@ use crate::directory::ranges::Behind;
 use crate::directory::{Choice, Directory, Found};
 use crate::metrics;
 use crate::name::{Parts, Style};
-use crate::number::{self, Country, Fit, Reading};
+use crate::number::{self, Country, Fit, Reading, Rule};
 use crate::search::Searches;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
@@ -209,8 +209,11 @@ impl Resolver {
         if let Some((found, place)) = found {
             // Where a number is one with and without a leading zero, the CRM's may be the other: it has lost its zeros.
             // And a zero that no number of the country has, in front of the one that is known, was put there by somebody.
+            // So was one that the country does not dial.
             let is_the_number = |reading: &Reading| {
-                !reading.zeros_matter && (reading.leading_zeros == 0 || reading.fit == Fit::Valid)
+                reading.rule != Rule::SurplusZero
+                    && !reading.zeros_matter
+                    && (reading.leading_zeros == 0 || reading.fit == Fit::Valid)
             };
             let certain = place == 0 && readings.get(place).is_some_and(is_the_number);
             resolution.certainty = Some(if certain { Certainty::Exact } else { Certainty::Reading });

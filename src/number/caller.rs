@@ -59,7 +59,25 @@ pub(super) fn read_at(
             }
         }
     }
+    for dialled in behind.iter().chain([dialled]) {
+        if let Some(reading) = without_surplus_zero(dialled, country) {
+            let last = found.len();
+            found.add(reading, last);
+        }
+    }
     found
+}
+
+/// The number without the one zero that people and trunks write in front of it in countries that dial none: `022 33 44 55`
+/// in Norway. Only one of a type in use, as [`stored`](super::stored) takes it from a record.
+fn without_surplus_zero(dialled: &Dialled, country: Country) -> Option<Reading> {
+    let region = country.region();
+    let rest = dialled.without_plus()?.strip_prefix(b"0").filter(|rest| !rest.starts_with(b"0"))?;
+    if region.has_national_prefix() {
+        return None;
+    }
+    let (_, parsed) = national(region, rest)?;
+    parsed.reading(Rule::SurplusZero, dialled.outside_line).filter(|reading| reading.fit == Fit::Valid)
 }
 
 /// The number with its area code, if it may lack one: if it has no prefix of another town or country in front, and

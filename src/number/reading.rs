@@ -19,6 +19,8 @@ pub enum Rule {
     WithoutPlus,
     /// Without the area code, which the PBX's settings know: `555 0123` in New Jersey.
     AreaCode,
+    /// As within the country, behind a zero that the country does not dial: `022 33 44 55` in Norway.
+    SurplusZero,
 }
 
 impl Rule {
@@ -32,6 +34,7 @@ impl Rule {
             Self::NationalTrunk => "national_trunk",
             Self::WithoutPlus => "without_plus",
             Self::AreaCode => "area_code",
+            Self::SurplusZero => "surplus_zero",
         }
     }
 }

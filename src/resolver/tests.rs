@@ -151,6 +151,17 @@ fn a_zero_too_many_is_not_exact() {
 }
 
 #[test]
+fn a_zero_that_the_country_does_not_dial_is_left_out_with_less_certainty() {
+    let resolver = Resolver::new(Style::default());
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    let resolution = resolver.resolve(&norway(0), None, "022334455");
+    assert_eq!((resolution.status, resolution.certainty), (Status::Found, Some(Certainty::Reading)));
+    assert_eq!(resolution.number.as_deref(), Some("+4722334455"));
+    let stranger = resolver.resolve(&norway(0), None, "022334456");
+    assert_eq!((stranger.status, stranger.reason), (Status::NotFound, None));
+}
+
+#[test]
 fn as_many_answers_are_kept_as_is_set() {
     for (kept, evictions) in [(0, 0), (2, 1)] {
         let metrics = metrics::Metrics::new();

@@ -186,6 +186,31 @@ fn a_zero_in_brackets_is_read_as_the_country_has_it() {
 }
 
 #[test]
+fn a_zero_that_the_country_does_not_dial_is_left_out_at_last() {
+    // Countries without trunk prefix (libphonenumber 9.0.33, its example numbers); `022…` is what trunks have sent.
+    for (caller, country, wanted) in [
+        ("022334455", "NO", "+4722334455 surplus_zero"),
+        ("0810 12 34 56", "ES", "+34810123456 surplus_zero"),
+        ("032 12 34 56", "DK", "+4532123456 surplus_zero"),
+    ] {
+        assert_eq!(read(caller, country).last().unwrap(), wanted, "{caller}");
+    }
+    // One that belongs to the number or is dialled, two of them, and what is no number in use without it.
+    for (caller, country) in [
+        ("02800", "NO"),
+        ("02 1234 8326", "IT"),
+        ("0301234567", "DE"),
+        ("0022334455", "NO"),
+        ("012345678", "NO"),
+        ("+022334455", "NO"),
+    ] {
+        assert!(!read(caller, country).iter().any(|reading| reading.ends_with("surplus_zero")), "{caller}");
+    }
+    // The outside line's zero comes first.
+    assert_eq!(read_behind("022334455", "NO", &["0"]), ["+4722334455 national"]);
+}
+
+#[test]
 fn zeros_behind_a_plus_are_left_out() {
     assert_eq!(read("+004722334455", "SE"), ["+4722334455 international"]);
     assert_eq!(read("+0047", "SE"), [""; 0]);
