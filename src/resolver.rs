@@ -278,10 +278,13 @@ impl Resolver {
 }
 
 /// In whose range the caller's number lies, by the most likely reading that lies in one. A number of which only the length is
-/// possible is in nobody's.
+/// possible is in nobody's, and where the digits are a number in use as they came, none is supposed that lies in a range:
+/// a mobile without its trunk zero may be a valid number behind the PBX's area code too.
 fn behind<'d, 'r>(directory: &'d Directory, readings: &'r [Reading]) -> Option<(Behind<'d>, &'r Reading)> {
     let valid = readings.iter().filter(|reading| reading.fit == Fit::Valid);
+    let as_it_came = valid.clone().any(|reading| !reading.rule.is_supposed());
     valid
+        .filter(|reading| !(as_it_came && reading.rule.is_supposed()))
         .filter_map(|reading| Some((directory.behind(reading.number, reading.leading_zeros)?, reading)))
         .next()
 }

@@ -37,6 +37,13 @@ impl Rule {
             Self::SurplusZero => "surplus_zero",
         }
     }
+
+    /// Whether digits were put in front or taken off although they say nothing of it: for callers whose digits are
+    /// no number that is known otherwise.
+    #[must_use]
+    pub const fn is_supposed(self) -> bool {
+        matches!(self, Self::AreaCode | Self::SurplusZero)
+    }
 }
 
 impl fmt::Display for Rule {

@@ -260,6 +260,32 @@ fn an_ambiguous_number_never_falls_through_to_a_range() {
 }
 
 #[test]
+fn a_number_in_use_is_in_no_range_behind_the_area_code() {
+    let resolver = Resolver::new(Style::default());
+    let switchboard = Entry {
+        number: Number::new(49, 301_512_345_670).unwrap(),
+        person_id: 0,
+        person: String::new(),
+        mrmrs: String::new(),
+        company: "Acme GmbH".into(),
+        company_id: 7,
+    };
+    resolver.swap(directory_by(&ranges(SharedNumbers::Both), vec![switchboard]));
+    let mut numbers = number::Settings::new("DE".parse().unwrap());
+    numbers.area_code = Some("30".into());
+    let berlin = Pbx { id: 0, numbers };
+    // 0151 23456789 is a mobile; +49 30 15123456789 would be behind 030 1512345670.
+    let mobile = resolver.resolve(&berlin, None, "15123456789");
+    let numbers: Vec<_> = mobile.readings.iter().map(|read| read.number.as_str()).collect();
+    assert!(numbers.starts_with(&["+4915123456789"]) && numbers.contains(&"+493015123456789"), "{numbers:?}");
+    assert_eq!((mobile.status, &mobile.range), (Status::NotFound, &None));
+    // With its area code in front it is behind the switchboard.
+    let local = resolver.resolve(&berlin, None, "03015123456789");
+    let name = local.name.as_ref().map(crate::name::Name::as_str);
+    assert_eq!(name, Some("~Acme GmbH"), "{:?}", local.readings);
+}
+
+#[test]
 fn only_a_valid_number_lies_in_a_range() {
     let holder = "company Range".parse().unwrap();
     // As long as Norwegian numbers are, but none begins with 1 (libphonenumber's metadata).
