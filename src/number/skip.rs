@@ -22,7 +22,7 @@ const EXTENSION_MAX: usize = 6;
 pub enum Skip {
     /// A word in place of the number: "anonymous", "unknown".
     Anonymous,
-    /// A colleague: one of [`Settings::internal`], or too few digits for any number of the country.
+    /// A colleague: one of [`Settings::internal`], or at most six digits, too few for any number of the country.
     Internal,
     /// One of [`Settings::short_codes`].
     ShortCode,
@@ -131,6 +131,8 @@ mod tests {
         // In Germany 115 (the authorities) would be a local number, in the United States 5550123 is.
         assert_eq!(read(&settings("DE"), "115"), Err(Skip::NoNumber));
         assert_eq!(read(&settings("US"), "5550123"), Err(Skip::NoNumber));
+        // Seven digits are none of France's either, but may be those of another country: Vienna is Austria's 1.
+        assert_eq!(read(&settings("FR"), "4312345").unwrap(), "+4312345 without_plus");
         // Niue has numbers of four digits: +683 4002.
         assert_eq!(read(&settings("FR"), "6834002").unwrap(), "+6834002 without_plus");
         assert_eq!(read(&settings("NO"), "+1234"), Err(Skip::NoNumber));
