@@ -122,14 +122,14 @@ impl Style {
     }
 
     /// Whether a guess can be told from a company that is known. An ellipsis is no mark: a long name ends in one too.
+    /// Nor is the source: a range whose company the configuration alone names has none.
     #[must_use]
     pub fn marks_guesses(&self) -> bool {
-        let parts = Parts { company: "Fjord", source: "crm", ..Parts::default() };
-        let shown = |template| {
-            let text = self.text(template, &parts);
+        let shown = |template, source| {
+            let text = self.text(template, &Parts { company: "Fjord", source, ..Parts::default() });
             text.trim_end_matches([' ', '.', '…']).to_owned()
         };
-        shown(&self.guess) != shown(&self.company)
+        ["crm", ""].into_iter().all(|source| shown(&self.guess, source) != shown(&self.company, source))
     }
 
     /// Whether a call keeps the name that it brings along, `existing`, whatever is found: where that is wanted, and

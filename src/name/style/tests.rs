@@ -91,12 +91,17 @@ fn a_guess_that_looks_like_a_company_is_found_out() {
         ("[{company}]", false),
         ("{company} …", false),
         ("{company}...", false),
+        // Only where there is a source.
+        ("{company} {source}", false),
+        ("{company} ({source})", false),
+        ("~{company} ({source})", true),
     ] {
         assert_eq!(with(guess).marks_guesses(), marked, "{guess}");
     }
     assert!(!Style { company: Template::default_guess(), ..Style::default() }.marks_guesses());
     // A mark that a phone does not show.
     assert!(!with("\u{200e}{company}").marks_guesses());
+    assert_eq!(text(with("~{company} ({source})").guess("Acme", "")), "~Acme");
 }
 
 #[test]
