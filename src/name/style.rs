@@ -139,7 +139,8 @@ impl Style {
         self.keep_existing && existing::is_name(existing)
     }
 
-    /// A name that may be cut anywhere; none where the template names nobody.
+    /// A name that may be cut; none where the template names nobody. Where the template's words and the form of address
+    /// leave no room for whom it names, they go.
     fn certain(&self, template: &Template, parts: &Parts<'_>) -> Option<Name> {
         let (person, company, mrmrs) =
             (self.part(parts.person), self.part(parts.company), self.part(parts.mrmrs));
@@ -149,11 +150,13 @@ impl Style {
             return None;
         }
         let room = self.room(parts.source)?;
-        let text = self.fit(template, &parts, room).unwrap_or_else(|| {
-            let text = self.text(template, &parts);
-            clamp::cut(&text, room, ellipsis(self.ascii)).into_owned()
+        let without_address = Parts { mrmrs: "", ..parts };
+        let text = self.fit(template, &parts, room).or_else(|| self.fit(template, &without_address, room));
+        let text = text.or_else(|| {
+            let (_, bare) = named.iter().find(|(part, of)| !of.is_empty() && template.count(*part) > 0)?;
+            Some(clamp::cut(bare, room, ellipsis(self.ascii)).into_owned())
         });
-        self.finish(text, parts.source)
+        self.finish(text?, parts.source)
     }
 
     /// A part of a record as it may leave; empty where it shows nothing.
@@ -203,7 +206,8 @@ impl Style {
                 None => None,
             }
         } else if has_person {
-            let person = fitted(Part::Person, parts.person, 1)?;
+            // The rest of the template gives way to a person who would be but a letter beside it.
+            let person = fitted(Part::Person, parts.person, clamp::LEAST_MARKED.min(parts.person.len()))?;
             Some(self.text(template, &Parts { person: &person, ..*parts }))
         } else {
             None
