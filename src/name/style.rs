@@ -80,10 +80,16 @@ impl Style {
     /// company is cut before the person, and goes with its brackets where hardly anything of it would be left.
     #[must_use]
     pub fn person(&self, parts: &Parts<'_>) -> Option<Name> {
-        if self.part(parts.person).is_empty() {
+        if !self.has_person(parts.person) {
             return self.company(parts.company, parts.source);
         }
         self.certain(&self.person, parts)
+    }
+
+    /// Whether a person's name shows anything; else the company is shown.
+    #[must_use]
+    pub fn has_person(&self, person: &str) -> bool {
+        !self.part(person).is_empty()
     }
 
     /// A company's name; `source` is that of the source that knows it.

@@ -162,6 +162,24 @@ fn a_zero_that_the_country_does_not_dial_is_left_out_with_less_certainty() {
 }
 
 #[test]
+fn the_template_that_was_used_is_the_one_that_is_explained() {
+    let resolver = Resolver::new(Style::default());
+    for (person, name, key) in [
+        ("Kari Nordmann", "Kari Nordmann (Fjord Sjømat AS)", "person"),
+        // Of these a phone shows nothing.
+        (" ", "Fjord Sjømat AS", "company"),
+        ("\u{200d}", "Fjord Sjømat AS", "company"),
+        ("\u{202e}", "Fjord Sjømat AS", "company"),
+    ] {
+        resolver.swap(directory(vec![Entry { person: person.into(), ..kari(22_334_455) }]));
+        let resolution = resolver.resolve(&norway(0), None, "22334455");
+        let rendering = resolver.explain(&resolution).rendering.unwrap();
+        assert_eq!(resolution.name.as_ref().map(crate::name::Name::as_str), Some(name), "{person:?}");
+        assert_eq!((rendering.key, rendering.full.as_str()), (key, name), "{person:?}");
+    }
+}
+
+#[test]
 fn as_many_answers_are_kept_as_is_set() {
     for (kept, evictions) in [(0, 0), (2, 1)] {
         let metrics = metrics::Metrics::new();
