@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use lru::LruCache;
 use tokio::sync::watch;
 
-use crate::directory::ranges::Behind;
+use crate::directory::ranges::{Behind, Range};
 use crate::directory::{Choice, Directory, Found};
 use crate::metrics;
 use crate::name::{Parts, Style};
@@ -230,6 +230,7 @@ impl Resolver {
         resolution.certainty = Some(Certainty::Range);
         resolution.number = Some(reading.e164().to_string());
         resolution.range = Some(behind.range.to_string());
+        resolution.guessed = matches!(behind.range, Range::Stem(_));
         resolution.source = behind.source.map(str::to_owned);
         resolution.company = Some(behind.company.into());
         match self.style.guess(behind.company.name, behind.source.unwrap_or_default()) {

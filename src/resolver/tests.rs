@@ -224,6 +224,15 @@ fn who_lies_in_a_range_is_a_company_and_a_guess() {
     let stem = json("+49301234512");
     assert_eq!((&stem["name"], &stem["range"]), (&"~Acme GmbH".into(), &"+493012345".into()));
     assert_eq!((&stem["certainty"], &stem["company"]["id"]), (&"range".into(), &7.into()));
+    // The administrator's word is good for a contact's id, a guess is not, and gives way to a name that came along.
+    let said = |caller, keeps| {
+        let resolution = resolver.resolve(&norway(0), None, caller);
+        (resolution.ids(), resolution.status_of(keeps))
+    };
+    assert_eq!(said("22518002", true), ([None, Some(243)], Status::Found));
+    assert_eq!(said("+49301234512", false), ([None, None], Status::Found));
+    assert_eq!(said("+49301234512", true), ([None, None], Status::NotFound));
+    assert_eq!(said("22518001", true), ([Some(654), Some(243)], Status::Found));
     // Whoever has a number is the one, exactly, and is in no range.
     let exact = json("22518001");
     assert_eq!(
