@@ -47,6 +47,7 @@ pub use country::{Country, Settings, UnknownCountry, load, load_all};
 pub use open::stem;
 pub use phone_number::Stored;
 pub use reading::{E164, Fit, Reading, Readings, Rule};
+pub use sent::names_nobody;
 pub use skip::{BadExtensions, Extensions, SHORT_CODES, Skip};
 pub use stored::{stored, written};
 pub use unusable::Unusable;

@@ -16,11 +16,11 @@ use arc_swap::ArcSwap;
 use lru::LruCache;
 use tokio::sync::watch;
 
-use crate::directory::ranges::Behind;
+use crate::directory::ranges::{Behind, Range};
 use crate::directory::{Choice, Directory, Found};
 use crate::metrics;
 use crate::name::{Parts, Style};
-use crate::number::{self, Country, Fit, Reading};
+use crate::number::{self, Country, Fit, Reading, Rule};
 use crate::search::Searches;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
@@ -209,8 +209,11 @@ impl Resolver {
         if let Some((found, place)) = found {
             // Where a number is one with and without a leading zero, the CRM's may be the other: it has lost its zeros.
             // And a zero that no number of the country has, in front of the one that is known, was put there by somebody.
+            // So was one that the country does not dial.
             let is_the_number = |reading: &Reading| {
-                !reading.zeros_matter && (reading.leading_zeros == 0 || reading.fit == Fit::Valid)
+                reading.rule != Rule::SurplusZero
+                    && !reading.zeros_matter
+                    && (reading.leading_zeros == 0 || reading.fit == Fit::Valid)
             };
             let certain = place == 0 && readings.get(place).is_some_and(is_the_number);
             resolution.certainty = Some(if certain { Certainty::Exact } else { Certainty::Reading });
@@ -227,6 +230,7 @@ impl Resolver {
         resolution.certainty = Some(Certainty::Range);
         resolution.number = Some(reading.e164().to_string());
         resolution.range = Some(behind.range.to_string());
+        resolution.guessed = matches!(behind.range, Range::Stem(_));
         resolution.source = behind.source.map(str::to_owned);
         resolution.company = Some(behind.company.into());
         match self.style.guess(behind.company.name, behind.source.unwrap_or_default()) {
@@ -275,10 +279,13 @@ impl Resolver {
 }
 
 /// In whose range the caller's number lies, by the most likely reading that lies in one. A number of which only the length is
-/// possible is in nobody's.
+/// possible is in nobody's, and where the digits are a number in use as they came, none is supposed that lies in a range:
+/// a mobile without its trunk zero may be a valid number behind the PBX's area code too.
 fn behind<'d, 'r>(directory: &'d Directory, readings: &'r [Reading]) -> Option<(Behind<'d>, &'r Reading)> {
     let valid = readings.iter().filter(|reading| reading.fit == Fit::Valid);
+    let as_it_came = valid.clone().any(|reading| !reading.rule.is_supposed());
     valid
+        .filter(|reading| !(as_it_came && reading.rule.is_supposed()))
         .filter_map(|reading| Some((directory.behind(reading.number, reading.leading_zeros)?, reading)))
         .next()
 }

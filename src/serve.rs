@@ -39,7 +39,8 @@ pub async fn serve(config: Config, mut parts: Parts) -> anyhow::Result<()> {
 async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     // The first call must not wait for the numbering plans to be read.
     let countries = config.asterisks.iter().map(|asterisk| asterisk.pbx.numbers.country);
-    let countries: Vec<_> = countries.chain([config.pbx.numbers.country]).collect();
+    let agi = config.agi.iter().map(|agi| agi.pbx.numbers.country);
+    let countries: Vec<_> = countries.chain(agi).chain([config.pbx.numbers.country]).collect();
     panics::blocking(move || number::load(&countries)).await?;
     // The other countries' plans meanwhile, so that their first caller does not wait for them either.
     drop(tokio::task::spawn_blocking(number::load_all));

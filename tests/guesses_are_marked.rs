@@ -1,13 +1,16 @@
 //! A caller without a record, in a company's range, rings with the company's name marked as a guess; whoever has the number
-//! itself is named without the mark, and what is known of nobody is no guess.
+//! itself is named without the mark, and what is known of nobody is no guess. An id can't be marked, so a guess has none; the
+//! administrator's own ranges have.
 
 use serde_json::Value;
 
+use crate::by_every_way;
 use crate::lab::asterisk::Asterisk;
 use crate::lab::call::{Turn, noted, ring};
 use crate::lab::configuration::CSV_ONLY;
 use crate::lab::nameplate::Folder;
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
+use crate::lab::way::Way;
 
 const RANGES: &str = r#"
 [ranges]
@@ -38,11 +41,7 @@ async fn on_the_operators_phone() {
          \x20same => n,Dial(PJSIP/operator/{},30)\n",
         phone.uri()
     ));
-    let (url, user, password) = (asterisk.http_url(), asterisk.ari_user(), asterisk.ari_password());
-    let pbx = format!(
-        "[[asterisk]]\nname = \"pbx1\"\nurl = \"{url}\"\nusername = \"{user}\"\npassword = \"{password}\"\n"
-    );
-    let nameplate = folder(&pbx).serve();
+    let nameplate = folder(&section(Way::Websocket, &asterisk)).serve();
     nameplate.until_ready().await;
     // At each new directory, without the number.
     nameplate.until_logged("no list has this contact", 1).await;
@@ -52,7 +51,7 @@ async fn on_the_operators_phone() {
     for (digits, name, ids) in [
         ("22518002", "~Fjord Sjømat AS", "person= contact=243 "),
         ("22518001", "Kari Nordmann (Fjord Sjømat AS)", "person=654 contact=243 "),
-        ("004930123451234", "~Acme GmbH", "person= contact=7 "),
+        ("004930123451234", "~Acme GmbH", "person= contact= "),
         ("004930123455", "Eva Berg (Acme GmbH)", "person=8 contact=7 "),
         // Somebody's, but of a company that no list has; and nobody's.
         ("22518050", "OSLO TAXI", "person= contact= "),
@@ -62,6 +61,48 @@ async fn on_the_operators_phone() {
         let (_, ring) = ring(&caller, &phone, invite, || asterisk.log()).await;
         assert_eq!(ring.name(), name, "{digits}");
         noted(&asterisk, &format!("{digits} {ids}"), 1).await;
+    }
+}
+
+/// The PBX's section, for this way.
+fn section(way: Way, asterisk: &Asterisk) -> String {
+    if way.is_agi() {
+        return format!("[agi]\nlisten = \"{}\"\n", asterisk.agi());
+    }
+    let (url, user, password) = (asterisk.http_url(), asterisk.ari_user(), asterisk.ari_password());
+    format!(
+        "[[asterisk]]\nname = \"pbx1\"\nurl = \"{url}\"\nusername = \"{user}\"\npassword = \"{password}\"\n"
+    )
+}
+
+by_every_way! {
+    async fn beside_a_name_that_is_kept_a_guess_is_nobody(way) {
+        let _turn = Turn::beside().await;
+        let phone = Phone::bind(Behaviour::Decline486).await.unwrap();
+        let asterisk = way.asterisk(&format!(
+            "[from-trunk]\n\
+             exten => _X.,1,Gosub(nameplate,lookup,1)\n\
+             \x20same => n,Log(NOTICE,${{CALLERID(num)}} ${{NAMEPLATE_STATUS}} person=${{NAMEPLATE_PERSON_ID}} contact=${{NAMEPLATE_CONTACT_ID}} )\n\
+             \x20same => n,Dial(PJSIP/operator/{},30)\n",
+            phone.uri()
+        ));
+        let keeping = format!("[names]\nkeep_existing = true\n{}", section(way, &asterisk));
+        let nameplate = folder(&keeping).serve();
+        way.until_ready(&nameplate).await;
+        let caller = Caller::new(asterisk.sip()).await.unwrap();
+        for (digits, existing, name, noted_so) in [
+            ("004930123451234", Some("OSLO TAXI"), "OSLO TAXI", "NOTFOUND person= contact= "),
+            ("004930123451235", Some("Caller Unknown"), "~Acme GmbH", "FOUND person= contact= "),
+            // The administrator's word.
+            ("22518002", Some("OSLO TAXI"), "OSLO TAXI", "FOUND person= contact=243 "),
+            ("22518003", None, "~Fjord Sjømat AS", "FOUND person= contact=243 "),
+        ] {
+            let invite = Invite::from(digits);
+            let invite = existing.map_or(invite.clone(), |name| invite.named(name));
+            let (_, ring) = ring(&caller, &phone, invite, || asterisk.log()).await;
+            assert_eq!(ring.name(), name, "{digits}");
+            noted(&asterisk, &format!("{digits} {noted_so}"), 1).await;
+        }
     }
 }
 

@@ -48,6 +48,19 @@ fn out(output: &Output) -> String {
 }
 
 #[test]
+fn what_came_and_what_is_known_are_shown_as_they_are() {
+    let folder = folder();
+    folder.write("all.csv", format!("{HEADER}22334455,\"Kari \u{1b}[31m<K>\",\"Fjord: [Nord]\",7,8\n"));
+    let said = out(&folder.run(&["lookup", "22334455;ext=12"]));
+    for expected in
+        ["digits    22334455;ext=12, as in NO", "all: Kari \\u{1b}[31m<K> (id 7) of Fjord: [Nord] (id 8)"]
+    {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    assert!(!said.contains('\u{1b}'), "{said}");
+}
+
+#[test]
 fn each_list_the_verdict_the_certainty_and_the_clamping_are_shown() {
     let said = out(&folder().run(&["lookup", "22334455"]));
     for expected in [

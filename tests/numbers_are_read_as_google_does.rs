@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, fs, path::Path};
 
-use nameplate::number::readings;
+use nameplate::number::{Settings, readings};
 
 /// Why rows of the table are read otherwise.
 const TOLL_FREE_WITH_CALLING_CODE: &str = "Eleven digits have a possible length in Brazil, so \
@@ -33,7 +33,14 @@ fn the_first_reading_is_googles() {
             panic!("a row has three columns: {row}");
         };
         rows += 1;
-        let found = readings(digits, country.parse().unwrap(), &[]);
+        let country_of = country.parse().unwrap();
+        let found = readings(digits, country_of, &[]);
+        // In the way of a call: nothing is skipped, and nothing else comes first.
+        let called = Settings::new(country_of).read(digits, country_of);
+        assert!(
+            called.is_ok_and(|called| called.iter().eq(found.iter())),
+            "{row}: {called:?}, not {found:?}"
+        );
         let first = found.first().map(|reading| reading.e164().to_string());
         let right = first.as_deref() == Some(google);
         let listed = exceptions.remove(&(country, digits));

@@ -129,7 +129,7 @@ fn in_words(reason: Reason) -> &'static str {
         }
         Reason::Anonymous => "the number is withheld: this is what stands in its place",
         Reason::Internal => {
-            "this is an extension of the PBX: `internal` in [numbers], or fewer digits than any number of the country"
+            "this is an extension of the PBX: `internal` in [numbers], or at most six digits, and fewer than any number of the country"
         }
         Reason::ShortCode => "this is an emergency number or a short code: `short_codes` in [numbers]",
         Reason::TooLong => "this is longer than any telephone number",

@@ -27,7 +27,7 @@ impl Reader<'_> {
         };
         if !style.marks_guesses() {
             let what = format!(
-                "`guess`: template `{}` shows the same as `company`, so that a guess would be taken for certain; allowed is one that can be told from it, like ~{{company}}",
+                "`guess`: template `{}` shows the same as `company`, with or without a source (a range of `company` has none), so that a guess would be taken for certain; allowed is one that can be told from it, like ~{{company}}",
                 style.guess
             );
             return Err(self.place.at(at.start, &what));

@@ -1,28 +1,12 @@
 //! Whether a name that a call brings along is one.
 
-/// What providers send in place of a name, in lower case: "Anonymous" of RFC 3323 §4.1.1.3, and what stands
-/// for a withheld or unknown caller in North American name services ("PRIVATE", "OUT OF AREA").
-const NO_NAMES: [&str; 13] = [
-    "anonymous",
-    "anonymous caller",
-    "no name",
-    "not available",
-    "out of area",
-    "private",
-    "private caller",
-    "private number",
-    "restricted",
-    "unavailable",
-    "unknown",
-    "unknown caller",
-    "withheld",
-];
+use crate::number;
 
 /// Whether `existing` says more than the number does: it is neither empty, nor a number, nor a word for nobody.
 pub(super) fn is_name(existing: &str) -> bool {
     // A name has letters: the number as the provider writes it, quoted or in any form, has none.
     existing.chars().any(char::is_alphabetic)
-        && !NO_NAMES.contains(&existing.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase().as_str())
+        && !number::names_nobody(existing.trim_matches(|c: char| !c.is_alphabetic()))
 }
 
 #[cfg(test)]
@@ -45,6 +29,13 @@ mod tests {
             "<unknown>",
             "Out of area",
             "Private Number",
+            "NO NAME",
+            "Blocked",
+            "Hidden",
+            "Unidentified",
+            "Caller Unknown",
+            "(number withheld)",
+            "P",
         ] {
             assert!(!is_name(nobody), "{nobody:?}");
         }

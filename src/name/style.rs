@@ -80,10 +80,16 @@ impl Style {
     /// company is cut before the person, and goes with its brackets where hardly anything of it would be left.
     #[must_use]
     pub fn person(&self, parts: &Parts<'_>) -> Option<Name> {
-        if self.part(parts.person).is_empty() {
+        if !self.has_person(parts.person) {
             return self.company(parts.company, parts.source);
         }
         self.certain(&self.person, parts)
+    }
+
+    /// Whether a person's name shows anything; else the company is shown.
+    #[must_use]
+    pub fn has_person(&self, person: &str) -> bool {
+        !self.part(person).is_empty()
     }
 
     /// A company's name; `source` is that of the source that knows it.
@@ -122,14 +128,14 @@ impl Style {
     }
 
     /// Whether a guess can be told from a company that is known. An ellipsis is no mark: a long name ends in one too.
+    /// Nor is the source: a range whose company the configuration alone names has none.
     #[must_use]
     pub fn marks_guesses(&self) -> bool {
-        let parts = Parts { company: "Fjord", source: "crm", ..Parts::default() };
-        let shown = |template| {
-            let text = self.text(template, &parts);
+        let shown = |template, source| {
+            let text = self.text(template, &Parts { company: "Fjord", source, ..Parts::default() });
             text.trim_end_matches([' ', '.', '…']).to_owned()
         };
-        shown(&self.guess) != shown(&self.company)
+        ["crm", ""].into_iter().all(|source| shown(&self.guess, source) != shown(&self.company, source))
     }
 
     /// Whether a call keeps the name that it brings along, `existing`, whatever is found: where that is wanted, and
@@ -139,7 +145,8 @@ impl Style {
         self.keep_existing && existing::is_name(existing)
     }
 
-    /// A name that may be cut anywhere; none where the template names nobody.
+    /// A name that may be cut; none where the template names nobody. Where the template's words and the form of address
+    /// leave no room for whom it names, they go.
     fn certain(&self, template: &Template, parts: &Parts<'_>) -> Option<Name> {
         let (person, company, mrmrs) =
             (self.part(parts.person), self.part(parts.company), self.part(parts.mrmrs));
@@ -149,11 +156,13 @@ impl Style {
             return None;
         }
         let room = self.room(parts.source)?;
-        let text = self.fit(template, &parts, room).unwrap_or_else(|| {
-            let text = self.text(template, &parts);
-            clamp::cut(&text, room, ellipsis(self.ascii)).into_owned()
+        let without_address = Parts { mrmrs: "", ..parts };
+        let text = self.fit(template, &parts, room).or_else(|| self.fit(template, &without_address, room));
+        let text = text.or_else(|| {
+            let (_, bare) = named.iter().find(|(part, of)| !of.is_empty() && template.count(*part) > 0)?;
+            Some(clamp::cut(bare, room, ellipsis(self.ascii)).into_owned())
         });
-        self.finish(text, parts.source)
+        self.finish(text?, parts.source)
     }
 
     /// A part of a record as it may leave; empty where it shows nothing.
@@ -203,7 +212,8 @@ impl Style {
                 None => None,
             }
         } else if has_person {
-            let person = fitted(Part::Person, parts.person, 1)?;
+            // The rest of the template gives way to a person who would be but a letter beside it.
+            let person = fitted(Part::Person, parts.person, clamp::LEAST_MARKED.min(parts.person.len()))?;
             Some(self.text(template, &Parts { person: &person, ..*parts }))
         } else {
             None

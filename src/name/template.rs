@@ -19,8 +19,9 @@ pub struct Parts<'a> {
 /// A template of `[names]`, checked when it is read.
 ///
 /// `{person}`, `{company}`, `{mrmrs}` and `{source}` stand for the parts. What is in brackets vanishes where all
-/// the parts inside are empty; round ones are shown, square ones are not. Everything else is text. The source, which
-/// is never empty, keeps no brackets alive.
+/// the parts inside are empty; round ones are shown, square ones are not. Everything else is text. Beside other parts the
+/// source keeps no brackets alive; alone in them it takes them along where it is empty, as that of a range is whose
+/// company the configuration alone names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     nodes: Vec<Node>,
@@ -134,14 +135,16 @@ fn render(nodes: &[Node], parts: &Parts<'_>, text: &mut String) {
     }
 }
 
-/// Whether `nodes` have parts of the record, and all of them are blank.
+/// Whether `nodes` have parts, and all of them are blank; the source is one of them only where it is alone.
 fn is_empty(nodes: &[Node], parts: &Parts<'_>) -> bool {
-    has_part(nodes)
-        && nodes.iter().all(|node| match node {
-            Node::Text(_) | Node::Part(Part::Source) => true,
-            Node::Part(part) => part.of(parts).trim().is_empty(),
-            Node::Brackets(_, inside) => is_empty(inside, parts) || !has_part(inside),
-        })
+    if !has_part(nodes) {
+        return count(nodes, &|_| true) > 0 && parts.source.trim().is_empty();
+    }
+    nodes.iter().all(|node| match node {
+        Node::Text(_) | Node::Part(Part::Source) => true,
+        Node::Part(part) => part.of(parts).trim().is_empty(),
+        Node::Brackets(_, inside) => is_empty(inside, parts) || !has_part(inside),
+    })
 }
 
 /// Whether `nodes` have parts of the record, which the source is not.
@@ -285,6 +288,15 @@ mod tests {
         assert_eq!(rendered(template, "Kari", "Mrs", "Fjord"), "Mrs Kari, Fjord (crm)");
         assert_eq!(rendered(template, "Kari", "", ""), "Kari (crm)");
         assert_eq!(rendered("{person} ({company} by {source})", "Kari", "", ""), "Kari ");
+        // So does an empty source, alone in them.
+        let of_nowhere = |template: &str| {
+            let template: Template = template.parse().unwrap();
+            template.render(&Parts { company: "Fjord", ..Parts::default() })
+        };
+        assert_eq!(of_nowhere("{company} ({source})"), "Fjord ");
+        assert_eq!(of_nowhere("{company}[ [by {source}]]!"), "Fjord!");
+        assert_eq!(of_nowhere("{company} (maybe)"), "Fjord (maybe)");
+        assert_eq!(of_nowhere("({company} by {source})"), "(Fjord by )");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
 /// Within the readings of the same digits, a number of a type in use comes before one of which only
 /// the length is possible; otherwise libphonenumber's reading comes first. If the digits begin with
 /// one of `strip_prefixes`, the PBX has put it there, so what follows it is read first, and the
-/// digits as they are come last.
+/// digits as they are come last. A prefix with `*` or `#` is simply taken off: no number has them.
 ///
 /// Addresses (`tel:…`, `sip:…@…`) are read down to their number, and parameters such as `;ext=12` are left
 /// out. There is none if the text is longer than 64 bytes, has anything but digits, separators and a
@@ -23,7 +23,9 @@ use super::{
 /// and nothing is allocated.
 #[must_use]
 pub fn readings(caller: &str, country: Country, strip_prefixes: &[String]) -> Readings {
-    Dialled::sent(caller).map(|dialled| read_at(&dialled, country, strip_prefixes, None)).unwrap_or_default()
+    Dialled::sent(caller, strip_prefixes)
+        .map(|dialled| read_at(&dialled, country, strip_prefixes, None))
+        .unwrap_or_default()
 }
 
 /// The same of a text that has been read; with `area_code`, which is put in front of numbers that lack it.
@@ -36,37 +38,53 @@ pub(super) fn read_at(
     let mut found = Readings::default();
     let behind = strip_prefixes
         .iter()
+        // Of several prefixes one is taken off.
+        .filter(|_| !dialled.outside_line)
         .filter_map(|prefix| dialled.behind(prefix).map(|rest| (prefix.len(), rest)))
         .max_by_key(|&(length, _)| length)
         .map(|(_, rest)| rest);
     if let Some(rest) = &behind {
-        read(rest, country, true, &mut found);
+        read(rest, country, &mut found);
         // One place is kept for the digits as they are.
         found.truncate(Readings::MAX - 1);
     }
-    read(dialled, country, false, &mut found);
+    read(dialled, country, &mut found);
     if let Some(area_code) = area_code {
         // Likewise for the number with its area code.
         found.truncate(Readings::MAX - 1);
-        for (dialled, outside_line) in behind.iter().map(|rest| (rest, true)).chain([(dialled, false)]) {
-            if let Some(reading) = with_area_code(dialled, country, area_code, outside_line) {
+        for dialled in behind.iter().chain([dialled]) {
+            if let Some(reading) = with_area_code(dialled, country, area_code) {
                 let last = found.len();
                 found.add(reading, last);
             }
         }
     }
+    for dialled in behind.iter().chain([dialled]) {
+        if let Some(reading) = without_surplus_zero(dialled, country) {
+            let last = found.len();
+            found.add(reading, last);
+        }
+    }
     found
+}
+
+/// The number without the one zero that people and trunks write in front of it in countries that dial none: `022 33 44 55`
+/// in Norway. Only one of a type in use, as [`stored`](super::stored) takes it from a record.
+fn without_surplus_zero(dialled: &Dialled, country: Country) -> Option<Reading> {
+    let region = country.region();
+    let rest = dialled.without_plus()?.strip_prefix(b"0").filter(|rest| !rest.starts_with(b"0"))?;
+    if region.has_national_prefix() {
+        return None;
+    }
+    let (_, parsed) = national(region, rest)?;
+    parsed.reading(Rule::SurplusZero, dialled.outside_line).filter(|reading| reading.fit == Fit::Valid)
 }
 
 /// The number with its area code, if it may lack one: if it has no prefix of another town or country in front, and
 /// is none of the country's as it is. In a country with trunk prefixes it may be one all the same: in Germany most
 /// digits are also those of some town. Only one of a type in use: of others there is no sign that it is meant.
-fn with_area_code(
-    dialled: &Dialled,
-    country: Country,
-    area_code: &str,
-    outside_line: bool,
-) -> Option<Reading> {
+fn with_area_code(dialled: &Dialled, country: Country, area_code: &str) -> Option<Reading> {
+    let outside_line = dialled.outside_line;
     let digits = dialled.without_plus().filter(|digits| !digits.starts_with(b"00"))?;
     let region = country.region();
     let (rule, whole) = national(region, digits)?;
@@ -80,22 +98,16 @@ fn with_area_code(
 
 /// Reads the digits, and where they have a zero in brackets also those without it: it belongs to the number in
 /// Italy (`+39 (0)2 …`), and to nothing in a country without trunk prefix (`+47 (0) 22 …`).
-fn read(dialled: &Dialled, country: Country, outside_line: bool, found: &mut Readings) {
+fn read(dialled: &Dialled, country: Country, found: &mut Readings) {
     let settled = found.len();
-    read_as_written(dialled, country, outside_line, settled, found);
+    read_as_written(dialled, country, settled, found);
     if let Some(without) = dialled.without_bracketed_zero() {
-        read_as_written(&without, country, outside_line, settled, found);
+        read_as_written(&without, country, settled, found);
     }
 }
 
-fn read_as_written(
-    dialled: &Dialled,
-    country: Country,
-    outside_line: bool,
-    mut settled: usize,
-    found: &mut Readings,
-) {
-    let reading = |(rule, parsed): (Rule, Parsed)| parsed.reading(rule, outside_line);
+fn read_as_written(dialled: &Dialled, country: Country, mut settled: usize, found: &mut Readings) {
+    let reading = |(rule, parsed): (Rule, Parsed)| parsed.reading(rule, dialled.outside_line);
     let possible = |parsed| reading(parsed).filter(|r| r.fit >= Fit::Possible);
     if let Some(digits) = dialled.after_plus() {
         // Gateways that put a plus in front of everything leave the zeros behind it: +0047…

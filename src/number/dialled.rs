@@ -74,6 +74,8 @@ pub(super) struct Dialled {
     digits: Digits,
     /// Number of digits before the plus sign; `None` without one.
     plus_at: Option<usize>,
+    /// Whether outside-line signs that are no digits were in front: `*31*`.
+    pub(super) outside_line: bool,
     /// Number of digits before a zero in brackets, which is dialled within the country only: `+44 (0)20 …`.
     bracketed_zero_at: Option<usize>,
 }
@@ -85,7 +87,8 @@ impl Dialled {
         if text.len() > MAX_BYTES {
             return None;
         }
-        let mut dialled = Self { digits: Digits::new(), plus_at: None, bracketed_zero_at: None };
+        let mut dialled =
+            Self { digits: Digits::new(), plus_at: None, outside_line: false, bracketed_zero_at: None };
         let mut last = ['\0'; 2];
         for c in text.chars() {
             match c {
@@ -106,13 +109,23 @@ impl Dialled {
 
     /// Reads what a trunk or a PBX sent: a text as [`read`](Self::read) takes it, in an address or not, its
     /// parameters left out; a plus may be written `%2B`, as addresses do.
-    pub(super) fn sent(text: &str) -> Option<Self> {
+    ///
+    /// Of `strip_prefixes` those that are more than digits (`*31*`) are taken off here, the longest that fits: no
+    /// number has such signs. Those of digits are left to [`behind`](Self::behind).
+    pub(super) fn sent(text: &str, strip_prefixes: &[String]) -> Option<Self> {
         if text.len() > MAX_BYTES {
             return None;
         }
         let sent = Sent::read(text);
-        let plus = sent.number.strip_prefix("%2B").or_else(|| sent.number.strip_prefix("%2b"));
-        let mut dialled = Self::read(plus.unwrap_or(sent.number))?;
+        let behind = strip_prefixes
+            .iter()
+            .filter(|prefix| prefix.contains(['*', '#']))
+            .filter_map(|prefix| sent.number.strip_prefix(prefix.as_str()))
+            .min_by_key(|rest| rest.len());
+        let number = behind.unwrap_or(sent.number);
+        let plus = number.strip_prefix("%2B").or_else(|| number.strip_prefix("%2b"));
+        let mut dialled = Self::read(plus.unwrap_or(number))?;
+        dialled.outside_line = behind.is_some();
         if plus.is_some() {
             dialled.plus_at = dialled.plus_at.is_none().then_some(0);
         }
@@ -120,7 +133,7 @@ impl Dialled {
             Some(context) if dialled.plus_at.is_none() => {
                 let context = Self::read(context)?;
                 let digits = Digits::joined([&context.digits, &dialled.digits])?;
-                Some(Self { digits, ..context })
+                Some(Self { digits, outside_line: dialled.outside_line, ..context })
             }
             _ => Some(dialled),
         }
@@ -130,7 +143,7 @@ impl Dialled {
     pub(super) fn without_bracketed_zero(&self) -> Option<Self> {
         let at = self.bracketed_zero_at?;
         let digits = Digits::joined([self.digits.get(..at)?, self.digits.get(at + 1..)?])?;
-        Some(Self { digits, plus_at: self.plus_at, bracketed_zero_at: None })
+        Some(Self { digits, bracketed_zero_at: None, ..*self })
     }
 
     /// The digits with the plus sign in front of them, if that is where it is.
@@ -162,7 +175,7 @@ impl Dialled {
         let digits = Digits::joined([rest, &[]])?;
         let bracketed_zero_at =
             self.bracketed_zero_at.and_then(|at| at.checked_sub(prefix.len())).filter(|&at| at > 0);
-        Some(Self { digits, plus_at, bracketed_zero_at })
+        Some(Self { digits, plus_at, outside_line: true, bracketed_zero_at })
     }
 }
 
@@ -227,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_plus_may_be_encoded_and_a_context_stands_in_front() {
-        let after_plus = |text| Dialled::sent(text)?.after_plus().map(<[u8]>::to_vec);
+        let after_plus = |text| Dialled::sent(text, &[])?.after_plus().map(<[u8]>::to_vec);
         assert_eq!(after_plus("%2B4722").unwrap(), b"4722");
         assert_eq!(after_plus("sip:%2b4722@pbx.example.com").unwrap(), b"4722");
         assert_eq!(after_plus("tel:863-1234;phone-context=+1-914-555").unwrap(), b"19145558631234");
@@ -250,6 +263,24 @@ mod tests {
         let behind = dialled.behind("0").unwrap();
         assert_eq!(behind.after_plus(), Some(&b"47"[..]));
         assert!(dialled.behind("04").is_none());
+    }
+
+    #[test]
+    fn signs_in_front_are_taken_off_before_the_digits_are_read() {
+        let prefixes = ["*31*".to_owned(), "#".into(), "*".into(), "9".into()];
+        let digits = |text| {
+            Dialled::sent(text, &prefixes).map(|dialled| (dialled.digits.to_vec(), dialled.outside_line))
+        };
+        for text in ["*31*4722", "#4722", "*4722", "sip:*31*4722@pbx.example.com", "\"x\" <tel:#4722;ext=1>"]
+        {
+            assert_eq!(digits(text), Some((b"4722".to_vec(), true)), "{text}");
+        }
+        assert_eq!(digits("94722"), Some((b"94722".to_vec(), false)));
+        for text in ["*31*", "47#22", "**4722", "#31#4722"] {
+            assert_eq!(digits(text), None, "{text}");
+        }
+        assert_eq!(Dialled::sent("#+4722", &prefixes).unwrap().after_plus(), Some(&b"4722"[..]));
+        assert!(Dialled::sent("*31*4722", &[]).is_none());
     }
 
     #[test]

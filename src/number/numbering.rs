@@ -68,6 +68,11 @@ impl Numbering {
         self.regions.get(at)
     }
 
+    /// Every country, and every service without one.
+    pub(super) fn regions(&self) -> &'static [Region] {
+        self.regions
+    }
+
     /// An assigned calling code.
     pub(super) fn code(&self, code: u16) -> Option<&CallingCode> {
         self.codes.get(usize::from(code))?.as_ref()

@@ -77,6 +77,12 @@ impl Region {
         self.patterns.get_or_init(|| Patterns::of(self.metadata))
     }
 
+    /// Whether nobody has to wait for [`patterns`](Self::patterns) any more.
+    #[cfg(test)]
+    pub(super) fn is_compiled(&self) -> bool {
+        self.patterns.get().is_some()
+    }
+
     /// The patterns of fixed lines.
     pub(super) fn fixed_lines(&self) -> Option<&'static str> {
         self.metadata.descriptors().fixed_line().map(|lines| lines.national_number().as_str())

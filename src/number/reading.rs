@@ -19,6 +19,8 @@ pub enum Rule {
     WithoutPlus,
     /// Without the area code, which the PBX's settings know: `555 0123` in New Jersey.
     AreaCode,
+    /// As within the country, behind a zero that the country does not dial: `022 33 44 55` in Norway.
+    SurplusZero,
 }
 
 impl Rule {
@@ -32,7 +34,15 @@ impl Rule {
             Self::NationalTrunk => "national_trunk",
             Self::WithoutPlus => "without_plus",
             Self::AreaCode => "area_code",
+            Self::SurplusZero => "surplus_zero",
         }
+    }
+
+    /// Whether digits were put in front or taken off although they say nothing of it: for callers whose digits are
+    /// no number that is known otherwise.
+    #[must_use]
+    pub const fn is_supposed(self) -> bool {
+        matches!(self, Self::AreaCode | Self::SurplusZero)
     }
 }
 

@@ -3,10 +3,10 @@
 //! `tel:` is RFC 3966, `sip:` and `sips:` are RFC 3261 §19.1; both carry the number's parameters behind a
 //! semicolon. `PJSIP` cuts addresses down to their user, other channels and web clients do not.
 
-/// Words in place of a number, without blanks, dots, hyphens and underscores. RFC 3323 §4.1.1.3 has
+/// Words in place of a number or a name, without blanks, dots, hyphens and underscores. RFC 3323 §4.1.1.3 has
 /// "anonymous", 3GPP TS 24.229 "unavailable", Telcordia GR-30 `P` (private) and `O` (out of area), Asterisk's
 /// `CALLERPRES` the forms with "restricted", "unavailable" and "unknown"; the others are what providers write.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 25] = [
     "anonym",
     "anonymous",
     "anonymouscaller",
@@ -14,6 +14,7 @@ const WORDS: [&str; 24] = [
     "callerunknown",
     "hidden",
     "hiddennumber",
+    "noname",
     "nonumber",
     "notavailable",
     "numberwithheld",
@@ -77,19 +78,25 @@ impl<'t> Sent<'t> {
 
     /// Whether it says that the caller has no number to show.
     pub(super) fn is_anonymous(&self) -> bool {
-        let is = |word: &str| {
-            let letters = self.number.bytes().filter(|byte| !b" .-_".contains(byte));
-            letters.map(|byte| byte.to_ascii_lowercase()).eq(word.bytes())
-        };
         let digits = self.number.trim_start_matches('+');
         // What providers send for a withheld number where a digit is a must.
         let zeros = digits.len() > 3 && digits.bytes().all(|byte| byte == b'0');
         zeros
             || self.number == KEYPAD
-            || self.number.starts_with(|c: char| c.is_ascii_alphabetic()) && WORDS.into_iter().any(is)
+            || names_nobody(self.number)
             // anonymous.invalid of RFC 3323, unknown.invalid of 3GPP TS 23.003 §13.7: RFC 2606 keeps it from everybody.
             || self.host.is_some_and(|host| host.to_ascii_lowercase().ends_with(".invalid"))
     }
+}
+
+/// Whether `text` is a word that stands for a caller who is withheld or unknown, in place of the number or of the name.
+#[must_use]
+pub fn names_nobody(text: &str) -> bool {
+    let is = |word: &str| {
+        let letters = text.bytes().filter(|byte| !b" .-_".contains(byte));
+        letters.map(|byte| byte.to_ascii_lowercase()).eq(word.bytes())
+    };
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && WORDS.into_iter().any(is)
 }
 
 /// Whether `text` is a number with an extension behind it, in the way of RFC 3966 or of people: `;ext=12`, `x12`,

@@ -22,7 +22,7 @@ const EXTENSION_MAX: usize = 6;
 pub enum Skip {
     /// A word in place of the number: "anonymous", "unknown".
     Anonymous,
-    /// A colleague: one of [`Settings::internal`], or too few digits for any number of the country.
+    /// A colleague: one of [`Settings::internal`], or at most six digits, too few for any number of the country.
     Internal,
     /// One of [`Settings::short_codes`].
     ShortCode,
@@ -74,7 +74,7 @@ impl Settings {
         if Sent::read(caller).is_anonymous() {
             return Err(Skip::Anonymous);
         }
-        let dialled = Dialled::sent(caller).ok_or(Skip::NoNumber)?;
+        let dialled = Dialled::sent(caller, &self.strip_prefixes).ok_or(Skip::NoNumber)?;
         let area_code = self.area_code.as_deref().filter(|_| country == self.country);
         if let Some(digits) = dialled.without_plus() {
             if self.internal.iter().any(|extensions| extensions.contain(digits)) {
@@ -131,6 +131,8 @@ mod tests {
         // In Germany 115 (the authorities) would be a local number, in the United States 5550123 is.
         assert_eq!(read(&settings("DE"), "115"), Err(Skip::NoNumber));
         assert_eq!(read(&settings("US"), "5550123"), Err(Skip::NoNumber));
+        // Seven digits are none of France's either, but may be those of another country: Vienna is Austria's 1.
+        assert_eq!(read(&settings("FR"), "4312345").unwrap(), "+4312345 without_plus");
         // Niue has numbers of four digits: +683 4002.
         assert_eq!(read(&settings("FR"), "6834002").unwrap(), "+6834002 without_plus");
         assert_eq!(read(&settings("NO"), "+1234"), Err(Skip::NoNumber));
@@ -189,6 +191,25 @@ mod tests {
         // With the outside line in front, too.
         let behind = Settings { strip_prefixes: vec!["9".into()], ..new_jersey };
         assert_eq!(read(&behind, "95550123").unwrap(), "+95550123 without_plus, +12015550123 area_code");
+    }
+
+    #[test]
+    fn signs_in_front_of_a_number_are_taken_off() {
+        let signs = Settings {
+            strip_prefixes: vec!["*31*".into(), "#".into(), "0".into()],
+            internal: vec!["22334456".parse().unwrap()],
+            ..settings("NO")
+        };
+        for caller in ["*31*22334455", "#22334455", "#+4722334455", "#004722334455", "022334455", "22334455"]
+        {
+            let found = signs.read(caller, signs.country).unwrap();
+            assert_eq!(found.first().unwrap().e164().to_string(), "+4722334455", "{caller}");
+            assert_eq!(found.first().unwrap().outside_line, !caller.starts_with('2'), "{caller}");
+        }
+        assert_eq!(read(&signs, "#112"), Err(Skip::ShortCode));
+        assert_eq!(read(&signs, "#22334456"), Err(Skip::Internal));
+        assert_eq!(read(&signs, "22334455#"), Err(Skip::NoNumber));
+        assert_eq!(read(&settings("NO"), "#22334455"), Err(Skip::NoNumber));
     }
 
     #[test]

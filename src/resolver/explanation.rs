@@ -115,7 +115,7 @@ fn guessed(style: &Style, resolution: &Resolution) -> Option<Rendering> {
 fn rendering(style: &Style, found: &Found<'_>) -> Option<Rendering> {
     let parts = Parts { source: found.source, ..Parts::default() };
     let (key, template, full) = match found.choice {
-        Choice::Person { person, company } if !person.name.trim().is_empty() => {
+        Choice::Person { person, company } if style.has_person(person.name) => {
             let company = company.map_or("", |company| company.name);
             let parts = Parts { person: person.name, company, mrmrs: person.mrmrs, ..parts };
             ("person", &style.person, style.full(&style.person, &parts))

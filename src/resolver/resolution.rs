@@ -97,6 +97,9 @@ pub struct Resolution {
     /// The range that it lies in: `+4722518000-8099`, or a switchboard's stem, `+4930123456`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<String>,
+    /// Whether the range is guessed from a switchboard's number, and not one that the administrator wrote.
+    #[serde(skip)]
+    pub guessed: bool,
     /// The person.
     pub person: Option<PersonParty>,
     /// The company: the person's, or the number's own.
@@ -162,12 +165,31 @@ impl Resolution {
             certainty: None,
             number: None,
             range: None,
+            guessed: false,
             person: None,
             company: None,
             source: None,
             shared: false,
             readings: Vec::new(),
         }
+    }
+
+    /// The ids of the person and of the company that a dialplan may act on: none without a name, because nobody is meant
+    /// then, and none of a guess, because a variable with an id has no mark that tells it from one that is certain.
+    #[must_use]
+    pub fn ids(&self) -> [Option<u32>; 2] {
+        if self.name.is_none() || self.guessed {
+            return [None; 2];
+        }
+        let person = self.person.as_ref().and_then(|person| person.id);
+        [person, self.company.as_ref().and_then(|company| company.id)]
+    }
+
+    /// The status for a call that keeps the name that it brought along, where it `keeps` it. A guess is worth nothing
+    /// beside that: its name is not shown, and it has no ids.
+    #[must_use]
+    pub fn status_of(&self, keeps: bool) -> Status {
+        if keeps && self.guessed { Status::NotFound } else { self.status }
     }
 
     pub(super) fn skipped(input: &str, country: Country, reason: Reason) -> Self {

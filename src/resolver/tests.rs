@@ -151,6 +151,35 @@ fn a_zero_too_many_is_not_exact() {
 }
 
 #[test]
+fn a_zero_that_the_country_does_not_dial_is_left_out_with_less_certainty() {
+    let resolver = Resolver::new(Style::default());
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    let resolution = resolver.resolve(&norway(0), None, "022334455");
+    assert_eq!((resolution.status, resolution.certainty), (Status::Found, Some(Certainty::Reading)));
+    assert_eq!(resolution.number.as_deref(), Some("+4722334455"));
+    let stranger = resolver.resolve(&norway(0), None, "022334456");
+    assert_eq!((stranger.status, stranger.reason), (Status::NotFound, None));
+}
+
+#[test]
+fn the_template_that_was_used_is_the_one_that_is_explained() {
+    let resolver = Resolver::new(Style::default());
+    for (person, name, key) in [
+        ("Kari Nordmann", "Kari Nordmann (Fjord Sjømat AS)", "person"),
+        // Of these a phone shows nothing.
+        (" ", "Fjord Sjømat AS", "company"),
+        ("\u{200d}", "Fjord Sjømat AS", "company"),
+        ("\u{202e}", "Fjord Sjømat AS", "company"),
+    ] {
+        resolver.swap(directory(vec![Entry { person: person.into(), ..kari(22_334_455) }]));
+        let resolution = resolver.resolve(&norway(0), None, "22334455");
+        let rendering = resolver.explain(&resolution).rendering.unwrap();
+        assert_eq!(resolution.name.as_ref().map(crate::name::Name::as_str), Some(name), "{person:?}");
+        assert_eq!((rendering.key, rendering.full.as_str()), (key, name), "{person:?}");
+    }
+}
+
+#[test]
 fn as_many_answers_are_kept_as_is_set() {
     for (kept, evictions) in [(0, 0), (2, 1)] {
         let metrics = metrics::Metrics::new();
@@ -195,6 +224,15 @@ fn who_lies_in_a_range_is_a_company_and_a_guess() {
     let stem = json("+49301234512");
     assert_eq!((&stem["name"], &stem["range"]), (&"~Acme GmbH".into(), &"+493012345".into()));
     assert_eq!((&stem["certainty"], &stem["company"]["id"]), (&"range".into(), &7.into()));
+    // The administrator's word is good for a contact's id, a guess is not, and gives way to a name that came along.
+    let said = |caller, keeps| {
+        let resolution = resolver.resolve(&norway(0), None, caller);
+        (resolution.ids(), resolution.status_of(keeps))
+    };
+    assert_eq!(said("22518002", true), ([None, Some(243)], Status::Found));
+    assert_eq!(said("+49301234512", false), ([None, None], Status::Found));
+    assert_eq!(said("+49301234512", true), ([None, None], Status::NotFound));
+    assert_eq!(said("22518001", true), ([Some(654), Some(243)], Status::Found));
     // Whoever has a number is the one, exactly, and is in no range.
     let exact = json("22518001");
     assert_eq!(
@@ -246,6 +284,32 @@ fn an_ambiguous_number_never_falls_through_to_a_range() {
         assert_eq!((resolution.status, resolution.reason), (Status::NotFound, Some(Reason::Ambiguous)));
         assert_eq!((&resolution.name, &resolution.range), (&None, &None));
     }
+}
+
+#[test]
+fn a_number_in_use_is_in_no_range_behind_the_area_code() {
+    let resolver = Resolver::new(Style::default());
+    let switchboard = Entry {
+        number: Number::new(49, 301_512_345_670).unwrap(),
+        person_id: 0,
+        person: String::new(),
+        mrmrs: String::new(),
+        company: "Acme GmbH".into(),
+        company_id: 7,
+    };
+    resolver.swap(directory_by(&ranges(SharedNumbers::Both), vec![switchboard]));
+    let mut numbers = number::Settings::new("DE".parse().unwrap());
+    numbers.area_code = Some("30".into());
+    let berlin = Pbx { id: 0, numbers };
+    // 0151 23456789 is a mobile; +49 30 15123456789 would be behind 030 1512345670.
+    let mobile = resolver.resolve(&berlin, None, "15123456789");
+    let numbers: Vec<_> = mobile.readings.iter().map(|read| read.number.as_str()).collect();
+    assert!(numbers.starts_with(&["+4915123456789"]) && numbers.contains(&"+493015123456789"), "{numbers:?}");
+    assert_eq!((mobile.status, &mobile.range), (Status::NotFound, &None));
+    // With its area code in front it is behind the switchboard.
+    let local = resolver.resolve(&berlin, None, "03015123456789");
+    let name = local.name.as_ref().map(crate::name::Name::as_str);
+    assert_eq!(name, Some("~Acme GmbH"), "{:?}", local.readings);
 }
 
 #[test]

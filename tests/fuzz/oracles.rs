@@ -6,8 +6,8 @@
 #![allow(dead_code)]
 
 use nameplate::asterisk::{agi, ari};
-use nameplate::name::{MAX_BYTES, Name, Parts, Style, Template};
-use nameplate::number::{Country, Fit, Number, Readings, Stored, readings, stored, written};
+use nameplate::name::{MAX_BYTES, Name, Parts, Prefix, Style, Template, cleaned};
+use nameplate::number::{Country, Fit, Number, Readings, Settings, Skip, Stored, readings, stored, written};
 use serde_json::{Value, json};
 
 /// An oracle: panics where something does not hold.
@@ -128,15 +128,61 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// A caller's digits: a line with the country, one with outside-line digits, then the caller.
+/// A caller's digits: a line with the country, one with outside-line digits and other settings (`area=30`,
+/// `internal=1xx`, `short=112`), then the caller.
 pub fn caller(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (country, rest) = line(&text);
     let (prefixes, caller) = line(rest);
     let country = country_of(country);
-    let prefixes: Vec<String> = prefixes.split_whitespace().map(str::to_owned).collect();
+    let (set, prefixes): (Vec<&str>, Vec<&str>) =
+        prefixes.split_whitespace().partition(|word| word.contains('='));
+    let prefixes: Vec<String> = prefixes.into_iter().map(str::to_owned).collect();
 
     let found = readings(caller, country, &prefixes);
+    are_readings(&found, caller, country);
+    as_a_call(&found, caller, country, prefixes, &set);
+}
+
+/// The way of a call, with the settings of its PBX; `found` is without them.
+fn as_a_call(found: &Readings, caller: &str, country: Country, strip_prefixes: Vec<String>, set: &[&str]) {
+    let given = |key| set.iter().filter_map(move |word| word.strip_prefix(key));
+    // What the configuration accepts.
+    let is_digits =
+        |text: &&str| (1..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let settings = Settings {
+        strip_prefixes,
+        area_code: given("area=").find(is_digits).map(str::to_owned),
+        internal: given("internal=").filter_map(|pattern| pattern.parse().ok()).collect(),
+        short_codes: given("short=").filter(is_digits).map(str::to_owned).collect(),
+        ..Settings::new(country)
+    };
+    match settings.read(caller, country) {
+        Ok(called) => {
+            are_readings(&called, caller, country);
+            // The area code changes nothing of what can be read without it.
+            let first = found.first().filter(|first| !first.rule.is_supposed());
+            assert!(!called.is_empty());
+            assert!(
+                first.is_none_or(|first| called.first() == Some(first)),
+                "{caller:?}: {called:?}, not {found:?}"
+            );
+        }
+        Err(Skip::NoNumber) => assert!(found.is_empty(), "{caller:?}: {found:?}"),
+        Err(Skip::Internal) => {
+            let is_long = caller.len() > 6 && caller.bytes().all(|byte| byte.is_ascii_digit());
+            assert!(!is_long || !settings.internal.is_empty(), "{caller:?} is no extension");
+        }
+        Err(Skip::ShortCode) => assert!(!settings.short_codes.is_empty()),
+        Err(Skip::Anonymous) => {}
+    }
+    // On a trunk of another country.
+    if let Ok(called) = settings.read(caller, country_of("AR")) {
+        are_readings(&called, caller, country_of("AR"));
+    }
+}
+
+fn are_readings(found: &Readings, caller: &str, country: Country) {
     assert!(found.len() <= Readings::MAX);
     assert!(found.is_empty() || caller.len() <= 64, "{caller:?}: {found:?}");
     assert!(found.is_empty() || caller.contains(char::is_numeric), "{caller:?}: {found:?}");
@@ -170,15 +216,21 @@ pub fn crm_number(data: &[u8]) {
 
     let value = Stored::from_text(number);
     if let Ok(found) = stored(prefix, value, country) {
-        let Stored::Integer(integer) = value else { panic!("{value:?} gave {found}") };
+        let (integer, international) = match value {
+            Stored::Integer(integer) => (u64::try_from(integer).expect("above zero"), false),
+            Stored::International(integer) => (integer, true),
+            _ => panic!("{value:?} gave {found}"),
+        };
         assert!(integer > 0, "{integer} gave {found}");
         assert!(prefix.is_none_or(|prefix| prefix >= 0), "the prefix {prefix:?} gave {found}");
         // Nobody's digits but the record's: the national number is their end. Argentina's mobiles alone are written in
         // another way at home, 0 … 15 …, than abroad, 9 ….
         let digits = match prefix {
-            Some(prefix) if prefix > 0 => format!("{prefix}{integer}"),
+            Some(prefix) if prefix > 0 && !international => format!("{prefix}{integer}"),
             _ => integer.to_string(),
         };
+        let code = found.country_code().to_string();
+        assert!(!international || digits.starts_with(&code), "{prefix:?} +{integer} gave {found}");
         let national = found.national().to_string();
         let mobile =
             found.country_code() == 54 && national.starts_with('9') && national.len() <= digits.len();
@@ -194,30 +246,49 @@ pub fn crm_number(data: &[u8]) {
     }
 }
 
-/// A name: a line with the room in bytes, and `ascii` where it is to be, then the text.
+/// A name: a line with the room in bytes, and `ascii` and `prefix` where they are to be, then the text.
 pub fn name(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (settings, text) = line(&text);
-    let ascii = settings.contains("ascii");
-    let room = settings.split_whitespace().find_map(|word| word.parse().ok());
-    let room: usize = room.filter(|room| (1..=MAX_BYTES).contains(room)).unwrap_or(MAX_BYTES);
+    let style = style_of(settings);
+    let (ascii, room) = (style.ascii, style.max_bytes);
+
+    // As a company's, a guess's, one of several and, by halves, a person's.
+    let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
+    let (person, company) = text.split_at(middle);
+    let parts = Parts { person, company, mrmrs: company, source: "crm" };
+    let prefix = style.prefixes.get("crm").map(|prefix| prefix.shown(ascii)).unwrap_or_default();
+    let behind = |name: Name| {
+        is_clean(name.as_str(), room);
+        assert!(!ascii || name.as_str().is_ascii(), "{name:?}");
+        let behind = name.as_str().strip_prefix(&prefix).map(str::to_owned);
+        behind.unwrap_or_else(|| panic!("{name:?} has no {prefix:?}"))
+    };
+    style.person(&parts).map(behind);
+    style.company(text, "crm").map(behind);
+    let guess = style.guess(text, "crm").map(behind);
+    assert!(guess.as_ref().is_none_or(|guess| guess.starts_with('~')), "{guess:?}");
+    let shared = style.shared([person, company, text], "crm").map(behind);
+    assert!(shared.as_ref().is_none_or(|shared| shared.contains(" / ")), "{shared:?}");
 
     let Some(name) = Name::new(text, room, ascii) else {
         let visible = text.contains(|c: char| c.is_ascii_alphanumeric());
         assert!(!visible || text.len() > room, "nothing is left of {text:?}");
         return;
     };
-    clean(name.as_str(), room);
+    is_clean(name.as_str(), room);
     assert!(!ascii || name.as_str().is_ascii(), "{name:?}");
     assert_eq!(Name::new(name.as_str(), room, ascii).as_ref(), Some(&name), "cleaned twice it is another");
 }
 
-/// A template: a line with it, then one each with the person, the company and the form of address.
+/// A template: a line with it, then one each with the person, the company, the form of address and the settings, as of a
+/// name.
 pub fn template(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (written, rest) = line(&text);
     let (person, rest) = line(rest);
-    let (company, mrmrs) = line(rest);
+    let (company, rest) = line(rest);
+    let (mrmrs, settings) = line(rest);
 
     let template = match written.parse::<Template>() {
         Ok(template) => template,
@@ -228,14 +299,50 @@ pub fn template(data: &[u8]) {
     };
     let shown = template.to_string();
     assert_eq!(shown.parse().as_ref(), Ok(&template), "{written:?} is shown as {shown:?}");
-    let style = Style { person: template, ..Style::default() };
-    if let Some(name) = style.person(&Parts { person, company, mrmrs, ..Parts::default() }) {
-        clean(name.as_str(), MAX_BYTES);
+    let mut style = Style { person: template, ..style_of(settings) };
+    let named = style.person(&Parts { person, company, mrmrs, source: "crm" });
+    if let Some(name) = &named {
+        is_clean(name.as_str(), style.max_bytes);
+    }
+    // Whatever has to go, the person is named: by a letter at least, if it is one byte.
+    let whom = cleaned(person, style.ascii);
+    let letter = whom.chars().next().filter(char::is_ascii_alphanumeric);
+    if let Some(letter) = letter.filter(|_| whom.chars().nth(1).is_none_or(|c| c.is_ascii()))
+        && shown.contains("{person}")
+    {
+        let named = named.unwrap_or_else(|| panic!("{person:?} is not named by {shown:?}"));
+        assert!(named.as_str().contains(letter), "{named:?} is not {person:?}");
+    }
+    if let Ok(template) = Template::of_company(written) {
+        style = Style { company: template.clone(), shared: template.clone(), guess: template, ..style };
+        let names = [
+            style.company(company, "crm"),
+            style.shared([company, person], "crm"),
+            style.guess(company, "crm"),
+            style.guess(company, ""),
+        ];
+        for name in names.iter().flatten() {
+            is_clean(name.as_str(), style.max_bytes);
+        }
     }
 }
 
+/// Room in bytes, `ascii` and `prefix`, as the configuration accepts them.
+fn style_of(settings: &str) -> Style {
+    let room = settings.split_whitespace().find_map(|word| word.parse().ok());
+    let max_bytes = room.filter(|room| (1..=MAX_BYTES).contains(room)).unwrap_or(MAX_BYTES);
+    let mut style = Style { max_bytes, ascii: settings.contains("ascii"), ..Style::default() };
+    let prefix = Prefix::new("★ ").filter(|prefix| {
+        settings.contains("prefix") && prefix.shown(style.ascii).len() * 2 <= style.max_bytes
+    });
+    if let Some(prefix) = prefix {
+        style.prefixes.insert("crm".into(), prefix);
+    }
+    style
+}
+
 /// What a phone, a SIP header and other people's dialplans can take.
-fn clean(name: &str, room: usize) {
+fn is_clean(name: &str, room: usize) {
     assert!(!name.is_empty() && name.len() <= room, "{} bytes of {room}: {name:?}", name.len());
     assert_eq!(name.trim(), name);
     assert!(!name.contains("  "), "{name:?}");

@@ -83,10 +83,12 @@ pub(super) async fn serve(
     };
     let resolution = resolve(&block, resolver, pbx);
     // The call keeps the name that it brings along.
-    let name = resolution.name.as_ref().filter(|_| !resolver.keeps(&block.name)).map(Name::as_str);
+    let keeps = resolver.keeps(&block.name);
+    let name = resolution.name.as_ref().filter(|_| !keeps).map(Name::as_str);
+    let status = status(resolution.status_of(keeps));
     let mut talk = Talk { lines, write };
     match script {
-        Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer(&resolution, name)).await?,
+        Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer(status, &resolution, name)).await?,
         Script::Lookup => {
             if let Some(name) = name {
                 talk.set("CALLERID(name)", name).await?;
@@ -94,7 +96,7 @@ pub(super) async fn serve(
             let [person, company] = ids(&resolution);
             talk.set("__NAMEPLATE_PERSON_ID", &person).await?;
             talk.set("__NAMEPLATE_CONTACT_ID", &company).await?;
-            talk.set("__NAMEPLATE_STATUS", status(&resolution)).await?;
+            talk.set("__NAMEPLATE_STATUS", status).await?;
         }
     }
     Ok(resolution)
@@ -114,23 +116,18 @@ fn resolve(block: &Block, resolver: &Resolver, pbx: &Pbx) -> Arc<Resolution> {
 
 /// What the shipped context takes apart: `FOUND:<person id>:<contact id>:<name>`, without a name where none
 /// is to be set. A name has no colon.
-fn answer(resolution: &Resolution, name: Option<&str>) -> String {
+fn answer(status: &str, resolution: &Resolution, name: Option<&str>) -> String {
     let [person, company] = ids(resolution);
     let name = name.unwrap_or_default();
-    format!("{}:{person}:{company}:{name}", status(resolution))
+    format!("{status}:{person}:{company}:{name}")
 }
 
 fn ids(resolution: &Resolution) -> [String; 2] {
-    // Without a name nobody is meant.
-    let id = |id: Option<u32>| {
-        id.filter(|_| resolution.name.is_some()).map_or_else(String::new, |id| id.to_string())
-    };
-    let person = id(resolution.person.as_ref().and_then(|person| person.id));
-    [person, id(resolution.company.as_ref().and_then(|company| company.id))]
+    resolution.ids().map(|id| id.map_or_else(String::new, |id| id.to_string()))
 }
 
-fn status(resolution: &Resolution) -> &'static str {
-    match resolution.status {
+fn status(status: Status) -> &'static str {
+    match status {
         Status::Found => "FOUND",
         Status::NotFound => "NOTFOUND",
         Status::Skipped => "SKIPPED",

@@ -67,11 +67,10 @@ pub(super) struct Place {
 impl Place {
     /// The place for what was found. `keeps`: the call keeps the name that it has.
     pub(super) fn of(resolution: &Resolution, keeps: bool) -> Self {
-        match (resolution.status, &resolution.name) {
+        match (resolution.status_of(keeps), &resolution.name) {
             (Status::Found, Some(name)) => {
-                let id = |id: Option<u32>| id.map_or_else(String::new, |id| id.to_string());
-                let person = id(resolution.person.as_ref().and_then(|person| person.id));
-                let company = id(resolution.company.as_ref().and_then(|company| company.id));
+                let [person, company] =
+                    resolution.ids().map(|id| id.map_or_else(String::new, |id| id.to_string()));
                 if keeps {
                     return Self { extension: format!("={person}:{company}:"), label: "kept" };
                 }
@@ -188,6 +187,22 @@ mod tests {
         resolution.name = Name::new("---", usize::MAX, false);
         assert_eq!(Place::of(&resolution, false).extension, "=::---");
         assert_eq!(Place::of(&resolution, true), Place { extension: "=::".into(), label: "kept" });
+    }
+
+    #[test]
+    fn a_guess_has_no_ids_and_gives_way_to_a_name() {
+        let resolver = Resolver::new(crate::name::Style::default());
+        let pbx = Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) };
+        let mut range = resolver.resolve(&pbx, None, "22334455").as_ref().clone();
+        range.status = Status::Found;
+        range.name = Name::new("~Fjord", usize::MAX, false);
+        range.company = Some(CompanyParty { id: Some(243), name: "Fjord".into() });
+        // One that the administrator wrote.
+        assert_eq!(Place::of(&range, false).extension, "=:243:~Fjord");
+        assert_eq!(Place::of(&range, true), Place { extension: "=:243:".into(), label: "kept" });
+        range.guessed = true;
+        assert_eq!(Place::of(&range, false).extension, "=::~Fjord");
+        assert_eq!(Place::of(&range, true), Place { extension: "notfound".into(), label: "notfound" });
     }
 
     #[test]

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::{Behind, in_words};
 use crate::entry::Entry;
-use crate::name;
 use crate::number::{Fit, Number, Rule};
 use crate::resolver::{Certainty, Known, ReadingOutcome, Rendering, Resolution, Verdict};
 
@@ -117,7 +116,7 @@ fn write_rendering(rendering: &Rendering, out: &mut impl Write) -> io::Result<()
 fn in_one_line(entry: &Entry) -> String {
     let party = |name: &str, id: u32| {
         let id = if id == 0 { String::new() } else { format!(" (id {id})") };
-        let name = printable(name);
+        let name = printable(name.trim());
         if name.is_empty() && id.is_empty() { name } else { format!("{name}{id}") }
     };
     let person = party(&entry.person, entry.person_id);
@@ -150,9 +149,20 @@ fn verdict_in_words(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What the CRM holds must not act on the terminal.
+/// What a caller sends and the CRM holds must not act on the terminal: control characters and those that reorder text are
+/// written as their codes. All else is shown as it is, for it is what is to be explained.
 fn printable(text: &str) -> String {
-    name::cleaned(text, false)
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Unicode Standard Annex #9 §2, and the line separators, which are no control characters.
+        let reorders = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || reorders {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// What stands behind a resolution, in JSON.
@@ -212,5 +222,20 @@ impl<'a> Behind<'a> {
             rendering: self.explanation.rendering.as_ref(),
             not_asked: self.missing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn only_what_would_act_on_the_terminal_is_escaped() {
+        for kept in ["22334455;ext=12", "\"Kari\" <sip:1@[::1]>", "$ {x} \\ | ` Ærø 佐藤 👨\u{200d}👩"]
+        {
+            assert_eq!(printable(kept), kept);
+        }
+        assert_eq!(printable("a\u{1b}[31mb\r\nc\0\u{9b}"), "a\\u{1b}[31mb\\r\\nc\\u{0}\\u{9b}");
+        assert_eq!(printable("\u{202e}gpj\u{2069}\u{200f}"), "\\u{202e}gpj\\u{2069}\\u{200f}");
     }
 }

@@ -60,6 +60,31 @@ fn the_company_is_cut_before_the_person() {
 }
 
 #[test]
+fn a_cut_name_names_somebody() {
+    let style = |template: &str, max_bytes| Style { person: template.parse().unwrap(), ..style(max_bytes) };
+    let professor = Parts { mrmrs: "Univ.-Prof. Dr. Dr. h.c.", ..KARI };
+    for (template, max_bytes, expected) in [
+        ("Incoming call {person}", 30, "Incoming call Kari Nordmann"),
+        ("Incoming call {person}", 22, "Incoming call Kari…"),
+        ("Incoming call {person}", 21, "Kari Nordmann"),
+        ("Incoming call {person}", 10, "Kari No…"),
+        ("Incoming call {person} ({company})", 10, "Kari No…"),
+        ("Incoming call ({company})", 10, "Fjord S…"),
+        ("{mrmrs} {person}", 40, "Univ.-Prof. Dr. Dr. h.c. Kari Nordmann"),
+        ("{mrmrs} {person}", 20, "Kari Nordmann"),
+        ("[{mrmrs} ]{person} calls", 20, "Kari Nordmann calls"),
+        ("{mrmrs} {person}", 4, "Kari"),
+        ("{mrmrs} {person}", 1, "K"),
+    ] {
+        assert_eq!(text(style(template, max_bytes).person(&professor)), expected, "{template} {max_bytes}");
+    }
+    let company =
+        Style { company: Template::of_company("Incoming call {company}").unwrap(), ..style("{person}", 10) };
+    assert_eq!(text(company.company("Fjord Sjømat AS", "crm")), "Fjord S…");
+    assert_eq!(text(company.person(&Parts { person: "", ..professor })), "Fjord S…");
+}
+
+#[test]
 fn those_who_share_a_number_are_never_one() {
     assert_eq!(text(style(20).shared(["Acme", "Globex Corporation"], "crm")), "Acme / Globex Cor…");
     assert_eq!(text(style(5).shared(["Acme", "Globex"], "crm")), "A / G");
@@ -91,12 +116,17 @@ fn a_guess_that_looks_like_a_company_is_found_out() {
         ("[{company}]", false),
         ("{company} …", false),
         ("{company}...", false),
+        // Only where there is a source.
+        ("{company} {source}", false),
+        ("{company} ({source})", false),
+        ("~{company} ({source})", true),
     ] {
         assert_eq!(with(guess).marks_guesses(), marked, "{guess}");
     }
     assert!(!Style { company: Template::default_guess(), ..Style::default() }.marks_guesses());
     // A mark that a phone does not show.
     assert!(!with("\u{200e}{company}").marks_guesses());
+    assert_eq!(text(with("~{company} ({source})").guess("Acme", "")), "~Acme");
 }
 
 #[test]

@@ -169,6 +169,43 @@ fn addresses_are_read_down_to_their_number() {
 }
 
 #[test]
+fn russia_and_kazakhstan_share_a_code_and_a_trunk_prefix() {
+    // +7 6 and +7 7 are Kazakhstan's (ITU-T E.164.D); both dial 8 (libphonenumber 9.0.33, its example numbers).
+    for country in ["RU", "KZ"] {
+        for (caller, rule) in [
+            ("+7 771 000 9998", "international"),
+            ("8 771 000 9998", "national_trunk"),
+            ("771 000 9998", "national"),
+            ("007 771 000 9998", "international_prefix"),
+            ("7 771 000 9998", "without_plus"),
+        ] {
+            let found = readings(caller, country.parse().unwrap(), &[]);
+            let valid = found.iter().find(|reading| reading.fit == Fit::Valid).unwrap();
+            assert_eq!(
+                format!("{} {}", valid.e164(), valid.rule),
+                format!("+77710009998 {rule}"),
+                "{country} {caller}"
+            );
+        }
+        assert_eq!(read("8 301 123 4567", country)[0], "+73011234567 national_trunk", "{country}");
+    }
+    assert_eq!(read("7 771 000 9998", "NO"), ["+77710009998 without_plus"]);
+}
+
+#[test]
+fn codes_without_a_country_are_read_as_callers_too() {
+    // ITU-T E.169.1: freephone, eight digits; E.164.1: networks (libphonenumber 9.0.33, its example numbers).
+    for (number, rest) in [("+80012345678", "80012345678"), ("+883510012345", "883510012345")] {
+        for country in ["NO", "DE", "US"] {
+            assert_eq!(read(number, country), [format!("{number} international")], "{country}");
+        }
+        assert_eq!(read(&format!("00{rest}"), "NO"), [format!("{number} international_prefix")]);
+        assert_eq!(read(&format!("011{rest}"), "US")[0], format!("{number} international_prefix"));
+        assert_eq!(read(rest, "NO"), [format!("{number} without_plus")]);
+    }
+}
+
+#[test]
 fn a_zero_in_brackets_is_read_as_the_country_has_it() {
     // No trunk prefix in Norway (Nkom) and Spain; 0 in Britain; 06 in Hungary; in Italy and Ivory Coast the zero is a
     // part of the number (libphonenumber's example numbers).
@@ -183,6 +220,31 @@ fn a_zero_in_brackets_is_read_as_the_country_has_it() {
     ] {
         assert_eq!(read(caller, "NO")[0], wanted, "{caller}");
     }
+}
+
+#[test]
+fn a_zero_that_the_country_does_not_dial_is_left_out_at_last() {
+    // Countries without trunk prefix (libphonenumber 9.0.33, its example numbers); `022…` is what trunks have sent.
+    for (caller, country, wanted) in [
+        ("022334455", "NO", "+4722334455 surplus_zero"),
+        ("0810 12 34 56", "ES", "+34810123456 surplus_zero"),
+        ("032 12 34 56", "DK", "+4532123456 surplus_zero"),
+    ] {
+        assert_eq!(read(caller, country).last().unwrap(), wanted, "{caller}");
+    }
+    // One that belongs to the number or is dialled, two of them, and what is no number in use without it.
+    for (caller, country) in [
+        ("02800", "NO"),
+        ("02 1234 8326", "IT"),
+        ("0301234567", "DE"),
+        ("0022334455", "NO"),
+        ("012345678", "NO"),
+        ("+022334455", "NO"),
+    ] {
+        assert!(!read(caller, country).iter().any(|reading| reading.ends_with("surplus_zero")), "{caller}");
+    }
+    // The outside line's zero comes first.
+    assert_eq!(read_behind("022334455", "NO", &["0"]), ["+4722334455 national"]);
 }
 
 #[test]

@@ -63,14 +63,11 @@ impl Record {
         if person.is_empty() && company.is_empty() {
             return Err(BadRecord::NoName);
         }
-        Ok(Entry {
-            number,
-            person_id: self.person_id.id(),
-            person,
-            mrmrs: text(&self.mrmrs),
-            company_id: self.contact_id.id(),
-            company,
-        })
+        let person_id = self.person_id.id();
+        // The number is the company's own then (documentation of GetMyCallerIDs), whoever is named beside it.
+        let is_companys = person_id == 0 && !company.is_empty();
+        let (person, mrmrs) = if is_companys { Default::default() } else { (person, text(&self.mrmrs)) };
+        Ok(Entry { number, person_id, person, mrmrs, company_id: self.contact_id.id(), company })
     }
 
     /// The record for the log: its ids, so that someone can mend it in the CRM, and its number as it came.
@@ -250,5 +247,38 @@ impl<'de> Visitor<'de> for ElementVisitor {
 
     fn visit_str<E: Error>(self, _: &str) -> Result<Record, E> {
         Ok(Record::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn without_a_persons_id_the_number_is_the_companys_own() {
+        let entry = |id: serde_json::Value, company: &str| {
+            let record = json!({
+                "PhoneNumber": 22_334_455, "DialInPrefix": 47, "PersonId": id, "PersonName": "Kari Nordmann",
+                "Mrmrs": "Mrs", "ContactId": 243, "ContactName": company,
+            });
+            let record: Record = serde_json::from_value(record).unwrap();
+            record.entry("NO".parse().unwrap(), "en").unwrap()
+        };
+        for nobody in [json!(0), json!(null), json!("0"), json!(""), json!(0.0), json!(-1)] {
+            let found = entry(nobody.clone(), "Fjord Sjømat AS");
+            let (person, company) = (found.person.as_str(), found.company.as_str());
+            assert_eq!(
+                (found.person_id, person, &*found.mrmrs, company),
+                (0, "", "", "Fjord Sjømat AS"),
+                "{nobody}"
+            );
+            // Where there is no company, the name is all there is.
+            let alone = entry(nobody, " ");
+            assert_eq!((alone.person.as_str(), alone.mrmrs.as_str()), ("Kari Nordmann", "Mrs"));
+        }
+        let kari = entry(json!(654), "Fjord Sjømat AS");
+        assert_eq!((kari.person_id, kari.person.as_str()), (654, "Kari Nordmann"));
     }
 }
