@@ -117,6 +117,8 @@ impl Handle {
             }
             (Watch::new(list.name.clone(), list.progress.clone()), refreshed)
         };
+        // All before the first order: one further try of a refused credential is enough for all lists.
+        self.lists.iter().filter(meant).for_each(|list| list.asked.try_again());
         self.lists.iter().filter(meant).map(order).collect()
     }
 }

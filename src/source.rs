@@ -12,6 +12,8 @@ pub use unusable_records::UnusableRecords;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use crate::directory::list::Collector;
 use crate::entry::Entry;
 use fingerprint::Fingerprint;
@@ -128,18 +130,30 @@ pub enum Source {
 
 /// Prepares all sources, in their order. One that has several uses has one login for all of them.
 pub fn prepare(sources: &[Settings]) -> anyhow::Result<Vec<Arc<Source>>> {
-    sources.iter().map(|settings| Source::new(&settings.kind).map(Arc::new)).collect()
+    sources.iter().map(prepare_one).collect()
+}
+
+/// Prepares one of them. An error names it.
+pub fn prepare_one(settings: &Settings) -> anyhow::Result<Arc<Source>> {
+    Source::new(settings).map(Arc::new).with_context(|| format!("source `{}`", settings.name))
 }
 
 impl Source {
     /// Prepares a source; nothing is asked yet. Fails when a file that the client needs can't be read.
-    pub fn new(kind: &Kind) -> anyhow::Result<Self> {
-        Ok(match kind {
-            Kind::SuperOffice(settings) => {
-                Self::SuperOffice(Box::new(superoffice::Client::new((**settings).clone())?))
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        Ok(match &settings.kind {
+            Kind::SuperOffice(crm) => {
+                Self::SuperOffice(Box::new(superoffice::Client::new((**crm).clone(), settings.refresh)?))
             }
             Kind::Csv(file) => Self::Csv(file.clone()),
         })
+    }
+
+    /// Somebody orders lists of this source to be asked for: a credential that was refused may be tried once more.
+    pub fn try_again(&self) {
+        if let Self::SuperOffice(client) = self {
+            client.try_again();
+        }
     }
 
     /// Asks for a list. `hash` is that of its last delivery; empty to get the whole set in any case.

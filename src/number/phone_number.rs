@@ -11,6 +11,8 @@ pub enum Stored {
     Missing,
     /// A whole number, also of a float or a string.
     Integer(i64),
+    /// A string that begins with a plus or with `00`: the digits behind it, the first of which are the calling code.
+    International(u64),
     /// Has digits after the decimal point.
     Fraction,
     /// Beyond the integers: no number has that many digits.
@@ -22,7 +24,7 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// Reads a string: an integer, also with `.0` behind it, or a number with a plus or separators.
+    /// Reads a string: an integer, also with `.0` behind it, or a number with a plus, `00` or separators.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         let text = text.trim();
@@ -44,7 +46,15 @@ impl Stored {
         match Dialled::read(text) {
             _ if has_extension(text) => Self::Extension,
             Some(dialled) => match dialled.without_bracketed_zero().as_ref().unwrap_or(&dialled).digits() {
-                Some(digits) => integer(digits).map_or(Self::TooLong, Self::from),
+                Some(digits) => match integer(digits) {
+                    None => Self::TooLong,
+                    Some(number)
+                        if number > 0 && (dialled.after_plus().is_some() || digits.starts_with(b"00")) =>
+                    {
+                        Self::International(number)
+                    }
+                    Some(number) => Self::from(number),
+                },
                 None => Self::Text,
             },
             None if is_digits(text) => Self::TooLong,
@@ -98,11 +108,19 @@ mod tests {
             Stored::from(4_722_334_455.0),
             Stored::from_text("4722334455"),
             Stored::from_text(" 4722334455.00 "),
-            Stored::from_text("+47 22 33 44 55"),
-            Stored::from_text("0047 22.33.44.55"),
-            Stored::from_text("+47 (0) 22 33 44 55"),
         ] {
             assert_eq!(value, Stored::Integer(4_722_334_455), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_with_a_plus_says_its_country() {
+        for text in ["+47 22 33 44 55", "0047 22.33.44.55", "+47 (0) 22 33 44 55", "+0047 22334455"] {
+            assert_eq!(Stored::from_text(text), Stored::International(4_722_334_455), "{text}");
+        }
+        assert_eq!(Stored::from_text("022 33 44 55"), Stored::Integer(22_334_455));
+        for text in ["+0", "00", "0"] {
+            assert_eq!(Stored::from_text(text), Stored::Integer(0), "{text}");
         }
     }
 }

@@ -21,6 +21,9 @@ use super::{
 /// else is a national number of `country`. Where both can be, a number of a type in use wins over
 /// one of which only the length is possible, then the former over the latter.
 ///
+/// A text with a plus or `00` in front says its country, whatever the prefix is: where that is another one, the record
+/// names two numbers, and either may be a stranger's.
+///
 /// Where neither can be, a trunk prefix that was kept is taken off (`8 495 …` behind Russia's 7, the zero of
 /// `+44 (0)20 …`), if what remains is one number of a type in use. Nothing else is guessed: digits behind a whole
 /// number, such as an extension's, make it unusable.
@@ -33,17 +36,21 @@ pub fn stored(
     phone_number: Stored,
     country: Country,
 ) -> Result<Number, Unusable> {
-    let integer = match phone_number {
+    let (integer, international) = match phone_number {
         Stored::Missing => Err(Unusable::Missing),
         Stored::Fraction => Err(Unusable::Fraction),
         Stored::TooLong => Err(Unusable::TooLong),
         Stored::Text => Err(Unusable::NotANumber),
         Stored::Extension => Err(Unusable::Extension),
         Stored::Integer(0) => Err(Unusable::Zero),
-        Stored::Integer(integer) => u64::try_from(integer).map_err(|_| Unusable::Negative),
+        Stored::Integer(integer) => {
+            u64::try_from(integer).map(|integer| (integer, false)).map_err(|_| Unusable::Negative)
+        }
+        Stored::International(integer) => Ok((integer, true)),
     }?;
     let digits = Digits::of(integer);
     let (first, second) = match dial_in_prefix {
+        None | Some(0) if international => (Candidate::international(&digits), None),
         None | Some(0) => (Candidate::international(&digits), Candidate::of(country.calling_code(), &digits)),
         Some(prefix) => {
             let prefix = u64::try_from(prefix).map_err(|_| Unusable::UnknownCountryCode)?;
@@ -51,6 +58,12 @@ pub fn stored(
             // A prefix longer than a calling code has an area code in it: 1268 for Antigua. One that is shorter
             // must not become a code with the first digits of the number: 8 and 495… is not Vietnam's 84.
             numbering().split(&prefix).ok_or(Unusable::UnknownCountryCode)?;
+            if international {
+                if !digits.starts_with(&prefix) {
+                    return Err(Unusable::PrefixContradicts);
+                }
+                return chosen(&[Candidate::international(&digits), None]);
+            }
             let joined = Digits::joined([&prefix, &digits]).ok_or(Unusable::TooLong)?;
             let given = Candidate::international(&joined).ok_or(Unusable::UnknownCountryCode)?;
             let once = digits
@@ -59,10 +72,14 @@ pub fn stored(
             (Some(given), once)
         }
     };
-    let ways = [first, second];
-    match better(&ways) {
+    chosen(&[first, second])
+}
+
+/// The number of the better of two ways to take a record, a trunk prefix taken off where it must be.
+fn chosen(ways: &[Option<Candidate>; 2]) -> Result<Number, Unusable> {
+    match better(ways) {
         Ok(chosen) => chosen.number().ok_or(Unusable::TooLong),
-        Err(unusable) => without_trunk_prefix(&ways).ok_or(unusable),
+        Err(unusable) => without_trunk_prefix(ways).ok_or(unusable),
     }
 }
 

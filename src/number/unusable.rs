@@ -27,6 +27,9 @@ pub enum Unusable {
     /// No number of its country has so many digits.
     #[error("no number in its country has that many digits")]
     ImpossibleLength,
+    /// The number begins with a plus or `00` and another calling code than its prefix is.
+    #[error("its plus and its prefix name different countries")]
+    PrefixContradicts,
     /// The calling code is not assigned.
     #[error("its calling code is not assigned to any country")]
     UnknownCountryCode,
@@ -34,7 +37,7 @@ pub enum Unusable {
 
 impl Unusable {
     /// Every reason, for counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Missing,
         Self::Zero,
         Self::Negative,
@@ -43,6 +46,7 @@ impl Unusable {
         Self::Extension,
         Self::TooLong,
         Self::ImpossibleLength,
+        Self::PrefixContradicts,
         Self::UnknownCountryCode,
     ];
 
@@ -58,6 +62,7 @@ impl Unusable {
             Self::Extension => "extension",
             Self::TooLong => "too_long",
             Self::ImpossibleLength => "impossible_length",
+            Self::PrefixContradicts => "prefix_contradicts",
             Self::UnknownCountryCode => "unknown_country_code",
         }
     }

@@ -170,15 +170,21 @@ pub fn crm_number(data: &[u8]) {
 
     let value = Stored::from_text(number);
     if let Ok(found) = stored(prefix, value, country) {
-        let Stored::Integer(integer) = value else { panic!("{value:?} gave {found}") };
+        let (integer, international) = match value {
+            Stored::Integer(integer) => (u64::try_from(integer).expect("above zero"), false),
+            Stored::International(integer) => (integer, true),
+            _ => panic!("{value:?} gave {found}"),
+        };
         assert!(integer > 0, "{integer} gave {found}");
         assert!(prefix.is_none_or(|prefix| prefix >= 0), "the prefix {prefix:?} gave {found}");
         // Nobody's digits but the record's: the national number is their end. Argentina's mobiles alone are written in
         // another way at home, 0 … 15 …, than abroad, 9 ….
         let digits = match prefix {
-            Some(prefix) if prefix > 0 => format!("{prefix}{integer}"),
+            Some(prefix) if prefix > 0 && !international => format!("{prefix}{integer}"),
             _ => integer.to_string(),
         };
+        let code = found.country_code().to_string();
+        assert!(!international || digits.starts_with(&code), "{prefix:?} +{integer} gave {found}");
         let national = found.national().to_string();
         let mobile =
             found.country_code() == 54 && national.starts_with('9') && national.len() <= digits.len();

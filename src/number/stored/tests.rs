@@ -158,6 +158,34 @@ fn records_of_every_country_are_taken_as_dirty_as_they_come() {
 }
 
 #[test]
+fn a_plus_says_the_country_and_the_prefix_must_agree() {
+    let read = |prefix: i64, text| {
+        let number = stored(Some(prefix), Stored::from_text(text), norway());
+        number.map(|number| number.to_string()).map_err(Unusable::reason)
+    };
+    // Both +49 4722 334455 (Cuxhaven's district) and +1 472 233 4455 (North Carolina) are numbers in use.
+    for (prefix, text) in
+        [(49, "+4722334455"), (49, "0047 22 33 44 55"), (1, "+4722334455"), (7, "+47 22334455")]
+    {
+        assert_eq!(read(prefix, text), Err("prefix_contradicts"), "{prefix} {text}");
+    }
+    for (prefix, text) in [
+        (47, "+4722334455"),
+        (47, "0047 22 33 44 55"),
+        (47, "+47 (0) 22 33 44 55"),
+        (47, "+47 022 33 44 55"),
+        (0, "+4722334455"),
+        (4722, "+4722334455"),
+    ] {
+        assert_eq!(read(prefix, text), Ok("+4722334455".into()), "{prefix} {text}");
+    }
+    // Romania's six digits are no more a Norwegian number for being written with a plus.
+    assert_eq!(read(0, "+40154967"), Err("impossible_length"));
+    assert_eq!(read(0, "+99912345678"), Err("unknown_country_code"));
+    assert_eq!(read(47, "+47 22 33 44 55 66"), Err("too_long"));
+}
+
+#[test]
 fn letters_and_extensions_in_a_text_are_told() {
     let read = |text| stored(Some(47), Stored::from_text(text), norway()).map_err(Unusable::reason);
     assert_eq!(read("22334455 ext. 12"), Err("extension"));

@@ -124,6 +124,17 @@ impl FetchError {
         matches!(self, Self::Refused { status: StatusCode::UNAUTHORIZED, .. })
     }
 
+    /// The same once more, of a refusal of the credential: it is one for all lists of a source.
+    pub(super) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Login { said, advice } => Some(Self::Login { said: said.clone(), advice: advice.clone() }),
+            Self::Refused { status, said } if self.is_refusal() => {
+                Some(Self::Refused { status: *status, said: said.clone() })
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn unreachable(error: reqwest::Error) -> Self {
         let is_connect = error.is_connect();
         let said = chain(&error.without_url());
