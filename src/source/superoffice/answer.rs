@@ -7,9 +7,8 @@ use std::io::{self, BufReader, Read};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::error::{FetchError, head};
+use super::error::{FetchError, head, short};
 use super::record::Element;
-use crate::mask;
 use crate::number::Country;
 use crate::source::{Delivery, Progress, Step};
 
@@ -45,9 +44,7 @@ pub(super) fn read(
             delivery.hash = hash.unwrap_or_default();
             Ok(Answer::Set(delivery))
         }
-        Ok(Collection { message: Some(message), .. }) => {
-            Err(FetchError::Message(mask::Text(&message).to_string()))
-        }
+        Ok(Collection { message: Some(message), .. }) => Err(FetchError::Message(short(&message))),
         Ok(Collection { null: true, .. }) => Ok(Answer::NoSet),
         Ok(_) => Err(FetchError::NotACollection { what: "CallerIDs is missing", head: head(&body.head) }),
         Err(_) if body.blank => Ok(Answer::NoSet),
@@ -313,6 +310,13 @@ mod tests {
             let error = read_text(body).unwrap_err().to_string();
             assert!(error.contains(said), "{body}: {error}");
         }
+    }
+
+    #[test]
+    fn a_long_message_is_shortened() {
+        let body = format!(r#"{{"Message":"{}"}}"#, "No user 4722334455. ".repeat(10_000));
+        let error = read_text(&body).unwrap_err().to_string();
+        assert!(error.contains("No user ••••••••••.") && error.chars().count() < 250, "{error}");
     }
 
     #[test]

@@ -176,14 +176,25 @@ pub(super) async fn said(mut response: Response) -> String {
     }
     let parsed: ErrorBody = serde_json::from_slice(&body).unwrap_or_default();
     match (parsed.error_message.or(parsed.message), parsed.error_type) {
-        (Some(message), Some(kind)) => format!("{} ({kind})", mask::Text(&message)),
-        (Some(message), None) => mask::Text(&message).to_string(),
+        (Some(message), Some(kind)) => format!("{} ({})", short(&message), short(&kind)),
+        (Some(message), None) => short(&message),
         _ if body.is_empty() => "(an empty body)".into(),
         _ => head(&body),
     }
 }
 
-/// The beginning of a body for a message: 120 characters, one line, masked. Of JSON, which may hold records, only the
+/// Somebody else's words for a message: 160 characters, one line, masked.
+pub(super) fn short(text: &str) -> String {
+    const LONGEST: usize = 160;
+    // What a number is shows behind the cut too.
+    let begin: String = text.chars().take(LONGEST * 2).collect();
+    let masked = mask::Text(begin.trim()).to_string();
+    let cut: String = masked.chars().take(LONGEST).collect();
+    let is_whole = cut.len() == masked.len() && begin.len() == text.len();
+    cut + if is_whole { "" } else { "…" }
+}
+
+/// The beginning of a body for a message: 160 characters, one line, masked. Of JSON, which may hold records, only the
 /// keys.
 pub(super) fn head(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
@@ -191,10 +202,25 @@ pub(super) fn head(body: &[u8]) -> String {
         // Every other piece stands between two quotation marks; a key has a colon behind it.
         let pieces: Vec<&str> = text.split('"').collect();
         let keys = pieces.windows(2).filter(|pair| pair[1].trim_start().starts_with(':')).map(|pair| pair[0]);
-        let keys: Vec<_> = keys.take(5).map(|key| mask::Text(key).to_string()).collect();
-        return format!("JSON with {}", if keys.is_empty() { "no keys".to_owned() } else { keys.join(", ") });
+        let keys: Vec<_> = keys.take(5).collect();
+        let keys = if keys.is_empty() { "no keys".to_owned() } else { short(&keys.join(", ")) };
+        return format!("JSON with {keys}");
     }
-    let short: String = text.chars().take(120).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!("{}{more}", mask::Text(&short))
+    short(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_elses_words_are_short_and_without_numbers() {
+        assert_eq!(short(" as it is "), "as it is");
+        let long = short(&"word ".repeat(100_000));
+        assert!(long.chars().count() == 161 && long.ends_with('…'), "{long}");
+        // A number that is cut is a number still.
+        let cut = short(&format!("{}2233445566", "x".repeat(157)));
+        assert_eq!(cut, format!("{}•••…", "x".repeat(157)));
+        assert!(head(format!("{{\"{}\":1}}", "k".repeat(9000)).as_bytes()).len() < 200);
+    }
 }

@@ -8,11 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::error::FetchError;
+use super::error::{FetchError, short};
 use super::http::{self, Http};
 use super::login;
 use super::signer::Kept;
-use crate::mask;
 use crate::secret::Secret;
 
 /// SuperOffice's access tokens live an hour; for an answer that does not say it.
@@ -60,7 +59,7 @@ pub(super) async fn access_token(
         None => {
             let error = answer.error.unwrap_or_else(|| "no error is named".into());
             let said = format!("{status}, {error} {}", answer.error_description.unwrap_or_default());
-            Err(login::refused(mask::Text(said.trim()).to_string(), advice(&error), clock))
+            Err(login::refused(short(&said), advice(&error), clock))
         }
     }
 }

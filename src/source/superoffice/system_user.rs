@@ -7,11 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::FetchError;
+use super::error::{FetchError, short};
 use super::http::{self, Http};
 use super::jwt::{self, KeySet};
 use super::{key, login};
-use crate::mask;
 use crate::secret::Secret;
 
 /// All that a login needs.
@@ -51,7 +50,7 @@ impl Login<'_> {
         let answer: Answer = http::json(response).await?;
         let Some(token) = answer.token.filter(|_| answer.is_successful && status.is_success()) else {
             let message = answer.error_message.unwrap_or_default();
-            let said = format!("{status}, {}", mask::Text(&message));
+            let said = format!("{status}, {}", short(&message));
             let advice = advice(answer.error_code.as_ref(), &message);
             return Err(login::refused(said, advice, clock));
         };
