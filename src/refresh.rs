@@ -166,13 +166,10 @@ pub async fn start(
             settings.full_refresh,
             kept.clone(),
         );
-        let status = Arc::new(Mutex::new(ListStatus {
-            list: at.name.clone(),
-            source: settings.name.clone(),
-            count: kept.len(),
-            unusable: keeper.unusable().clone(),
-            ..ListStatus::default()
-        }));
+        let (list, source_name) = (at.name.clone(), settings.name.clone());
+        let mut status = ListStatus { list, source: source_name, ..ListStatus::default() };
+        status.note(&keeper);
+        let status = Arc::new(Mutex::new(status));
         let (orders, receive_orders) = mpsc::channel(ORDERS);
         let schedule = Schedule {
             keeper,

@@ -87,6 +87,36 @@ async fn without_a_service_it_runs_alone_and_lookup_reads_what_it_wrote() {
     assert!(status == Some(1) && said.contains("no source or list `nobody`; there are crm"), "{said}");
 }
 
+/// What `sources` says behind this word.
+fn line<'a>(said: &'a str, word: &str) -> &'a str {
+    let line = said.lines().find_map(|line| line.trim_start().strip_prefix(word));
+    line.unwrap_or_else(|| panic!("{word}: {said}")).trim()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_says_when_the_list_was_taken_and_asked_for_also_before_the_first_answer() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let mut nameplate = service(&crm).await;
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let taken = line(&said, "taken").split(' ').next().unwrap().to_owned();
+    assert!(line(&said, "taken").ends_with(" s ago)"), "{said}");
+    assert!(line(&said, "last success").ends_with(" s ago)"), "{said}");
+    // An hour, or half of it: the schedules of many are not in step.
+    assert!(line(&said, "next").contains("(in ") && line(&said, "next").ends_with(" min)"), "{said}");
+
+    nameplate.signal("KILL");
+    nameplate.ended().await;
+    crm.fail(Fault::Silent);
+    let nameplate = nameplate.again();
+    nameplate.until_logged("directory is in place", 2).await;
+    assert!(crm.until_count(crm.count().max(2), Duration::from_secs(20)).await);
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert_eq!(line(&said, "entries"), format!("4 (hash {})", crm.hash()));
+    assert!(line(&said, "taken").starts_with(&taken), "{said}");
+    assert_eq!((line(&said, "last success"), line(&said, "next")), ("-", "-"));
+    assert!(!said.contains("in memory"), "{said}");
+}
+
 /// What a refresh says of the list, from its own line on.
 fn of_the_list(said: &str) -> String {
     said.lines().skip_while(|line| !line.starts_with("crm: ")).map(|line| format!("{line}\n")).collect()

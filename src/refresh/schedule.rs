@@ -150,15 +150,9 @@ impl<Q: Question> Schedule<Q> {
 
     /// Writes down what others may see.
     fn note(&self, result: &anyhow::Result<Outcome>, wait: Duration) {
-        let header = self.keeper.kept().header();
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.count = self.keeper.kept().len();
-        status.hash = header.hash;
-        status.taken = Some(header.taken).filter(|taken| *taken > 0);
-        status.on_disk = matches!(self.keeper.kept(), Kept::OnDisk(_));
+        status.note(&self.keeper);
         status.next = Some(now() + wait.as_secs());
-        status.held = self.keeper.held().cloned();
-        status.unusable = self.keeper.unusable().clone();
         match result {
             Ok(_) => (status.last_success, status.last_error) = (Some(now()), None),
             Err(error) => status.last_error = Some(format!("{error:#}")),
