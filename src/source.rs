@@ -18,6 +18,11 @@ use crate::directory::list::Collector;
 use crate::entry::Entry;
 use fingerprint::Fingerprint;
 
+/// How this version reads records. To be raised, up to 255, when an entry may come out otherwise for the same answer (a
+/// number is read otherwise, a name is cleaned otherwise): lists that an older version has kept are then asked for in
+/// full and taken anew, though their hash has not changed.
+pub const READING: u8 = 1;
+
 /// How many sources there may be: a directory names them in 16 bits.
 pub const MAX: usize = 1000;
 
@@ -77,7 +82,8 @@ impl Settings {
 
     /// What the list is an answer to: who asks whom for what, and how the answer is read. A hash, and entries
     /// that were kept, belong to this question only. The same on every machine and in every version that
-    /// asks the same; secrets are in it only as a digest of which 64 bits are left.
+    /// asks the same and reads alike: the last byte is [`READING`]. Secrets are in it only as a digest of which 56 bits
+    /// are left.
     #[must_use]
     pub fn fingerprint(&self, list: ListId) -> u64 {
         let mut question = Fingerprint::default();
@@ -86,8 +92,14 @@ impl Settings {
             Kind::Csv(file) => file.identify(&mut question),
         }
         question.add("selection", &list.selection.map_or_else(String::new, |id| id.to_string()));
-        question.finish()
+        (question.finish() & !0xff) | u64::from(READING)
     }
+}
+
+/// Whether two fingerprints are of one question, whatever version has read the answers.
+#[must_use]
+pub fn same_question(one: u64, other: u64) -> bool {
+    (one ^ other) >> 8 == 0
 }
 
 /// The type of a source.

@@ -14,7 +14,7 @@ use super::store::{Kept, Store};
 use crate::directory::list::List;
 use crate::directory::list::file::Header;
 use crate::panics;
-use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords};
+use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords, same_question};
 
 /// What a keeper asks for its list.
 pub trait Question: Send + Sync + 'static {
@@ -155,10 +155,12 @@ impl<Q: Question> Keeper<Q> {
 
     async fn ask(&mut self, accept: bool) -> anyhow::Result<Outcome> {
         let header = self.kept.header();
-        // The hash of another user's or selection's list says nothing about ours.
-        let same_question = header.fingerprint == self.fingerprint;
+        // The hash of another user's or selection's list says nothing about ours, nor does one that another version has
+        // read otherwise.
+        let same_list = header.fingerprint == self.fingerprint;
+        let same_question = same_question(header.fingerprint, self.fingerprint);
         let due = self.last_full.elapsed() >= self.full_refresh;
-        let full = accept || due || !same_question || self.guard.held().is_some();
+        let full = accept || due || !same_list || self.guard.held().is_some();
         let hash = if full { "" } else { header.hash.as_str() };
         match self.question.ask(hash, &self.progress).await? {
             Fetched::Unchanged => {
@@ -171,7 +173,7 @@ impl<Q: Question> Keeper<Q> {
                     self.last_full = Instant::now();
                 }
                 self.report_unusable(&delivery);
-                if same_question && !delivery.hash.is_empty() && delivery.hash == header.hash {
+                if same_list && !delivery.hash.is_empty() && delivery.hash == header.hash {
                     self.guard.release();
                     // Another version of this program may read the same numbers otherwise.
                     if let Kept::OnDisk(file) = &self.kept {
@@ -276,3 +278,6 @@ fn write(store: &Store, name: &str, header: Header, list: Arc<List>, unusable: &
 pub(super) fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;
