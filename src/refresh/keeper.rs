@@ -87,6 +87,8 @@ pub struct Keeper<Q> {
     named: bool,
     /// When the whole set came last, or when the service started.
     last_full: Instant,
+    /// How old the set was then: a service that is started again each night has its daily full question too.
+    age: Duration,
     progress: Progress,
 }
 
@@ -106,6 +108,7 @@ impl<Q: Question> Keeper<Q> {
         kept: Kept,
     ) -> Self {
         let unusable = store.unusable(&name, &kept.header());
+        let age = Duration::from_secs(now().saturating_sub(kept.header().taken));
         Self {
             name,
             question,
@@ -117,6 +120,7 @@ impl<Q: Question> Keeper<Q> {
             kept,
             guard: Guard::default(),
             last_full: Instant::now(),
+            age,
             progress: Progress::default(),
         }
     }
@@ -159,7 +163,7 @@ impl<Q: Question> Keeper<Q> {
         // read otherwise.
         let same_list = header.fingerprint == self.fingerprint;
         let same_question = same_question(header.fingerprint, self.fingerprint);
-        let due = self.last_full.elapsed() >= self.full_refresh;
+        let due = self.age.saturating_add(self.last_full.elapsed()) >= self.full_refresh;
         let full = accept || due || !same_list || self.guard.held().is_some();
         let hash = if full { "" } else { header.hash.as_str() };
         match self.question.ask(hash, &self.progress).await? {
@@ -170,7 +174,7 @@ impl<Q: Question> Keeper<Q> {
             }
             Fetched::Entries(delivery) => {
                 if hash.is_empty() {
-                    self.last_full = Instant::now();
+                    (self.last_full, self.age) = (Instant::now(), Duration::ZERO);
                 }
                 self.report_unusable(&delivery);
                 if same_list && !delivery.hash.is_empty() && delivery.hash == header.hash {

@@ -83,3 +83,18 @@ async fn another_question_is_asked_without_the_hash_and_its_size_says_nothing() 
     assert!(matches!(keeper.refresh(false).await.unwrap(), Outcome::New { count: 3, .. }));
     assert_eq!(crm.asked(), [""]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_set_is_asked_for_once_a_day_also_over_new_starts() {
+    let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("a", 10));
+    let mut keeper = keeper(&crm, &state, kept(FINGERPRINT, DAY / 2));
+    for (wait, asked) in [(DAY / 4, "a"), (DAY / 4, ""), (DAY - DAY / 8, "a"), (DAY / 8, "")] {
+        tokio::time::advance(wait).await;
+        assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+        assert_eq!(crm.asked(), [asked], "after {wait:?}");
+    }
+    let mut keeper = self::keeper(&crm, &state, kept(FINGERPRINT, DAY));
+    assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+    assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+    assert_eq!(crm.asked(), ["", "a"]);
+}
