@@ -101,8 +101,14 @@ impl<Q: Question> Schedule<Q> {
             Err(error) => {
                 let error = error.downcast_ref::<FetchError>();
                 let rest = match error {
-                    // Trying a refused password again soon locks the account in many a domain.
-                    Some(FetchError::Refused { .. } | FetchError::Login { .. }) => self.refresh,
+                    // Trying a refused password again soon locks the account in many a domain; and a server that
+                    // does not get done in minutes is not helped by the same question once more.
+                    Some(
+                        FetchError::Refused { .. }
+                        | FetchError::Login { .. }
+                        | FetchError::Silent(_)
+                        | FetchError::OutOfTime(_),
+                    ) => self.refresh,
                     error => error.and_then(FetchError::retry_after).unwrap_or_default(),
                 };
                 backoff.next_wait().max(rest.min(LONGEST_REST))

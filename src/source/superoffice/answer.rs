@@ -39,7 +39,7 @@ pub(super) fn read(
     drop(json);
     match collection {
         _ if body.left == 0 => Err(FetchError::TooLarge(limit)),
-        Err(_) if let Some(error) = body.failed => Err(FetchError::Broken(error)),
+        Err(_) if let Some(error) = body.failed => Err(error),
         Ok(Collection { set: true, hash, .. }) => {
             delivery.hash = hash.unwrap_or_default();
             Ok(Answer::Set(delivery))
@@ -66,7 +66,7 @@ struct Watched<R> {
     left: u64,
     /// Whether all was white space so far.
     blank: bool,
-    failed: Option<String>,
+    failed: Option<FetchError>,
 }
 
 impl<R: Read> Read for Watched<R> {
@@ -74,7 +74,10 @@ impl<R: Read> Read for Watched<R> {
         const HEAD: usize = 480;
         let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.body.read(&mut buffer[..room]).inspect_err(|error| {
-            self.failed = Some(super::error::chain(error));
+            let said = super::error::chain(error);
+            let is_timeout = error.kind() == io::ErrorKind::TimedOut;
+            self.failed =
+                Some(if is_timeout { FetchError::OutOfTime(said) } else { FetchError::Broken(said) });
         })?;
         let read = &buffer[..count];
         self.left -= count as u64;

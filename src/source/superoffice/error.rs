@@ -54,12 +54,15 @@ pub enum FetchError {
     /// No connection could be made.
     #[error("can't reach it: {0}")]
     NoConnection(String),
-    /// The connection failed, or the answer did not end in time.
+    /// The connection failed.
     #[error("can't reach it: {0}")]
     Unreachable(String),
     /// Not a byte of an answer came in time.
     #[error("it has not begun to answer within {} s", .0.as_secs())]
     Silent(Duration),
+    /// It began in time, and did not end in time.
+    #[error("its answer was not whole within `timeout`: {0}")]
+    OutOfTime(String),
     /// 401 or 403.
     #[error("it refuses the credential ({status}): {said}")]
     Refused {
@@ -136,9 +139,13 @@ impl FetchError {
     }
 
     pub(super) fn unreachable(error: reqwest::Error) -> Self {
-        let is_connect = error.is_connect();
+        let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
         let said = chain(&error.without_url());
-        if is_connect { Self::NoConnection(said) } else { Self::Unreachable(said) }
+        match (is_connect, is_timeout) {
+            (true, _) => Self::NoConnection(said),
+            (false, true) => Self::OutOfTime(said),
+            (false, false) => Self::Unreachable(said),
+        }
     }
 }
 
