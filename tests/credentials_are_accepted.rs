@@ -250,6 +250,21 @@ async fn a_refused_login_is_tried_once_for_all_lists_of_a_source() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_the_service_one_login_serves_all_lists_of_a_source() {
+    let crm = crm().await;
+    crm.set_credential(Credential::Bearer("nobody has it yet".into()));
+    let auth = format!(
+        "type = \"refresh_token\", client_id = \"{CLIENT_ID}\", client_secret_file = \"client.secret\", refresh_token_file = \"refresh.token\""
+    );
+    let folder = five_selections(&crm, &online(&crm, &auth));
+    kari_is_found(folder).await;
+    assert_eq!(asked(&crm, "oauth/tokens"), 1);
+    let folder = five_selections(&crm, &online(&crm, &auth));
+    assert_eq!(tokio::task::block_in_place(|| folder.run(&["refresh"])).status.code(), Some(0));
+    assert_eq!(asked(&crm, "oauth/tokens"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_401_is_one_renewal_for_all_lists_of_a_source() {
     let crm = crm().await;
     crm.set_credential(Credential::Bearer("nobody has it yet".into()));
