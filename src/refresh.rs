@@ -225,7 +225,8 @@ impl Publisher {
         let groups = sources.iter().map(|source| source.group).collect();
         let names = sources.into_iter().map(|source| source.name).collect();
         let publisher = Self { names, groups, places, lists, rules, resolver };
-        if publisher.lists.iter().any(|list| !list.is_empty()) {
+        // An empty list was accepted by somebody. With it ranges and searches answer, so calls are asked for.
+        if publisher.lists.iter().any(|list| !matches!(list, Kept::Nothing)) {
             publisher.publish("from disk");
         }
         publisher

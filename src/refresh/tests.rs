@@ -105,6 +105,15 @@ impl Question for Arc<Crm> {
     }
 }
 
+fn settings() -> Settings {
+    let kind = Kind::Csv(csv::File { path: PathBuf::new(), delimiter: b',', country: "NO".parse().unwrap() });
+    Settings { name: "crm".into(), kind, refresh: MINUTE / 2, full_refresh: 5 * MINUTE, group: 0 }
+}
+
+fn place(name: &str, selection: u32) -> Place {
+    Place { name: name.into(), source: 0, list: ListId { selection: Some(selection) } }
+}
+
 /// A service with one list of that CRM. Aborted when dropped, as by a kill.
 struct Service {
     resolver: Arc<Resolver>,
@@ -185,4 +194,23 @@ async fn no_name_is_lost_in_an_hour_of_failures() {
     // Nothing was passed over: the hour had its failures, and its changes arrived.
     assert!(crm.asked.load(Ordering::Relaxed) > 60, "asked {} times", crm.asked.load(Ordering::Relaxed));
     assert!(restarted && service.knows(22_334_470) && !service.knows(22_334_459));
+}
+
+#[test]
+fn lists_that_are_empty_by_order_are_lists_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = || {
+        let resolver = Arc::new(Resolver::new(Style::default()));
+        let (sources, place) = (vec![settings()], place("crm", 0));
+        let store = Store::new(folder.path());
+        let read = |list: &str| store.load(list, keeper::now());
+        Publisher::load(sources, vec![place], read, Rules::default(), Arc::clone(&resolver));
+        resolver
+    };
+    // Nothing is known yet, and nobody is to ask.
+    assert!(!load().is_filled());
+    let empty = crate::directory::list::List::default();
+    Store::new(folder.path()).write("crm", crate::directory::list::file::Header::default(), &empty).unwrap();
+    let resolver = load();
+    assert!(resolver.is_filled() && resolver.numbers() == 0);
 }
