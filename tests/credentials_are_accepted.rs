@@ -322,6 +322,29 @@ async fn a_refusal_says_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_login_host_in_trouble_is_no_refusal() {
+    let crm = crm().await;
+    crm.login(|login| login.page = Some(502));
+    let said = refused(with_refresh_token(&crm)).await;
+    assert!(said.contains("it answers 502 Bad Gateway") && !said.contains("is refused"), "{said}");
+    crm.login(|login| login.page = Some(200));
+    let said = refused(with_refresh_token(&crm)).await;
+    assert!(said.contains("the state of the tenant Cust12345 can't be used: 200 OK with"), "{said}");
+    assert!(said.contains("not the JSON of a tenant's state"), "{said}");
+    // It is asked again as soon as it may be, though the list's own schedule is an hour.
+    crm.login(|login| login.page = Some(503));
+    let folder = with_refresh_token(&crm);
+    let auth = format!(
+        "type = \"refresh_token\", client_id = \"{CLIENT_ID}\", client_secret_file = \"client.secret\", refresh_token_file = \"refresh.token\""
+    );
+    folder.configure(&online(&crm, &auth).replace("\"1s\"", "\"1h\""));
+    let nameplate = folder.serve();
+    nameplate.until_logged("it answers 503", 1).await;
+    crm.login(|login| login.page = None);
+    nameplate.until_logged("directory is in place", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forged_token_is_not_believed() {
     let crm = crm().await;
     crm.login(|login| login.forges = true);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::error::{FetchError, short};
-use super::http::{self, Http};
+use super::http::Http;
 use super::login;
 use super::signer::Kept;
 use crate::secret::Secret;
@@ -48,7 +48,7 @@ pub(super) async fn access_token(
         .body(form);
     let (response, clock) = login::send(http, request).await?;
     let status = response.status();
-    let answer: Answer = http::json(response).await?;
+    let answer: Answer = login::json(response, "an access token").await?;
     match answer.access_token.filter(|token| status.is_success() && !token.expose_secret().is_empty()) {
         Some(value) => {
             let life = Duration::from_secs(answer.expires_in.unwrap_or(USUAL_LIFE));
