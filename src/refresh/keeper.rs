@@ -66,7 +66,8 @@ pub enum Outcome {
         count: usize,
         /// How many are in use.
         known: usize,
-        /// How many times more it has to come in full; none for an empty list, which is never taken by itself.
+        /// How many times more it has to come in full; none for one that is never taken by itself: an empty
+        /// one, or one without a hash.
         more: Option<u32>,
     },
 }
@@ -208,7 +209,7 @@ impl<Q: Question> Keeper<Q> {
         };
         let held = |more| Ok(Outcome::Held { count, known: self.kept.len(), more });
         match verdict {
-            Verdict::HoldEmpty => return held(None),
+            Verdict::HoldEmpty | Verdict::HoldNameless => return held(None),
             Verdict::HoldShrunk { more } => return held(Some(more)),
             Verdict::Take => {}
         }

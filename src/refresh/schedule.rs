@@ -123,6 +123,7 @@ impl<Q: Question> Schedule<Q> {
             Ok(Outcome::Held { count, known, more }) => {
                 let until = match more {
                     Some(more) => format!("until it has come {more} times more"),
+                    None if *count > 0 => "for without a hash it can't be known again".to_owned(),
                     None => "for an empty one is never taken by itself".to_owned(),
                 };
                 format!(
