@@ -202,3 +202,22 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_prepared_is_named() {
+        crate::tls::install();
+        let crm = superoffice::Settings {
+            ca_file: Some("/nonexistent/ca.pem".into()),
+            ..superoffice::tests::settings()
+        };
+        let (kind, minute) = (Kind::SuperOffice(Box::new(crm)), Duration::from_mins(1));
+        let settings =
+            Settings { name: "sales".into(), kind, refresh: minute, full_refresh: minute, group: 0 };
+        let error = format!("{:#}", prepare(&[settings]).unwrap_err());
+        assert!(error.starts_with("source `sales`: can't read ca_file /nonexistent/ca.pem"), "{error}");
+    }
+}

@@ -305,11 +305,11 @@ async fn refusal(response: Response) -> FetchError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// The settings of an installation that asks nobody.
-    pub(super) fn settings() -> Settings {
+    pub(in crate::source) fn settings() -> Settings {
         Settings {
             site: Site::Api("https://crm.example.com/SuperOffice/api/".parse().unwrap()),
             app_token: None,
