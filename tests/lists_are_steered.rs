@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::lab::call::fjord;
-use crate::lab::configuration::{crm_alone, crm_folder};
+use crate::lab::configuration::{CRM_PASSWORD, crm_alone, crm_folder, further};
 use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::people::crowd;
-use crate::lab::superoffice::{Fault, Record, StandIn};
+use crate::lab::superoffice::{Credential, Fault, Record, StandIn};
 
 fn folder(crm: &StandIn) -> Folder {
     // Asked for once an hour: what comes in between was ordered.
@@ -67,6 +67,70 @@ async fn a_held_list_is_shown_and_accepted() {
     let (status, said) = run(nameplate.folder(), &["refresh", "crm", "--accept"]);
     assert!(status == Some(0) && said.contains("crm: 0 entries: 0 new, 3 gone"), "{said}");
     nameplate.until_logged("numbers=0", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_has_shrunk_is_taken_by_order() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let nameplate = service(&crm).await;
+    crm.set_records(fjord().split_off(3));
+    let (status, said) = run(nameplate.folder(), &["refresh"]);
+    let held = "a list of 1 entries is held back, until it has come 2 times more; 4 stay in use";
+    assert!(status == Some(1) && said.contains(held), "{said}");
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert!(said.contains("held back     a list of 1 entries, seen 1 times"), "{said}");
+    let (status, said) = run(nameplate.folder(), &["refresh", "--accept"]);
+    assert!(status == Some(0) && said.contains("crm: 1 entries: 0 new, 2 gone"), "{said}");
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert!(!said.contains("held back") && said.contains("entries       1"), "{said}");
+}
+
+/// The hash that the last question carried.
+fn last_hash(crm: &StandIn) -> String {
+    crm.requests().pop().unwrap().json()["LastHash"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_or_selection_is_another_question() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let ola = Record::person(47, 22_500_000, (1, "Ola Hansen"), (0, ""));
+    crm.add_user(Credential::basic("other", CRM_PASSWORD), vec![ola.clone()]);
+    crm.set_selection(201, fjord());
+    let folder = folder(&crm);
+    let config = crm_alone(&crm);
+    let _ = run(&folder, &["refresh"]);
+    let _ = run(&folder, &["refresh"]);
+    assert_eq!(last_hash(&crm), crm.hash());
+    // The hash on disk is that of somebody else's list.
+    folder.configure(
+        &config.replace("username = \"nameplate\", password_file", "username = \"other\", password_file"),
+    );
+    let (_, said) = run(&folder, &["refresh"]);
+    assert_eq!(last_hash(&crm), "", "{said}");
+    assert!(said.contains("crm: 1 entries: 1 new, 3 gone"), "{said}");
+    folder.configure(&config.replace("refresh = \"1s\"", "refresh = \"1s\"\nselections = [201]"));
+    let (_, said) = run(&folder, &["refresh"]);
+    assert_eq!(last_hash(&crm), "", "{said}");
+    assert!(said.contains("crm-201: 4 entries"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_users_know_is_judged_together() {
+    let company = (243, "Fjord Sjømat AS");
+    let kari = Record::person(47, 22_334_455, (654, "Kari Nordmann"), company);
+    let ola = Record::person(47, 22_334_455, (655, "Ola Hansen"), company);
+    let crm = StandIn::start(vec![kari]).await.expect("the stand-in");
+    crm.add_user(Credential::basic("other", CRM_PASSWORD), vec![ola]);
+    let other = further("other", &crm, "").replace("username = \"nameplate\"", "username = \"other\"");
+    let folder = crm_folder(&(crm_alone(&crm) + &other));
+    let (status, said) = run(&folder, &["refresh"]);
+    assert!(
+        status == Some(0) && said.contains("crm: 1 entries") && said.contains("other: 1 entries"),
+        "{said}"
+    );
+    // Either user alone would name one of two; together they name whose number it is.
+    let (_, said) = run(&folder, &["lookup", "22334455"]);
+    assert_eq!(said.lines().next(), Some("Fjord Sjømat AS"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
