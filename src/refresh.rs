@@ -148,7 +148,7 @@ pub async fn start(
     };
     // Who is not the writer sets nothing aside.
     let lock = Lock::take_to_serve(state_dir, async || {
-        load(|store, list| store.peek(list).unwrap_or_default()).await?;
+        load(Store::look).await?;
         Ok(())
     });
     let lock = lock.await?;

@@ -52,10 +52,7 @@ pub async fn lists(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Lis
         let Some(settings) = sources.get(place.source) else { continue };
         let kept = match &settings.kind {
             Kind::Csv(_) => Kept::Nothing,
-            Kind::SuperOffice(_) => store.peek(&place.name).unwrap_or_else(|error| {
-                warn!("{error}");
-                Kept::Nothing
-            }),
+            Kind::SuperOffice(_) => store.look(&place.name),
         };
         found.push(match kept {
             Kept::Nothing => match fetch(&mut asked, place).await {

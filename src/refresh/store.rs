@@ -134,6 +134,21 @@ impl Store {
         }
     }
 
+    /// Reads a list, or the copy of a damaged one, without touching anything: for who is not the writer.
+    #[must_use]
+    pub fn look(&self, list: &str) -> Kept {
+        self.peek(list).unwrap_or_else(|error| match ListFile::open(&self.copy(list)) {
+            Ok(copy) => {
+                warn!(%list, "the list's copy is used: {error}");
+                Kept::OnDisk(copy)
+            }
+            Err(_) => {
+                warn!(%list, "the list can't be used: {error}");
+                Kept::Nothing
+            }
+        })
+    }
+
     /// Writes a list into its place, and a copy beside it: a disk may damage a file that was written well, and the names
     /// in it are wanted before the CRM has answered.
     pub fn write(&self, list: &str, header: Header, entries: &List) -> io::Result<ListFile> {

@@ -258,6 +258,9 @@ fn the_copy_of_a_damaged_list_takes_its_place() {
     store.write("crm", header, &list).unwrap();
     for round in 0..2 {
         flip(&lists.join("crm.list"));
+        // Who is not the writer reads the copy, and leaves all as it is.
+        assert_eq!(store.look("crm").len(), 2);
+        assert!(!lists.join(format!("crm.list.damaged-{round}")).exists());
         let kept = store.load("crm", round);
         assert_eq!((kept.len(), kept.header().hash.as_str()), (2, "a"));
         assert!(
