@@ -29,6 +29,9 @@ const MAX_REQUEST: u64 = 4096;
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a service may take to say what it knows; it takes no time where it is well.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -155,8 +158,25 @@ fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Asks the running service; `each` hears every answer. None where no service listens.
+/// Asks the running service; `each` hears every answer. None where no service listens. What is known already is waited for
+/// for 5 s; a refresh takes as long as its sources do.
 pub async fn ask<T: DeserializeOwned>(
+    state_dir: &Path,
+    request: &Request,
+    each: impl FnMut(T),
+) -> io::Result<Option<()>> {
+    let asked = ask_and_wait(state_dir, request, each);
+    match request {
+        Request::Refresh { .. } => asked.await,
+        Request::Sources => timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|_| {
+            let what =
+                format!("it has not answered within {} s: it is stopped, or hangs", ANSWER_TIMEOUT.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, what))
+        }),
+    }
+}
+
+async fn ask_and_wait<T: DeserializeOwned>(
     state_dir: &Path,
     request: &Request,
     mut each: impl FnMut(T),
@@ -175,4 +195,20 @@ pub async fn ask<T: DeserializeOwned>(
         each(serde_json::from_str(&line)?);
     }
     Ok(Some(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refresh::status::ListStatus;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_hangs_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(path(folder.path())).unwrap();
+        let asked = ask(folder.path(), &Request::Sources, |_: ListStatus| ());
+        let error = asked.await.unwrap_err().to_string();
+        assert_eq!(error, "it has not answered within 5 s: it is stopped, or hangs");
+        drop(listener);
+    }
 }

@@ -117,6 +117,8 @@ impl Handle {
             }
             (Watch::new(list.name.clone(), list.progress.clone()), refreshed)
         };
+        // All before the first order: one further try of a refused credential is enough for all lists.
+        self.lists.iter().filter(meant).for_each(|list| list.asked.try_again());
         self.lists.iter().filter(meant).map(order).collect()
     }
 }
@@ -146,7 +148,7 @@ pub async fn start(
     };
     // Who is not the writer sets nothing aside.
     let lock = Lock::take_to_serve(state_dir, async || {
-        load(|store, list| store.peek(list).unwrap_or_default()).await?;
+        load(Store::look).await?;
         Ok(())
     });
     let lock = lock.await?;
@@ -164,13 +166,10 @@ pub async fn start(
             settings.full_refresh,
             kept.clone(),
         );
-        let status = Arc::new(Mutex::new(ListStatus {
-            list: at.name.clone(),
-            source: settings.name.clone(),
-            count: kept.len(),
-            unusable: keeper.unusable().clone(),
-            ..ListStatus::default()
-        }));
+        let (list, source_name) = (at.name.clone(), settings.name.clone());
+        let mut status = ListStatus { list, source: source_name, ..ListStatus::default() };
+        status.note(&keeper);
+        let status = Arc::new(Mutex::new(status));
         let (orders, receive_orders) = mpsc::channel(ORDERS);
         let schedule = Schedule {
             keeper,
@@ -226,7 +225,8 @@ impl Publisher {
         let groups = sources.iter().map(|source| source.group).collect();
         let names = sources.into_iter().map(|source| source.name).collect();
         let publisher = Self { names, groups, places, lists, rules, resolver };
-        if publisher.lists.iter().any(|list| !list.is_empty()) {
+        // An empty list was accepted by somebody. With it ranges and searches answer, so calls are asked for.
+        if publisher.lists.iter().any(|list| !matches!(list, Kept::Nothing)) {
             publisher.publish("from disk");
         }
         publisher

@@ -12,9 +12,16 @@ pub use unusable_records::UnusableRecords;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use crate::directory::list::Collector;
 use crate::entry::Entry;
 use fingerprint::Fingerprint;
+
+/// How this version reads records. To be raised, up to 255, when an entry may come out otherwise for the same answer (a
+/// number is read otherwise, a name is cleaned otherwise): lists that an older version has kept are then asked for in
+/// full and taken anew, though their hash has not changed.
+pub const READING: u8 = 1;
 
 /// How many sources there may be: a directory names them in 16 bits.
 pub const MAX: usize = 1000;
@@ -75,7 +82,8 @@ impl Settings {
 
     /// What the list is an answer to: who asks whom for what, and how the answer is read. A hash, and entries
     /// that were kept, belong to this question only. The same on every machine and in every version that
-    /// asks the same; secrets are in it only as a digest of which 64 bits are left.
+    /// asks the same and reads alike: the last byte is [`READING`]. Secrets are in it only as a digest of which 56 bits
+    /// are left.
     #[must_use]
     pub fn fingerprint(&self, list: ListId) -> u64 {
         let mut question = Fingerprint::default();
@@ -84,8 +92,14 @@ impl Settings {
             Kind::Csv(file) => file.identify(&mut question),
         }
         question.add("selection", &list.selection.map_or_else(String::new, |id| id.to_string()));
-        question.finish()
+        (question.finish() & !0xff) | u64::from(READING)
     }
+}
+
+/// Whether two fingerprints are of one question, whatever version has read the answers.
+#[must_use]
+pub fn same_question(one: u64, other: u64) -> bool {
+    (one ^ other) >> 8 == 0
 }
 
 /// The type of a source.
@@ -128,18 +142,30 @@ pub enum Source {
 
 /// Prepares all sources, in their order. One that has several uses has one login for all of them.
 pub fn prepare(sources: &[Settings]) -> anyhow::Result<Vec<Arc<Source>>> {
-    sources.iter().map(|settings| Source::new(&settings.kind).map(Arc::new)).collect()
+    sources.iter().map(prepare_one).collect()
+}
+
+/// Prepares one of them. An error names it.
+pub fn prepare_one(settings: &Settings) -> anyhow::Result<Arc<Source>> {
+    Source::new(settings).map(Arc::new).with_context(|| format!("source `{}`", settings.name))
 }
 
 impl Source {
     /// Prepares a source; nothing is asked yet. Fails when a file that the client needs can't be read.
-    pub fn new(kind: &Kind) -> anyhow::Result<Self> {
-        Ok(match kind {
-            Kind::SuperOffice(settings) => {
-                Self::SuperOffice(Box::new(superoffice::Client::new((**settings).clone())?))
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        Ok(match &settings.kind {
+            Kind::SuperOffice(crm) => {
+                Self::SuperOffice(Box::new(superoffice::Client::new((**crm).clone(), settings.refresh)?))
             }
             Kind::Csv(file) => Self::Csv(file.clone()),
         })
+    }
+
+    /// Somebody orders lists of this source to be asked for: a credential that was refused may be tried once more.
+    pub fn try_again(&self) {
+        if let Self::SuperOffice(client) = self {
+            client.try_again();
+        }
     }
 
     /// Asks for a list. `hash` is that of its last delivery; empty to get the whole set in any case.
@@ -174,5 +200,24 @@ impl Source {
             Self::SuperOffice(client) => client.answered_in(list),
             Self::Csv(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_prepared_is_named() {
+        crate::tls::install();
+        let crm = superoffice::Settings {
+            ca_file: Some("/nonexistent/ca.pem".into()),
+            ..superoffice::tests::settings()
+        };
+        let (kind, minute) = (Kind::SuperOffice(Box::new(crm)), Duration::from_mins(1));
+        let settings =
+            Settings { name: "sales".into(), kind, refresh: minute, full_refresh: minute, group: 0 };
+        let error = format!("{:#}", prepare(&[settings]).unwrap_err());
+        assert!(error.starts_with("source `sales`: can't read ca_file /nonexistent/ca.pem"), "{error}");
     }
 }

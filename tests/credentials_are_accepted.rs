@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::lab::call::fjord;
 use crate::lab::configuration::superoffice_alone;
-use crate::lab::nameplate::{Folder, project};
+use crate::lab::nameplate::{Folder, Nameplate, project};
 use crate::lab::superoffice::login::{CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, SYSTEM_TOKEN, TENANT};
 use crate::lab::superoffice::{Credential, StandIn};
 
@@ -201,6 +201,99 @@ async fn a_server_that_refuses_whatever_it_gave_is_not_stormed() {
     assert_eq!((asked(&crm, "Authenticate"), asked(&crm, "Pocket")), (1, 1));
 }
 
+/// Five selections, each of which is asked for in turn.
+fn five_selections(crm: &StandIn, config: &str) -> Folder {
+    (1..=5).for_each(|id| crm.set_selection(id, fjord()));
+    let lines = "refresh = \"1h\"\nselections = [1, 2, 3, 4, 5]";
+    let folder = Folder::new(&config.replace("refresh = \"1s\"", lines));
+    folder.write("client.secret", CLIENT_SECRET);
+    folder.write("refresh.token", REFRESH_TOKEN);
+    folder
+}
+
+async fn order(nameplate: &Nameplate) {
+    let output = tokio::task::block_in_place(|| nameplate.folder().run(&["refresh"]));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// A domain locks an account after a few wrong passwords.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_tried_once_for_all_lists_of_a_source() {
+    let crm = crm().await;
+    let auth = "type = \"basic\", username = \"nameplate\", password = \"wrong\"";
+    let nameplate = five_selections(&crm, &onsite(&crm, auth)).serve();
+    nameplate.until_logged("it refuses the credential", 5).await;
+    assert_eq!(crm.count(), 1, "{}", nameplate.log());
+    // By order once more.
+    order(&nameplate).await;
+    assert_eq!(crm.count(), 2, "{}", nameplate.log());
+    // The same without the service.
+    drop(nameplate);
+    let folder = five_selections(&crm, &onsite(&crm, auth));
+    assert_eq!(tokio::task::block_in_place(|| folder.run(&["refresh"])).status.code(), Some(1));
+    assert!(refused(folder).await.contains("it refuses the credential"));
+    assert_eq!(crm.count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_login_is_tried_once_for_all_lists_of_a_source() {
+    let crm = crm().await;
+    crm.login(|login| login.refusal = Some((400, json!({"error": "invalid_grant"}))));
+    let auth = format!(
+        "type = \"refresh_token\", client_id = \"{CLIENT_ID}\", client_secret_file = \"client.secret\", refresh_token_file = \"refresh.token\""
+    );
+    let nameplate = five_selections(&crm, &online(&crm, &auth)).serve();
+    nameplate.until_logged("the refresh token is revoked", 5).await;
+    assert_eq!(asked(&crm, "oauth/tokens"), 1, "{}", nameplate.log());
+    order(&nameplate).await;
+    assert_eq!(asked(&crm, "oauth/tokens"), 2, "{}", nameplate.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_service_one_login_serves_all_lists_of_a_source() {
+    let crm = crm().await;
+    crm.set_credential(Credential::Bearer("nobody has it yet".into()));
+    let auth = format!(
+        "type = \"refresh_token\", client_id = \"{CLIENT_ID}\", client_secret_file = \"client.secret\", refresh_token_file = \"refresh.token\""
+    );
+    let folder = five_selections(&crm, &online(&crm, &auth));
+    kari_is_found(folder).await;
+    assert_eq!(asked(&crm, "oauth/tokens"), 1);
+    let folder = five_selections(&crm, &online(&crm, &auth));
+    assert_eq!(tokio::task::block_in_place(|| folder.run(&["refresh"])).status.code(), Some(0));
+    assert_eq!(asked(&crm, "oauth/tokens"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_401_is_one_renewal_for_all_lists_of_a_source() {
+    let crm = crm().await;
+    crm.set_credential(Credential::Bearer("nobody has it yet".into()));
+    let auth = format!(
+        "type = \"refresh_token\", client_id = \"{CLIENT_ID}\", client_secret_file = \"client.secret\", refresh_token_file = \"refresh.token\""
+    );
+    let nameplate = five_selections(&crm, &online(&crm, &auth)).serve();
+    nameplate.until_logged("new list", 5).await;
+    assert_eq!(asked(&crm, "oauth/tokens"), 1);
+    crm.set_credential(Credential::Bearer("another".into()));
+    let output = tokio::task::block_in_place(|| nameplate.folder().run(&["refresh"]));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(asked(&crm, "oauth/tokens"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bearer_token_that_another_program_renews_in_its_file() {
+    let crm = crm().await;
+    crm.set_credential(Credential::Bearer("8A:first".into()));
+    let folder = Folder::new(&onsite(&crm, "type = \"bearer\", token_file = \"token\""));
+    folder.write("token", "8A:first\n");
+    let nameplate = folder.serve();
+    nameplate.until_logged("directory is in place", 1).await;
+    nameplate.folder().write("token", "8A:second\n");
+    crm.set_credential(Credential::Bearer("8A:second".into()));
+    answered(&crm, 2).await;
+    assert!(!nameplate.log().contains("8A:"), "{}", nameplate.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_says_what_to_do() {
     let crm = crm().await;
@@ -226,6 +319,29 @@ async fn a_refusal_says_what_to_do() {
     crm.login(|login| (login.refusal, login.date) = (Some((400, json!({"error": "invalid_grant"}))), None));
     let error = refused(with_refresh_token(&crm)).await;
     assert!(error.contains("the refresh token is revoked or expired"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_host_in_trouble_is_no_refusal() {
+    let crm = crm().await;
+    crm.login(|login| login.page = Some(502));
+    let said = refused(with_refresh_token(&crm)).await;
+    assert!(said.contains("it answers 502 Bad Gateway") && !said.contains("is refused"), "{said}");
+    crm.login(|login| login.page = Some(200));
+    let said = refused(with_refresh_token(&crm)).await;
+    assert!(said.contains("the state of the tenant Cust12345 can't be used: 200 OK with"), "{said}");
+    assert!(said.contains("not the JSON of a tenant's state"), "{said}");
+    // It is asked again as soon as it may be, though the list's own schedule is an hour.
+    crm.login(|login| login.page = Some(503));
+    let folder = with_refresh_token(&crm);
+    let auth = format!(
+        "type = \"refresh_token\", client_id = \"{CLIENT_ID}\", client_secret_file = \"client.secret\", refresh_token_file = \"refresh.token\""
+    );
+    folder.configure(&online(&crm, &auth).replace("\"1s\"", "\"1h\""));
+    let nameplate = folder.serve();
+    nameplate.until_logged("it answers 503", 1).await;
+    crm.login(|login| login.page = None);
+    nameplate.until_logged("directory is in place", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

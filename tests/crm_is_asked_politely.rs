@@ -5,9 +5,9 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use crate::lab::call::fjord;
-use crate::lab::configuration::{crm_alone, crm_folder};
+use crate::lab::configuration::{crm_alone, crm_folder, further};
 use crate::lab::nameplate::{Folder, Nameplate};
-use crate::lab::superoffice::{Fault, Record, StandIn};
+use crate::lab::superoffice::{Fault, Record, Request, StandIn};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -49,10 +49,7 @@ async fn each_selection_is_a_list_and_all_together_ask_ten_times_a_second() {
     crm.until_count(60, 20 * SECOND).await;
     let requests = crm.requests();
     assert!(requests.len() >= 60);
-    for first in &requests {
-        let within = requests.iter().filter(|r| r.at >= first.at && r.at.duration_since(first.at) < SECOND);
-        assert!(within.count() <= 10);
-    }
+    ten_a_second(&requests);
     // Each asks with its own hash, and for its own selection.
     assert!(requests.iter().all(|request| request.path.ends_with("/GetCallerIDsFromSelection")));
     let of = |id: u64| requests.iter().filter(move |request| request.json()["SelectionId"] == id);
@@ -62,6 +59,55 @@ async fn each_selection_is_a_list_and_all_together_ask_ten_times_a_second() {
         assert!(hashes[1..].iter().all(|hash| *hash != ""), "{hashes:?}");
     }
     assert!(!nameplate.log().contains("refresh failed"), "{}", nameplate.log());
+}
+
+fn ten_a_second(requests: &[Request]) {
+    for first in requests {
+        let within = requests.iter().filter(|r| r.at >= first.at && r.at.duration_since(first.at) < SECOND);
+        assert!(within.count() <= 10);
+    }
+}
+
+/// Two sources of one host, each with its own credential and lists.
+async fn two_sources(crm: &StandIn, lines: [&str; 2]) -> Nameplate {
+    let config = crm_alone(crm).replace("refresh = \"1s\"", &format!("refresh = \"1s\"\n{}", lines[0]));
+    let nameplate = crm_folder(&(config + &further("other", crm, lines[1]))).serve();
+    nameplate.until_logged("directory is in place", 1).await;
+    nameplate
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sources_of_one_host_share_its_ten_calls_a_second() {
+    let crm = crm().await;
+    let ids: Vec<u64> = (201..=215).collect();
+    ids.iter().for_each(|id| crm.set_selection(*id, fjord()));
+    let lines = format!("selections = {ids:?}");
+    let nameplate = two_sources(&crm, [&lines, &lines]).await;
+    nameplate.until_logged("list=crm-215", 1).await;
+    nameplate.until_logged("list=other-215", 1).await;
+    assert!(crm.until_count(60, 20 * SECOND).await);
+    ten_a_second(&crm.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_asks_one_source_for_patience_is_left_alone_by_the_other() {
+    let crm = crm().await;
+    let nameplate = two_sources(&crm, ["", "language = \"no\""]).await;
+    nameplate.until_logged("new list", 2).await;
+    crm.fail_next(1, Fault::retry_after(429, "4"));
+    nameplate.until_logged("it answers 429", 1).await;
+    nameplate.until_logged("it asked to be left alone", 1).await;
+    nameplate.until_logged("answers again", 2).await;
+    let requests = crm.requests();
+    let failed = requests.iter().position(|r| r.answered.is_some_and(|(status, _)| status == 429)).unwrap();
+    let (_, answered) = requests[failed].answered.unwrap();
+    let languages = |request: &Request| request.header("Accept-Language").unwrap_or_default().to_owned();
+    // Whatever was on its way already has been answered by then.
+    let later = requests[failed + 1..].iter().filter(|request| request.at > answered + SECOND / 2);
+    let first = later.clone().next().expect("it goes on");
+    assert!(first.at.duration_since(answered) >= 7 * SECOND / 2, "{:?}", first.at.duration_since(answered));
+    let later: std::collections::BTreeSet<String> = later.map(languages).collect();
+    assert_eq!(later.len(), 2, "{later:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,9 +158,13 @@ async fn a_server_that_does_not_begin_or_does_not_end_is_not_waited_for() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("it has not begun to answer within 1 s"), "{said}");
     assert!(begun.elapsed() < 10 * SECOND);
-    // Whole answers have a limit of their own.
-    let (_, said) = lookup(folder(&crm, "timeout = \"1s\""), "22334455").await;
-    assert!(said.contains("within 1 s") || said.contains("timed out"), "{said}");
+    // Whole answers have a limit of their own: this one begins at once, and halts in its middle.
+    crm.fail(Fault::Halting(60 * SECOND));
+    let begun = Instant::now();
+    let (output, said) = lookup(folder(&crm, "timeout = \"2s\""), "22334455").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("its answer was not whole within `timeout`"), "{said}");
+    assert!(begun.elapsed() < 20 * SECOND);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,6 +173,9 @@ async fn compressed_answers_are_read_and_large_ones_refused() {
     crm.set_gzip();
     let (_, said) = lookup(folder(&crm, ""), "22334455").await;
     assert!(said.starts_with("Kari Nordmann"), "{said}");
+    let request = crm.requests().pop().expect("a request");
+    assert!(request.header("Accept-Encoding").is_some_and(|takes| takes.contains("gzip")));
+    assert!(request.compressed);
     // Counted as it is after decompression: a small answer can unfold to any size.
     let many = (0..20_000).map(|n| Record::person(47, 22_000_000 + n, (1, "Kari Nordmann"), (0, "")));
     crm.set_records(many.collect());

@@ -102,8 +102,11 @@ async fn a_damaged_list_is_set_aside_and_said() {
     let place = bytes.len() / 2;
     bytes[place] ^= 1;
     std::fs::write(&list, bytes).unwrap();
+    // Its copy is served, before the CRM has said anything.
+    lab.crm.fail(Fault::Silent);
     lab.nameplate = lab.nameplate.again();
     lab.nameplate.until_logged("crm.list is damaged: its checksum is wrong", 1).await;
+    lab.nameplate.until_logged("the list's copy is used", 1).await;
     lab.nameplate.until_logged("connected; answers go over", 2).await;
     kari_is_known(&lab).await;
     let aside = std::fs::read_dir(list.parent().unwrap()).unwrap().flatten();

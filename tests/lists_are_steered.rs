@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::lab::call::fjord;
-use crate::lab::configuration::{crm_alone, crm_folder};
+use crate::lab::configuration::{CRM_PASSWORD, crm_alone, crm_folder, further};
 use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::people::crowd;
-use crate::lab::superoffice::{Fault, Record, StandIn};
+use crate::lab::superoffice::{Credential, Fault, Record, StandIn};
 
 fn folder(crm: &StandIn) -> Folder {
     // Asked for once an hour: what comes in between was ordered.
@@ -70,6 +70,70 @@ async fn a_held_list_is_shown_and_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_has_shrunk_is_taken_by_order() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let nameplate = service(&crm).await;
+    crm.set_records(fjord().split_off(3));
+    let (status, said) = run(nameplate.folder(), &["refresh"]);
+    let held = "a list of 1 entries is held back, until it has come 2 times more; 4 stay in use";
+    assert!(status == Some(1) && said.contains(held), "{said}");
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert!(said.contains("held back     a list of 1 entries, seen 1 times"), "{said}");
+    let (status, said) = run(nameplate.folder(), &["refresh", "--accept"]);
+    assert!(status == Some(0) && said.contains("crm: 1 entries: 0 new, 2 gone"), "{said}");
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert!(!said.contains("held back") && said.contains("entries       1"), "{said}");
+}
+
+/// The hash that the last question carried.
+fn last_hash(crm: &StandIn) -> String {
+    crm.requests().pop().unwrap().json()["LastHash"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_or_selection_is_another_question() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let ola = Record::person(47, 22_500_000, (1, "Ola Hansen"), (0, ""));
+    crm.add_user(Credential::basic("other", CRM_PASSWORD), vec![ola.clone()]);
+    crm.set_selection(201, fjord());
+    let folder = folder(&crm);
+    let config = crm_alone(&crm);
+    let _ = run(&folder, &["refresh"]);
+    let _ = run(&folder, &["refresh"]);
+    assert_eq!(last_hash(&crm), crm.hash());
+    // The hash on disk is that of somebody else's list.
+    folder.configure(
+        &config.replace("username = \"nameplate\", password_file", "username = \"other\", password_file"),
+    );
+    let (_, said) = run(&folder, &["refresh"]);
+    assert_eq!(last_hash(&crm), "", "{said}");
+    assert!(said.contains("crm: 1 entries: 1 new, 3 gone"), "{said}");
+    folder.configure(&config.replace("refresh = \"1s\"", "refresh = \"1s\"\nselections = [201]"));
+    let (_, said) = run(&folder, &["refresh"]);
+    assert_eq!(last_hash(&crm), "", "{said}");
+    assert!(said.contains("crm-201: 4 entries"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_users_know_is_judged_together() {
+    let company = (243, "Fjord Sjømat AS");
+    let kari = Record::person(47, 22_334_455, (654, "Kari Nordmann"), company);
+    let ola = Record::person(47, 22_334_455, (655, "Ola Hansen"), company);
+    let crm = StandIn::start(vec![kari]).await.expect("the stand-in");
+    crm.add_user(Credential::basic("other", CRM_PASSWORD), vec![ola]);
+    let other = further("other", &crm, "").replace("username = \"nameplate\"", "username = \"other\"");
+    let folder = crm_folder(&(crm_alone(&crm) + &other));
+    let (status, said) = run(&folder, &["refresh"]);
+    assert!(
+        status == Some(0) && said.contains("crm: 1 entries") && said.contains("other: 1 entries"),
+        "{said}"
+    );
+    // Either user alone would name one of two; together they name whose number it is.
+    let (_, said) = run(&folder, &["lookup", "22334455"]);
+    assert_eq!(said.lines().next(), Some("Fjord Sjømat AS"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_service_it_runs_alone_and_lookup_reads_what_it_wrote() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let folder = folder(&crm);
@@ -85,6 +149,36 @@ async fn without_a_service_it_runs_alone_and_lookup_reads_what_it_wrote() {
     assert!(said.contains("entries       4"), "{said}");
     let (status, said) = run(&folder, &["refresh", "nobody"]);
     assert!(status == Some(1) && said.contains("no source or list `nobody`; there are crm"), "{said}");
+}
+
+/// What `sources` says behind this word.
+fn line<'a>(said: &'a str, word: &str) -> &'a str {
+    let line = said.lines().find_map(|line| line.trim_start().strip_prefix(word));
+    line.unwrap_or_else(|| panic!("{word}: {said}")).trim()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_says_when_the_list_was_taken_and_asked_for_also_before_the_first_answer() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let mut nameplate = service(&crm).await;
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let taken = line(&said, "taken").split(' ').next().unwrap().to_owned();
+    assert!(line(&said, "taken").ends_with(" s ago)"), "{said}");
+    assert!(line(&said, "last success").ends_with(" s ago)"), "{said}");
+    // An hour, or half of it: the schedules of many are not in step.
+    assert!(line(&said, "next").contains("(in ") && line(&said, "next").ends_with(" min)"), "{said}");
+
+    nameplate.signal("KILL");
+    nameplate.ended().await;
+    crm.fail(Fault::Silent);
+    let nameplate = nameplate.again();
+    nameplate.until_logged("directory is in place", 2).await;
+    assert!(crm.until_count(crm.count().max(2), Duration::from_secs(20)).await);
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert_eq!(line(&said, "entries"), format!("4 (hash {})", crm.hash()));
+    assert!(line(&said, "taken").starts_with(&taken), "{said}");
+    assert_eq!((line(&said, "last success"), line(&said, "next")), ("-", "-"));
+    assert!(!said.contains("in memory"), "{said}");
 }
 
 /// What a refresh says of the list, from its own line on.

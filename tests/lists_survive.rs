@@ -68,8 +68,11 @@ async fn a_disk_that_is_full() {
         return;
     }
     let crm = StandIn::start(records("Version 0")).await.expect("the stand-in");
-    let (mounted, nameplate) = served(&crm, "size=3m").await;
-    std::fs::write(mounted.0.join("fill"), vec![0; 1 << 20]).unwrap();
+    let (mounted, nameplate) = served(&crm, "size=8m").await;
+    // Beside the list and its copy there is room for half of another.
+    let size = std::fs::metadata(nameplate.folder().path("state/lists/crm.list")).unwrap().len();
+    let fill = (8 << 20) - size * 5 / 2;
+    std::fs::write(mounted.0.join("fill"), vec![0; usize::try_from(fill).unwrap()]).unwrap();
     crm.set_records(records("Version 1"));
     // The new one is served, from memory; the old one stays on the disk.
     nameplate.until_logged("the new list is served, but can't be written to disk", 1).await;

@@ -62,7 +62,6 @@ fn dialplan(lookup: &str, phone: &str) -> String {
         r#"GotoIf($["${{CALLERID(num-pres):0:7}}"!="allowed"]?known)
         Set(CURLOPT(conntimeout)=1)
         Set(CURLOPT(httptimeout)=1)
-        Set(CURLOPT(failurecodes)=400,401,414,421,431,500)
         Set(CRM=${{CURL({lookup}${{URIENCODE(${{CALLERID(num)}})}})}})
         GotoIf(${{ISNULL(${{CRM}})}}?known)
         Set(CALLERID(name)=${{CRM}})"#
@@ -139,9 +138,16 @@ async fn what_is_refused_is_never_shown_as_a_name() {
     let address = web::address(&nameplate).await;
     let lookup = format!("http://{address}/lookup?country=XX&number=");
     let calls = Calls::through(|phone| dialplan(&lookup, phone)).await;
-    assert_eq!(web::get(address, "/lookup?country=XX&number=1", "").status, 400);
+    let refused = web::get(address, "/lookup?country=XX&number=1", "");
+    assert_eq!((refused.status, refused.body.as_str()), (400, ""));
+    assert!(refused.head.contains("nameplate-error: `country`: \"xx\" is not a country"), "{}", refused.head);
     let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
     assert_eq!(ring.name(), "OSLO");
+    // Nor where the dialplan asks nothing else.
+    let line = format!("Set(CALLERID(name)=${{CURL({lookup}${{CALLERID(num)}})}})");
+    let calls = Calls::through(|phone| from_trunk(&line, phone)).await;
+    let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
+    assert!(["", "22334455"].contains(&ring.name()), "{}", ring.name());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,7 +100,7 @@ fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> a
                 report.secret(&format!("{what}: {key}"), secret)?;
             }
             // Reads the certificates of `ca_file`, and makes what requests are sent with.
-            if let Err(error) = Source::new(&source.kind) {
+            if let Err(error) = Source::new(source) {
                 report.bad(&what, &format!("{error:#}"))?;
             } else if let Some(path) = &settings.ca_file {
                 report.good(&format!("{what}: ca_file"), &path.display().to_string())?;

@@ -1,10 +1,12 @@
 //! Refreshing and looking up without a running service.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
+use anyhow::Context;
 use tracing::warn;
 
 use super::keeper::{Keeper, ListOf};
@@ -17,7 +19,7 @@ use crate::directory::merge::{Listed, Rules, merge_by};
 use crate::entry::Entry;
 use crate::number::Number;
 use crate::panics;
-use crate::source::{Fetched, Kind, Progress, Settings, Source, UnusableRecords};
+use crate::source::{self, Fetched, Kind, Progress, Settings, Source, UnusableRecords};
 
 /// The lists of what is there: those on disk, and the CSV files as they are.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub struct Held {
 pub async fn lists(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Lists> {
     let store = Store::new(state_dir);
     let places = places(sources);
+    let mut asked = Asked::new(sources);
     let mut found: Vec<Kept> = Vec::new();
     let mut failures = Vec::new();
     let mut missing = Vec::new();
@@ -49,13 +52,10 @@ pub async fn lists(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Lis
         let Some(settings) = sources.get(place.source) else { continue };
         let kept = match &settings.kind {
             Kind::Csv(_) => Kept::Nothing,
-            Kind::SuperOffice(_) => store.peek(&place.name).unwrap_or_else(|error| {
-                warn!("{error}");
-                Kept::Nothing
-            }),
+            Kind::SuperOffice(_) => store.look(&place.name),
         };
         found.push(match kept {
-            Kept::Nothing => match fetch(settings, place).await {
+            Kept::Nothing => match fetch(&mut asked, place).await {
                 Ok(kept) => kept,
                 Err(error) => {
                     missing.push(place.name.clone());
@@ -112,9 +112,30 @@ impl Lists {
     }
 }
 
-async fn fetch(settings: &Settings, place: &Place) -> anyhow::Result<Kept> {
-    let source = Source::new(&settings.kind)?;
-    match source.fetch(place.list, "", &Progress::default()).await? {
+/// The sources that are asked, each prepared for the first of its lists: all of them share its login, and what
+/// becomes of it.
+struct Asked<'a> {
+    sources: &'a [Settings],
+    ready: BTreeMap<usize, Arc<Source>>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(sources: &'a [Settings]) -> Self {
+        Self { sources, ready: BTreeMap::new() }
+    }
+
+    fn source(&mut self, place: &Place) -> anyhow::Result<Arc<Source>> {
+        if let Some(source) = self.ready.get(&place.source) {
+            return Ok(Arc::clone(source));
+        }
+        let settings = self.sources.get(place.source).context("a list without its source")?;
+        let source = source::prepare_one(settings)?;
+        Ok(Arc::clone(self.ready.entry(place.source).or_insert(source)))
+    }
+}
+
+async fn fetch(asked: &mut Asked<'_>, place: &Place) -> anyhow::Result<Kept> {
+    match asked.source(place)?.fetch(place.list, "", &Progress::default()).await? {
         Fetched::Unchanged => Ok(Kept::Nothing),
         Fetched::Entries(delivery) => {
             report(&place.name, &delivery.unusable);
@@ -143,12 +164,13 @@ pub async fn refresh(
     mut tell: impl FnMut(News),
 ) -> anyhow::Result<()> {
     let store = Store::new(state_dir);
+    let mut asked = Asked::new(sources);
     for place in places(sources) {
         let Some(settings) = sources.get(place.source) else { continue };
         if name.is_some_and(|name| name != place.name && name != settings.name) {
             continue;
         }
-        let question = ListOf { source: Arc::new(Source::new(&settings.kind)?), list: place.list };
+        let question = ListOf { source: asked.source(&place)?, list: place.list };
         let kept = store.load(&place.name, super::keeper::now());
         let fingerprint = settings.fingerprint(place.list);
         let mut keeper = Keeper::new(

@@ -28,6 +28,8 @@ pub enum Verdict {
     Take,
     /// It is empty: it is taken only when somebody says so.
     HoldEmpty,
+    /// It has shrunk to less than half, and has no hash by which it could be known again: as an empty one.
+    HoldNameless,
     /// It has shrunk to less than half: it is taken when it has come often enough.
     HoldShrunk {
         /// How many times more it has to come.
@@ -43,12 +45,15 @@ impl Guard {
             return Verdict::Take;
         }
         let times = match &self.held {
-            Some(held) if held.hash == hash && held.count == count => held.times + 1,
+            // Two sets without a mark are not known to be the same.
+            Some(held) if !hash.is_empty() && held.hash == hash && held.count == count => held.times + 1,
             _ => 1,
         };
         self.held = Some(Held { count, times, hash: hash.to_owned() });
         if count == 0 {
             Verdict::HoldEmpty
+        } else if hash.is_empty() {
+            Verdict::HoldNameless
         } else if times >= CONVINCING {
             self.held = None;
             Verdict::Take
@@ -93,6 +98,15 @@ mod tests {
         assert_eq!(guard.judge(5, 2, "b"), Verdict::HoldShrunk { more: 2 });
         assert_eq!(guard.judge(5, 5, "c"), Verdict::Take);
         assert_eq!(guard.judge(5, 2, "b"), Verdict::HoldShrunk { more: 2 });
+    }
+
+    #[test]
+    fn without_a_hash_a_shrunken_list_is_never_taken_by_itself() {
+        let mut guard = Guard::default();
+        for _ in 0..10 {
+            assert_eq!(guard.judge(5, 2, ""), Verdict::HoldNameless);
+        }
+        assert_eq!(guard.judge(5, 3, ""), Verdict::Take);
     }
 
     #[test]

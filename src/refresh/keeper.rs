@@ -14,7 +14,7 @@ use super::store::{Kept, Store};
 use crate::directory::list::List;
 use crate::directory::list::file::Header;
 use crate::panics;
-use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords};
+use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords, same_question};
 
 /// What a keeper asks for its list.
 pub trait Question: Send + Sync + 'static {
@@ -66,7 +66,8 @@ pub enum Outcome {
         count: usize,
         /// How many are in use.
         known: usize,
-        /// How many times more it has to come in full; none for an empty list, which is never taken by itself.
+        /// How many times more it has to come in full; none for one that is never taken by itself: an empty
+        /// one, or one without a hash.
         more: Option<u32>,
     },
 }
@@ -87,6 +88,8 @@ pub struct Keeper<Q> {
     named: bool,
     /// When the whole set came last, or when the service started.
     last_full: Instant,
+    /// How old the set was then: a service that is started again each night has its daily full question too.
+    age: Duration,
     progress: Progress,
 }
 
@@ -106,6 +109,7 @@ impl<Q: Question> Keeper<Q> {
         kept: Kept,
     ) -> Self {
         let unusable = store.unusable(&name, &kept.header());
+        let age = Duration::from_secs(now().saturating_sub(kept.header().taken));
         Self {
             name,
             question,
@@ -117,6 +121,7 @@ impl<Q: Question> Keeper<Q> {
             kept,
             guard: Guard::default(),
             last_full: Instant::now(),
+            age,
             progress: Progress::default(),
         }
     }
@@ -155,10 +160,12 @@ impl<Q: Question> Keeper<Q> {
 
     async fn ask(&mut self, accept: bool) -> anyhow::Result<Outcome> {
         let header = self.kept.header();
-        // The hash of another user's or selection's list says nothing about ours.
-        let same_question = header.fingerprint == self.fingerprint;
-        let due = self.last_full.elapsed() >= self.full_refresh;
-        let full = accept || due || !same_question || self.guard.held().is_some();
+        // The hash of another user's or selection's list says nothing about ours, nor does one that another version has
+        // read otherwise.
+        let same_list = header.fingerprint == self.fingerprint;
+        let same_question = same_question(header.fingerprint, self.fingerprint);
+        let due = self.age.saturating_add(self.last_full.elapsed()) >= self.full_refresh;
+        let full = accept || due || !same_list || self.guard.held().is_some();
         let hash = if full { "" } else { header.hash.as_str() };
         match self.question.ask(hash, &self.progress).await? {
             Fetched::Unchanged => {
@@ -168,10 +175,10 @@ impl<Q: Question> Keeper<Q> {
             }
             Fetched::Entries(delivery) => {
                 if hash.is_empty() {
-                    self.last_full = Instant::now();
+                    (self.last_full, self.age) = (Instant::now(), Duration::ZERO);
                 }
                 self.report_unusable(&delivery);
-                if same_question && !delivery.hash.is_empty() && delivery.hash == header.hash {
+                if same_list && !delivery.hash.is_empty() && delivery.hash == header.hash {
                     self.guard.release();
                     // Another version of this program may read the same numbers otherwise.
                     if let Kept::OnDisk(file) = &self.kept {
@@ -202,7 +209,7 @@ impl<Q: Question> Keeper<Q> {
         };
         let held = |more| Ok(Outcome::Held { count, known: self.kept.len(), more });
         match verdict {
-            Verdict::HoldEmpty => return held(None),
+            Verdict::HoldEmpty | Verdict::HoldNameless => return held(None),
             Verdict::HoldShrunk { more } => return held(Some(more)),
             Verdict::Take => {}
         }
@@ -276,3 +283,6 @@ fn write(store: &Store, name: &str, header: Header, list: Arc<List>, unusable: &
 pub(super) fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

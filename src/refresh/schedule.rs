@@ -101,8 +101,14 @@ impl<Q: Question> Schedule<Q> {
             Err(error) => {
                 let error = error.downcast_ref::<FetchError>();
                 let rest = match error {
-                    // Trying a refused password again soon locks the account in many a domain.
-                    Some(FetchError::Refused { .. } | FetchError::Login { .. }) => self.refresh,
+                    // Trying a refused password again soon locks the account in many a domain; and a server that
+                    // does not get done in minutes is not helped by the same question once more.
+                    Some(
+                        FetchError::Refused { .. }
+                        | FetchError::Login { .. }
+                        | FetchError::Silent(_)
+                        | FetchError::OutOfTime(_),
+                    ) => self.refresh,
                     error => error.and_then(FetchError::retry_after).unwrap_or_default(),
                 };
                 backoff.next_wait().max(rest.min(LONGEST_REST))
@@ -117,6 +123,7 @@ impl<Q: Question> Schedule<Q> {
             Ok(Outcome::Held { count, known, more }) => {
                 let until = match more {
                     Some(more) => format!("until it has come {more} times more"),
+                    None if *count > 0 => "for without a hash it can't be known again".to_owned(),
                     None => "for an empty one is never taken by itself".to_owned(),
                 };
                 format!(
@@ -150,15 +157,9 @@ impl<Q: Question> Schedule<Q> {
 
     /// Writes down what others may see.
     fn note(&self, result: &anyhow::Result<Outcome>, wait: Duration) {
-        let header = self.keeper.kept().header();
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.count = self.keeper.kept().len();
-        status.hash = header.hash;
-        status.taken = Some(header.taken).filter(|taken| *taken > 0);
-        status.on_disk = matches!(self.keeper.kept(), Kept::OnDisk(_));
+        status.note(&self.keeper);
         status.next = Some(now() + wait.as_secs());
-        status.held = self.keeper.held().cloned();
-        status.unusable = self.keeper.unusable().clone();
         match result {
             Ok(_) => (status.last_success, status.last_error) = (Some(now()), None),
             Err(error) => status.last_error = Some(format!("{error:#}")),

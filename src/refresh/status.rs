@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::guard::Held;
+use super::keeper::{Keeper, Question};
+use super::store::Kept;
 use crate::source::UnusableRecords;
 use crate::source::superoffice::site::Tenant;
 
@@ -34,4 +36,18 @@ pub struct ListStatus {
     /// What is known of the tenant that the source is.
     #[serde(default)]
     pub tenant: Option<Tenant>,
+}
+
+impl ListStatus {
+    /// Writes down what the list in use is, and what is held back.
+    pub fn note<Q: Question>(&mut self, keeper: &Keeper<Q>) {
+        let kept = keeper.kept();
+        let header = kept.header();
+        self.count = kept.len();
+        self.hash = header.hash;
+        self.taken = Some(header.taken).filter(|taken| *taken > 0);
+        self.on_disk = matches!(kept, Kept::OnDisk(_));
+        self.held = keeper.held().cloned();
+        self.unusable = keeper.unusable().clone();
+    }
 }

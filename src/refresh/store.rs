@@ -1,5 +1,5 @@
 //! The lists on disk: `state_dir/lists/<list>.list`, with `<list>.unusable` beside it for what of the set could not
-//! be used.
+//! be used, and `<list>.list.copy`, which takes the place of a damaged list.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -87,26 +87,42 @@ impl Store {
         self.folder.join(format!("{list}.list"))
     }
 
-    /// Reads a list, whatever state its file is in: a damaged one is set aside and reported.
+    fn copy(&self, list: &str) -> PathBuf {
+        self.folder.join(format!("{list}.list.copy"))
+    }
+
+    /// Reads a list, whatever state its file is in: a damaged one is set aside and reported, and its copy takes its
+    /// place.
     #[must_use]
     pub fn load(&self, list: &str, now: u64) -> Kept {
-        match ListFile::open(&self.path(list)) {
-            Ok(file) => Kept::OnDisk(file),
-            Err(FileError::Missing(_)) => Kept::Nothing,
-            Err(error @ FileError::Unreadable { .. }) => {
-                warn!(%list, "the list starts empty: {error}");
-                Kept::Nothing
-            }
-            Err(error @ FileError::Damaged { .. }) => {
-                match set_aside(&self.path(list), now) {
-                    Ok(aside) => warn!(%list, aside = %aside.display(), "the list starts empty: {error}"),
-                    Err(other) => {
-                        warn!(%list, "the list starts empty: {error}, and can't be set aside: {other}")
-                    }
-                }
-                Kept::Nothing
-            }
+        let error = match ListFile::open(&self.path(list)) {
+            Ok(file) => return Kept::OnDisk(file),
+            Err(FileError::Missing(_)) => return Kept::Nothing,
+            Err(error) => error,
+        };
+        let aside = match &error {
+            FileError::Damaged { .. } => match set_aside(&self.path(list), now) {
+                Ok(aside) => format!("; it is {} now", aside.display()),
+                Err(other) => format!(", and can't be set aside: {other}"),
+            },
+            _ => String::new(),
+        };
+        if let Some(file) = self.restore(list) {
+            warn!(%list, "the list's copy is used: {error}{aside}");
+            return Kept::OnDisk(file);
         }
+        warn!(%list, "the list starts empty: {error}{aside}");
+        Kept::Nothing
+    }
+
+    /// Opens a list's copy, where there is a good one, in the list's place if it can be put there.
+    fn restore(&self, list: &str) -> Option<ListFile> {
+        let copy = ListFile::open(&self.copy(list)).ok()?;
+        let beside = self.path(list).with_extension("list.new");
+        let restored = fs::copy(self.copy(list), &beside)
+            .and_then(|_| fs::File::open(&beside)?.sync_all())
+            .and_then(|()| fs::rename(&beside, self.path(list)));
+        Some(restored.ok().and_then(|()| ListFile::open(&self.path(list)).ok()).unwrap_or(copy))
     }
 
     /// Reads a list without touching anything: for a command beside the running service.
@@ -118,10 +134,31 @@ impl Store {
         }
     }
 
-    /// Writes a list into its place.
+    /// Reads a list, or the copy of a damaged one, without touching anything: for who is not the writer.
+    #[must_use]
+    pub fn look(&self, list: &str) -> Kept {
+        self.peek(list).unwrap_or_else(|error| match ListFile::open(&self.copy(list)) {
+            Ok(copy) => {
+                warn!(%list, "the list's copy is used: {error}");
+                Kept::OnDisk(copy)
+            }
+            Err(_) => {
+                warn!(%list, "the list can't be used: {error}");
+                Kept::Nothing
+            }
+        })
+    }
+
+    /// Writes a list into its place, and a copy beside it: a disk may damage a file that was written well, and the names
+    /// in it are wanted before the CRM has answered.
     pub fn write(&self, list: &str, header: Header, entries: &List) -> io::Result<ListFile> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        ListFile::write(&self.path(list), header, entries)
+        let file = ListFile::write(&self.path(list), header.clone(), entries)?;
+        // Without it no name is missing; an older one is better than none.
+        if let Err(error) = ListFile::write(&self.copy(list), header, entries) {
+            debug!(%list, "{} can't be written: {error}", self.copy(list).display());
+        }
+        Ok(file)
     }
 
     /// What could not be used of the set that the list with this header is; nothing where that is not known.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use reqwest::StatusCode;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -20,29 +21,42 @@ use keeper::Question;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The CRM's set at a moment of the hour: national number → name.
-fn people(since: Duration) -> BTreeMap<u64, &'static str> {
-    let mut people: BTreeMap<u64, &str> = (0..10).map(|last| (22_334_450 + last, "As ever")).collect();
+/// The CRM's set at a moment of the hour: national number → name. Those of the second list begin at 22 335 450.
+fn people(list: u64, since: Duration) -> BTreeMap<u64, &'static str> {
+    let first = FIRST + list * 1_000;
+    let mut people: BTreeMap<u64, &str> = (0..10).map(|last| (first + last, "As ever")).collect();
     if since >= 10 * MINUTE {
-        people.insert(22_334_455, "Renamed");
+        people.insert(first + 5, "Renamed");
     }
     if since >= 17 * MINUTE {
-        // Comes while lists can't be written.
-        people.insert(22_334_470, "New");
+        // Comes while the first list can't be written.
+        people.insert(first + 20, "New");
     }
     if since >= 20 * MINUTE {
-        people.remove(&22_334_459);
+        people.remove(&(first + 9));
     }
     people
 }
 
-/// A CRM that answers honestly every other time only.
+/// The first number of the first list.
+const FIRST: u64 = 22_334_450;
+/// The lists of the source.
+const LISTS: [&str; 2] = ["crm-0", "crm-1"];
+/// In how many ways the CRM fails.
+const FAILURES: usize = 15;
+
+/// A CRM that answers honestly every other time only, for one of its lists.
 struct Crm {
+    list: u64,
     begun: Instant,
     asked: AtomicUsize,
 }
 
 impl Crm {
+    fn people(&self) -> BTreeMap<u64, &'static str> {
+        people(self.list, self.begun.elapsed())
+    }
+
     fn set(&self, known: &str, people: &BTreeMap<u64, &str>) -> anyhow::Result<Fetched> {
         let hash = format!("{people:?}");
         if known == hash {
@@ -64,7 +78,8 @@ impl Crm {
 
     async fn fail(&self, which: usize, hash: &str) -> anyhow::Result<Fetched> {
         let broken = |said: &str| Err(FetchError::Broken(said.to_owned()).into());
-        match which % 10 {
+        let status = |status, retry_after| FetchError::Status { status, said: "busy".into(), retry_after };
+        match which % FAILURES {
             0 => Err(FetchError::NoSet.into()),
             1 => Err(FetchError::Message("no user".into()).into()),
             2 => Err(FetchError::NotACollection { what: "not JSON", head: "<html>".into() }.into()),
@@ -73,18 +88,26 @@ impl Crm {
             5 => self.set(hash, &BTreeMap::new()),
             6 => {
                 // A third of the set, as a CRM in trouble delivers it.
-                let third = people(self.begun.elapsed()).into_iter().take(3).collect();
+                let third = self.people().into_iter().take(3).collect();
                 self.set(hash, &third)
             }
             7 => {
                 sleep(Duration::from_secs(50)).await;
-                broken("no answer in time")
+                Err(FetchError::Silent(Duration::from_secs(50)).into())
             }
             8 => panic!("as the test wants it"),
+            9 => Err(FetchError::Refused { status: StatusCode::UNAUTHORIZED, said: "no".into() }.into()),
+            10 => Err(status(StatusCode::TOO_MANY_REQUESTS, Some(MINUTE)).into()),
+            11 => Err(FetchError::LeftAlone(MINUTE / 2).into()),
+            12 => {
+                Err(FetchError::NotRunning { tenant: "Cust1".into(), state: "OfflineMaintenance".into() }
+                    .into())
+            }
+            13 => Err(FetchError::OutOfTime("in the middle".into()).into()),
             _ => {
                 // Slow, but right.
                 sleep(Duration::from_secs(8)).await;
-                self.set(hash, &people(self.begun.elapsed()))
+                self.set(hash, &self.people())
             }
         }
     }
@@ -94,7 +117,7 @@ impl Question for Arc<Crm> {
     async fn ask(&self, hash: &str, _: &Progress) -> anyhow::Result<Fetched> {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         if asked.is_multiple_of(2) {
-            self.set(hash, &people(self.begun.elapsed()))
+            self.set(hash, &self.people())
         } else {
             self.fail(asked / 2, hash).await
         }
@@ -105,38 +128,47 @@ impl Question for Arc<Crm> {
     }
 }
 
-/// A service with one list of that CRM. Aborted when dropped, as by a kill.
+fn settings() -> Settings {
+    let kind = Kind::Csv(csv::File { path: PathBuf::new(), delimiter: b',', country: "NO".parse().unwrap() });
+    Settings { name: "crm".into(), kind, refresh: MINUTE / 2, full_refresh: 5 * MINUTE, group: 0 }
+}
+
+fn place(name: &str, selection: u32) -> Place {
+    Place { name: name.into(), source: 0, list: ListId { selection: Some(selection) } }
+}
+
+/// A service with the two lists of that CRM. Aborted when dropped, as by a kill.
 struct Service {
     resolver: Arc<Resolver>,
     _tasks: JoinSet<()>,
 }
 
 impl Service {
-    fn start(crm: &Arc<Crm>, state: &Path) -> Self {
+    fn start(crms: &[Arc<Crm>; 2], state: &Path) -> Self {
         let resolver = Arc::new(Resolver::new(Style::default()));
-        let kind =
-            Kind::Csv(csv::File { path: PathBuf::new(), delimiter: b',', country: "NO".parse().unwrap() });
-        let (refresh, full_refresh) = (MINUTE / 2, 5 * MINUTE);
-        let settings = Settings { name: "crm".into(), kind, refresh, full_refresh, group: 0 };
-        let place = Place { name: "crm".into(), source: 0, list: ListId::default() };
+        let settings = settings();
+        let (refresh, full_refresh) = (settings.refresh, settings.full_refresh);
+        let places = LISTS.iter().zip(0..).map(|(name, id)| place(name, id)).collect();
         let store = Store::new(state);
         let read = |list: &str| store.load(list, keeper::now());
         let publisher =
-            Publisher::load(vec![settings], vec![place], read, Rules::default(), Arc::clone(&resolver));
-        let kept = publisher.lists[0].clone();
+            Publisher::load(vec![settings], places, read, Rules::default(), Arc::clone(&resolver));
         let (changed, receive) = mpsc::channel(QUEUE);
-        let (_, orders) = mpsc::channel(1);
-        let schedule = Schedule {
-            keeper: Keeper::new("crm".into(), Arc::clone(crm), 7, store, full_refresh, kept),
-            place: 0,
-            refresh,
-            changed,
-            orders,
-            status: Arc::default(),
-            metrics: metrics::List::default(),
-        };
         let mut tasks = JoinSet::new();
-        tasks.spawn(schedule.run());
+        for (place, (crm, kept)) in crms.iter().zip(&publisher.lists).enumerate() {
+            let (name, kept) = (LISTS[place].to_owned(), kept.clone());
+            let keeper = Keeper::new(name, Arc::clone(crm), 7, store.clone(), full_refresh, kept);
+            let schedule = Schedule {
+                keeper,
+                place,
+                refresh,
+                changed: changed.clone(),
+                orders: mpsc::channel(1).1,
+                status: Arc::default(),
+                metrics: metrics::List::default(),
+            };
+            tasks.spawn(schedule.run());
+        }
         tasks.spawn(publisher.run(receive));
         Self { resolver, _tasks: tasks }
     }
@@ -148,18 +180,28 @@ impl Service {
     }
 }
 
+/// Damages a file by one bit.
+fn flip(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let place = bytes.len() / 2;
+    bytes[place] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_name_is_lost_in_an_hour_of_failures() {
     fastrand::seed(7);
     let folder = tempfile::tempdir().unwrap();
-    let crm = Arc::new(Crm { begun: Instant::now(), asked: AtomicUsize::new(0) });
-    let mut service = Service::start(&crm, folder.path());
+    let crm = |list| Arc::new(Crm { list, begun: Instant::now(), asked: AtomicUsize::new(0) });
+    let crms = [crm(0), crm(1)];
+    let begun = Instant::now();
+    let mut service = Service::start(&crms, folder.path());
     let mut known = std::collections::BTreeSet::new();
-    let in_the_way = folder.path().join("lists/crm.list.new");
+    let in_the_way = folder.path().join("lists/crm-0.list.new");
     let (mut renamed, mut restarted) = (false, false);
-    while crm.begun.elapsed() < 60 * MINUTE {
+    while begun.elapsed() < 60 * MINUTE {
         sleep(Duration::from_secs(1)).await;
-        let since = crm.begun.elapsed();
+        let since = begun.elapsed();
         // A disk that takes nothing, for ten minutes.
         if !renamed && since >= 15 * MINUTE {
             renamed = true;
@@ -168,21 +210,83 @@ async fn no_name_is_lost_in_an_hour_of_failures() {
         if in_the_way.is_dir() && since >= 25 * MINUTE {
             std::fs::remove_dir(&in_the_way).unwrap();
         }
-        // Killed, and started again.
+        // Killed, and started again, with a list that the disk has damaged meanwhile.
         if !restarted && since >= 40 * MINUTE {
             restarted = true;
-            service = Service::start(&crm, folder.path());
+            flip(&folder.path().join("lists/crm-1.list"));
+            service = Service::start(&crms, folder.path());
+            let aside = std::fs::read_dir(folder.path().join("lists")).unwrap().flatten();
+            let is_aside = |name: &str| name.starts_with("crm-1.list.damaged-");
+            assert!(aside.into_iter().any(|file| is_aside(&file.file_name().to_string_lossy())));
         }
-        let there = people(since);
-        for national in 22_334_450..=22_334_470 {
-            if service.knows(national) {
-                known.insert(national);
-            } else if there.contains_key(&national) {
-                assert!(!known.contains(&national), "{national} was known, and is not after {since:?}");
+        for list in 0..2 {
+            let there = people(list, since);
+            for national in (0..=20).map(|last| FIRST + list * 1_000 + last) {
+                if service.knows(national) {
+                    known.insert(national);
+                } else if there.contains_key(&national) {
+                    assert!(!known.contains(&national), "{national} was known, and is not after {since:?}");
+                }
             }
         }
     }
-    // Nothing was passed over: the hour had its failures, and its changes arrived.
-    assert!(crm.asked.load(Ordering::Relaxed) > 60, "asked {} times", crm.asked.load(Ordering::Relaxed));
-    assert!(restarted && service.knows(22_334_470) && !service.knows(22_334_459));
+    // Nothing was passed over: the hour had all its failures for each list, and its changes arrived.
+    assert!(restarted);
+    for crm in &crms {
+        let asked = crm.asked.load(Ordering::Relaxed);
+        assert!(asked > 2 * FAILURES, "asked {asked} times");
+        let first = FIRST + crm.list * 1_000;
+        assert!(service.knows(first + 20) && !service.knows(first + 9));
+    }
+}
+
+/// A second damage finds the copy of the copy; without any, the list is empty, and that is said.
+#[test]
+fn the_copy_of_a_damaged_list_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, lists) = (Store::new(folder.path()), folder.path().join("lists"));
+    let entry = |national| Entry {
+        number: Number::new(47, national).unwrap(),
+        person_id: 1,
+        person: "Kari".into(),
+        mrmrs: String::new(),
+        company_id: 0,
+        company: String::new(),
+    };
+    let list = [entry(22_334_455), entry(22_334_456)].into_iter().collect();
+    let header = crate::directory::list::file::Header { hash: "a".into(), ..Default::default() };
+    store.write("crm", header, &list).unwrap();
+    for round in 0..2 {
+        flip(&lists.join("crm.list"));
+        // Who is not the writer reads the copy, and leaves all as it is.
+        assert_eq!(store.look("crm").len(), 2);
+        assert!(!lists.join(format!("crm.list.damaged-{round}")).exists());
+        let kept = store.load("crm", round);
+        assert_eq!((kept.len(), kept.header().hash.as_str()), (2, "a"));
+        assert!(
+            lists.join("crm.list").is_file() && lists.join(format!("crm.list.damaged-{round}")).is_file()
+        );
+    }
+    flip(&lists.join("crm.list"));
+    flip(&lists.join("crm.list.copy"));
+    assert!(matches!(store.load("crm", 2), Kept::Nothing));
+}
+
+#[test]
+fn lists_that_are_empty_by_order_are_lists_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = || {
+        let resolver = Arc::new(Resolver::new(Style::default()));
+        let (sources, place) = (vec![settings()], place("crm", 0));
+        let store = Store::new(folder.path());
+        let read = |list: &str| store.load(list, keeper::now());
+        Publisher::load(sources, vec![place], read, Rules::default(), Arc::clone(&resolver));
+        resolver
+    };
+    // Nothing is known yet, and nobody is to ask.
+    assert!(!load().is_filled());
+    let empty = crate::directory::list::List::default();
+    Store::new(folder.path()).write("crm", crate::directory::list::file::Header::default(), &empty).unwrap();
+    let resolver = load();
+    assert!(resolver.is_filled() && resolver.numbers() == 0);
 }

@@ -23,6 +23,9 @@ const COLUMNS: [&str; 6] = ["number", "person", "company", "mrmrs", "person_id",
 /// How many of them are required.
 const REQUIRED: usize = 3;
 
+/// So much of an unknown column's name is shown, in characters.
+const MAX_SHOWN: usize = 40;
+
 /// A CSV file of caller ids: the settings of a `[[source]]` of type `csv`.
 #[derive(Clone, Debug)]
 pub struct File {
@@ -134,6 +137,24 @@ fn stamp(path: &Path) -> io::Result<String> {
     Ok(format!("{}-{}", modified.as_nanos(), file.len()))
 }
 
+/// What is said of a first line with a column that is none. Where it is no header at all it holds somebody's number and
+/// name, and nothing of it is shown.
+fn unknown(header: &ByteRecord, named: &str) -> String {
+    // Also between other delimiters than the configured one.
+    let is_header = header.iter().any(|field| {
+        let field = String::from_utf8_lossy(field).to_lowercase();
+        let mut pieces = field.split([',', ';', '\t', '|']).map(|piece| piece.trim_matches([' ', '"']));
+        pieces.any(|piece| COLUMNS.contains(&piece))
+    });
+    if is_header {
+        let cut: String = named.chars().take(MAX_SHOWN).collect();
+        let more = if cut.len() < named.len() { "…" } else { "" };
+        format!("unknown column `{}{more}`", mask::Text(&cut))
+    } else {
+        "the header is missing: it names none of the columns".into()
+    }
+}
+
 /// Why a line can't be used.
 struct BadLine {
     reason: &'static str,
@@ -151,7 +172,7 @@ impl Columns {
         for (place, named) in header.iter().enumerate() {
             let named = String::from_utf8_lossy(named).to_lowercase();
             let Some(column) = COLUMNS.into_iter().find(|column| *column == named) else {
-                return Err(format!("unknown column `{}`", named.escape_default()));
+                return Err(unknown(header, &named));
             };
             if places.insert(column, place).is_some() {
                 return Err(format!("column `{column}` is there twice"));
@@ -278,11 +299,30 @@ mod tests {
             ("", "column `number` is missing"),
             ("number;person;company\n", "unknown column `number;person;company`"),
             ("number,person,company,number\n", "column `number` is there twice"),
+            ("number,person,Firma 22334455\n", "unknown column `firma ••••••••`"),
         ] {
             let error =
                 file("vip.csv", b',').parse(text.as_bytes(), &Progress::default()).unwrap_err().to_string();
             assert!(error.contains(said) && error.contains("vip.csv, line 1"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_first_line_that_is_no_header_is_not_repeated() {
+        let long = format!("22334455,{},Fjord AS\n", "Kari ".repeat(1000));
+        for text in ["22334455,Kari Nordmann,Fjord AS\n", "22 33 44 55;Kari;Fjord AS\n", "Kari\n", &long] {
+            let parsed = file("vip.csv", b',').parse(text.as_bytes(), &Progress::default());
+            let error = parsed.unwrap_err().to_string();
+            assert!(error.contains("line 1: the header is missing"), "{error}");
+            assert!(error.contains("the header needs number, person and company"), "{error}");
+            assert!(
+                !["22", "33", "Kari", "kari", "fjord"].iter().any(|part| error.contains(part)),
+                "{error}"
+            );
+        }
+        let long = format!("number,person,company,{}\n", "x".repeat(5000));
+        let error = file("vip.csv", b',').parse(long.as_bytes(), &Progress::default()).unwrap_err();
+        assert!(error.to_string().len() < 300, "{error}");
     }
 
     #[test]

@@ -46,7 +46,7 @@ use answer::Answer;
 use credential::Credential;
 use error::FetchError;
 use http::Http;
-use signer::{Signed, Signer};
+use signer::{Mark, Signed, Signer};
 use site::{Finder, Site, Tenant};
 
 /// The settings of a `[[source]]` of type `superoffice`.
@@ -122,13 +122,13 @@ impl Settings {
 }
 
 impl Client {
-    /// Prepares the client; nothing is sent yet. Fails when `ca_file` can't be read.
-    pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let (site, credential) = (settings.site.clone(), settings.credential.clone());
+    /// Prepares the client; nothing is sent yet. A credential that is refused is not tried again for the time of
+    /// `rest`. Fails when `ca_file` can't be read.
+    pub fn new(settings: Settings, rest: Duration) -> anyhow::Result<Self> {
         Ok(Self {
             http: Http::new(&settings)?,
-            finder: Finder::new(site.clone()),
-            signer: Signer::new(credential, settings.app_token.clone(), site),
+            finder: Finder::new(settings.site.clone()),
+            signer: Signer::new(&settings, rest),
             took: Mutex::default(),
             settings,
         })
@@ -142,12 +142,17 @@ impl Client {
         let mut tries = Tries::default();
         loop {
             progress.set(Step::Waiting);
-            let (api, signed) = tries.prepare(self).await?;
-            let result = self.ask(&api, &signed, list, hash, progress).await;
+            let (api, mut signed) = tries.prepare(self).await?;
+            let result = self.ask(&api, &mut signed, list, hash, progress).await;
             if let Some(result) = tries.judge(self, &api, signed, result).await {
                 return result;
             }
         }
+    }
+
+    /// A credential that was refused may be tried once more: somebody wants it.
+    pub fn try_again(&self) {
+        self.signer.try_again();
     }
 
     /// How long the server took for a list's last answer, until its first byte.
@@ -164,7 +169,7 @@ impl Client {
     async fn ask(
         &self,
         api: &Url,
-        signed: &Signed,
+        signed: &mut Signed,
         list: ListId,
         hash: &str,
         progress: &Progress,
@@ -184,6 +189,9 @@ impl Client {
         }
         let (response, took) = self.http.send(request).await?;
         self.took.lock().unwrap_or_else(PoisonError::into_inner).insert(list, took);
+        if response.status().is_success() {
+            self.signer.accepted(signed);
+        }
         match response.status() {
             StatusCode::OK => self.read(response, hash, progress).await,
             StatusCode::NO_CONTENT => no_set(hash),
@@ -230,7 +238,7 @@ impl Client {
 struct Tries {
     moved: bool,
     /// The signature that was refused, and how.
-    refused: Option<(Signed, FetchError)>,
+    refused: Option<(Mark, FetchError)>,
 }
 
 impl Tries {
@@ -238,7 +246,7 @@ impl Tries {
     async fn prepare(&mut self, client: &Client) -> Result<(Url, Signed), FetchError> {
         let api = client.finder.api(&client.http).await?;
         let signed = client.signer.sign(&client.http).await?;
-        match self.refused.take_if(|(before, _)| before.headers == signed.headers) {
+        match self.refused.take_if(|(before, _)| *before == signed.mark) {
             Some((_, refusal)) => Err(refusal),
             None => Ok((api, signed)),
         }
@@ -253,9 +261,12 @@ impl Tries {
         result: Result<T, FetchError>,
     ) -> Option<Result<T, FetchError>> {
         match result {
-            Err(error) if error.is_refusal() && self.refused.is_none() && !signed.fresh => {
-                client.signer.forget(&signed).await;
-                self.refused = Some((signed, error));
+            Err(error) if error.is_refusal() => {
+                client.signer.refused(&signed, &error).await;
+                if signed.fresh || self.refused.is_some() {
+                    return Some(Err(error));
+                }
+                self.refused = Some((signed.mark, error));
                 None
             }
             Err(error) if client.finder.may_have_moved(&error) && !self.moved => {
@@ -282,7 +293,7 @@ async fn refusal(response: Response) -> FetchError {
         .headers()
         .get(reqwest::header::LOCATION)
         .and_then(|value| Url::options().base_url(Some(response.url())).parse(value.to_str().ok()?).ok())
-        .and_then(|url| url.host_str().map(|host| format!("it redirects to {host}")));
+        .and_then(|url| url.host_str().map(|host| format!("it redirects to {}", error::short(host))));
     let said = match redirect {
         Some(redirect) => redirect,
         None => error::said(response).await,
@@ -294,13 +305,12 @@ async fn refusal(response: Response) -> FetchError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    #[test]
-    fn the_window_is_sent_in_utc_with_whole_seconds() {
-        crate::tls::install();
-        let settings = Settings {
+    /// The settings of an installation that asks nobody.
+    pub(in crate::source) fn settings() -> Settings {
+        Settings {
             site: Site::Api("https://crm.example.com/SuperOffice/api/".parse().unwrap()),
             app_token: None,
             so_headers: Vec::new(),
@@ -319,8 +329,13 @@ mod tests {
             max_answer: 1 << 20,
             country: "NO".parse().unwrap(),
             search_on_miss: false,
-        };
-        let client = Client::new(settings).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_window_is_sent_in_utc_with_whole_seconds() {
+        crate::tls::install();
+        let client = Client::new(settings(), Duration::from_mins(5)).unwrap();
         let now = "2026-07-31T12:34:56.789Z".parse().unwrap();
         let (call, question) = client.question(ListId::default(), "abc", now);
         let question = serde_json::to_value(question).unwrap();

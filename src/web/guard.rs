@@ -21,7 +21,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use super::{Settings, is_loopback, words};
+use super::{Settings, is_loopback, lookup, words};
 use crate::secret::{Secret, SecretError};
 
 /// How long a token that was read is used before its file is looked at again: a token that was replaced
@@ -51,18 +51,27 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
     {
         let what =
             "this server is for its own machine: ask for http://127.0.0.1, http://localhost or http://[::1]";
-        return words(StatusCode::MISDIRECTED_REQUEST, what.into());
+        return refused(&request, StatusCode::MISDIRECTED_REQUEST, what);
     }
     if let Some(token) = &guard.token
         && request.uri().path() != "/healthz"
         && !token.is_shown(request.headers()).await
     {
         let what = "the token of [web] is wanted: Authorization: Bearer <token>";
-        let mut response = words(StatusCode::UNAUTHORIZED, what.into());
+        let mut response = refused(&request, StatusCode::UNAUTHORIZED, what);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return response;
     }
     next.run(request).await
+}
+
+/// A refusal in words; of a lookup without any that could be shown as a name.
+fn refused(request: &Request, status: StatusCode, what: &str) -> Response {
+    if lookup::is_meant(request.uri().path()) {
+        lookup::refusal(status, what, request.headers())
+    } else {
+        words(status, what.into())
+    }
 }
 
 /// Whether the one `Host` header is this machine: by name, by loopback's usual addresses, or by the one

@@ -6,18 +6,21 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tracing::info;
 
-use super::words;
 use crate::mask;
 use crate::number::Country;
 use crate::resolver::{Resolution, Status};
 
 /// The longest query, in bytes: the longest number that is read, each byte percent-encoded, and some.
 const MAX_QUERY: usize = 512;
+/// Where the words of a refusal are.
+const ERROR: HeaderName = HeaderName::from_static("nameplate-error");
+/// So many of them, in bytes.
+const MAX_ERROR: usize = 300;
 
 /// The parameters of a lookup. Unknown ones are ignored.
 #[derive(Deserialize)]
@@ -35,18 +38,16 @@ pub(super) async fn lookup(
 ) -> Response {
     let begun = Instant::now();
     if query.is_some_and(|query| query.len() > MAX_QUERY) {
-        return words(
-            StatusCode::URI_TOO_LONG,
-            format!("the query is too long; allowed are {MAX_QUERY} bytes"),
-        );
+        let what = format!("the query is too long; allowed are {MAX_QUERY} bytes");
+        return refusal(StatusCode::URI_TOO_LONG, &what, &headers);
     }
     let (number, country) = match asked.map_err(|error| error.body_text()).and_then(|asked| read(asked.0)) {
         Ok(read) => read,
-        Err(what) => return words(StatusCode::BAD_REQUEST, what),
+        Err(what) => return refusal(StatusCode::BAD_REQUEST, &what, &headers),
     };
-    // Before there is a directory, "not found" would be untrue. No words: they would be shown as a name.
+    // Before there is a directory, "not found" would be untrue.
     if !state.rooms.resolver.is_filled() {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", &headers);
     }
     let resolution = state.rooms.resolver.resolve(&state.rooms.pbx, country, &number);
     state.counted.answered(resolution.status.into());
@@ -59,6 +60,29 @@ pub(super) async fn lookup(
         "lookup over HTTP"
     );
     let mut response = answer(&resolution, wants_json(&headers));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// Whether a request is meant for the lookup, also where its path is not quite right.
+pub(super) fn is_meant(path: &str) -> bool {
+    path.strip_prefix("/lookup").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A lookup that is refused. The words are in a header, because `CURL()` gives its dialplan the body whatever the status
+/// is, and the operator would see them as the caller's name. Who asks for JSON reads them there.
+pub(super) fn refusal(status: StatusCode, what: &str, asked: &HeaderMap) -> Response {
+    let mut response = if wants_json(asked) {
+        (status, Json(serde_json::json!({ "error": what }))).into_response()
+    } else {
+        status.into_response()
+    };
+    // A header is ASCII, and one line.
+    let ascii = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    let what: String = what.chars().take(MAX_ERROR).map(ascii).collect();
+    if let Ok(what) = HeaderValue::from_str(&what) {
+        response.headers_mut().insert(ERROR, what);
+    }
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }

@@ -36,6 +36,11 @@ refresh = "1s""#
     )
 }
 
+/// A further source of the same CRM, with these further lines.
+pub fn further(name: &str, crm: &StandIn, lines: &str) -> String {
+    format!("\n[[source]]\nname = \"{name}\"\ntype = \"superoffice\"\n{}\n{lines}\n", onsite(&crm.api_url()))
+}
+
 fn pbx(url: &str, password: &str) -> String {
     format!("\n[[asterisk]]\nname = \"pbx1\"\nurl = \"{url}\"\nusername = \"nameplate\"\n{password}\n")
 }

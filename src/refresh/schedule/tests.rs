@@ -125,3 +125,39 @@ async fn a_panic_is_a_failed_refresh_that_is_tried_again_and_not_repeated() {
     let said = status.lock().unwrap().last_error.clone().unwrap();
     assert!(said.contains("panic") && !said.contains("22334455"), "{said}");
 }
+
+/// A way to fail.
+type Failure = fn() -> FetchError;
+
+/// A CRM that fails in one way, and when it was asked.
+struct Failing(Failure, Arc<Mutex<Vec<Instant>>>);
+
+impl Question for Failing {
+    async fn ask(&self, _hash: &str, _progress: &Progress) -> anyhow::Result<Fetched> {
+        self.1.lock().unwrap().push(Instant::now());
+        Err(self.0().into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_done_in_time_rests_as_does_one_that_refuses() {
+    let refused = || FetchError::Refused { status: reqwest::StatusCode::UNAUTHORIZED, said: "no".into() };
+    let failures: [(Failure, std::ops::RangeInclusive<Duration>); 6] = [
+        (|| FetchError::Silent(2 * REFRESH), REFRESH..=REFRESH),
+        (|| FetchError::OutOfTime("x".into()), REFRESH..=REFRESH),
+        (refused, REFRESH..=REFRESH),
+        (|| FetchError::Login { said: "x".into(), advice: "y".into() }, REFRESH..=REFRESH),
+        (|| FetchError::LeftAlone(5 * REFRESH), 5 * REFRESH..=5 * REFRESH),
+        (|| FetchError::Broken("x".into()), FIRST_WAIT / 2..=FIRST_WAIT),
+    ];
+    for (failure, expected) in failures {
+        let asked = Arc::default();
+        let running = tokio::spawn(schedule(Failing(failure, Arc::clone(&asked))).0.run());
+        while asked.lock().unwrap().len() < 2 {
+            sleep(Duration::from_millis(100)).await;
+        }
+        running.abort();
+        let asked = asked.lock().unwrap();
+        assert!(expected.contains(&(asked[1] - asked[0])), "{}: {:?}", failure(), asked[1] - asked[0]);
+    }
+}

@@ -7,9 +7,8 @@ use std::io::{self, BufReader, Read};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::error::{FetchError, head};
+use super::error::{FetchError, head, short};
 use super::record::Element;
-use crate::mask;
 use crate::number::Country;
 use crate::source::{Delivery, Progress, Step};
 
@@ -40,14 +39,12 @@ pub(super) fn read(
     drop(json);
     match collection {
         _ if body.left == 0 => Err(FetchError::TooLarge(limit)),
-        Err(_) if let Some(error) = body.failed => Err(FetchError::Broken(error)),
+        Err(_) if let Some(error) = body.failed => Err(error),
         Ok(Collection { set: true, hash, .. }) => {
             delivery.hash = hash.unwrap_or_default();
             Ok(Answer::Set(delivery))
         }
-        Ok(Collection { message: Some(message), .. }) => {
-            Err(FetchError::Message(mask::Text(&message).to_string()))
-        }
+        Ok(Collection { message: Some(message), .. }) => Err(FetchError::Message(short(&message))),
         Ok(Collection { null: true, .. }) => Ok(Answer::NoSet),
         Ok(_) => Err(FetchError::NotACollection { what: "CallerIDs is missing", head: head(&body.head) }),
         Err(_) if body.blank => Ok(Answer::NoSet),
@@ -69,7 +66,7 @@ struct Watched<R> {
     left: u64,
     /// Whether all was white space so far.
     blank: bool,
-    failed: Option<String>,
+    failed: Option<FetchError>,
 }
 
 impl<R: Read> Read for Watched<R> {
@@ -77,7 +74,10 @@ impl<R: Read> Read for Watched<R> {
         const HEAD: usize = 480;
         let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.body.read(&mut buffer[..room]).inspect_err(|error| {
-            self.failed = Some(super::error::chain(error));
+            let said = super::error::chain(error);
+            let is_timeout = error.kind() == io::ErrorKind::TimedOut;
+            self.failed =
+                Some(if is_timeout { FetchError::OutOfTime(said) } else { FetchError::Broken(said) });
         })?;
         let read = &buffer[..count];
         self.left -= count as u64;
@@ -313,6 +313,13 @@ mod tests {
             let error = read_text(body).unwrap_err().to_string();
             assert!(error.contains(said), "{body}: {error}");
         }
+    }
+
+    #[test]
+    fn a_long_message_is_shortened() {
+        let body = format!(r#"{{"Message":"{}"}}"#, "No user 4722334455. ".repeat(10_000));
+        let error = read_text(&body).unwrap_err().to_string();
+        assert!(error.contains("No user ••••••••••.") && error.chars().count() < 250, "{error}");
     }
 
     #[test]

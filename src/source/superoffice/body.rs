@@ -30,6 +30,9 @@ impl Pump {
             let piece = match response.chunk().await {
                 Ok(Some(piece)) => Ok(piece),
                 Ok(None) => return,
+                Err(error) if error.is_timeout() => {
+                    Err(io::Error::new(io::ErrorKind::TimedOut, error.without_url()))
+                }
                 Err(error) => Err(io::Error::other(error.without_url())),
             };
             let last = piece.is_err();

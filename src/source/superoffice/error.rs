@@ -54,12 +54,15 @@ pub enum FetchError {
     /// No connection could be made.
     #[error("can't reach it: {0}")]
     NoConnection(String),
-    /// The connection failed, or the answer did not end in time.
+    /// The connection failed.
     #[error("can't reach it: {0}")]
     Unreachable(String),
     /// Not a byte of an answer came in time.
     #[error("it has not begun to answer within {} s", .0.as_secs())]
     Silent(Duration),
+    /// It began in time, and did not end in time.
+    #[error("its answer was not whole within `timeout`: {0}")]
+    OutOfTime(String),
     /// 401 or 403.
     #[error("it refuses the credential ({status}): {said}")]
     Refused {
@@ -124,10 +127,25 @@ impl FetchError {
         matches!(self, Self::Refused { status: StatusCode::UNAUTHORIZED, .. })
     }
 
+    /// The same once more, of a refusal of the credential: it is one for all lists of a source.
+    pub(super) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Login { said, advice } => Some(Self::Login { said: said.clone(), advice: advice.clone() }),
+            Self::Refused { status, said } if self.is_refusal() => {
+                Some(Self::Refused { status: *status, said: said.clone() })
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn unreachable(error: reqwest::Error) -> Self {
-        let is_connect = error.is_connect();
+        let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
         let said = chain(&error.without_url());
-        if is_connect { Self::NoConnection(said) } else { Self::Unreachable(said) }
+        match (is_connect, is_timeout) {
+            (true, _) => Self::NoConnection(said),
+            (false, true) => Self::OutOfTime(said),
+            (false, false) => Self::Unreachable(said),
+        }
     }
 }
 
@@ -165,14 +183,25 @@ pub(super) async fn said(mut response: Response) -> String {
     }
     let parsed: ErrorBody = serde_json::from_slice(&body).unwrap_or_default();
     match (parsed.error_message.or(parsed.message), parsed.error_type) {
-        (Some(message), Some(kind)) => format!("{} ({kind})", mask::Text(&message)),
-        (Some(message), None) => mask::Text(&message).to_string(),
+        (Some(message), Some(kind)) => format!("{} ({})", short(&message), short(&kind)),
+        (Some(message), None) => short(&message),
         _ if body.is_empty() => "(an empty body)".into(),
         _ => head(&body),
     }
 }
 
-/// The beginning of a body for a message: 120 characters, one line, masked. Of JSON, which may hold records, only the
+/// Somebody else's words for a message: 160 characters, one line, masked.
+pub(super) fn short(text: &str) -> String {
+    const LONGEST: usize = 160;
+    // What a number is shows behind the cut too.
+    let begin: String = text.chars().take(LONGEST * 2).collect();
+    let masked = mask::Text(begin.trim()).to_string();
+    let cut: String = masked.chars().take(LONGEST).collect();
+    let is_whole = cut.len() == masked.len() && begin.len() == text.len();
+    cut + if is_whole { "" } else { "…" }
+}
+
+/// The beginning of a body for a message: 160 characters, one line, masked. Of JSON, which may hold records, only the
 /// keys.
 pub(super) fn head(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
@@ -180,10 +209,25 @@ pub(super) fn head(body: &[u8]) -> String {
         // Every other piece stands between two quotation marks; a key has a colon behind it.
         let pieces: Vec<&str> = text.split('"').collect();
         let keys = pieces.windows(2).filter(|pair| pair[1].trim_start().starts_with(':')).map(|pair| pair[0]);
-        let keys: Vec<_> = keys.take(5).map(|key| mask::Text(key).to_string()).collect();
-        return format!("JSON with {}", if keys.is_empty() { "no keys".to_owned() } else { keys.join(", ") });
+        let keys: Vec<_> = keys.take(5).collect();
+        let keys = if keys.is_empty() { "no keys".to_owned() } else { short(&keys.join(", ")) };
+        return format!("JSON with {keys}");
     }
-    let short: String = text.chars().take(120).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!("{}{more}", mask::Text(&short))
+    short(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_elses_words_are_short_and_without_numbers() {
+        assert_eq!(short(" as it is "), "as it is");
+        let long = short(&"word ".repeat(100_000));
+        assert!(long.chars().count() == 161 && long.ends_with('…'), "{long}");
+        // A number that is cut is a number still.
+        let cut = short(&format!("{}2233445566", "x".repeat(157)));
+        assert_eq!(cut, format!("{}•••…", "x".repeat(157)));
+        assert!(head(format!("{{\"{}\":1}}", "k".repeat(9000)).as_bytes()).len() < 200);
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -56,9 +56,17 @@ impl Http {
     }
 }
 
-/// A small answer of JSON. An error shows nothing of the body, because tokens may be in it.
-pub(super) async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, FetchError> {
+/// A small answer of JSON to a question for `what`; none where it is none. A server in trouble, or one that wants to be
+/// left alone, says so by its status, whatever the body is. Nothing of the body is shown, because tokens may be in it.
+pub(super) async fn json<T: DeserializeOwned>(
+    mut response: Response,
+    what: &str,
+) -> Result<Result<T, String>, FetchError> {
     let status = response.status();
+    let retry_after = manners::note(response.url(), status, response.headers());
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(FetchError::Status { status, said: format!("it was asked for {what}"), retry_after });
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(FetchError::unreachable)? {
         if body.len() + chunk.len() > SMALL {
@@ -66,8 +74,7 @@ pub(super) async fn json<T: DeserializeOwned>(mut response: Response) -> Result<
         }
         body.extend_from_slice(&chunk);
     }
-    serde_json::from_slice(&body).map_err(|_| FetchError::Login {
-        said: format!("{status} with {} bytes that are not the JSON of SuperOffice's login", body.len()),
-        advice: "check `host`, and what stands between it and this machine".into(),
-    })
+    let length = body.len();
+    let read = serde_json::from_slice(&body);
+    Ok(read.map_err(|_| format!("{status} with {length} bytes that are not the JSON of {what}")))
 }

@@ -2,27 +2,26 @@
 
 use jiff::Timestamp;
 use reqwest::{RequestBuilder, Response};
+use serde::de::DeserializeOwned;
 
 use super::error::FetchError;
-use super::http::Http;
+use super::http::{self, Http};
 use super::manners;
 
-/// Sends a login. Its answer, and by how much our clock is wrong, in words, where it is. Fails where the server asks
-/// to be left alone.
+/// Sends a login. Its answer, and by how much our clock is wrong, in words, where it is.
 pub(super) async fn send(
     http: &Http,
     request: RequestBuilder,
 ) -> Result<(Response, Option<String>), FetchError> {
     let (response, _) = http.send(request).await?;
-    let status = response.status();
     let clock = manners::clock(response.headers(), Timestamp::now());
-    match manners::note(response.url(), status, response.headers()) {
-        Some(wait) => {
-            let said = "the login asks for patience".into();
-            Err(FetchError::Status { status, said, retry_after: Some(wait) })
-        }
-        None => Ok((response, clock)),
-    }
+    Ok((response, clock))
+}
+
+/// The JSON of an answer of the login host to a question for `what`.
+pub(super) async fn json<T: DeserializeOwned>(response: Response, what: &str) -> Result<T, FetchError> {
+    let advice = "check `host`, and what stands between it and this machine";
+    http::json(response, what).await?.map_err(|said| refused(said, advice, None))
 }
 
 /// A login that was refused, with what an administrator can do. A wrong clock may be the reason.

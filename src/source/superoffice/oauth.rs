@@ -8,15 +8,17 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::error::FetchError;
-use super::http::{self, Http};
+use super::error::{FetchError, short};
+use super::http::Http;
 use super::login;
 use super::signer::Kept;
-use crate::mask;
 use crate::secret::Secret;
 
 /// SuperOffice's access tokens live an hour; for an answer that does not say it.
 const USUAL_LIFE: u64 = 3600;
+
+/// A day, in seconds: what is said to live longer is fetched again after it. No clock can count all that an answer may say.
+const LONGEST_LIFE: u64 = 24 * 3600;
 
 /// An answer of the token endpoint: RFC 6749 §5.1 or §5.2.
 #[derive(Deserialize)]
@@ -49,20 +51,21 @@ pub(super) async fn access_token(
         .body(form);
     let (response, clock) = login::send(http, request).await?;
     let status = response.status();
-    let answer: Answer = http::json(response).await?;
+    let answer: Answer = login::json(response, "an access token").await?;
     match answer.access_token.filter(|token| status.is_success() && !token.expose_secret().is_empty()) {
-        Some(value) => {
-            let life = Duration::from_secs(answer.expires_in.unwrap_or(USUAL_LIFE));
-            // Before it ends, so that no call fails for it.
-            let spare = Duration::from_mins(1).min(life / 10);
-            Ok(Kept { value, until: Instant::now() + (life - spare) })
-        }
+        Some(value) => Ok(Kept { value, until: Instant::now() + usable(answer.expires_in) }),
         None => {
             let error = answer.error.unwrap_or_else(|| "no error is named".into());
             let said = format!("{status}, {error} {}", answer.error_description.unwrap_or_default());
-            Err(login::refused(mask::Text(said.trim()).to_string(), advice(&error), clock))
+            Err(login::refused(short(&said), advice(&error), clock))
         }
     }
+}
+
+/// How long an access token is used: until shortly before it ends, so that no call fails for it.
+fn usable(expires_in: Option<u64>) -> Duration {
+    let life = Duration::from_secs(expires_in.unwrap_or(USUAL_LIFE).min(LONGEST_LIFE));
+    life - Duration::from_mins(1).min(life / 10)
 }
 
 /// What an administrator can do about an error of RFC 6749 §5.2.
@@ -81,4 +84,18 @@ fn form(fields: &[(&str, &str)]) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode as encode};
     let field = |(name, value): &(&str, &str)| format!("{name}={}", encode(value, NON_ALPHANUMERIC));
     fields.iter().map(field).collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_used_until_shortly_before_its_end_and_for_a_day_at_most() {
+        for (said, used) in
+            [(Some(3600), 3540), (None, 3540), (Some(10), 9), (Some(0), 0), (Some(u64::MAX), 24 * 3600 - 60)]
+        {
+            assert_eq!(usable(said), Duration::from_secs(used), "{said:?}");
+        }
+    }
 }

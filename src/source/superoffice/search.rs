@@ -65,15 +65,20 @@ impl Client {
     pub async fn search(&self, digits: &str) -> Result<Vec<Entry>, FetchError> {
         let mut tries = Tries::default();
         loop {
-            let (api, signed) = tries.prepare(self).await?;
-            let result = self.search_once(&api, &signed, digits).await;
+            let (api, mut signed) = tries.prepare(self).await?;
+            let result = self.search_once(&api, &mut signed, digits).await;
             if let Some(result) = tries.judge(self, &api, signed, result).await {
                 return result;
             }
         }
     }
 
-    async fn search_once(&self, api: &Url, signed: &Signed, digits: &str) -> Result<Vec<Entry>, FetchError> {
+    async fn search_once(
+        &self,
+        api: &Url,
+        signed: &mut Signed,
+        digits: &str,
+    ) -> Result<Vec<Entry>, FetchError> {
         let api = api.as_str().trim_end_matches('/');
         let mut request = self
             .http
@@ -87,6 +92,9 @@ impl Client {
             request = request.header(*name, value);
         }
         let (response, _) = self.http.send(request).await?;
+        if response.status().is_success() {
+            self.signer.accepted(signed);
+        }
         match response.status() {
             StatusCode::OK => entries(&body(response).await?, self.settings.country, &self.settings.language),
             _ => Err(refusal(response).await),

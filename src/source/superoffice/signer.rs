@@ -1,5 +1,10 @@
 //! Signs requests with a credential, and renews what has an end: access tokens and system users' tickets.
+//!
+//! A source may have many lists, and a wrong password is one for all of them: what was refused is remembered, and a
+//! signature that no answer has accepted yet is tried by one request at a time. Else twenty selections are twenty
+//! wrong passwords each time, and many a domain locks the account after five.
 
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -7,14 +12,14 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::credential::Credential;
 use super::error::FetchError;
 use super::http::Http;
 use super::site::Site;
-use super::{oauth, system_user};
+use super::{Settings, oauth, system_user};
 use crate::secret::Secret;
 
 /// How long a ticket lives, counted from its last use.
@@ -26,8 +31,49 @@ pub(super) struct Signer {
     credential: Credential,
     app_token: Option<Secret>,
     site: Site,
+    /// How long what was refused is not tried again.
+    rest: Duration,
+    /// How long another list's first try is waited for.
+    patience: Duration,
     /// What was got by a login, for as long as it is good.
     kept: Mutex<Option<Kept>>,
+    /// Held by the request that finds out whether a signature is accepted.
+    trial: Arc<Mutex<()>>,
+    /// What the server said to signatures and logins.
+    known: std::sync::Mutex<Known>,
+}
+
+/// What the server said to signatures and logins.
+#[derive(Debug, Default)]
+struct Known {
+    /// The signature that was accepted last.
+    accepted: Option<Mark>,
+    /// What was refused last.
+    refused: Option<Refusal>,
+}
+
+/// A refusal that all lists share.
+#[derive(Debug)]
+struct Refusal {
+    mark: Mark,
+    error: FetchError,
+    until: Instant,
+}
+
+/// A digest of a signature, or of the secrets of a login: it changes when they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark([u8; 32]);
+
+impl Mark {
+    fn of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        for part in parts {
+            // Lengths keep `a`+`bc` and `ab`+`c` apart.
+            digest.update(&(part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        Self(digest.finish().as_ref().first_chunk().copied().unwrap_or_default())
+    }
 }
 
 /// An access token or a ticket.
@@ -38,21 +84,88 @@ pub(super) struct Kept {
     pub(super) until: Instant,
 }
 
-/// The headers of a signed request. Two are equal when the server would see no difference.
+/// The headers of a signed request.
 #[derive(Debug)]
 pub(super) struct Signed {
     pub(super) headers: HeaderMap,
+    /// Two are equal when the server would see no difference.
+    pub(super) mark: Mark,
+    /// Of a signature that no answer has accepted yet: while this request has it, no other tries the same.
+    trial: Option<OwnedMutexGuard<()>>,
     /// Whether a login was made for it just now: if it is refused, another would be too.
     pub(super) fresh: bool,
 }
 
 impl Signer {
-    pub(super) fn new(credential: Credential, app_token: Option<Secret>, site: Site) -> Self {
-        Self { credential, app_token, site, kept: Mutex::new(None) }
+    /// What is refused is not tried again for the time of `rest`, unless it has changed meanwhile.
+    pub(super) fn new(settings: &Settings, rest: Duration) -> Self {
+        Self {
+            credential: settings.credential.clone(),
+            app_token: settings.app_token.clone(),
+            site: settings.site.clone(),
+            rest,
+            patience: settings.first_byte,
+            kept: Mutex::new(None),
+            trial: Arc::default(),
+            known: std::sync::Mutex::default(),
+        }
     }
 
     /// The headers for one request. Secrets are read now, so a renewed file counts from the next request on.
+    ///
+    /// Fails with the last refusal while that holds. As long as nothing is known of the signature, this waits for the
+    /// request that finds it out.
     pub(super) async fn sign(&self, http: &Http) -> Result<Signed, FetchError> {
+        let signed = self.sign_now(http).await?;
+        self.check(signed.mark)?;
+        if self.known().accepted == Some(signed.mark) {
+            return Ok(signed);
+        }
+        let trial = tokio::time::timeout(self.patience, Arc::clone(&self.trial).lock_owned()).await;
+        let trial = trial.map_err(|_| FetchError::Silent(self.patience))?;
+        // Whoever had it may have found it out, or renewed what is signed with.
+        let before = signed;
+        let mut signed = self.sign_now(http).await?;
+        signed.fresh |= before.fresh && before.mark == signed.mark;
+        self.check(signed.mark)?;
+        let is_accepted = self.known().accepted == Some(signed.mark);
+        Ok(Signed { trial: (!is_accepted).then_some(trial), ..signed })
+    }
+
+    /// An answer has shown that the signature is good.
+    pub(super) fn accepted(&self, signed: &mut Signed) {
+        self.known().accepted = Some(signed.mark);
+        signed.trial = None;
+    }
+
+    /// Somebody wants what was refused to be tried once more.
+    pub(super) fn try_again(&self) {
+        self.known().refused = None;
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails with the refusal, where this was refused a short time ago.
+    fn check(&self, mark: Mark) -> Result<(), FetchError> {
+        let known = self.known();
+        let refusal = known.refused.as_ref().filter(|refusal| refusal.mark == mark);
+        let error = refusal
+            .filter(|refusal| refusal.until > Instant::now())
+            .and_then(|refusal| refusal.error.again());
+        error.map_or(Ok(()), Err)
+    }
+
+    /// Remembers a refusal of the credential for the other lists.
+    fn remember(&self, mark: Mark, error: &FetchError) {
+        let Some(error) = error.again() else { return };
+        let mut known = self.known();
+        known.accepted = known.accepted.filter(|accepted| *accepted != mark);
+        known.refused = Some(Refusal { mark, error, until: Instant::now() + self.rest });
+    }
+
+    async fn sign_now(&self, http: &Http) -> Result<Signed, FetchError> {
         let mut headers = HeaderMap::new();
         let mut fresh = false;
         match &self.credential {
@@ -77,7 +190,8 @@ impl Signer {
         if let Some(token) = self.app_token.as_ref().or_else(|| self.credential.client_secret()) {
             put(&mut headers, HeaderName::from_static("so-apptoken"), "", &token.read()?)?;
         }
-        Ok(Signed { headers, fresh })
+        let parts = headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
+        Ok(Signed { mark: Mark::of(parts), headers, trial: None, fresh })
     }
 
     /// Signs with what is kept, or logs in; whether it did.
@@ -94,10 +208,20 @@ impl Signer {
             return Ok(false);
         }
         *kept = None;
-        let new = self.fetch(http).await?;
+        // One refused login is one for all lists as well.
+        let secrets = self.secrets()?;
+        self.check(secrets)?;
+        let new = self.fetch(http).await.inspect_err(|error| self.remember(secrets, error))?;
         put(headers, AUTHORIZATION, scheme, &new.value)?;
         *kept = Some(new);
         Ok(true)
+    }
+
+    /// What a login is made with.
+    fn secrets(&self) -> Result<Mark, FetchError> {
+        let secrets = self.credential.secrets().into_iter().map(|(_, secret)| secret.read());
+        let secrets: Vec<SecretString> = secrets.collect::<Result<_, _>>()?;
+        Ok(Mark::of(secrets.iter().map(|secret| secret.expose_secret().as_bytes())))
     }
 
     async fn fetch(&self, http: &Http) -> Result<Kept, FetchError> {
@@ -122,8 +246,15 @@ impl Signer {
         }
     }
 
-    /// What was signed with was refused: it is not used again.
-    pub(super) async fn forget(&self, refused: &Signed) {
+    /// What was signed with was refused: it is not used again, and what a login got is not kept, unless it was got
+    /// just now: another would be refused as well.
+    pub(super) async fn refused(&self, refused: &Signed, error: &FetchError) {
+        let is_renewed = self.credential.needs_tenant() && !refused.fresh;
+        if !is_renewed {
+            return self.remember(refused.mark, error);
+        }
+        // Not remembered: a list that signed with it just now is to renew as well.
+        self.known().accepted.take_if(|accepted| *accepted == refused.mark);
         let mut kept = self.kept.lock().await;
         let given = refused.headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
         // Another list may have renewed it already: then that counts.
@@ -147,3 +278,6 @@ fn put(
     headers.insert(name, value);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

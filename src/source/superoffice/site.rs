@@ -198,7 +198,8 @@ async fn ask(name: &str, host: &Url, http: &Http) -> Result<(State, Duration), F
         let said = format!("asked for the state of {name}: {}", error::said(response).await);
         return Err(FetchError::Status { status, said, retry_after });
     }
-    let state: State = http::json(response).await?;
+    let state: Result<State, String> = http::json(response, "a tenant's state").await?;
+    let state = state.map_err(|what| FetchError::NoSite { tenant: name.to_owned(), what })?;
     // A state without an end is asked for each time: that costs little, a wrong host much.
     let valid = state.valid_until().map_or(Duration::ZERO, |until| {
         Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default().min(LONGEST)

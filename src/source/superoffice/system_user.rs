@@ -7,11 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::FetchError;
-use super::http::{self, Http};
+use super::error::{FetchError, short};
+use super::http::Http;
 use super::jwt::{self, KeySet};
 use super::{key, login};
-use crate::mask;
 use crate::secret::Secret;
 
 /// All that a login needs.
@@ -48,10 +47,10 @@ impl Login<'_> {
         let request = http.client.post(url).header(ACCEPT, "application/json").json(&body);
         let (response, clock) = login::send(http, request).await?;
         let status = response.status();
-        let answer: Answer = http::json(response).await?;
+        let answer: Answer = login::json(response, "a ticket").await?;
         let Some(token) = answer.token.filter(|_| answer.is_successful && status.is_success()) else {
             let message = answer.error_message.unwrap_or_default();
-            let said = format!("{status}, {}", mask::Text(&message));
+            let said = format!("{status}, {}", short(&message));
             let advice = advice(answer.error_code.as_ref(), &message);
             return Err(login::refused(said, advice, clock));
         };
@@ -73,7 +72,7 @@ impl Login<'_> {
     async fn keys(&self, http: &Http) -> Result<KeySet, FetchError> {
         let request = http.client.get(format!("{}login/.well-known/jwks", self.host));
         let (response, _) = http.send(request.header(ACCEPT, "application/json")).await?;
-        http::json(response).await
+        login::json(response, "the keys of the login host").await
     }
 }
 

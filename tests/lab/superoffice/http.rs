@@ -27,6 +27,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The status that was answered, and when; `None` where there was no answer (yet).
     pub answered: Option<(u16, Instant)>,
+    /// Whether the answer was compressed.
+    pub compressed: bool,
 }
 
 impl Request {
@@ -113,6 +115,7 @@ pub async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Reques
         headers: Vec::new(),
         body: Vec::new(),
         answered: None,
+        compressed: false,
     };
     loop {
         let mut line = String::new();

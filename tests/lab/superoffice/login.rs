@@ -33,6 +33,8 @@ const LOGIN_KEY: &str = include_str!("../../data/test-only-login-key.pem");
 pub struct Login {
     /// In place of a token or a ticket: status and body.
     pub refusal: Option<(u16, Value)>,
+    /// In place of whatever is asked of it: status, and a page of HTML, as a proxy in front of it answers.
+    pub page: Option<u16>,
     /// The `Date` of its answers, where it is another than now.
     pub date: Option<String>,
     /// How long access tokens are said to live, in seconds.
@@ -53,6 +55,7 @@ impl Default for Login {
     fn default() -> Self {
         Self {
             refusal: None,
+            page: None,
             date: None,
             expires_in: 3600,
             forges: false,
@@ -87,6 +90,13 @@ impl Login {
                 json_of(200, &json!({ "keys": [key] }))
             }
             _ => return None,
+        };
+        let answer = match self.page {
+            Some(status) => {
+                let page = "<html><title>Bad gateway for 22334455</title></html>".as_bytes();
+                Answer::new(status, "text/html", page).with("Retry-After", "2")
+            }
+            None => answer,
         };
         Some(match &self.date {
             Some(date) => answer.with("Date", date),

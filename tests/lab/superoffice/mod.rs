@@ -80,6 +80,8 @@ struct Setting {
     /// `SO-AppToken`, where it is wanted.
     app_token: Option<String>,
     collection: Collection,
+    /// Further users, each with what it knows.
+    users: Vec<(Credential, Collection)>,
     selections: BTreeMap<u64, Collection>,
     search: phonesearch::Search,
     login: login::Login,
@@ -104,6 +106,7 @@ impl StandIn {
             credential: Credential::basic("nameplate", "pass:wørd"),
             app_token: None,
             collection: Collection::new(records),
+            users: Vec::new(),
             selections: BTreeMap::new(),
             search: phonesearch::Search::default(),
             login: login::Login::default(),
@@ -141,6 +144,11 @@ impl StandIn {
     /// From now on `SO-AppToken` has to be this.
     pub fn set_app_token(&self, token: &str) {
         self.shared.setting().app_token = Some(token.to_owned());
+    }
+
+    /// A further user, who knows other persons and companies.
+    pub fn add_user(&self, credential: Credential, records: Vec<Record>) {
+        self.shared.setting().users.push((credential, Collection::new(records)));
     }
 
     /// The persons and companies of a selection.
@@ -322,7 +330,11 @@ async fn converse(shared: Arc<Shared>, stream: TcpStream) {
             Some(Fault::Answer(answer)) => answer.clone(),
             Some(Fault::Truncated | Fault::Halting(_)) | None => shared.honest(&request),
         };
-        shared.setting().requests[noted].answered = Some((answer.status, Instant::now()));
+        {
+            let noted = &mut shared.setting().requests[noted];
+            noted.answered = Some((answer.status, Instant::now()));
+            noted.compressed = answer.headers.iter().any(|(name, _)| *name == "Content-Encoding");
+        }
         let is_truncated = matches!(fault, Some(Fault::Truncated));
         let is_whole = !matches!(fault, Some(Fault::Truncated | Fault::Halting(_)));
         let length = if is_whole { answer.body.len() } else { answer.body.len() / 2 };
@@ -365,13 +377,15 @@ impl Shared {
         }
         let has_token =
             setting.app_token.is_none() || request.header("SO-AppToken") == setting.app_token.as_deref();
-        if !setting.credential.admits(request) || !has_token {
+        let user = setting.users.iter().find(|(credential, _)| credential.admits(request));
+        if (!setting.credential.admits(request) && user.is_none()) || !has_token {
             let answer = Answer::error(401, "SoAccessDeniedException", "Authentication failed");
             return answer.with("WWW-Authenticate", setting.credential.challenge());
         }
         let answer = match path {
             pocket::GET_MY_CALLER_IDS => {
-                pocket::get_my_caller_ids(request, &setting.collection, setting.unchanged)
+                let collection = user.map_or(&setting.collection, |(_, collection)| collection);
+                pocket::get_my_caller_ids(request, collection, setting.unchanged)
             }
             phonesearch::PHONE_SEARCH => phonesearch::phone_search(request, &setting.search),
             _ => pocket::get_caller_ids_from_selection(request, &setting.selections, setting.unchanged),

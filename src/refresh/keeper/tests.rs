@@ -1,0 +1,100 @@
+//! What a list is asked for with, and what is taken of the answer.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::entry::Entry;
+use crate::number::Number;
+
+const DAY: Duration = Duration::from_hours(24);
+/// Of the question; its last byte is how the answer is read.
+const FINGERPRINT: u64 = 0x0701;
+
+/// A CRM whose set has this hash and this size, and what it was asked with.
+#[derive(Clone)]
+struct Crm {
+    hash: &'static str,
+    size: u64,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Crm {
+    fn of(hash: &'static str, size: u64) -> Self {
+        Self { hash, size, asked: Arc::default() }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+fn entry(place: u64) -> Entry {
+    Entry {
+        number: Number::new(47, 22_334_400 + place).unwrap(),
+        person_id: 1,
+        person: "Kari".into(),
+        mrmrs: String::new(),
+        company_id: 0,
+        company: String::new(),
+    }
+}
+
+impl Question for Crm {
+    async fn ask(&self, hash: &str, _: &Progress) -> anyhow::Result<Fetched> {
+        self.asked.lock().unwrap().push(hash.to_owned());
+        if hash == self.hash {
+            return Ok(Fetched::Unchanged);
+        }
+        let mut delivery = Delivery { hash: self.hash.into(), ..Delivery::default() };
+        (0..self.size).for_each(|place| delivery.entries.push(&entry(place)));
+        Ok(Fetched::Entries(delivery))
+    }
+}
+
+/// A list of ten that was kept so long ago, with the hash `a`.
+fn kept(fingerprint: u64, age: Duration) -> Kept {
+    let taken = now() - age.as_secs();
+    let header = Header { fingerprint, taken, count: 10, hash: "a".into() };
+    Kept::InMemory(header, Arc::new((0..10).map(entry).collect()))
+}
+
+fn keeper(crm: &Crm, state: &tempfile::TempDir, kept: Kept) -> Keeper<Crm> {
+    Keeper::new("crm".into(), crm.clone(), FINGERPRINT, Store::new(state.path()), DAY, kept)
+}
+
+#[tokio::test]
+async fn what_another_version_has_read_is_asked_for_in_full_and_taken_anew() {
+    let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("a", 10));
+    let mut keeper = keeper(&crm, &state, kept(FINGERPRINT - 1, Duration::ZERO));
+    let outcome = keeper.refresh(false).await.unwrap();
+    assert!(matches!(outcome, Outcome::New { count: 10, .. }), "{outcome:?}");
+    assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+    assert_eq!(crm.asked(), ["", "a"]);
+    // A CRM in trouble just then does not take the names away.
+    let crm = Crm::of("b", 3);
+    let mut keeper = self::keeper(&crm, &state, kept(FINGERPRINT - 1, Duration::ZERO));
+    assert!(matches!(keeper.refresh(false).await.unwrap(), Outcome::Held { count: 3, known: 10, .. }));
+}
+
+#[tokio::test]
+async fn another_question_is_asked_without_the_hash_and_its_size_says_nothing() {
+    let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("b", 3));
+    let mut keeper = keeper(&crm, &state, kept(FINGERPRINT + 0x100, Duration::ZERO));
+    assert!(matches!(keeper.refresh(false).await.unwrap(), Outcome::New { count: 3, .. }));
+    assert_eq!(crm.asked(), [""]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_set_is_asked_for_once_a_day_also_over_new_starts() {
+    let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("a", 10));
+    let mut keeper = keeper(&crm, &state, kept(FINGERPRINT, DAY / 2));
+    for (wait, asked) in [(DAY / 4, "a"), (DAY / 4, ""), (DAY - DAY / 8, "a"), (DAY / 8, "")] {
+        tokio::time::advance(wait).await;
+        assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+        assert_eq!(crm.asked(), [asked], "after {wait:?}");
+    }
+    let mut keeper = self::keeper(&crm, &state, kept(FINGERPRINT, DAY));
+    assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+    assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+    assert_eq!(crm.asked(), ["", "a"]);
+}

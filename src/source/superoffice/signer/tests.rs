@@ -1,0 +1,133 @@
+//! What is refused, and what is renewed, on paused time. No request is sent: nobody listens on port 1.
+
+use reqwest::StatusCode;
+use tokio::time::{advance, sleep};
+
+use super::*;
+use crate::source::superoffice::tests::settings;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const REST: Duration = Duration::from_mins(5);
+
+fn http() -> Http {
+    crate::tls::install();
+    Http::new(&settings()).unwrap()
+}
+
+fn refusal() -> FetchError {
+    FetchError::Refused { status: StatusCode::UNAUTHORIZED, said: "no".into() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_password_is_tried_again_after_a_rest_or_by_order_or_when_it_has_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("password");
+    std::fs::write(&path, "wrong").unwrap();
+    let password = Secret::File(path.clone());
+    let credential = Credential::Basic { username: "nameplate".into(), password };
+    let (http, signer) = (http(), Signer::new(&Settings { credential, ..settings() }, REST));
+
+    let refuse = async || {
+        let signed = signer.sign(&http).await.unwrap();
+        signer.refused(&signed, &refusal()).await;
+        drop(signed);
+        assert!(signer.sign(&http).await.unwrap_err().is_refusal());
+    };
+    refuse().await;
+    advance(REST - MINUTE).await;
+    assert!(signer.sign(&http).await.is_err());
+    advance(MINUTE).await;
+    refuse().await;
+    signer.try_again();
+    refuse().await;
+    std::fs::write(&path, "right").unwrap();
+    let mut signed = signer.sign(&http).await.unwrap();
+    signer.accepted(&mut signed);
+    assert!(signer.sign(&http).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_long_as_nothing_is_known_of_a_signature_one_request_has_it() {
+    let (http, signer) = (http(), Arc::new(Signer::new(&settings(), REST)));
+    let first = signer.sign(&http).await.unwrap();
+    let mut others = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let (http, signer) = (self::http(), Arc::clone(&signer));
+        others.spawn(async move { signer.sign(&http).await.map(|_| ()) });
+    }
+    sleep(Duration::from_secs(1)).await;
+    assert!(others.try_join_next().is_none(), "tried beside the first");
+    signer.refused(&first, &refusal()).await;
+    drop(first);
+    assert!(others.join_all().await.into_iter().all(|other| other.unwrap_err().is_refusal()));
+
+    // Accepted, it is anybody's; and nobody waits for a first one without an end.
+    signer.try_again();
+    let mut first = signer.sign(&http).await.unwrap();
+    assert!(matches!(signer.sign(&http).await, Err(FetchError::Silent(_))));
+    signer.accepted(&mut first);
+    let (second, third) = (signer.sign(&http).await, signer.sign(&http).await);
+    assert!(second.is_ok() && third.is_ok());
+}
+
+fn of_a_tenant(credential: Credential) -> Settings {
+    let site = Site::Tenant { name: "Cust12345".into(), host: "http://127.0.0.1:1/".parse().unwrap() };
+    Settings { site, credential, ..settings() }
+}
+
+fn system_user() -> Credential {
+    let secret = |text: &str| Secret::Given(text.into());
+    let private_key = secret(include_str!("../../../../tests/data/test-only-partner-key.pem"));
+    Credential::SystemUser { system_token: secret("token"), client_secret: secret("secret"), private_key }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_system_users_ticket_ends_six_hours_after_its_last_use() {
+    let (http, signer) = (http(), Signer::new(&of_a_tenant(system_user()), REST));
+    *signer.kept.lock().await = Some(Kept { value: "7T:x".into(), until: Instant::now() + TICKET_LIFE });
+    // Each use renews it: after twenty hours of use it is the same still.
+    for _ in 0..4 {
+        advance(5 * 60 * MINUTE).await;
+        let mut signed = signer.sign(&http).await.unwrap();
+        assert_eq!(signed.headers[AUTHORIZATION], "SOTicket 7T:x");
+        assert!(!signed.fresh);
+        signer.accepted(&mut signed);
+    }
+    advance(TICKET_LIFE + MINUTE).await;
+    // Another one is asked for, of a host that is not there.
+    let error = signer.sign(&http).await.unwrap_err();
+    assert!(error.to_string().starts_with("can't reach it"), "{error}");
+    assert!(signer.kept.lock().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_that_has_ended_is_renewed_by_each_list_that_has_it_and_one_that_is_refused_at_once_by_none()
+{
+    let (http, signer) = (http(), Signer::new(&of_a_tenant(system_user()), REST));
+    let until = Instant::now() + TICKET_LIFE;
+    *signer.kept.lock().await = Some(Kept { value: "7T:old".into(), until });
+    let mut old = signer.sign(&http).await.unwrap();
+    signer.accepted(&mut old);
+    signer.refused(&old, &refusal()).await;
+    assert!(signer.kept.lock().await.is_none() && signer.known().accepted.is_none());
+    // Another list is between its signature and its question.
+    assert!(signer.check(old.mark).is_ok());
+
+    *signer.kept.lock().await = Some(Kept { value: "7T:new".into(), until });
+    let mut new = signer.sign(&http).await.unwrap();
+    new.fresh = true;
+    signer.refused(&new, &refusal()).await;
+    drop(new);
+    assert!(signer.sign(&http).await.unwrap_err().is_refusal());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_is_one_for_all_lists_too() {
+    let (http, signer) = (http(), Signer::new(&of_a_tenant(system_user()), REST));
+    let refusal = FetchError::Login { said: "revoked".into(), advice: "have it approved".into() };
+    signer.remember(signer.secrets().unwrap(), &refusal);
+    assert!(matches!(signer.sign(&http).await, Err(FetchError::Login { .. })));
+    advance(REST).await;
+    // It goes to the login host again.
+    assert!(!matches!(signer.sign(&http).await, Err(FetchError::Login { .. })));
+}
