@@ -177,4 +177,6 @@ impl Talk<'_> {
         }
         Err(SessionError::Refused("it says too much".into()))
     }
+                // The block goes on: what ended it was a caller's, and so is what it said.
+                Answer::Refused if line.starts_with("agi_") => return Err(BlockError::Foreign.into()),
 }
