@@ -61,7 +61,12 @@ async fn an_application_that_was_taken_over_is_the_others_until_it_is_forgotten(
     socket.answer_probe().await;
     socket.send(json!({ "type": "ApplicationReplaced" })).await;
     // Once for the set-up, the others to look: the other copy is not disturbed.
-    pbx.until(LIST, 3).await;
+    pbx.until(LIST, 1).await;
+    let begun = Instant::now();
+    pbx.until(LIST, 5).await;
+    // Every second or two: so long a call hears silence that the other has left.
+    let took = begun.elapsed();
+    assert!((3_500..9_000).contains(&took.as_millis()), "{took:?}");
     sleep(Duration::from_secs(10)).await;
     assert_eq!(pbx.count("GET events"), 1, "{:?}", pbx.seen());
     assert_eq!(service.link.state(), State::TakenOver);
