@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use super::Settings;
 use super::call::{Place, Wish, poisons, serve_direct};
 use super::error::ConnectionError;
-use super::rest::{Http, Outcome, Turn, continue_path};
+use super::rest::{Http, HttpError, Outcome, Turn, continue_path};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::link::Link;
@@ -79,13 +79,16 @@ impl Application {
         let app = &self.settings.app;
         let filter = json!({ "allowed": EVENTS.map(|kind| json!({ "type": kind })) });
         // On each connect: Asterisk forgets the application, and its filter with it, between connections.
-        self.http
-            .put(&format!("applications/{app}/eventFilter"), &filter)
-            .await
-            .map_err(|error| ConnectionError::Filter(error.to_string()))?;
+        self.http.put(&format!("applications/{app}/eventFilter"), &filter).await.map_err(
+            |error| match error {
+                HttpError::Status { status: 403, .. } => ConnectionError::ReadOnly,
+                error => ConnectionError::of_set_up(error, ConnectionError::Filter),
+            },
+        )?;
         // Without this answer a call that waits since before would wait for ever.
         let application = self.http.get::<ApplicationInfo>(Turn::Now, &format!("applications/{app}")).await;
-        Ok(application.map_err(|error| ConnectionError::Waiting(error.to_string()))?.channel_ids)
+        let refusal = |error| ConnectionError::of_set_up(error, ConnectionError::Waiting);
+        Ok(application.map_err(refusal)?.channel_ids)
     }
 
     /// Asks for Asterisk's version.

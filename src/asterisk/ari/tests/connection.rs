@@ -226,6 +226,29 @@ async fn a_wrong_password_is_said_once_and_never_shown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_may_not_set_up_is_refused_in_words() {
+    for (request, status, said) in [
+        ("PUT applications/nameplate/eventFilter", 403, "(403): in ari.conf it must not be `read_only`"),
+        ("PUT applications/nameplate/eventFilter", 401, "Asterisk refuses the user or the password (401)"),
+        (LIST, 403, "Asterisk refuses the user or the password (403)"),
+    ] {
+        let log = Log::start();
+        let refusal = json!({ "message": "Write access denied" });
+        let pbx = StandIn::start(move |asked| match asked {
+            _ if asked == request => Answer::Of(status, refusal.clone()),
+            _ => usual(asked),
+        })
+        .await;
+        let service = Service::start(&pbx);
+        pbx.until(request, 1).await;
+        sleep(Duration::from_secs(14)).await;
+        assert_eq!(pbx.count("GET events"), 1);
+        assert_eq!(service.link.state(), State::Refused);
+        assert_eq!(log.text().matches(said).count(), 1, "{}", log.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_asterisk_that_boots_is_waited_for() {
     let log = Log::start();
     let tries = AtomicUsize::new(0);
