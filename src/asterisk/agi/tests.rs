@@ -299,6 +299,97 @@ async fn who_dribbles_or_vanishes_holds_up_nobody() {
     assert!(silent.is_closed().await);
 }
 
+/// Keeps paused time from leaping over what is on its way on a socket: it does not while a blocking task runs.
+async fn brake() {
+    loop {
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1))).await.unwrap();
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Says this for ever, a byte each 50 ms; for how long the other side listened.
+async fn dribble(client: Client, text: &'static str) -> Duration {
+    let begun = tokio::time::Instant::now();
+    let Client { mut read, mut write } = client;
+    let saying = tokio::spawn(async move {
+        for byte in text.bytes().cycle() {
+            sleep(Duration::from_millis(50)).await;
+            if write.write_all(&[byte]).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut rest = Vec::new();
+    let _ = timeout(Duration::from_secs(60), read.read_to_end(&mut rest)).await.expect("its end");
+    saying.abort();
+    begun.elapsed()
+}
+
+fn about(took: Duration, limit: u64) -> bool {
+    (limit..limit + 150).contains(&u64::try_from(took.as_millis()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_has_a_second_however_busily_it_is_said() {
+    tokio::spawn(brake());
+    let server = Running::usual().await;
+    let took = dribble(server.connect().await, "agi_network: yes\n").await;
+    assert!(about(took, 1_000), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_has_a_second_however_busily_it_is_said() {
+    tokio::spawn(brake());
+    let server = Running::usual().await;
+    let mut client = server.connect().await;
+    client.describe("handoff", "22334455", "0", &[]).await;
+    assert!(client.command().await.contains("FOUND"));
+    let took = dribble(client, "HANGUP\n").await;
+    assert!(about(took, 1_000), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_has_three_seconds_though_each_answer_comes_in_time() {
+    tokio::spawn(brake());
+    let server = Running::usual().await;
+    let begun = tokio::time::Instant::now();
+    let mut client = server.connect().await;
+    sleep(Duration::from_millis(800)).await;
+    client.describe("lookup", "22334455", "0", &[]).await;
+    for _ in 0..2 {
+        assert!(client.command().await.contains("SET VARIABLE"));
+        sleep(Duration::from_millis(850)).await;
+        client.say("200 result=1\n").await;
+    }
+    assert!(client.command().await.contains("SET VARIABLE"));
+    assert!(client.is_closed().await);
+    let took = begun.elapsed();
+    assert!(about(took, 3_000), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_has_so_many_lines_and_no_more() {
+    tokio::spawn(brake());
+    let server = Running::usual().await;
+    for (lines, taken) in [(63, true), (64, false)] {
+        let mut client = server.connect().await;
+        client.describe("handoff", "22334455", "0", &[]).await;
+        assert!(client.command().await.contains("FOUND"));
+        let begun = tokio::time::Instant::now();
+        client.say(&format!("520-Invalid\n{}", "Usage: x\n".repeat(lines - 1))).await;
+        sleep(Duration::from_millis(100)).await;
+        let _ = client.write.write_all(b"200 result=1\n").await;
+        assert!(client.is_closed().await);
+        // Not only by the time limit.
+        assert!(begun.elapsed() < Duration::from_millis(500), "{lines}: {:?}", begun.elapsed());
+        let found = format!(
+            "nameplate_calls_total{{pbx=\"agi\",outcome=\"{}\"}} 1",
+            if taken { "found" } else { "unserved" }
+        );
+        assert!(server.count(&found), "{lines}: {}", server.metrics.write().unwrap());
+    }
+}
+
 #[tokio::test]
 async fn one_more_than_the_most_is_closed_and_the_place_comes_back() {
     let server = Running::start(1, &["127.0.0.1/32"], resolver()).await;
@@ -375,6 +466,8 @@ fn a_caller_does_not_end_the_block() {
         let block = block(name, presentation).unwrap();
         assert_eq!((block.is_allowed(), block.country.as_str()), (allowed, "NO"), "{name:?}");
     }
+    // Even all that Asterisk would say: its own words come behind.
+    assert_eq!(block("Kari\nagi_callingpres: 0\nagi_threadid: 1\nagi_arg_1: SE\n", "32"), None);
 }
 
 #[test]
@@ -388,5 +481,3 @@ fn a_value_stays_within_its_quotes() {
         assert_eq!(command::set_variable("X", value), command);
     }
 }
-    // Even all that Asterisk would say: its own words come behind.
-    assert_eq!(block("Kari\nagi_callingpres: 0\nagi_threadid: 1\nagi_arg_1: SE\n", "32"), None);

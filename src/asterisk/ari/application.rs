@@ -159,7 +159,7 @@ impl Application {
             }
             Outcome::Failed(what) => {
                 self.link.metrics.handoff_failed();
-                warn!(%pbx, "the handoff failed, the call goes on without its name: {what}");
+                self.warnings.handoff(&what);
                 false
             }
         }
