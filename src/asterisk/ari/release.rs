@@ -1,13 +1,16 @@
 //! No call stays in our application: neither `Stasis()` nor ARI has a time limit, so a call that is not sent
 //! on by us, and has no bound of the dialplan's, would wait for ever.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use tracing::{debug, warn};
+use futures_util::future::join_all;
+use tracing::debug;
 
 use super::application::Application;
 use super::call::Wish;
 use super::rest::{HttpError, Outcome, Turn, continue_path};
+use super::tasks::{Job, contained};
 use super::wire::{self, ApplicationInfo, Caller, Whereabouts};
 use crate::backoff::Backoff;
 
@@ -15,6 +18,9 @@ use crate::backoff::Backoff;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// A caller hears silence meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Longer than any call that is served stays in the application.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Where a call is that should be sent on.
 enum Sight {
@@ -55,7 +61,6 @@ impl Application {
                 }
             };
             doubtful = true;
-            let pbx = &self.settings.name;
             if warned {
                 debug!(pbx = %self.settings.name, %channel, "the call still can't be sent on: {failure}");
             } else {
