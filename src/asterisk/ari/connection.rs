@@ -11,7 +11,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as SocketError, protocol::Message};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -51,6 +51,10 @@ const MOST_AT_ONCE: usize = 10_000;
 /// A call that is older than the newest by so much has been released by the dialplan's bound of half a second.
 const STALE: SignedDuration = SignedDuration::from_millis(600);
 
+/// What is sent to learn whether all that waited has come, and how long the answer may take.
+const AWAKE: &str = "awake";
+const AWAKE_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called once events
 /// are filtered and it is known which way requests go. Calls that are still served over HTTP then are
 /// finished in `beside`, within a bounded time.
@@ -86,6 +90,7 @@ pub(super) async fn serve(
         heard: Instant::now(),
         since: None,
         missed: 0,
+        stuck_at: None,
         was_late: false,
     };
     let ended = connection.serve(shutdown, connected).await;
@@ -123,6 +128,8 @@ struct Connection {
     since: Option<Timestamp>,
     /// How many of those there were.
     missed: usize,
+    /// When the connection is given up: it is asked whether all that waited on it has come.
+    stuck_at: Option<Instant>,
     /// The last tick came too late, because this process did not run.
     was_late: bool,
 }
@@ -164,6 +171,10 @@ impl Connection {
                 due = tick.tick() => {
                     ticks = ticks.wrapping_add(1);
                     self.look_after(ticks, due).await?;
+                }
+                // A connection of its own has no queue, and those who wait are asked for.
+                () = sleep_until(self.stuck_at.unwrap_or_else(Instant::now)), if self.stuck_at.is_some() => {
+                    return Err(ConnectionError::Behind);
                 }
                 () = shutdown.cancelled() => {
                     self.close().await;
@@ -212,6 +223,10 @@ impl Connection {
         let missed = std::mem::take(&mut self.missed);
         if missed > 0 {
             self.application.warnings.behind(missed);
+            // More of the queue may be stuck: TCP tries ever less often to send to whoever takes nothing, and its next
+            // attempt may be seconds away.
+            self.stuck_at = Some(Instant::now() + AWAKE_TIMEOUT);
+            self.send(Message::Ping(AWAKE.into())).await?;
             // A context of somebody's own may have no bound, or a longer one.
             self.tasks.search();
         }
@@ -229,6 +244,10 @@ impl Connection {
         match message {
             Message::Text(text) => self.take_event(&text).await,
             Message::Close(_) => Err(ConnectionError::Lost("Asterisk closed it".into())),
+            Message::Pong(word) if word == AWAKE.as_bytes() => {
+                self.stuck_at = None;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

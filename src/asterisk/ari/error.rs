@@ -41,6 +41,8 @@ pub(super) enum ConnectionError {
     Lost(String),
     #[error("nothing heard for {0:?}, not even an answer to a ping")]
     Silent(Duration),
+    #[error("what Asterisk sent while the service was stopped does not arrive")]
+    Behind,
     #[error("Asterisk takes no data")]
     Stuck,
     #[error(

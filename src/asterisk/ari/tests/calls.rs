@@ -246,6 +246,23 @@ async fn calls_that_the_dialplan_has_released_meanwhile_do_not_hold_up_others() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_that_is_stuck_after_a_stall_is_left() {
+    let mut pbx = StandIn::start(usual).await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    sleep(Duration::from_millis(2_500)).await;
+    let times = ["12:00:00.000", "12:00:01.000"].into_iter().flat_map(|time| [time; 20]);
+    let handoff: &[&str] = &["handoff", "1"];
+    socket.queue(times.enumerate().map(|(call, time)| (format!("1.{call}"), time, handoff))).await;
+    // Nothing more comes of it, not even the answer to a ping.
+    let begun = Instant::now();
+    let mut next = pbx.socket().await;
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    next.answer_probe().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_of_a_rush_are_all_answered() {
     let mut pbx = StandIn::start(usual).await;
     let _service = Service::start(&pbx);
