@@ -46,7 +46,7 @@ fuzz: rust
 	for target in agi_block ari_event caller crm_number name template; do \
 		mkdir -p tests/fuzz/corpus/$$target && \
 		cargo +nightly fuzz run --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/data/fuzz/$$target \
-			-- -max_total_time=60 -max_len=256 -print_final_stats=1 || exit 1; \
+			-- -max_total_time=60 -max_len=$$([ $$target = agi_block ] && echo 70000 || echo 256) -print_final_stats=1 || exit 1; \
 	done
 
 # The Asterisks that the tests run on: 22, and 16 as the oldest that is still met.

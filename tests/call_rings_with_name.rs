@@ -4,6 +4,7 @@ use crate::by_every_way;
 use crate::lab::baresip::Baresip;
 use crate::lab::call::{Lab, PATIENCE, fjord, from_trunk};
 use crate::lab::sip::Invite;
+use crate::lab::way::Way;
 
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
 
@@ -28,6 +29,11 @@ by_every_way! {
         }
         lab.asterisk.wait_idle();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_on_22() {
+    however_the_trunk_writes_the_number::promise(Way::HttpOn22).await;
 }
 
 by_every_way! {

@@ -9,7 +9,8 @@ use crate::lab::configuration::folder;
 use crate::lab::sip::{Behaviour, Invite, Phone};
 
 const CALLS: usize = 10;
-/// The machine may be busy with something else in one of them.
+/// The time holds if it does in one of them: that shows what the service can do, not that it always does. The machine, and
+/// Asterisk, may be busy with something else. That every caller is back, with the name, holds in each.
 const ROUNDS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,13 @@
 //! The connection to Asterisk comes back by itself, and what keeps it from coming is said in words.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::lab::call::{Lab, PATIENCE, Turn, asterisk_of, fjord, from_trunk, ring as place};
+use crate::by_every_way;
+use crate::lab::call::{Lab, PATIENCE, Turn, asterisk_of, fjord, from_trunk};
 use crate::lab::configuration::{config, folder};
 use crate::lab::sip::{Behaviour, Invite, Phone};
 use crate::lab::way::Way;
 
-/// A little more than the time from one look at a taken application to the next.
-const LOOK: Duration = Duration::from_secs(34);
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,12 +50,32 @@ async fn taken_over(way: Way) {
     assert_eq!(lab.nameplate.log().matches("ERROR").count(), 1, "{}", lab.nameplate.log());
     assert!(!second.log().contains("ERROR"), "{}", second.log());
     drop(second);
-    // It looks now and then whether the other is there still. Nobody is to wait for that.
-    drop(lab.turn);
-    lab.nameplate.until_logged_within(LOOK, "connected; answers go over", 2).await;
-    let _turn = Turn::beside().await;
-    let (_, ring) = place(&lab.caller, &lab.phone, Invite::from("22334455"), || lab.asterisk.log()).await;
+    let left = Instant::now();
+    // It looks every second or two whether the other is there still.
+    lab.nameplate.until_logged("connected; answers go over", 2).await;
+    let took = left.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
     assert_eq!(ring.name(), KARI);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_a_killed_second_copy_has_left_is_served() {
+    // The direct style, where no bound of ours releases it.
+    let lab = Lab::with_dialplan(fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
+    let second = folder(&lab.crm, &lab.asterisk).serve();
+    second.until_ready().await;
+    lab.nameplate.until_logged("another copy has taken over the application", 1).await;
+    second.signal("STOP");
+    let call = lab.caller.invite(Invite::from("22334455"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(lab.phone.rings(), 0, "{:?}", call.progress());
+    let killed = Instant::now();
+    second.signal("KILL");
+    let ring = lab.phone.next_ring(Duration::from_secs(10)).await.expect("it rings");
+    assert_eq!(ring.name(), KARI);
+    let took = killed.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,9 +120,14 @@ async fn calls_that_waited_are_served(version: &str) {
     again.until_logged("caller=", 1).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sighup_does_no_harm_and_sigterm_finishes_calls_in_hand() {
-    let mut lab = Lab::start(fjord()).await;
+by_every_way! {
+    async fn sighup_does_no_harm_and_sigterm_finishes_calls_in_hand(way) {
+        stopped_with_calls_in_hand(way).await;
+    }
+}
+
+async fn stopped_with_calls_in_hand(way: Way) {
+    let mut lab = Lab::start_by(way, fjord()).await;
     lab.nameplate.signal("HUP");
     lab.nameplate.until_logged("SIGHUP is ignored", 1).await;
     let (_, ring) = lab.ring(Invite::from("22334455")).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use crate::lab::asterisk::{Asterisk, Setup};
-use crate::lab::call::{Lab, Turn, fjord, from_trunk};
+use crate::lab::call::{Lab, Turn, asterisk_of, fjord, from_trunk};
 use crate::lab::configuration::folder;
 use crate::lab::sip::{Behaviour, Invite, Phone};
 use crate::lab::superoffice::StandIn;
@@ -15,8 +15,17 @@ const SLOWLY: Duration = Duration::from_secs(40);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_tried_again_slowly_and_read_anew() {
+    wrong_password("22").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_tried_again_slowly_and_read_anew_by_an_old_asterisk() {
+    wrong_password("16").await;
+}
+
+async fn wrong_password(version: &str) {
     let turn = Turn::beside().await;
-    let asterisk = Asterisk::start("");
+    let asterisk = asterisk_of(version, "");
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let folder = folder(&crm, &asterisk);
     folder.write("ari.password", "an old one");
@@ -31,6 +40,31 @@ async fn a_wrong_password_is_tried_again_slowly_and_read_anew() {
     let took = begun.elapsed();
     assert!(took > Duration::from_secs(14), "tried again after {took:?}");
     assert_eq!(nameplate.log().matches("not connected:").count(), 1, "{}", nameplate.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_only_read() {
+    may_only_read("22").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_an_old_asterisk_who_may_only_read() {
+    may_only_read("16").await;
+}
+
+async fn may_only_read(version: &str) {
+    let _turn = Turn::beside().await;
+    // At the end of the user's section.
+    let extra_conf = &[("ari.conf", "read_only = yes")];
+    let asterisk = Asterisk::start_with(&Setup { version: Some(version), extra_conf, ..Setup::default() });
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let nameplate = folder(&crm, &asterisk).serve();
+    nameplate.until_logged("Asterisk forbids this user to do anything but read (403)", 1).await;
+    // Not again and again.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let log = nameplate.log();
+    assert_eq!(log.matches("not connected:").count(), 1, "{log}");
+    assert!(!log.contains("connected; answers"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,25 @@
 
 use crate::lab::call::{Lab, fjord, from_trunk, noted};
 use crate::lab::sip::Invite;
+use crate::lab::way::Way;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_one_warning() {
-    let lab = Lab::with_dialplan(fjord(), |phone| {
+    sets_name(Way::Websocket, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_with_one_warning() {
+    sets_name(Way::HttpOn22, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_an_old_asterisk_at_no_cost() {
+    sets_name(Way::Http, 0).await;
+}
+
+async fn sets_name(way: Way, warnings: usize) {
+    let lab = Lab::with_dialplan_by(way, fjord(), |phone| {
         from_trunk("Stasis(nameplate)\nLog(NOTICE,after ${EXTEN} ${CALLERID(name)}.)", phone)
     })
     .await;
@@ -19,5 +34,5 @@ async fn with_one_warning() {
     noted(&lab.asterisk, "after 100 Kari Nordmann (Fjord Sjømat AS).", 2).await;
     noted(&lab.asterisk, "after 100 OSLO.", 1).await;
     let log = lab.nameplate.log();
-    assert_eq!(log.matches("can't use DB()").count(), 1, "{log}");
+    assert_eq!(log.matches("can't use DB()").count(), warnings, "{log}");
 }

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::by_every_way;
 use crate::lab::call::{Lab, PATIENCE, fjord};
 use crate::lab::nameplate::project;
 use crate::lab::sip::Invite;
+use crate::lab::way::Way;
 
 /// The code block of the page that begins with `[context]`, and the console command in its first line's comment.
 fn block(context: &str) -> (String, String) {
@@ -28,21 +30,43 @@ async fn a_call_without_a_phone() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handler_of_dial_loses_the_call_once_the_service_hangs() {
+/// A dialplan with the line that the page shows as wrong, by this way, with this one of Dial()'s handlers.
+fn with_handler(way: Way, handler: &str, phone: &str) -> String {
     let page = std::fs::read_to_string(project().join("asterisk-conf/README.md")).expect("the page");
-    let wrong = page.lines().find(|line| line.contains("; WRONG")).expect("the line").to_owned();
-    let lab = Lab::alone(fjord(), |phone| {
-        format!("[from-trunk]\n{}\n", wrong.replace("PJSIP/operator", &format!("PJSIP/operator/{phone}")))
-    })
-    .await;
-    // Which nobody notices before.
-    let (call, ring) = lab.ring(Invite::from("22334455")).await;
-    assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
-    assert_eq!(call.final_response(PATIENCE).await, Some(486));
+    let wrong = page.lines().find(|line| line.contains("; WRONG")).expect("the line");
+    let wrong = wrong.replace("PJSIP/operator", &format!("PJSIP/operator/{phone}"));
+    let wrong = wrong.replace("B(nameplate^", &format!("{handler}(nameplate^"));
+    let wrong = if way.is_agi() { wrong.replace("^lookup^", "^lookup-agi^") } else { wrong };
+    format!("[from-trunk]\n{wrong}\n")
+}
 
-    lab.nameplate.signal("STOP");
-    let call = lab.caller.invite(Invite::from("22334455"));
-    // Not the phone's answer: Asterisk has ended the call.
-    assert_eq!(call.final_response(PATIENCE).await, Some(603));
+by_every_way! {
+    async fn a_handler_of_dial_loses_the_call_once_the_service_hangs(way) {
+        let lab = Lab::alone_by(way, fjord(), |phone| with_handler(way, "B", phone)).await;
+        // Which nobody notices before.
+        let (call, ring) = lab.ring(Invite::from("22334455")).await;
+        assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+        assert_eq!(call.final_response(PATIENCE).await, Some(486));
+
+        lab.nameplate.signal("STOP");
+        let call = lab.caller.invite(Invite::from("22334455"));
+        // Not the phone's answer: Asterisk has ended the call.
+        assert_eq!(call.final_response(PATIENCE).await, Some(603));
+    }
+}
+
+by_every_way! {
+    async fn a_handler_of_the_phones_leg_has_no_name_and_loses_the_call(way) {
+        let lab = Lab::alone_by(way, fjord(), |phone| with_handler(way, "b", phone)).await;
+        let call = lab.caller.invite(Invite::from("22334455").named("OSLO"));
+        let answer = call.final_response(PATIENCE).await;
+        assert_eq!(answer, Some(if way.is_agi() { 486 } else { 503 }));
+        let ring = lab.phone.next_ring(Duration::from_millis(100)).await;
+        assert_eq!(ring.map(|ring| ring.name().to_owned()).as_deref(), way.is_agi().then_some("OSLO"));
+
+        lab.nameplate.signal("STOP");
+        let call = lab.caller.invite(Invite::from("22334455").named("OSLO"));
+        let answer = call.final_response(PATIENCE).await;
+        assert!(answer.is_some_and(|answer| answer != 486), "{answer:?}");
+    }
 }

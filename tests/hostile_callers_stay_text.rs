@@ -45,6 +45,8 @@ fn hostile() -> Vec<Vec<u8>> {
         "${SHELL(touch /tmp/pwned)}",
         "$[1+1]${PWNED}${EXTEN}",
         "A):Set(PWNED=yes",
+        "22334455):1",
+        "):0:0",
         "A)?Set(PWNED=yes):Set(PWNED=no",
         "A,PWNED=yes,B|PWNED=yes&C^D;E",
         "A\",PWNED=yes",
@@ -122,6 +124,15 @@ by_every_way! {
                 assert_eq!(seen(&with), seen(&without), "{what:?}");
             }
         }
+        // What would tear an expression apart that has the number in it.
+        let withheld = Invite { withheld: true, ..Invite::from(escaped(b"22334455):1")).named("OSLO") };
+        let looked_up = || lab.nameplate.log().matches(" call ").count();
+        let before = looked_up();
+        let (_, with) = lab.ring(withheld.clone()).await;
+        let (_, without) = lab.ring(withheld.to("200")).await;
+        assert_eq!(seen(&with), seen(&without), "withheld");
+        assert_eq!(looked_up(), before, "withheld");
+
         let (_, known) = lab.ring(Invite::from("22334455").to("101")).await;
         assert_eq!(known.name(), KARI, "8 KiB of name");
         let (_, with) = lab.ring(Invite::from("22334455").named("OSLO").to("102")).await;
@@ -129,7 +140,7 @@ by_every_way! {
         assert_eq!(seen(&with), seen(&without), "8 KiB of number");
 
         assert!(names >= 40 && numbers >= 40, "{names} names and {numbers} numbers got through");
-        noted(&lab.asterisk, " pwned=.", 2 * names + numbers + 2).await;
+        noted(&lab.asterisk, " pwned=.", 2 * names + numbers + 3).await;
         noted(&lab.asterisk, "after FOUND ", names + 1).await;
         assert!(!lab.asterisk.dir().parent().is_some_and(|tmp| tmp.join("pwned").exists()));
         assert!(lab.phone.stray().is_empty());

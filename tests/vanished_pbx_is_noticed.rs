@@ -3,8 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::lab::asterisk::Asterisk;
-use crate::lab::call::{Turn, from_trunk, noted, ring};
+use crate::lab::call::{Turn, asterisk_of, from_trunk, noted, ring};
 use crate::lab::configuration::csv_folder;
 use crate::lab::network::Network;
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
@@ -13,11 +12,20 @@ const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn within_ten_seconds() {
+    vanishes("22").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_ten_seconds_where_it_is_an_old_asterisk() {
+    vanishes("16").await;
+}
+
+async fn vanishes(version: &str) {
     let _turn = Turn::beside().await;
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
     let dialplan =
         from_trunk("Gosub(nameplate,lookup,1)\nLog(NOTICE,after ${NAMEPLATE_STATUS})", &phone.uri());
-    let asterisk = Asterisk::start(&dialplan);
+    let asterisk = asterisk_of(version, &dialplan);
     let mut network = Network::new();
     let ari = network.relay(asterisk.http()).await;
     let pbx = format!(

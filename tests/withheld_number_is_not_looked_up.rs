@@ -3,6 +3,7 @@
 use crate::by_every_way;
 use crate::lab::call::{Lab, fjord, from_trunk, noted};
 use crate::lab::sip::Invite;
+use crate::lab::way::Way;
 
 fn withheld(number: &str) -> Invite {
     Invite { withheld: true, ..Invite::from(number).named("Kari Nordmann") }
@@ -31,7 +32,16 @@ by_every_way! {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_the_direct_style() {
-    let lab = Lab::with_dialplan(fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
+    direct(Way::Websocket).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_the_direct_style_on_an_old_asterisk() {
+    direct(Way::Http).await;
+}
+
+async fn direct(way: Way) {
+    let lab = Lab::with_dialplan_by(way, fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
     let (_, ring) = lab.ring(withheld("22334455")).await;
     let asserted = ring.asserted_identity().unwrap_or_default();
     assert!(!asserted.contains("Fjord"), "{asserted}");

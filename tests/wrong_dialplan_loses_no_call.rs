@@ -2,12 +2,13 @@
 
 use crate::lab::call::{Lab, fjord, from_trunk, noted};
 use crate::lab::sip::Invite;
+use crate::lab::way::Way;
 
 const AFTER: &str = "\nLog(NOTICE,after ${EXTEN})";
 
-async fn calls_go_on_after(stasis: &str) -> Lab {
+async fn calls_go_on_after(way: Way, stasis: &str) -> Lab {
     let priorities = format!("{stasis}{AFTER}");
-    let lab = Lab::with_dialplan(fjord(), |phone| from_trunk(&priorities, phone)).await;
+    let lab = Lab::with_dialplan_by(way, fjord(), |phone| from_trunk(&priorities, phone)).await;
     for _ in 0..2 {
         let (_, ring) = lab.ring(Invite::from("22334455").named("OSLO")).await;
         assert_eq!(ring.name(), "OSLO");
@@ -18,13 +19,31 @@ async fn calls_go_on_after(stasis: &str) -> Lab {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_context_without_a_place_for_the_name() {
-    let lab = calls_go_on_after("Stasis(nameplate,handoff,1,)").await;
+    no_place(Way::Websocket).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_context_without_a_place_for_the_name_on_an_old_asterisk() {
+    no_place(Way::Http).await;
+}
+
+async fn no_place(way: Way) {
+    let lab = calls_go_on_after(way, "Stasis(nameplate,handoff,1,)").await;
     let log = lab.nameplate.log();
     assert_eq!(log.matches("has no place for the name").count(), 1, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arguments_of_another_version() {
-    let lab = calls_go_on_after("Stasis(nameplate,handoff,99,NO)").await;
+    other_arguments(Way::Websocket).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_of_another_version_on_an_old_asterisk() {
+    other_arguments(Way::Http).await;
+}
+
+async fn other_arguments(way: Way) {
+    let lab = calls_go_on_after(way, "Stasis(nameplate,handoff,99,NO)").await;
     assert!(lab.nameplate.log().contains("arguments of another version"), "{}", lab.nameplate.log());
 }

@@ -19,6 +19,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::mem::{Discriminant, discriminant};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,18 +33,19 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::asterisk::link::{Link, State};
+use crate::asterisk::report::Report;
 use crate::panics;
 use crate::resolver::{Pbx, Resolver};
 #[doc(hidden)]
 pub use block::{Block, block};
+use session::SessionError;
 
 /// The name of this way in, where PBXs are told apart: in logs, metrics and `/readyz`.
 pub const NAME: &str = "agi";
 
-/// How long a session may take as a whole. The dialplan's bound is half a second: whoever is here after this is lost.
-const SESSION: Duration = Duration::from_secs(5);
-/// How often the same kind of refusal is reported.
-const REPORT: Duration = Duration::from_secs(60);
+/// How long a session may take as a whole. The dialplan's bound is half a second: whoever is here after this is lost. It
+/// is less than the block and four answers may take one by one.
+const SESSION: Duration = Duration::from_secs(3);
 /// How long accepting rests after it failed: there are no file descriptors, and more attempts make none.
 const REST: Duration = Duration::from_millis(100);
 
@@ -77,15 +79,22 @@ pub async fn run(
     link: Arc<Link>,
     shutdown: CancellationToken,
 ) {
-    let server = Arc::new(Server { places: Semaphore::new(settings.max_sessions), settings, resolver, link });
+    let server = Arc::new(Server {
+        places: Semaphore::new(settings.max_sessions),
+        settings,
+        resolver,
+        link,
+        countries: Report::once(),
+        trouble: Report::each_minute(),
+    });
     let sessions = TaskTracker::new();
-    let (mut strangers, mut floods) = (Report::default(), Report::default());
+    let (deaf, strangers, floods) = (Report::each_minute(), Report::each_minute(), Report::each_minute());
     server.link.set(State::Connected);
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                warn!("[agi] does not accept: {error}");
+                deaf.say(|times| warn!(times, "[agi] does not accept: {error}"));
                 sleep(REST).await;
                 continue;
             }
@@ -119,6 +128,10 @@ struct Server {
     link: Arc<Link>,
     /// One for each session that may be under way.
     places: Semaphore,
+    /// Unknown countries that were named already.
+    countries: Report<String>,
+    /// Of each kind.
+    trouble: Report<Discriminant<SessionError>>,
 }
 
 impl Server {
@@ -133,39 +146,27 @@ impl Server {
             return debug!("[agi] a connection is gone: {error}");
         }
         let begun = Instant::now();
-        let ended = timeout(SESSION, session::serve(&mut stream, &self.resolver, &self.settings.pbx)).await;
+        let unknown_country = |country: &str| self.unknown_country(country);
+        let session = session::serve(&mut stream, &self.resolver, &self.settings.pbx, unknown_country);
+        let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
-            Ok(Ok(resolution)) => self.link.report(&resolution, begun),
-            Ok(Err(error)) => {
+            Ok(resolution) => self.link.report(&resolution, begun),
+            Err(error) => {
                 self.link.metrics.unserved();
                 // The caller has hung up, which is nobody's mistake.
                 if error.is_hangup() {
                     debug!("[agi] {error}");
                 } else {
-                    warn!("[agi] {error}");
+                    self.trouble.of(discriminant(&error), |times| warn!(times, "[agi] {error}"));
                 }
-            }
-            Err(_) => {
-                self.link.metrics.unserved();
-                warn!("[agi] a session has taken {SESSION:?} and is closed");
             }
         }
     }
-}
 
-/// Says a thing that may happen a thousand times a second once a minute, with how often it has.
-#[derive(Default)]
-struct Report {
-    last: Option<Instant>,
-    times: u64,
-}
-
-impl Report {
-    fn say(&mut self, say: impl FnOnce(u64)) {
-        self.times += 1;
-        if self.last.is_none_or(|last| last.elapsed() >= REPORT) {
-            say(std::mem::take(&mut self.times));
-            self.last = Some(Instant::now());
-        }
+    /// A trunk's country that is none. Each is named once.
+    fn unknown_country(&self, country: &str) {
+        self.countries.of(country.to_owned(), |_| {
+            warn!("[agi] `{country}` is no country of ISO 3166; the configured one is taken");
+        });
     }
 }

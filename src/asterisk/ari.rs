@@ -55,7 +55,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// At most, after a refused password or certificate: trying faster only fills the PBX's security log.
 const REFUSED_WAIT: Duration = Duration::from_secs(30);
-/// A connection that held this long was a good one: the next failure is a first one.
+/// A connection that held this long, from the moment it was set up, was a good one: the next attempt is made at once,
+/// and its failure is a first one.
 const GOOD: Duration = Duration::from_secs(2);
 
 /// The settings of one `[[asterisk]]`.
@@ -85,26 +86,33 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
     // Calls in hand of connections that have ended.
     let mut beside = JoinSet::new();
     while !shutdown.is_cancelled() {
-        let begun = Instant::now();
+        let mut connected = None;
         link.set(State::Connecting);
         let ended = connection::serve(&settings, &resolver, &link, &shutdown, &mut beside, || {
             link.set(State::Connected);
+            connected = Some(Instant::now());
             reported = None;
         })
         .await;
         link.set(State::Disconnected);
         while beside.try_join_next().is_some() {}
         let Err(error) = ended else { continue };
-        if begun.elapsed() >= GOOD {
-            backoff.reset();
-        }
         link.set(error.state());
         if matches!(error, ConnectionError::Replaced) {
             error!(%pbx, "{error}");
             shutdown.run_until_cancelled(takeover::until_left(&settings)).await;
             continue;
         }
-        let wait = if error.is_refusal() { jittered(REFUSED_WAIT) } else { backoff.next_wait() };
+        // An attempt that merely took long, because a host is mute, was no good connection.
+        let was_good = connected.is_some_and(|since| since.elapsed() >= GOOD);
+        if was_good {
+            backoff.reset();
+        }
+        let wait = match () {
+            () if error.is_refusal() => jittered(REFUSED_WAIT),
+            () if was_good => Duration::ZERO,
+            () => backoff.next_wait(),
+        };
         // The same failure every few seconds would bury the others.
         let said = error.to_string();
         if reported.as_ref() == Some(&said) {

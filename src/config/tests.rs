@@ -1,5 +1,6 @@
 //! What the configuration accepts, and what it says of the rest.
 
+mod fastagi;
 mod pbx;
 
 use super::*;

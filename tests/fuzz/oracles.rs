@@ -29,19 +29,36 @@ pub fn agi_block(data: &[u8]) {
     if let Some(block) = agi::block(data) {
         let text = String::from_utf8_lossy(data);
         let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-        let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        // It ends with the first empty line behind the thread.
+        let mut thread_is_said = false;
+        let lines: Vec<_> = lines
+            .take_while(|line| {
+                thread_is_said |= line.starts_with("agi_threadid:");
+                !(line.is_empty() && thread_is_said)
+            })
+            .collect();
         assert!(lines.len() <= 128, "{} variables", lines.len());
-        let sets = |line: &&&str| line.starts_with("agi_") && line.contains(':');
-        assert!(lines.first().is_none_or(|line| sets(&line)), "{lines:?}");
-        let countries = lines.iter().filter_map(|line| line.strip_prefix("agi_arg_1:"));
+        let sets = |line: &&str| line.starts_with("agi_") && line.contains(':');
+        assert!(lines.first().is_some_and(sets), "{lines:?}");
+        // The country stands behind the last of them.
+        let thread = lines.iter().rposition(|line| line.starts_with("agi_threadid:")).expect("a thread");
+        let countries = lines[thread..].iter().filter_map(|line| line.strip_prefix("agi_arg_1:"));
         let country = countries.map(|value| value.strip_prefix(' ').unwrap_or(value)).next_back();
         assert_eq!(block.country, country.unwrap_or_default(), "{block:?}");
+        // Allowed is what all allow.
+        let allowed = |line: &str| line.trim_start().parse::<u32>().is_ok_and(|number| number & 0x60 == 0);
+        let mut said = lines.iter().filter_map(|line| line.strip_prefix("agi_callingpres:"));
+        assert!(block.presentation.is_none_or(|number| number & 0x60 != 0) || said.all(allowed), "{block:?}");
         // The number is the one that was said first and only.
         let numbers: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("agi_callerid:")).collect();
         assert!(numbers.len() <= 1, "{lines:?}");
         let number = numbers.first().copied().unwrap_or_default();
         let number = number.strip_prefix(' ').unwrap_or(number);
-        assert!(number == "unknown" || block.caller.starts_with(number), "{block:?}");
+        // One that goes on is none.
+        let at = lines.iter().position(|line| line.starts_with("agi_callerid:"));
+        let goes_on = at.and_then(|at| lines.get(at + 1)).is_some_and(|next| !sets(next));
+        let expected = if number == "unknown" || goes_on { "" } else { number };
+        assert_eq!(block.caller, expected, "{block:?}");
     }
 
     let mut values = data.split(|byte| *byte == b'\n');
@@ -55,6 +72,7 @@ pub fn agi_block(data: &[u8]) {
     say("agi_calleridname", name);
     say("agi_callingpres", b"0");
     say("agi_dnid", name);
+    say("agi_threadid", b"139872");
     for (place, argument) in (1..).zip(&arguments) {
         say(&format!("agi_arg_{place}"), argument);
     }
@@ -62,10 +80,10 @@ pub fn agi_block(data: &[u8]) {
     let Some(block) = agi::block(&written) else {
         let longest = data.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
         let size = String::from_utf8_lossy(&written).len();
-        assert!(longest > 8 * 1024 || size > 64 * 1024 || arguments.len() > 122, "{data:?}");
+        assert!(longest > 8 * 1024 || size > 64 * 1024 || arguments.len() > 121, "{data:?}");
         return;
     };
-    assert!(arguments.len() <= 122, "{} arguments", arguments.len());
+    assert!(arguments.len() <= 121, "{} arguments", arguments.len());
     let text = |value: &[u8]| {
         // A carriage return in front of the line break is a part of it.
         String::from_utf8_lossy(value.strip_suffix(b"\r").unwrap_or(value)).into_owned()

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use super::machine::{free_tcp_port, free_udp_port};
+use super::muffler::Muffler;
 use place::{Place, Root};
 
 /// How long one may take to be fully booted. Alone it takes about a second.
@@ -39,6 +40,8 @@ pub struct Setup<'a> {
     /// The dialplan in the log, priority by priority. Writing it takes longer than running it, so not
     /// where time is measured.
     pub verbose: bool,
+    /// Whether it answers no requests on the websocket, as before 20.14, 21.9 and 22.4.
+    pub muffled: bool,
     /// `22` or `16`, as `setup.sh` knows them; by default `NAMEPLATE_LAB_VERSION`, else 22.
     pub version: Option<&'a str>,
 }
@@ -50,6 +53,7 @@ impl Default for Setup<'_> {
             ari_users: &[("nameplate", "lab-password")],
             extra_conf: &[],
             verbose: true,
+            muffled: false,
             version: None,
         }
     }
@@ -60,6 +64,8 @@ pub struct Asterisk {
     place: Place,
     sip: u16,
     http: u16,
+    /// In front of its HTTP server.
+    muffler: Option<Muffler>,
     agi: u16,
     user: (String, String),
     /// Asterisk lives for as long as this process holds the pipe to its standard input.
@@ -95,7 +101,8 @@ impl Asterisk {
         let process = place.launch();
         let (name, password) = setup.ari_users.first().copied().unwrap_or_default();
         let user = (name.to_owned(), password.to_owned());
-        let mut asterisk = Self { place, sip, http, agi, user, process };
+        let muffler = setup.muffled.then(|| Muffler::before((Ipv4Addr::LOCALHOST, http).into()));
+        let mut asterisk = Self { place, sip, http, muffler, agi, user, process };
         asterisk.wait_booted();
         let clash =
             ["Address already in use", "Address in use"].iter().any(|words| asterisk.log().contains(words));
@@ -128,7 +135,8 @@ impl Asterisk {
 
     /// Where its HTTP server listens.
     pub fn http(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.http).into()
+        let own = (Ipv4Addr::LOCALHOST, self.http).into();
+        self.muffler.as_ref().map_or(own, Muffler::address)
     }
 
     /// `http://127.0.0.1:PORT`, without `/ari`.

@@ -14,6 +14,7 @@
 //! - [`network`]: a path to the PBX that can be cut
 //! - [`call`]: all of it wired together
 //! - [`proxy`], [`disk`]: what can be cut, what can be full
+//! - [`muffler`]: what makes a new Asterisk an older one
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
@@ -25,6 +26,7 @@ pub mod configuration;
 pub mod disk;
 pub mod fate;
 pub mod machine;
+pub mod muffler;
 pub mod nameplate;
 pub mod network;
 pub mod people;

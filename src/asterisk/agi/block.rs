@@ -1,4 +1,8 @@
 //! Who is calling, as Asterisk says it: `agi_…` lines up to an empty one.
+//!
+//! Asterisk escapes nothing, so line breaks in a caller's number or name look like its own. What helps is its order
+//! (`res_agi.c`, `setup_env`, the same from 16 to 23): script, …, number, name, presentation, …, `agi_threadid`,
+//! arguments, the empty line. Nothing of what is decided by it is taken from where a caller's words can stand alone.
 
 use futures_util::FutureExt;
 use tokio::io::AsyncRead;
@@ -25,6 +29,10 @@ pub struct Block {
     pub country: String,
     /// Whether a line has said the caller's number, be it that there is none.
     caller_is_said: bool,
+    /// Whether a line has said the presentation.
+    presentation_is_said: bool,
+    /// Whether `agi_threadid` was said, the last line in front of the arguments.
+    thread_is_said: bool,
     /// Which value a further line may belong to.
     last: Option<Last>,
 }
@@ -69,8 +77,10 @@ impl Block {
         let mut size = 0;
         for _ in 0..=MAX_VARIABLES {
             let line = lines.next().await?;
-            if line.is_empty() {
-                return Ok(block);
+            // Before that it is a caller's own.
+            if line.is_empty() && block.thread_is_said {
+                // Asterisk waits for an answer now. More of the block means that its end was a caller's.
+                return if lines.holds("agi_") { Err(BlockError::Foreign) } else { Ok(block) };
             }
             size += line.len() + 1;
             if size > MAX_BLOCK {
@@ -81,17 +91,16 @@ impl Block {
         Err(BlockError::TooMany)
     }
 
-    /// Takes a line. Asterisk escapes nothing, and a caller may send line breaks (`%0a` in a SIP address, a folded
-    /// header): a line that sets nothing belongs to the value before it, and a second number is nobody's.
+    /// Takes a line. A caller may send line breaks (`%0a` in a SIP address, a folded header): a line that sets nothing
+    /// belongs to the value before it, a number of several lines is none, and a second number is nobody's.
     fn take(&mut self, line: &str) -> Option<()> {
         let variable = line.strip_prefix("agi_").and_then(|line| line.split_once(':'));
         let Some((name, value)) = variable else {
-            let value = match self.last? {
-                Last::Caller => &mut self.caller,
-                Last::Name => &mut self.name,
-                Last::Other => return Some(()),
-            };
-            value.extend(["\n", line]);
+            match self.last? {
+                Last::Caller => self.caller.clear(),
+                Last::Name => self.name.extend(["\n", line]),
+                Last::Other => {}
+            }
             return Some(());
         };
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -113,8 +122,21 @@ impl Block {
                 self.name = set();
                 self.last = Some(Last::Name);
             }
-            "callingpres" => self.presentation = value.parse().ok(),
-            "arg_1" => value.clone_into(&mut self.country),
+            // Where it is said twice, one of them is a caller's: allowed is only what both allow.
+            "callingpres" => {
+                let said: Option<u32> = value.parse().ok();
+                self.presentation = match self.presentation {
+                    _ if !self.presentation_is_said => said,
+                    before => before.zip(said).map(|(before, said)| before | said),
+                };
+                self.presentation_is_said = true;
+            }
+            // What a caller says of the arguments stands in front of Asterisk's own.
+            "threadid" => {
+                self.thread_is_said = true;
+                self.country.clear();
+            }
+            "arg_1" if self.thread_is_said => value.clone_into(&mut self.country),
             _ => {}
         }
         Some(())

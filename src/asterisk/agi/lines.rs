@@ -31,6 +31,11 @@ impl<Stream: AsyncRead + Unpin> Lines<Stream> {
         Self { from: BufReader::with_capacity(4096, from), line: Vec::new() }
     }
 
+    /// Whether what has come of the next line begins so.
+    pub(super) fn holds(&self, start: &str) -> bool {
+        self.from.buffer().starts_with(start.as_bytes())
+    }
+
     /// The next line, without its line break. What is not UTF-8 is replaced.
     pub(super) async fn next(&mut self) -> Result<String, LineError> {
         self.line.clear();

@@ -7,7 +7,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
-use tracing::warn;
 
 use super::block::{Block, BlockError};
 use super::command::{Answer, set_variable};
@@ -40,6 +39,8 @@ pub(super) enum SessionError {
     Answer(#[from] LineError),
     #[error("Asterisk has not answered within {ANSWER:?}")]
     AnswerTooSlow,
+    #[error("a session has taken {0:?} and is closed")]
+    TooSlow(Duration),
     #[error("Asterisk does not take the command: {0}")]
     Refused(String),
 }
@@ -72,6 +73,7 @@ pub(super) async fn serve(
     stream: &mut TcpStream,
     resolver: &Resolver,
     pbx: &Pbx,
+    unknown_country: impl FnOnce(&str),
 ) -> Result<Arc<Resolution>, SessionError> {
     let (read, write) = stream.split();
     let mut lines = Lines::new(read);
@@ -81,7 +83,7 @@ pub(super) async fn serve(
         "lookup" | "" => Script::Lookup,
         other => return Err(SessionError::Script(shortened(other))),
     };
-    let resolution = resolve(&block, resolver, pbx);
+    let resolution = resolve(&block, resolver, pbx, unknown_country);
     // The call keeps the name that it brings along.
     let keeps = resolver.keeps(&block.name);
     let name = resolution.name.as_ref().filter(|_| !keeps).map(Name::as_str);
@@ -103,13 +105,17 @@ pub(super) async fn serve(
 }
 
 /// Who is calling. A withheld number is not looked at, wherever it comes from.
-fn resolve(block: &Block, resolver: &Resolver, pbx: &Pbx) -> Arc<Resolution> {
+fn resolve(
+    block: &Block,
+    resolver: &Resolver,
+    pbx: &Pbx,
+    unknown_country: impl FnOnce(&str),
+) -> Arc<Resolution> {
     let caller = if block.is_allowed() { block.caller.as_str() } else { "" };
     let country = Some(block.country.trim()).filter(|country| !country.is_empty());
     let read = country.and_then(|country| country.parse().ok());
     if let (Some(country), None) = (country, read) {
-        let country = shortened(country);
-        warn!("[agi] `{country}` is no country of ISO 3166; the configured one is taken");
+        unknown_country(&shortened(country));
     }
     resolver.resolve(pbx, read, caller)
 }
@@ -168,6 +174,8 @@ impl Talk<'_> {
                 Answer::Refused if line.starts_with(|c: char| c.is_ascii_digit()) => {
                     return Err(SessionError::Refused(shortened(&line)));
                 }
+                // The block goes on: what ended it was a caller's, and so is what it said.
+                Answer::Refused if line.starts_with("agi_") => return Err(BlockError::Foreign.into()),
                 // A line of a usage.
                 Answer::Refused => {}
             }

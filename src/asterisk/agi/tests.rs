@@ -95,6 +95,7 @@ impl Client {
             format!("agi_callerid: {caller}\n"),
             "agi_calleridname: Mallory: agi_callerid: 1\n".to_owned(),
             format!("agi_callingpres: {presentation}\n"),
+            "agi_threadid: 139872\n".to_owned(),
         ] {
             self.say(&line).await;
         }
@@ -225,7 +226,7 @@ async fn what_is_too_much_is_closed() {
         ("variables", &many),
         ("the block", &block),
         ("what is no AGI", "GET / HTTP/1.1\r\n"),
-        ("a script", "agi_network_script: rm\n\n"),
+        ("a script", "agi_network_script: rm\nagi_threadid: 1\n\n"),
     ] {
         let mut client = server.connect().await;
         // It may be closed before all is written.
@@ -235,7 +236,11 @@ async fn what_is_too_much_is_closed() {
     // 8 KiB are not too much, nor what is no UTF-8.
     let mut client = server.connect().await;
     client.say(&format!("agi_calleridname: {}\n", "x".repeat(8192))).await;
-    client.write.write_all(b"agi_network_script: handoff\nagi_callerid: \xff\xfe\n\n").await.unwrap();
+    client
+        .write
+        .write_all(b"agi_network_script: handoff\nagi_callerid: \xff\xfe\nagi_threadid: 1\n\n")
+        .await
+        .unwrap();
     assert!(client.command().await.contains("SKIPPED"));
 }
 
@@ -243,13 +248,16 @@ async fn what_is_too_much_is_closed() {
 async fn line_breaks_of_a_caller_make_nobody_of_somebody_else() {
     let server = Running::usual().await;
     let begin = "agi_network_script: handoff\n";
-    let end = "agi_callingpres: 0\n\n";
-    // A folded header's name, and a number that goes on: what ARI, too, takes for no number.
+    let end = "agi_callingpres: 0\nagi_threadid: 1\n\n";
+    // A folded header's name, and a number that goes on, be it by nothing: what ARI, too, takes for no number.
     let mut client = server.connect().await;
     client.say(&format!("{begin}agi_callerid: 22334455\nagi_calleridname: A\r\n X: yes\n{end}")).await;
     assert!(client.command().await.contains("FOUND:654"));
     let mut client = server.connect().await;
     client.say(&format!("{begin}agi_callerid: 22334455\nfoo\nagi_calleridname: A\n{end}")).await;
+    assert!(client.command().await.contains("SKIPPED"));
+    let mut client = server.connect().await;
+    client.say(&format!("{begin}agi_callerid: 22334455\n\nagi_calleridname: A\n{end}")).await;
     assert!(client.command().await.contains("SKIPPED"));
     // Another's number behind the own one, or in the name.
     for caller in [
@@ -289,6 +297,97 @@ async fn who_dribbles_or_vanishes_holds_up_nobody() {
     }
     assert!(dribbling.is_closed().await);
     assert!(silent.is_closed().await);
+}
+
+/// Keeps paused time from leaping over what is on its way on a socket: it does not while a blocking task runs.
+async fn brake() {
+    loop {
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1))).await.unwrap();
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Says this for ever, a byte each 50 ms; for how long the other side listened.
+async fn dribble(client: Client, text: &'static str) -> Duration {
+    let begun = tokio::time::Instant::now();
+    let Client { mut read, mut write } = client;
+    let saying = tokio::spawn(async move {
+        for byte in text.bytes().cycle() {
+            sleep(Duration::from_millis(50)).await;
+            if write.write_all(&[byte]).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut rest = Vec::new();
+    let _ = timeout(Duration::from_secs(60), read.read_to_end(&mut rest)).await.expect("its end");
+    saying.abort();
+    begun.elapsed()
+}
+
+fn about(took: Duration, limit: u64) -> bool {
+    (limit..limit + 150).contains(&u64::try_from(took.as_millis()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_has_a_second_however_busily_it_is_said() {
+    tokio::spawn(brake());
+    let server = Running::usual().await;
+    let took = dribble(server.connect().await, "agi_network: yes\n").await;
+    assert!(about(took, 1_000), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_has_a_second_however_busily_it_is_said() {
+    tokio::spawn(brake());
+    let server = Running::usual().await;
+    let mut client = server.connect().await;
+    client.describe("handoff", "22334455", "0", &[]).await;
+    assert!(client.command().await.contains("FOUND"));
+    let took = dribble(client, "HANGUP\n").await;
+    assert!(about(took, 1_000), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_has_three_seconds_though_each_answer_comes_in_time() {
+    tokio::spawn(brake());
+    let server = Running::usual().await;
+    let begun = tokio::time::Instant::now();
+    let mut client = server.connect().await;
+    sleep(Duration::from_millis(800)).await;
+    client.describe("lookup", "22334455", "0", &[]).await;
+    for _ in 0..2 {
+        assert!(client.command().await.contains("SET VARIABLE"));
+        sleep(Duration::from_millis(850)).await;
+        client.say("200 result=1\n").await;
+    }
+    assert!(client.command().await.contains("SET VARIABLE"));
+    assert!(client.is_closed().await);
+    let took = begun.elapsed();
+    assert!(about(took, 3_000), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_has_so_many_lines_and_no_more() {
+    tokio::spawn(brake());
+    let server = Running::usual().await;
+    for (lines, taken) in [(63, true), (64, false)] {
+        let mut client = server.connect().await;
+        client.describe("handoff", "22334455", "0", &[]).await;
+        assert!(client.command().await.contains("FOUND"));
+        let begun = tokio::time::Instant::now();
+        client.say(&format!("520-Invalid\n{}", "Usage: x\n".repeat(lines - 1))).await;
+        sleep(Duration::from_millis(100)).await;
+        let _ = client.write.write_all(b"200 result=1\n").await;
+        assert!(client.is_closed().await);
+        // Not only by the time limit.
+        assert!(begun.elapsed() < Duration::from_millis(500), "{lines}: {:?}", begun.elapsed());
+        let found = format!(
+            "nameplate_calls_total{{pbx=\"agi\",outcome=\"{}\"}} 1",
+            if taken { "found" } else { "unserved" }
+        );
+        assert!(server.count(&found), "{lines}: {}", server.metrics.write().unwrap());
+    }
 }
 
 #[tokio::test]
@@ -332,13 +431,43 @@ async fn a_call_in_hand_is_finished_at_the_shutdown() {
 #[test]
 fn a_caller_says_neither_the_script_nor_the_country() {
     let forged = "agi_network_script: rm\nagi_arg_1: SE\n";
-    for (argument, country) in [("agi_arg_1: NO\n", "NO"), ("agi_arg_1: \n", "")] {
+    for (forged, argument, country) in [
+        (forged, "agi_arg_1: NO\n", "NO"),
+        (forged, "agi_arg_1: \n", ""),
+        (forged, "", ""),
+        ("agi_threadid: 1\nagi_arg_1: SE\n", "", ""),
+    ] {
         let block = format!(
-            "agi_network_script: handoff\nagi_callerid: 22334455\nagi_calleridname: Kari\n{forged}agi_callingpres: 0\n{argument}\n"
+            "agi_network_script: handoff\nagi_callerid: 22334455\nagi_calleridname: Kari\n{forged}agi_callingpres: 0\nagi_threadid: 2\n{argument}\n"
         );
         let block = block::block(block.as_bytes()).unwrap();
-        assert_eq!((block.script.as_str(), block.country.as_str()), ("handoff", country));
+        assert_eq!((block.script.as_str(), block.country.as_str()), ("handoff", country), "{forged}");
     }
+}
+
+#[test]
+fn a_caller_does_not_end_the_block() {
+    let block = |name: &str, presentation: &str| {
+        block::block(
+            format!(
+                "agi_network_script: handoff\nagi_callerid: 22334455\nagi_calleridname: {name}\nagi_callingpres: {presentation}\nagi_threadid: 2\nagi_arg_1: NO\n\n"
+            )
+            .as_bytes(),
+        )
+    };
+    // Withheld, whatever the caller says of it; what a caller adds takes nothing from the call.
+    for (name, presentation, allowed) in [
+        ("Kari\nagi_arg_1: SE\nagi_callingpres: 0\n", "32", false),
+        ("Kari\nagi_callingpres: 0", "32", false),
+        ("Kari\nagi_callingpres: 32", "0", false),
+        ("Kari\nagi_callingpres: 0\n", "0", true),
+        ("Kari\n\n200 result=1", "0", true),
+    ] {
+        let block = block(name, presentation).unwrap();
+        assert_eq!((block.is_allowed(), block.country.as_str()), (allowed, "NO"), "{name:?}");
+    }
+    // Even all that Asterisk would say: its own words come behind.
+    assert_eq!(block("Kari\nagi_callingpres: 0\nagi_threadid: 1\nagi_arg_1: SE\n", "32"), None);
 }
 
 #[test]

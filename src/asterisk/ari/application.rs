@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tokio::time::timeout;
+use tracing::debug;
 
 use super::Settings;
 use super::call::{Place, Wish, poisons, serve_direct};
 use super::error::ConnectionError;
-use super::rest::{Http, Outcome, Turn, continue_path};
+use super::rest::{Http, HttpError, Outcome, Turn, continue_path};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::link::Link;
@@ -22,6 +22,8 @@ use crate::resolver::Resolver;
 
 /// Calls that may wait to be sent on over the websocket; one more goes over HTTP.
 const MOST_RELEASED: usize = 1_000;
+/// How long a call of the direct style may wait for its name: as long as the dialplan's bound lets others wait.
+const DIRECT: Duration = Duration::from_millis(500);
 
 /// Our Stasis application on one PBX, for one connection's life.
 pub(super) struct Application {
@@ -29,8 +31,6 @@ pub(super) struct Application {
     pub(super) resolver: Arc<Resolver>,
     pub(super) link: Arc<Link>,
     pub(super) warnings: Warnings,
-    /// Calls in hand have had their time: each is sent on as it is.
-    pub(super) hurry: CancellationToken,
     pub(super) http: Http,
     /// Whether requests are answered on the websocket.
     on_websocket: AtomicBool,
@@ -38,6 +38,33 @@ pub(super) struct Application {
     released: mpsc::Sender<String>,
     /// Whether the direct style costs the call its `DB()` on this version.
     poisons: AtomicBool,
+    /// Calls that are left in the application are looked for.
+    pub(super) searches: Searches,
+}
+
+/// Whether calls that are left in the application are looked for, one search at a time.
+#[derive(Debug, Default)]
+pub(super) struct Searches {
+    wanted: AtomicBool,
+    under_way: AtomicBool,
+}
+
+impl Searches {
+    /// A search is wanted. Whether it is to be begun: otherwise the one that is under way begins anew at its end.
+    pub(super) fn want(&self) -> bool {
+        self.wanted.store(true, Ordering::SeqCst);
+        !self.under_way.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether there is something to be searched for still; otherwise the search is over.
+    pub(super) fn goes_on(&self) -> bool {
+        if self.wanted.swap(false, Ordering::SeqCst) {
+            return true;
+        }
+        self.under_way.store(false, Ordering::SeqCst);
+        // It may be wanted since.
+        self.wanted.load(Ordering::SeqCst) && self.want() && self.wanted.swap(false, Ordering::SeqCst)
+    }
 }
 
 impl Application {
@@ -54,11 +81,11 @@ impl Application {
             settings,
             resolver,
             link,
-            hurry: CancellationToken::new(),
             http,
             on_websocket: AtomicBool::new(false),
             released,
             poisons: AtomicBool::new(false),
+            searches: Searches::default(),
         };
         (Arc::new(application), to_release)
     }
@@ -79,13 +106,16 @@ impl Application {
         let app = &self.settings.app;
         let filter = json!({ "allowed": EVENTS.map(|kind| json!({ "type": kind })) });
         // On each connect: Asterisk forgets the application, and its filter with it, between connections.
-        self.http
-            .put(&format!("applications/{app}/eventFilter"), &filter)
-            .await
-            .map_err(|error| ConnectionError::Filter(error.to_string()))?;
+        self.http.put(&format!("applications/{app}/eventFilter"), &filter).await.map_err(
+            |error| match error {
+                HttpError::Status { status: 403, .. } => ConnectionError::ReadOnly,
+                error => ConnectionError::of_set_up(error, ConnectionError::Filter),
+            },
+        )?;
         // Without this answer a call that waits since before would wait for ever.
         let application = self.http.get::<ApplicationInfo>(Turn::Now, &format!("applications/{app}")).await;
-        Ok(application.map_err(|error| ConnectionError::Waiting(error.to_string()))?.channel_ids)
+        let refusal = |error| ConnectionError::of_set_up(error, ConnectionError::Waiting);
+        Ok(application.map_err(refusal)?.channel_ids)
     }
 
     /// Asks for Asterisk's version.
@@ -121,14 +151,16 @@ impl Application {
                     self.warnings.poison();
                 }
                 let (resolver, pbx) = (&self.resolver, &self.settings.pbx);
-                let resolution = tokio::select! {
-                    resolution = serve_direct(&self.http, resolver, pbx, channel, caller) => resolution,
-                    () = self.hurry.cancelled() => None,
-                };
-                match resolution {
-                    Some(resolution) => self.link.report(&resolution, begun),
+                // No bound of a dialplan ends this.
+                let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
+                match timeout(DIRECT, served).await {
+                    Ok(Some(resolution)) => self.link.report(&resolution, begun),
                     // Withheld: there is nothing to be logged.
-                    None => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
+                    Ok(None) => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
+                    Err(_) => {
+                        self.link.metrics.unserved();
+                        self.warnings.slow(DIRECT);
+                    }
                 }
                 self.release(channel).await;
             }
@@ -156,7 +188,7 @@ impl Application {
             }
             Outcome::Failed(what) => {
                 self.link.metrics.handoff_failed();
-                warn!(%pbx, "the handoff failed, the call goes on without its name: {what}");
+                self.warnings.handoff(&what);
                 false
             }
         }

@@ -1,10 +1,8 @@
 //! What a call in our Stasis application wants, and what sends it on.
 
-use tracing::warn;
-
 use super::rest::{Http, Outcome};
+use super::warnings::Warnings;
 use super::wire::{Caller, Parameter};
-use crate::mask;
 use crate::number::Country;
 use crate::resolver::{Pbx, Resolution, Resolver, Status};
 
@@ -98,6 +96,7 @@ pub(super) async fn serve_direct(
     pbx: &Pbx,
     channel: &str,
     caller: &Caller<'_>,
+    warnings: &Warnings,
 ) -> Option<std::sync::Arc<Resolution>> {
     // Read by `GET variable`, which does not poison the dialplan. Not known is not allowed.
     let presentation = http.variable(channel, "CALLERID(num-pres)").await;
@@ -110,7 +109,7 @@ pub(super) async fn serve_direct(
     {
         let outcome = http.set_variable(channel, "CALLERID(name)", name.as_str()).await;
         if let Outcome::Failed(what) = outcome {
-            warn!(caller = %mask::Number(&caller.number), "Asterisk does not take the name: {what}");
+            warnings.name(&what);
         }
     }
     Some(resolution)

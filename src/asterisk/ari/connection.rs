@@ -7,20 +7,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as SocketError, protocol::Message};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::Settings;
 use super::application::Application;
 use super::call::Wish;
 use super::error::ConnectionError;
 use super::handshake::{Socket, open, trust};
-use super::requests::{ANSWER_TIMEOUT, Purpose, Requests};
+use super::requests::{Purpose, Requests};
 use super::rest::Http;
 use super::tasks::{Job, Tasks};
 use super::wire::{self, Parameter};
@@ -40,6 +41,19 @@ const TICKS_PER_PING: u32 = 3;
 const SILENCE: Duration = Duration::from_secs(8);
 /// Versions without requests on the websocket ignore them silently: no answer in this time means HTTP.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A tick that is so late says that this process did not run.
+const LATE: Duration = Duration::from_millis(500);
+/// So many messages that wait at once are no rush: this process did not run.
+const QUEUE: usize = 16;
+/// The most that are taken at once.
+const MOST_AT_ONCE: usize = 10_000;
+/// A call that is older than the newest by so much has been released by the dialplan's bound of half a second.
+const STALE: SignedDuration = SignedDuration::from_millis(600);
+
+/// What is sent to learn whether all that waited has come, and how long the answer may take.
+const AWAKE: &str = "awake";
+const AWAKE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called once events
 /// are filtered and it is known which way requests go. Calls that are still served over HTTP then are
@@ -74,6 +88,10 @@ pub(super) async fn serve(
         started: Some(HashSet::new()),
         tasks,
         heard: Instant::now(),
+        since: None,
+        missed: 0,
+        stuck_at: None,
+        was_late: false,
     };
     let ended = connection.serve(shutdown, connected).await;
     connection.end(ended.is_ok(), beside);
@@ -106,6 +124,23 @@ struct Connection {
     tasks: Tasks,
     /// When the last message came, whatever it was.
     heard: Instant,
+    /// While many messages are taken at once: calls that are older, by Asterisk's clock, are no longer waiting.
+    since: Option<Timestamp>,
+    /// How many of those there were.
+    missed: usize,
+    /// When the connection is given up: it is asked whether all that waited on it has come.
+    stuck_at: Option<Instant>,
+    /// The last tick came too late, because this process did not run.
+    was_late: bool,
+}
+
+/// What a websocket has received: None at its end.
+type Received = Option<Result<Message, SocketError>>;
+
+/// When a call came, if that is what was received.
+fn time(received: &Received) -> Option<Timestamp> {
+    let Some(Ok(Message::Text(text))) = received else { return None };
+    serde_json::from_str::<wire::Message<'_>>(text).ok()?.time()
 }
 
 impl Connection {
@@ -125,7 +160,7 @@ impl Connection {
         let mut ticks = 0_u32;
         loop {
             tokio::select! {
-                message = self.socket.next() => self.take(message).await?,
+                message = self.socket.next() => self.take_all(message).await?,
                 Some(channel) = self.to_release.recv() => self.release(channel).await?,
                 waiting = &mut setup, if !recovered => {
                     self.recover(waiting?);
@@ -133,9 +168,13 @@ impl Connection {
                 }
                 // Callers who have waited long enough come first.
                 learnt = &mut learning, if recovered && version.is_none() => version = Some(learnt),
-                _ = tick.tick() => {
+                due = tick.tick() => {
                     ticks = ticks.wrapping_add(1);
-                    self.look_after(ticks).await?;
+                    self.look_after(ticks, due).await?;
+                }
+                // A connection of its own has no queue, and those who wait are asked for.
+                () = sleep_until(self.stuck_at.unwrap_or_else(Instant::now)), if self.stuck_at.is_some() => {
+                    return Err(ConnectionError::Behind);
                 }
                 () = shutdown.cancelled() => {
                     self.close().await;
@@ -152,8 +191,50 @@ impl Connection {
         }
     }
 
+    /// Takes what came on the socket, and what waits behind it.
+    ///
+    /// After a stop of this process, or of its machine, that may be thousands of calls. Those that the dialplan's bound
+    /// has released meanwhile are not answered: Asterisk takes one request after the other, and would be as late for the
+    /// calls that come now.
+    async fn take_all(&mut self, first: Received) -> Result<(), ConnectionError> {
+        // As a rule nothing waits.
+        let Some(second) = first.as_ref().and_then(|_| self.socket.next().now_or_never()) else {
+            return self.take(first).await;
+        };
+        let mut waiting = vec![first, second];
+        while waiting.len() < MOST_AT_ONCE
+            && matches!(waiting.last(), Some(Some(Ok(_))))
+            && let Some(next) = self.socket.next().now_or_never()
+        {
+            waiting.push(next);
+        }
+        // A few are answered as fast as they are judged.
+        if waiting.len() < QUEUE {
+            for message in waiting {
+                self.take(message).await?;
+            }
+            return Ok(());
+        }
+        self.since = waiting.iter().rev().find_map(time).and_then(|newest| newest.checked_sub(STALE).ok());
+        for message in waiting {
+            self.take(message).await?;
+        }
+        self.since = None;
+        let missed = std::mem::take(&mut self.missed);
+        if missed > 0 {
+            self.application.warnings.behind(missed);
+            // More of the queue may be stuck: TCP tries ever less often to send to whoever takes nothing, and its next
+            // attempt may be seconds away.
+            self.stuck_at = Some(Instant::now() + AWAKE_TIMEOUT);
+            self.send(Message::Ping(AWAKE.into())).await?;
+            // A context of somebody's own may have no bound, or a longer one.
+            self.tasks.search();
+        }
+        Ok(())
+    }
+
     /// Takes what came on the socket.
-    async fn take(&mut self, message: Option<Result<Message, SocketError>>) -> Result<(), ConnectionError> {
+    async fn take(&mut self, message: Received) -> Result<(), ConnectionError> {
         let message = match message {
             Some(Ok(message)) => message,
             Some(Err(error)) => return Err(ConnectionError::Lost(error.to_string())),
@@ -163,6 +244,10 @@ impl Connection {
         match message {
             Message::Text(text) => self.take_event(&text).await,
             Message::Close(_) => Err(ConnectionError::Lost("Asterisk closed it".into())),
+            Message::Pong(word) if word == AWAKE.as_bytes() => {
+                self.stuck_at = None;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -173,16 +258,29 @@ impl Connection {
             Ok(event) => event,
             Err(error) => {
                 let what = wire::complaint(&error);
-                warn!(pbx = %self.application.settings.name, "an event can't be read: {what}");
+                self.application.warnings.unread("an event", &what);
+                // It may have been a call's, which would wait for ever.
+                self.tasks.search();
                 return Ok(());
             }
         };
         match event.kind.as_ref() {
             "StasisStart" => {
-                let Some(channel) = event.channel else { return Ok(()) };
+                let is_stale = self.since.is_some_and(|since| event.time().is_some_and(|time| time < since));
+                let Some(channel) = event.channel else {
+                    self.application.warnings.unread("an event", "it names no channel");
+                    self.tasks.search();
+                    return Ok(());
+                };
                 let warnings = &self.application.warnings;
                 let arguments = event.args.iter().map(String::as_str);
                 let wish = Wish::of(arguments, |country| warnings.country(country));
+                // The others have no bound.
+                if is_stale && matches!(wish, Wish::Handoff { .. }) {
+                    self.missed += 1;
+                    self.application.link.metrics.unserved();
+                    return Ok(());
+                }
                 self.start(wish, &channel.id, channel.caller, begun).await
             }
             "RESTResponse" => {
@@ -227,7 +325,12 @@ impl Connection {
     }
 
     /// Pings, overdue answers, silence.
-    async fn look_after(&mut self, ticks: u32) -> Result<(), ConnectionError> {
+    async fn look_after(&mut self, ticks: u32, due: Instant) -> Result<(), ConnectionError> {
+        // Who was stopped himself has heard nothing: first what has come meanwhile is taken.
+        self.was_late = due.elapsed() >= LATE && !self.was_late;
+        if self.was_late {
+            return Ok(());
+        }
         if self.heard.elapsed() >= SILENCE {
             return Err(ConnectionError::Silent(SILENCE));
         }
@@ -238,7 +341,7 @@ impl Connection {
         }
         for purpose in self.requests.take_overdue() {
             if let Purpose::Handoff { channel } | Purpose::Plain { channel } = purpose {
-                warn!(pbx = %self.application.settings.name, %channel, "Asterisk did not answer a request within {ANSWER_TIMEOUT:?}");
+                self.application.warnings.unanswered(&channel);
                 self.tasks.spawn(channel, Job::Release { doubtful: true });
             }
         }

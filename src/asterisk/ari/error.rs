@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
+use super::rest::HttpError;
 use crate::asterisk::link::State;
 use crate::secret::SecretError;
 use crate::tls::{self, TrustError};
@@ -40,12 +41,18 @@ pub(super) enum ConnectionError {
     Lost(String),
     #[error("nothing heard for {0:?}, not even an answer to a ping")]
     Silent(Duration),
+    #[error("what Asterisk sent while the service was stopped does not arrive")]
+    Behind,
     #[error("Asterisk takes no data")]
     Stuck,
     #[error(
         "another copy has taken over the application: it answers the calls until it ends. Each copy needs an app name of its own"
     )]
     Replaced,
+    #[error(
+        "Asterisk forbids this user to do anything but read (403): in ari.conf it must not be `read_only`"
+    )]
+    ReadOnly,
     #[error("can't set the event filter: {0}")]
     Filter(String),
     #[error("can't ask for calls that wait in the application: {0}")]
@@ -53,10 +60,18 @@ pub(super) enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Of a request while a connection is set up; what is no refusal is told by `other`.
+    pub(super) fn of_set_up(error: HttpError, other: impl FnOnce(String) -> Self) -> Self {
+        match error {
+            HttpError::Status { status: status @ (401 | 403), .. } => Self::Refused(status),
+            error => other(error.to_string()),
+        }
+    }
+
     /// Whether trying again soon is of no use.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Secret(_) | Self::Trust(_) => true,
+            Self::Refused(_) | Self::ReadOnly | Self::Secret(_) | Self::Trust(_) => true,
             Self::Tls(trouble) => trouble.lasts,
             _ => false,
         }

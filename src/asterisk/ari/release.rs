@@ -1,13 +1,16 @@
 //! No call stays in our application: neither `Stasis()` nor ARI has a time limit, so a call that is not sent
 //! on by us, and has no bound of the dialplan's, would wait for ever.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use tracing::{debug, warn};
+use futures_util::future::join_all;
+use tracing::debug;
 
 use super::application::Application;
 use super::call::Wish;
 use super::rest::{HttpError, Outcome, Turn, continue_path};
+use super::tasks::{Job, contained};
 use super::wire::{self, ApplicationInfo, Caller, Whereabouts};
 use crate::backoff::Backoff;
 
@@ -15,6 +18,9 @@ use crate::backoff::Backoff;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// A caller hears silence meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Longer than any call that is served stays in the application.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Where a call is that should be sent on.
 enum Sight {
@@ -55,11 +61,10 @@ impl Application {
                 }
             };
             doubtful = true;
-            let pbx = &self.settings.name;
             if warned {
-                debug!(%pbx, %channel, "the call still can't be sent on: {failure}");
+                debug!(pbx = %self.settings.name, %channel, "the call still can't be sent on: {failure}");
             } else {
-                warn!(%pbx, %channel, "the call can't be sent on yet: {failure}");
+                self.warnings.release(channel, &failure);
             }
             warned = true;
             tokio::time::sleep(backoff.next_wait()).await;
@@ -77,7 +82,35 @@ impl Application {
                     return debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on");
                 }
                 Sight::Unknown(what) => {
-                    warn!(pbx = %self.settings.name, %channel, "can't ask for a waiting call yet: {what}");
+                    self.warnings.release(channel, &what);
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+            }
+        }
+    }
+
+    /// Serves the calls that are left in the application: those that Asterisk lists now and [`LATER`] too, when whatever is
+    /// served otherwise has gone on.
+    pub(super) async fn search(&self) {
+        while self.searches.goes_on() {
+            let before: HashSet<String> = self.list().await.into_iter().collect();
+            tokio::time::sleep(LATER).await;
+            let left = self.list().await.into_iter().filter(|channel| before.contains(channel));
+            let left: Vec<_> = left.collect();
+            join_all(left.iter().map(|channel| contained(self, channel, Job::Recover))).await;
+        }
+    }
+
+    /// The channels in the application, once Asterisk says.
+    async fn list(&self) -> Vec<String> {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        loop {
+            let path = format!("applications/{}", self.settings.app);
+            match self.http.get::<ApplicationInfo>(Turn::Now, &path).await {
+                Ok(application) => return application.channel_ids,
+                Err(HttpError::Status { status: 404, .. }) => return Vec::new(),
+                Err(error) => {
+                    debug!(pbx = %self.settings.name, "can't ask for calls that are left: {error}");
                     tokio::time::sleep(backoff.next_wait()).await;
                 }
             }
@@ -102,7 +135,7 @@ impl Application {
             },
             Err(error) => {
                 let what = wire::complaint(&error);
-                warn!(pbx = %self.settings.name, %channel, "a waiting call can't be read: {what}");
+                self.warnings.unread("a waiting call", &what);
                 self.look_in_list(channel).await
             }
         }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::Settings;
 use super::wire::{ErrorBody, Parameter, complaint};
+use crate::mask;
 
 /// How long one request over HTTP may take. The dialplan's bound has released the call long before.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -19,6 +20,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Requests at once. Asterisk takes 100 sessions by default, websockets included, and drops others unanswered.
 const AT_ONCE: usize = 32;
+
+/// So much of an error's body is shown, in characters.
+const MAX_SAID: usize = 100;
 
 /// What stays as it is in a path: all that Asterisk's own channel ids are made of.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
@@ -50,9 +54,23 @@ impl Outcome {
             200..=299 => Self::Done,
             404 if message.contains("label") => Self::NoSuchPlace,
             404 | 409 => Self::CallerGone,
-            status => Self::Failed(format!("{status} {message}")),
+            status => Self::Failed(format!("{status} {}", said(body))),
         }
     }
+}
+
+/// What a body of an error says, for a line of the log: a page or pretty JSON has several, and may quote a number.
+fn said(body: &str) -> String {
+    let message = serde_json::from_str::<ErrorBody<'_>>(body).map(|body| body.message);
+    let mut words = message.as_deref().unwrap_or(body).split_whitespace();
+    let mut line = words.next().unwrap_or_default().to_owned();
+    while line.len() < MAX_SAID
+        && let Some(word) = words.next()
+    {
+        line.extend([" ", word]);
+    }
+    let end = line.char_indices().nth(MAX_SAID).map_or(line.len(), |(end, _)| end);
+    mask::Text(&line[..end]).to_string()
 }
 
 /// ARI over HTTP, for one connection's life: the password is the one that the websocket was opened with.
@@ -80,7 +98,7 @@ pub(super) enum Turn {
 pub(super) enum HttpError {
     #[error("{0}")]
     NoAnswer(String),
-    #[error("it answers {status} {body}")]
+    #[error("it answers {status} {}", said(body))]
     Status { status: u16, body: String },
 }
 
@@ -209,7 +227,28 @@ mod tests {
             Outcome::CallerGone
         );
         assert_eq!(Outcome::of(204, ""), Outcome::Done);
-        assert_eq!(Outcome::of(500, "oops"), Outcome::Failed("500 ".into()));
+        assert_eq!(Outcome::of(500, "oops"), Outcome::Failed("500 oops".into()));
+    }
+
+    #[test]
+    fn what_an_error_says_is_one_short_line() {
+        let page =
+            format!("<html>\r\n<body>\n{}\u{2028}+47 22 33 44 55</body>", "<p>Sørver</p>\n".repeat(40));
+        for (body, line) in [
+            ("{\n  \"message\": \"Write access\\ndenied\"\n}", "403 Write access denied"),
+            ("{\n  \"error\": 1\n}", "403 { \"error\": 1 }"),
+            ("Caller 4722334455\n", "403 Caller ••••••••••"),
+            ("", "403 "),
+        ] {
+            let error = HttpError::Status { status: 403, body: body.into() };
+            assert_eq!(error.to_string(), format!("it answers {line}"));
+            assert_eq!(Outcome::of(403, body), Outcome::Failed(line.into()));
+        }
+        for body in [page.clone(), page.replace(char::is_whitespace, "")] {
+            let line = HttpError::Status { status: 502, body }.to_string();
+            assert!(line.starts_with("it answers 502 <html>") && line.chars().count() < 120, "{line}");
+            assert!(!line.contains(char::is_control), "{line}");
+        }
     }
 
     #[test]

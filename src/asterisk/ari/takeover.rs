@@ -11,9 +11,11 @@ use super::error::ConnectionError;
 use super::handshake::trust;
 use super::rest::{Http, HttpError, Turn};
 use super::wire::ApplicationInfo;
+use crate::backoff::jittered;
 
-/// How often it is looked whether the other is still there. A call that somebody serves is gone long before.
-const LOOK: Duration = Duration::from_secs(30);
+/// At most, from one look whether the other is still there to the next, and at least half of it. A call that somebody
+/// serves is gone by then; one that nobody serves hears silence so long.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What Asterisk says of the application.
 enum Sight {
@@ -28,9 +30,10 @@ enum Sight {
 pub(super) async fn until_left(settings: &Settings) {
     let pbx = &settings.name;
     let mut before = HashSet::new();
+    let mut http = None;
     loop {
-        tokio::time::sleep(LOOK).await;
-        match look(settings).await {
+        tokio::time::sleep(jittered(LOOK)).await;
+        match look(settings, &mut http).await {
             Ok(Sight::Forgotten) => return info!(%pbx, "the other copy has left the application"),
             Ok(Sight::Listed(calls)) if !calls.is_disjoint(&before) => {
                 return warn!(%pbx, "the other copy has left a call in the application: it is taken back");
@@ -38,15 +41,24 @@ pub(super) async fn until_left(settings: &Settings) {
             Ok(Sight::Listed(calls)) => before = calls,
             Err(error) if error.is_refusal() => return,
             // Asterisk is away, and the other copy as well: who comes first has it then.
-            Err(error) => debug!(%pbx, "can't ask who has the application: {error}"),
+            Err(error) => {
+                debug!(%pbx, "can't ask who has the application: {error}");
+                http = None;
+            }
         }
     }
 }
 
-async fn look(settings: &Settings) -> Result<Sight, ConnectionError> {
+/// Looks, with the client of the last look where that has worked: certificates and the password are not read each time.
+async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Sight, ConnectionError> {
     let unreachable = |error: HttpError| ConnectionError::Unreachable(error.to_string());
-    let tls = trust(settings).await?;
-    let http = Http::new(settings, settings.password.read()?, &tls).map_err(unreachable)?;
+    let http = match http {
+        Some(http) => http,
+        none => {
+            let tls = trust(settings).await?;
+            none.insert(Http::new(settings, settings.password.read()?, &tls).map_err(unreachable)?)
+        }
+    };
     let path = format!("applications/{}", settings.app);
     match http.get::<ApplicationInfo>(Turn::Now, &path).await {
         Ok(application) => Ok(Sight::Listed(application.channel_ids.into_iter().collect())),

@@ -15,10 +15,9 @@ use super::wire::Caller;
 
 /// Calls that are served at once; one more is sent on without a name.
 pub(super) const MAX_TASKS: usize = 2_000;
-/// How long they may take after their connection's end, until they are sent on as they are; and how long that
-/// may take. Together with the connection's own end it is less than the service's limit.
-const DRAIN: Duration = Duration::from_millis(1_500);
-const LAST: Duration = Duration::from_secs(1);
+/// How long they may take after their connection's end: longer than a name may take, and a request to send a call on.
+/// Together with the connection's own end it is less than the service's limit.
+const DRAIN: Duration = Duration::from_millis(2_500);
 
 /// What is done for a call.
 #[derive(Debug)]
@@ -50,14 +49,15 @@ impl Tasks {
     pub(super) fn spawn(&mut self, channel: String, job: Job) {
         self.forget_ended();
         let application = Arc::clone(&self.application);
-        self.set.spawn(async move {
-            let done = AssertUnwindSafe(run(&application, &channel, job)).catch_unwind();
-            if done.await.is_err() {
-                // What it says may be made of the caller's number: `panics` decides whether the log has it.
-                error!(pbx = %application.settings.name, %channel, "serving a call has panicked: it goes on without a name");
-                application.release_over_http(&channel, true).await;
-            }
-        });
+        self.set.spawn(async move { contained(&application, &channel, job).await });
+    }
+
+    /// Looks for calls that are left in the application.
+    pub(super) fn search(&mut self) {
+        if self.application.searches.want() {
+            let application = Arc::clone(&self.application);
+            self.set.spawn(async move { application.search().await });
+        }
     }
 
     /// Lets go of what has ended.
@@ -67,11 +67,7 @@ impl Tasks {
 
     /// Finishes the calls in hand, within a bounded time.
     pub(super) async fn finish(mut self) {
-        if timeout(DRAIN, self.all_ended()).await.is_ok() {
-            return;
-        }
-        self.application.hurry.cancel();
-        if timeout(LAST, self.all_ended()).await.is_err() {
+        if timeout(DRAIN, self.all_ended()).await.is_err() {
             let calls = self.set.len();
             warn!(pbx = %self.application.settings.name, calls, "calls could not be sent on: the next connection does it");
         }
@@ -79,6 +75,16 @@ impl Tasks {
 
     async fn all_ended(&mut self) {
         while self.set.join_next().await.is_some() {}
+    }
+}
+
+/// Does it, and sends the call on where that panics.
+pub(super) async fn contained(application: &Application, channel: &str, job: Job) {
+    let done = AssertUnwindSafe(run(application, channel, job)).catch_unwind();
+    if done.await.is_err() {
+        // What it says may be made of the caller's number: `panics` decides whether the log has it.
+        error!(pbx = %application.settings.name, %channel, "serving a call has panicked: it goes on without a name");
+        application.release_over_http(channel, true).await;
     }
 }
 

@@ -1,84 +1,136 @@
-//! What is wrong with the PBX's dialplan is said once for a connection: the same line at every call would
-//! bury the others.
-
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+//! What is wrong with the PBX's dialplan is said once for a connection, and what goes wrong with calls once a minute: the
+//! same line at every call would bury the others.
 
 use tracing::warn;
 
-/// A dialplan names a handful of countries. More of them come from a variable that holds something else.
-const MOST_COUNTRIES: usize = 100;
+use super::requests::ANSWER_TIMEOUT;
+use crate::asterisk::report::Report;
 
 /// The warnings of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Warnings {
     /// The PBX, as logs name it.
     pbx: String,
-    poison: Once,
-    place: Once,
-    arguments: Once,
-    rush: Once,
-    /// Unknown countries that were named already.
-    countries: Mutex<HashSet<String>>,
-}
-
-/// Whether a warning was given.
-#[derive(Debug, Default)]
-struct Once(AtomicBool);
-
-impl Once {
-    fn is_first(&self) -> bool {
-        !self.0.swap(true, Ordering::Relaxed)
-    }
+    poison: Report,
+    place: Report,
+    arguments: Report,
+    rush: Report,
+    /// By its name.
+    country: Report<String>,
+    handoff: Report,
+    name: Report,
+    slow: Report,
+    release: Report,
+    unanswered: Report,
+    /// By what it is.
+    unread: Report<&'static str>,
+    behind: Report,
 }
 
 impl Warnings {
     pub(super) fn new(pbx: &str) -> Self {
-        Self { pbx: pbx.to_owned(), ..Self::default() }
+        Self {
+            pbx: pbx.to_owned(),
+            poison: Report::once(),
+            place: Report::once(),
+            arguments: Report::once(),
+            rush: Report::each_minute(),
+            country: Report::once(),
+            handoff: Report::each_minute(),
+            name: Report::each_minute(),
+            slow: Report::each_minute(),
+            release: Report::each_minute(),
+            unanswered: Report::each_minute(),
+            unread: Report::each_minute(),
+            behind: Report::each_minute(),
+        }
     }
 
     /// A direct call on a version where that costs it its `DB()`.
     pub(super) fn poison(&self) {
-        if self.poison.is_first() {
+        self.poison.say(|_| {
             warn!(
                 pbx = %self.pbx,
                 "a bare Stasis() on this version of Asterisk: once a variable is set through ARI, the rest of the \
                  call's dialplan can't use DB(), SHELL() and others. Gosub(nameplate,lookup,1) has no such effect"
             );
-        }
+        });
     }
 
     /// The context lacks the extension or label that a handoff goes to.
     pub(super) fn place(&self) {
-        if self.place.is_first() {
+        self.place.say(|_| {
             warn!(pbx = %self.pbx, "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
-        }
+        });
     }
 
     /// `Stasis()` has arguments that this version does not know.
     pub(super) fn arguments(&self) {
-        if self.arguments.is_first() {
+        self.arguments.say(|_| {
             warn!(pbx = %self.pbx, "the dialplan's Stasis() has arguments of another version: copy asterisk-conf again");
-        }
+        });
     }
 
     /// More calls in hand than are served.
     pub(super) fn rush(&self, most: usize) {
-        if self.rush.is_first() {
-            warn!(pbx = %self.pbx, "{most} calls are in hand already: further ones go on without a name");
-        }
+        self.rush.say(|times| {
+            warn!(pbx = %self.pbx, times, "{most} calls are in hand already: further ones go on without a name");
+        });
     }
 
     /// A trunk's country that is none. Each is named once.
     pub(super) fn country(&self, country: &str) {
-        let mut countries = self.countries.lock().unwrap_or_else(PoisonError::into_inner);
-        if countries.len() < MOST_COUNTRIES && countries.insert(country.to_owned()) {
+        self.country.of(country.to_owned(), |_| {
             warn!(
                 pbx = %self.pbx,
                 country = country.escape_default().to_string(),
                 "the dialplan names an unknown country; the PBX's own is taken"
             );
-        }
+        });
+    }
+
+    /// A handoff was not taken.
+    pub(super) fn handoff(&self, what: &str) {
+        self.handoff.say(|times| {
+            warn!(pbx = %self.pbx, times, "the handoff failed, the call goes on without its name: {what}");
+        });
+    }
+
+    /// A direct call's name was not taken.
+    pub(super) fn name(&self, what: &str) {
+        self.name.say(|times| warn!(pbx = %self.pbx, times, "Asterisk does not take the name: {what}"));
+    }
+
+    /// A direct call has had its time.
+    pub(super) fn slow(&self, limit: std::time::Duration) {
+        self.slow.say(|times| {
+            warn!(pbx = %self.pbx, times, "Asterisk has not taken a name within {limit:?}: the call goes on");
+        });
+    }
+
+    /// A call could not be sent on at the first attempt.
+    pub(super) fn release(&self, channel: &str, what: &str) {
+        self.release.say(|times| {
+            warn!(pbx = %self.pbx, %channel, times, "the call can't be sent on yet: {what}");
+        });
+    }
+
+    /// A request on the websocket was not answered.
+    pub(super) fn unanswered(&self, channel: &str) {
+        self.unanswered.say(|times| {
+            warn!(pbx = %self.pbx, %channel, times, "Asterisk did not answer a request within {ANSWER_TIMEOUT:?}");
+        });
+    }
+
+    /// This of what Asterisk says can't be read.
+    pub(super) fn unread(&self, thing: &'static str, what: &str) {
+        self.unread.of(thing, |times| warn!(pbx = %self.pbx, times, "{thing} can't be read: {what}"));
+    }
+
+    /// So many calls had been released by the dialplan's bound before they could be looked at.
+    pub(super) fn behind(&self, calls: usize) {
+        self.behind.say(|times| {
+            warn!(pbx = %self.pbx, calls, times, "calls have waited too long for an answer: the service was stopped, or the machine is overloaded");
+        });
     }
 }

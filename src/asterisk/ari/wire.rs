@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+use jiff::fmt::strtime;
 use serde::{Deserialize, Serialize};
 
 use super::rest::continue_path;
@@ -15,6 +17,9 @@ pub(super) const EVENTS: [&str; 3] = ["StasisStart", "RESTResponse", "Applicatio
 pub(super) struct Message<'a> {
     #[serde(rename = "type", borrow)]
     pub(super) kind: Cow<'a, str>,
+    /// When it happened, by Asterisk's clock; "" where it does not say.
+    #[serde(default, borrow)]
+    pub(super) timestamp: Cow<'a, str>,
     /// `StasisStart`: the arguments of `Stasis()` behind the application.
     #[serde(default)]
     pub(super) args: Vec<String>,
@@ -29,6 +34,14 @@ pub(super) struct Message<'a> {
     /// `RESTResponse`: the body, JSON in a string.
     #[serde(borrow)]
     pub(super) message_body: Option<Cow<'a, str>>,
+}
+
+impl Message<'_> {
+    /// When it happened, by Asterisk's clock.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        let time = strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", self.timestamp.as_ref());
+        time.and_then(|time| time.to_timestamp()).ok()
+    }
 }
 
 /// A channel's snapshot.
@@ -199,6 +212,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(event.args, ["handoff", "1", "NO"]);
+        assert_eq!(event.time().unwrap().as_millisecond(), 1_785_499_200_000);
         let channel = event.channel.unwrap();
         assert!(matches!(&channel.caller.number, Cow::Borrowed("+4722334455")));
         assert_eq!(channel.caller.name, "Zoë");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::super::call::{Place, Wish};
 use super::super::error::ConnectionError;
@@ -91,7 +91,7 @@ impl Connection {
             }
             Purpose::Plain { channel } => {
                 if let Outcome::Failed(what) = Outcome::of(status, body) {
-                    warn!(pbx = %self.application.settings.name, %channel, "the call can't be sent on yet: {what}");
+                    self.application.warnings.release(&channel, &what);
                     self.tasks.spawn(channel, Job::Release { doubtful: true });
                 }
                 Ok(())

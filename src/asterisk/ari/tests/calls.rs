@@ -183,7 +183,129 @@ async fn a_call_waits_for_others_no_longer_than_for_an_answer() {
     for _ in 0..96 {
         socket.request().await.expect("a request");
     }
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let took = begun.elapsed();
+    assert!((400..1_500).contains(&took.as_millis()), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn direct_calls_wait_half_a_second_for_their_names_as_a_whole() {
+    let log = Log::start();
+    let mut pbx = StandIn::start(|request| match request {
+        _ if request.contains("/variable") => {
+            Answer::After(Duration::from_millis(1_500), 200, json!({ "value": "allowed" }))
+        }
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    // In turns of 32.
+    for call in 0..64 {
+        socket.call(&format!("1.{call}"), &[]).await;
+    }
+    let begun = Instant::now();
+    for _ in 0..64 {
+        socket.request().await.expect("a request");
+    }
+    assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
+    assert_eq!(log.text().matches("has not taken a name within 500ms").count(), 1, "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_the_dialplan_has_released_meanwhile_do_not_hold_up_others() {
+    let log = Log::start();
+    let mut pbx = StandIn::start(|request| match request {
+        // One of a context that has no bound.
+        LIST => Answer::Of(200, json!({ "channel_ids": ["old.3"] })),
+        "GET channels/old.3" => {
+            Answer::Of(200, channel("old.3", "22334455", "Stasis", "nameplate,handoff,1"))
+        }
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    pbx.until("POST channels/old.3/continue", 1).await;
+    let handoff: &[&str] = &["handoff", "1"];
+    let old =
+        (0..20).map(|call| (format!("old.{call}"), "12:00:00.000", if call == 7 { &[] } else { handoff }));
+    let new = (0..20).map(|call| (format!("new.{call}"), "12:00:00.601", handoff));
+    socket.queue(old.chain(new)).await;
+    for call in 0..20 {
+        let sent_on = socket.expect(&format!("channels/new.{call}/continue")).await;
+        socket.answer(&sent_on, 204).await;
+    }
+    // The direct style has no bound.
+    socket.expect("channels/old.7/continue").await;
+    // Nor has this one, though it should: it is asked for.
+    pbx.until("POST channels/old.3/continue", 2).await;
+    assert_eq!(pbx.count("GET channels/old.4"), 0);
+    assert_eq!(log.text().matches("calls have waited too long for an answer").count(), 1, "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_stuck_after_a_stall_is_left() {
+    let mut pbx = StandIn::start(usual).await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    sleep(Duration::from_millis(2_500)).await;
+    let times = ["12:00:00.000", "12:00:01.000"].into_iter().flat_map(|time| [time; 20]);
+    let handoff: &[&str] = &["handoff", "1"];
+    socket.queue(times.enumerate().map(|(call, time)| (format!("1.{call}"), time, handoff))).await;
+    // Nothing more comes of it, not even the answer to a ping.
+    let begun = Instant::now();
+    let mut next = pbx.socket().await;
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    next.answer_probe().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_a_rush_are_all_answered() {
+    let mut pbx = StandIn::start(usual).await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    let handoff: &[&str] = &["handoff", "1"];
+    socket
+        .queue((0..60).map(|call| {
+            (format!("1.{call}"), if call < 30 { "11:59:59.500" } else { "12:00:00.099" }, handoff)
+        }))
+        .await;
+    for call in 0..60 {
+        let sent_on = socket.expect(&format!("channels/1.{call}/continue")).await;
+        socket.answer(&sent_on, 204).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_event_cannot_be_read_is_found() {
+    let asked = AtomicUsize::new(0);
+    let mut pbx = StandIn::start(move |request| match request {
+        // Another one is served meanwhile.
+        LIST => match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => usual(request),
+            1 => Answer::Of(200, json!({ "channel_ids": ["1.1", "1.2"] })),
+            _ => Answer::Of(200, json!({ "channel_ids": ["1.1", "1.3"] })),
+        },
+        _ if request.starts_with("GET channels/1.") && !request.contains("variable") => {
+            Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate"))
+        }
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    pbx.until(LIST, 1).await;
+    socket.send(json!({ "type": "StasisStart", "args": [], "channel": { "id": "1.1", "caller": 1 } })).await;
+    socket.send(json!({ "type": "StasisStart", "args": [] })).await;
+    socket.expect("channels/1.1/continue").await;
+    for left_alone in ["1.2", "1.3"] {
+        assert_eq!(pbx.count(&format!("GET channels/{left_alone}")), 0, "{left_alone}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +343,6 @@ async fn a_stop_sends_on_the_calls_whose_name_is_not_taken() {
     let begun = Instant::now();
     service.shutdown.cancel();
     pbx.until("POST channels/1.1/continue", 1).await;
-    // Before the request for it is given up.
-    assert!(begun.elapsed() < Duration::from_millis(1_800), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(1_400), "{:?}", begun.elapsed());
     service.ended().await;
 }

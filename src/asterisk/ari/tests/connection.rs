@@ -1,11 +1,11 @@
 //! The connection comes back, and says why it went, once and without secrets.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::log::Log;
 use super::stand_in::{Answer, StandIn, channel, usual};
@@ -61,7 +61,12 @@ async fn an_application_that_was_taken_over_is_the_others_until_it_is_forgotten(
     socket.answer_probe().await;
     socket.send(json!({ "type": "ApplicationReplaced" })).await;
     // Once for the set-up, the others to look: the other copy is not disturbed.
-    pbx.until(LIST, 3).await;
+    pbx.until(LIST, 1).await;
+    let begun = Instant::now();
+    pbx.until(LIST, 5).await;
+    // Every second or two: so long a call hears silence that the other has left.
+    let took = begun.elapsed();
+    assert!((3_500..9_000).contains(&took.as_millis()), "{took:?}");
     sleep(Duration::from_secs(10)).await;
     assert_eq!(pbx.count("GET events"), 1, "{:?}", pbx.seen());
     assert_eq!(service.link.state(), State::TakenOver);
@@ -126,6 +131,60 @@ async fn a_handshake_without_an_answer_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mute_host_is_tried_ever_less_often() {
+    let tries = Arc::new(Mutex::new(Vec::new()));
+    let tried = Arc::clone(&tries);
+    let pbx = StandIn::start(move |_| {
+        tried.lock().unwrap().push(Instant::now());
+        Answer::After(Duration::from_secs(3_600), 101, Value::Null)
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    pbx.until("GET events", 8).await;
+    // What is waited beside the 5 s that each attempt takes: 0.25, 0.5, 1, 2, 4, 8, 10 s, or down to half of that.
+    let tries = tries.lock().unwrap();
+    let waits: Vec<_> = tries.windows(2).map(|pair| pair[1] - pair[0] - Duration::from_secs(5)).collect();
+    for (wait, least) in waits.iter().zip([125, 250, 500, 1_000, 2_000, 4_000, 5_000]) {
+        assert!(*wait >= Duration::from_millis(least), "{waits:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_mute_once_the_websocket_is_open_is_no_better() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let tried = Arc::clone(&tries);
+    let pbx = StandIn::start(move |request| match request {
+        LIST => {
+            tried.fetch_add(1, Ordering::Relaxed);
+            Answer::After(Duration::from_secs(3_600), 200, Value::Null)
+        }
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    sleep(Duration::from_secs(60)).await;
+    // 2 s each, and the same waits: every 2.2 s it would be 27.
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((5..12).contains(&tries), "{tries}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_connection_that_is_lost_is_replaced_at_once() {
+    let mut pbx = StandIn::start(usual).await;
+    let _service = Service::start(&pbx);
+    for _ in 0..3 {
+        let mut socket = pbx.socket().await;
+        socket.answer_probe().await;
+        sleep(Duration::from_millis(2_500)).await;
+        let lost = Instant::now();
+        drop(socket);
+        pbx.until("GET events", pbx.count("GET events") + 1).await;
+        let took = lost.elapsed();
+        assert!(took < Duration::from_millis(100), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_websocket_that_is_closed_at_once_is_opened_again() {
     let mut pbx = StandIn::start(usual).await;
     let _service = Service::start(&pbx);
@@ -163,6 +222,29 @@ async fn a_wrong_password_is_said_once_and_never_shown() {
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("nameplate:{PASSWORD}"));
     for secret in [PASSWORD, &credential] {
         assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_set_up_is_refused_in_words() {
+    for (request, status, said) in [
+        ("PUT applications/nameplate/eventFilter", 403, "(403): in ari.conf it must not be `read_only`"),
+        ("PUT applications/nameplate/eventFilter", 401, "Asterisk refuses the user or the password (401)"),
+        (LIST, 403, "Asterisk refuses the user or the password (403)"),
+    ] {
+        let log = Log::start();
+        let refusal = json!({ "message": "Write access denied" });
+        let pbx = StandIn::start(move |asked| match asked {
+            _ if asked == request => Answer::Of(status, refusal.clone()),
+            _ => usual(asked),
+        })
+        .await;
+        let service = Service::start(&pbx);
+        pbx.until(request, 1).await;
+        sleep(Duration::from_secs(14)).await;
+        assert_eq!(pbx.count("GET events"), 1);
+        assert_eq!(service.link.state(), State::Refused);
+        assert_eq!(log.text().matches(said).count(), 1, "{}", log.text());
     }
 }
 

@@ -213,6 +213,21 @@ impl Socket {
         self.send(json!({ "type": "StasisStart", "args": arguments, "channel": channel })).await;
     }
 
+    /// Calls that have come at these times, all in the socket before any is read: id, time of day, arguments.
+    pub async fn queue(
+        &mut self,
+        calls: impl IntoIterator<Item = (String, &'static str, &'static [&'static str])>,
+    ) {
+        for (id, time, arguments) in calls {
+            let channel = channel(&id, "22334455", "Stasis", "nameplate");
+            let event = json!({
+                "type": "StasisStart", "timestamp": format!("2026-07-31T{time}+0200"), "args": arguments, "channel": channel,
+            });
+            self.0.feed(Message::text(event.to_string())).await.unwrap();
+        }
+        self.0.flush().await.unwrap();
+    }
+
     /// Sends an event.
     pub async fn send(&mut self, event: Value) {
         self.0.send(Message::text(event.to_string())).await.unwrap();
