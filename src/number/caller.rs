@@ -69,7 +69,7 @@ pub(super) fn read_at(
 }
 
 /// The number without the one zero that people and trunks write in front of it in countries that dial none: `022 33 44 55`
-/// in Norway. Only one of a type in use, as [`stored`](super::stored) takes it from a record.
+/// in Norway. Only one of a type in use, as [`stored`](super::stored()) takes it from a record.
 fn without_surplus_zero(dialled: &Dialled, country: Country) -> Option<Reading> {
     let region = country.region();
     let rest = dialled.without_plus()?.strip_prefix(b"0").filter(|rest| !rest.starts_with(b"0"))?;
