@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::nameplate::Nameplate;
 
 /// How long an answer, and what is waited for, may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was answered.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub fn request(address: SocketAddr, request: &str) -> Answer {
 /// Asks until `wanted` says yes, and gives that answer.
 ///
 /// # Panics
-/// With the last answer, when it has not after 30 s.
+/// With the last answer, when it has not after 10 s.
 pub async fn until(address: SocketAddr, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
     let begun = Instant::now();
     loop {
