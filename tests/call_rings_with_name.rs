@@ -4,7 +4,6 @@ use crate::by_every_way;
 use crate::lab::baresip::Baresip;
 use crate::lab::call::{Lab, PATIENCE, fjord, from_trunk};
 use crate::lab::sip::Invite;
-use crate::lab::way::Way;
 
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
 
@@ -31,11 +30,6 @@ by_every_way! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn over_http_on_22() {
-    however_the_trunk_writes_the_number::promise(Way::HttpOn22).await;
-}
-
 by_every_way! {
     async fn the_name_replaces_the_providers(way) {
         let lab = Lab::start_by(way, fjord()).await;
@@ -44,18 +38,19 @@ by_every_way! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_real_softphone_shows_it() {
-    let softphone = Baresip::start(crate::lab::machine::softphone_root().as_deref()).await.expect("baresip");
-    let uri = softphone.uri();
-    let lab = Lab::with_dialplan(fjord(), |_| from_trunk("Gosub(nameplate,lookup,1)", &uri)).await;
-    let call = lab.caller.invite(Invite::from("+4722334455"));
-    let incoming = softphone.next_incoming(PATIENCE).await;
-    let incoming = incoming.unwrap_or_else(|| panic!("no call:\n{}", softphone.log()));
-    assert_eq!(incoming.name, KARI);
-    assert!(incoming.uri.contains("+4722334455"), "{}", incoming.uri);
-    softphone.hangup().await.expect("baresip");
-    assert!(call.ended(PATIENCE).await.is_some());
+by_every_way! {
+    async fn a_real_softphone_shows_it(way) {
+        let softphone = Baresip::start(crate::lab::machine::softphone_root().as_deref()).await.expect("baresip");
+        let uri = softphone.uri();
+        let lab = Lab::with_dialplan_by(way, fjord(), |_| from_trunk("Gosub(nameplate,lookup,1)", &uri)).await;
+        let call = lab.caller.invite(Invite::from("+4722334455"));
+        let incoming = softphone.next_incoming(PATIENCE).await;
+        let incoming = incoming.unwrap_or_else(|| panic!("no call:\n{}", softphone.log()));
+        assert_eq!(incoming.name, KARI);
+        assert!(incoming.uri.contains("+4722334455"), "{}", incoming.uri);
+        softphone.hangup().await.expect("baresip");
+        assert!(call.ended(PATIENCE).await.is_some());
+    }
 }
 
 by_every_way! {

@@ -2,80 +2,65 @@
 
 use std::time::{Duration, Instant};
 
-use crate::by_every_way;
-use crate::lab::call::{Lab, PATIENCE, Turn, asterisk_of, fjord, from_trunk};
+use crate::lab::call::{Lab, PATIENCE, fjord, from_trunk};
 use crate::lab::configuration::{config, folder};
-use crate::lab::sip::{Behaviour, Invite, Phone};
+use crate::lab::sip::Invite;
 use crate::lab::way::Way;
+use crate::{by_every_way, by_every_way_of_ari};
 
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_asterisk_was_restarted() {
-    restarted(Way::Websocket).await;
+by_every_way_of_ari! {
+    async fn after_asterisk_was_restarted(way) {
+        let lab = Lab::start_by(way, fjord()).await;
+        // Takes the websocket, and the application with its event filter, away.
+        lab.asterisk.cli("core restart now");
+        lab.nameplate.until_logged("not connected:", 1).await;
+        lab.nameplate.until_logged("connected; answers go over", 2).await;
+        let (_, ring) = lab.ring(Invite::from("22334455")).await;
+        assert_eq!(ring.name(), KARI);
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_an_old_asterisk_was_restarted() {
-    restarted(Way::Http).await;
+by_every_way_of_ari! {
+    async fn a_second_copy_is_reported_and_left_alone(way) {
+        let lab = Lab::start_by(way, fjord()).await;
+        let second = folder(&lab.crm, &lab.asterisk).serve();
+        second.until_ready().await;
+        lab.nameplate.until_logged("another copy has taken over the application", 1).await;
+        let (_, ring) = lab.ring(Invite::from("22334455")).await;
+        assert_eq!(ring.name(), KARI);
+        assert_eq!(lab.nameplate.log().matches("ERROR").count(), 1, "{}", lab.nameplate.log());
+        assert!(!second.log().contains("ERROR"), "{}", second.log());
+        drop(second);
+        let left = Instant::now();
+        // It looks every second or two whether the other is there still.
+        lab.nameplate.until_logged("connected; answers go over", 2).await;
+        let took = left.elapsed();
+        assert!(took < Duration::from_secs(6), "{took:?}");
+        let (_, ring) = lab.ring(Invite::from("22334455")).await;
+        assert_eq!(ring.name(), KARI);
+    }
 }
 
-async fn restarted(way: Way) {
-    let lab = Lab::start_by(way, fjord()).await;
-    // Takes the websocket, and the application with its event filter, away.
-    lab.asterisk.cli("core restart now");
-    lab.nameplate.until_logged("not connected:", 1).await;
-    lab.nameplate.until_logged("connected; answers go over", 2).await;
-    let (_, ring) = lab.ring(Invite::from("22334455")).await;
-    assert_eq!(ring.name(), KARI);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_copy_is_reported_and_left_alone() {
-    taken_over(Way::Websocket).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_copy_is_reported_and_left_alone_on_an_old_asterisk() {
-    taken_over(Way::Http).await;
-}
-
-async fn taken_over(way: Way) {
-    let lab = Lab::start_by(way, fjord()).await;
-    let second = folder(&lab.crm, &lab.asterisk).serve();
-    second.until_ready().await;
-    lab.nameplate.until_logged("another copy has taken over the application", 1).await;
-    let (_, ring) = lab.ring(Invite::from("22334455")).await;
-    assert_eq!(ring.name(), KARI);
-    assert_eq!(lab.nameplate.log().matches("ERROR").count(), 1, "{}", lab.nameplate.log());
-    assert!(!second.log().contains("ERROR"), "{}", second.log());
-    drop(second);
-    let left = Instant::now();
-    // It looks every second or two whether the other is there still.
-    lab.nameplate.until_logged("connected; answers go over", 2).await;
-    let took = left.elapsed();
-    assert!(took < Duration::from_secs(6), "{took:?}");
-    let (_, ring) = lab.ring(Invite::from("22334455")).await;
-    assert_eq!(ring.name(), KARI);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_a_killed_second_copy_has_left_is_served() {
-    // The direct style, where no bound of ours releases it.
-    let lab = Lab::with_dialplan(fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
-    let second = folder(&lab.crm, &lab.asterisk).serve();
-    second.until_ready().await;
-    lab.nameplate.until_logged("another copy has taken over the application", 1).await;
-    second.signal("STOP");
-    let call = lab.caller.invite(Invite::from("22334455"));
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(lab.phone.rings(), 0, "{:?}", call.progress());
-    let killed = Instant::now();
-    second.signal("KILL");
-    let ring = lab.phone.next_ring(Duration::from_secs(10)).await.expect("it rings");
-    assert_eq!(ring.name(), KARI);
-    let took = killed.elapsed();
-    assert!(took < Duration::from_secs(6), "{took:?}");
+by_every_way_of_ari! {
+    async fn a_call_that_a_killed_second_copy_has_left_is_served(way) {
+        // The direct style, where no bound of ours releases it.
+        let lab = Lab::with_dialplan_by(way, fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
+        let second = folder(&lab.crm, &lab.asterisk).serve();
+        second.until_ready().await;
+        lab.nameplate.until_logged("another copy has taken over the application", 1).await;
+        second.signal("STOP");
+        let call = lab.caller.invite(Invite::from("22334455"));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(lab.phone.rings(), 0, "{:?}", call.progress());
+        let killed = Instant::now();
+        second.signal("KILL");
+        let ring = lab.phone.next_ring(Duration::from_secs(10)).await.expect("it rings");
+        assert_eq!(ring.name(), KARI);
+        let took = killed.elapsed();
+        assert!(took < Duration::from_secs(6), "{took:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,34 +75,23 @@ async fn nobody_listens_there() {
     lost.until_logged("directory is in place", 1).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_that_waited_for_it_are_served() {
-    calls_that_waited_are_served("22").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_that_waited_for_it_are_served_by_an_old_asterisk() {
-    calls_that_waited_are_served("16").await;
-}
-
-async fn calls_that_waited_are_served(version: &str) {
-    // The direct style, where no bound of ours releases them.
-    let turn = Turn::beside().await;
-    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-    let asterisk = asterisk_of(version, &from_trunk("Stasis(nameplate)", &phone.uri()));
-    let lab = Lab::around(turn, fjord(), asterisk, phone).await;
-    lab.nameplate.signal("STOP");
-    let call = lab.caller.invite(Invite::from("22334455"));
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(lab.phone.rings(), 0);
-    let again = folder(&lab.crm, &lab.asterisk);
-    lab.nameplate.signal("KILL");
-    let again = again.serve();
-    let ring = lab.phone.next_ring(PATIENCE).await;
-    assert!(ring.is_some(), "{:?}\n{}", call.progress(), again.log());
-    assert!(again.log().contains("calls were waiting"), "{}", again.log());
-    // Looked up, not only sent on: its snapshot says that it is ours.
-    again.until_logged("caller=", 1).await;
+by_every_way_of_ari! {
+    async fn calls_that_waited_for_it_are_served(way) {
+        // The direct style, where no bound of ours releases them.
+        let lab = Lab::with_dialplan_by(way, fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
+        lab.nameplate.signal("STOP");
+        let call = lab.caller.invite(Invite::from("22334455"));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(lab.phone.rings(), 0);
+        let again = folder(&lab.crm, &lab.asterisk);
+        lab.nameplate.signal("KILL");
+        let again = again.serve();
+        let ring = lab.phone.next_ring(PATIENCE).await;
+        assert!(ring.is_some(), "{:?}\n{}", call.progress(), again.log());
+        again.until_logged("calls were waiting", 1).await;
+        // Looked up, not only sent on: its snapshot says that it is ours.
+        again.until_logged("caller=", 1).await;
+    }
 }
 
 by_every_way! {

@@ -55,11 +55,6 @@ by_every_way! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn over_http_on_22() {
-    where_it_was_with_all_that_it_uses::promise(Way::HttpOn22).await;
-}
-
 by_every_way! {
     async fn what_it_says_of_each_outcome(way) {
         let lab = Lab::with_dialplan_by(way, fjord(), noting).await;

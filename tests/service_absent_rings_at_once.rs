@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use crate::by_every_way;
-use crate::lab::asterisk::Asterisk;
 use crate::lab::call::{Lab, Turn, fjord, from_trunk, noted, ring};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
 
 const NOTED: &str = "Gosub(nameplate,lookup,1)\nLog(NOTICE,after ${NAMEPLATE_STATUS})";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_has_ever_connected() {
-    let _turn = Turn::alone().await;
-    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-    let asterisk = Asterisk::start(&from_trunk(NOTED, &phone.uri()));
-    let caller = Caller::new(asterisk.sip()).await.expect("a caller");
-    let invite = Invite::from("22334455").named("OSLO");
-    let (call, ring) = ring(&caller, &phone, invite, || asterisk.log()).await;
-    assert_eq!(ring.name(), "OSLO");
-    let took = ring.received.duration_since(call.sent());
-    assert!(took < Duration::from_millis(300), "it rang after {took:?}");
-    noted(&asterisk, "after UNAVAILABLE", 1).await;
+by_every_way! {
+    async fn nobody_has_ever_connected(way) {
+        let _turn = Turn::alone().await;
+        let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+        let asterisk = way.asterisk(&from_trunk(NOTED, &phone.uri()));
+        let caller = Caller::new(asterisk.sip()).await.expect("a caller");
+        let invite = Invite::from("22334455").named("OSLO");
+        let (call, ring) = ring(&caller, &phone, invite, || asterisk.log()).await;
+        assert_eq!(ring.name(), "OSLO");
+        let took = ring.received.duration_since(call.sent());
+        assert!(took < Duration::from_millis(300), "it rang after {took:?}");
+        noted(&asterisk, "after UNAVAILABLE", 1).await;
+    }
 }
 
 by_every_way! {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::by_every_way;
 use crate::lab::call::{Lab, fjord, from_trunk, noted};
 use crate::lab::sip::Invite;
-use crate::lab::way::Way;
 
 by_every_way! {
     async fn it_rings_within_600_ms(way) {
@@ -36,9 +35,4 @@ by_every_way! {
         assert!(!lab.nameplate.log().contains("WARN"), "{}", lab.nameplate.log());
         lab.asterisk.wait_idle();
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn over_http_on_22() {
-    it_rings_within_600_ms::promise(Way::HttpOn22).await;
 }

@@ -1,9 +1,8 @@
 //! A withheld number is skipped in the dialplan: we never see it, though the trunk tells Asterisk.
 
-use crate::by_every_way;
 use crate::lab::call::{Lab, fjord, from_trunk, noted};
 use crate::lab::sip::Invite;
-use crate::lab::way::Way;
+use crate::{by_every_way, by_every_way_of_ari};
 
 fn withheld(number: &str) -> Invite {
     Invite { withheld: true, ..Invite::from(number).named("Kari Nordmann") }
@@ -30,26 +29,18 @@ by_every_way! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn by_the_direct_style() {
-    direct(Way::Websocket).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn by_the_direct_style_on_an_old_asterisk() {
-    direct(Way::Http).await;
-}
-
-async fn direct(way: Way) {
-    let lab = Lab::with_dialplan_by(way, fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
-    let (_, ring) = lab.ring(withheld("22334455")).await;
-    let asserted = ring.asserted_identity().unwrap_or_default();
-    assert!(!asserted.contains("Fjord"), "{asserted}");
-    // The same caller, not withheld: proof that it would have been found.
-    let (_, ring) = lab.ring(Invite::from("22334455")).await;
-    assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
-    // The phone may be faster than the log.
-    lab.nameplate.until_logged(" call ", 1).await;
-    let log = lab.nameplate.log();
-    assert_eq!(log.matches(" call ").count(), 1, "{log}");
+by_every_way_of_ari! {
+    async fn by_the_direct_style(way) {
+        let lab = Lab::with_dialplan_by(way, fjord(), |phone| from_trunk("Stasis(nameplate)", phone)).await;
+        let (_, ring) = lab.ring(withheld("22334455")).await;
+        let asserted = ring.asserted_identity().unwrap_or_default();
+        assert!(!asserted.contains("Fjord"), "{asserted}");
+        // The same caller, not withheld: proof that it would have been found.
+        let (_, ring) = lab.ring(Invite::from("22334455")).await;
+        assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+        // The phone may be faster than the log.
+        lab.nameplate.until_logged(" call ", 1).await;
+        let log = lab.nameplate.log();
+        assert_eq!(log.matches(" call ").count(), 1, "{log}");
+    }
 }

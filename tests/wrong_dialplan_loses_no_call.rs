@@ -1,5 +1,6 @@
 //! A dialplan that does not fit the service loses no call: what is wrong is reported, and the call goes on.
 
+use crate::by_every_way_of_ari;
 use crate::lab::call::{Lab, fjord, from_trunk, noted};
 use crate::lab::sip::Invite;
 use crate::lab::way::Way;
@@ -17,33 +18,17 @@ async fn calls_go_on_after(way: Way, stasis: &str) -> Lab {
     lab
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_context_without_a_place_for_the_name() {
-    no_place(Way::Websocket).await;
+by_every_way_of_ari! {
+    async fn a_context_without_a_place_for_the_name(way) {
+        let lab = calls_go_on_after(way, "Stasis(nameplate,handoff,1,)").await;
+        let log = lab.nameplate.log();
+        assert_eq!(log.matches("has no place for the name").count(), 1, "{log}");
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_context_without_a_place_for_the_name_on_an_old_asterisk() {
-    no_place(Way::Http).await;
-}
-
-async fn no_place(way: Way) {
-    let lab = calls_go_on_after(way, "Stasis(nameplate,handoff,1,)").await;
-    let log = lab.nameplate.log();
-    assert_eq!(log.matches("has no place for the name").count(), 1, "{log}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn arguments_of_another_version() {
-    other_arguments(Way::Websocket).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn arguments_of_another_version_on_an_old_asterisk() {
-    other_arguments(Way::Http).await;
-}
-
-async fn other_arguments(way: Way) {
-    let lab = calls_go_on_after(way, "Stasis(nameplate,handoff,99,NO)").await;
-    assert!(lab.nameplate.log().contains("arguments of another version"), "{}", lab.nameplate.log());
+by_every_way_of_ari! {
+    async fn arguments_of_another_version(way) {
+        let lab = calls_go_on_after(way, "Stasis(nameplate,handoff,99,NO)").await;
+        assert!(lab.nameplate.log().contains("arguments of another version"), "{}", lab.nameplate.log());
+    }
 }

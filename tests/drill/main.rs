@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
             || *trouble == Trouble::None
             || wanted.contains(trouble)
     };
-    let ways = if has("16") { [Way::Http, Way::AgiOn16] } else { [Way::Websocket, Way::Agi] };
+    let ways = if has("16") { [Way::HttpOn16, Way::AgiOn16] } else { [Way::Websocket, Way::Agi] };
     let chosen = |way: &&Way| if way.is_agi() { !has("ari") } else { !has("agi") };
 
     let begun = Instant::now();

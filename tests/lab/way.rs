@@ -11,10 +11,10 @@ use super::superoffice::StandIn;
 pub enum Way {
     /// ARI, with requests on the websocket, on Asterisk 22.
     Websocket,
-    /// ARI, with requests over HTTP, on Asterisk 16, which knows no other.
-    Http,
     /// ARI, with requests over HTTP, on an Asterisk 22 that answers none on the websocket, as up to 22.3.
-    HttpOn22,
+    Http,
+    /// ARI, with requests over HTTP, on Asterisk 16, which knows no other.
+    HttpOn16,
     /// FastAGI on Asterisk 22.
     Agi,
     /// FastAGI on Asterisk 16.
@@ -36,11 +36,11 @@ impl Way {
     pub fn asterisk_with(self, setup: &Setup<'_>) -> Asterisk {
         let version = match self {
             // Whatever the lab's usual one is.
-            Self::Websocket | Self::HttpOn22 | Self::Agi => None,
-            Self::Http | Self::AgiOn16 => Some("16"),
+            Self::Websocket | Self::Http | Self::Agi => None,
+            Self::HttpOn16 | Self::AgiOn16 => Some("16"),
         };
         let dialplan = self.line(setup.dialplan);
-        let muffled = self == Self::HttpOn22;
+        let muffled = self == Self::Http;
         Asterisk::start_with(&Setup { dialplan: &dialplan, version, muffled, ..*setup })
     }
 
@@ -85,7 +85,7 @@ impl Way {
     pub async fn until_ready(self, nameplate: &Nameplate) {
         if !self.is_agi() {
             nameplate.until_ready().await;
-            if self == Self::HttpOn22 {
+            if self == Self::Http {
                 nameplate.until_logged("answers go over HTTP", 1).await;
             }
             return;
@@ -95,39 +95,49 @@ impl Way {
     }
 }
 
-/// Proves each promise by every way. `name::promise(Way::HttpOn22)` proves it by that one too, which is a mixture of two
-/// others: requests as on 16, and the answers' speed as on 22.
+/// Proves each promise by every way.
 #[macro_export]
 macro_rules! by_every_way {
     ($($(#[$meta:meta])* async fn $name:ident($way:ident) $promise:block)+) => {
         $(
-            $(#[$meta])*
-            mod $name {
-                #[allow(unused_imports)]
-                use super::*;
-
-                pub(super) async fn promise($way: $crate::lab::way::Way) $promise
-
-                #[tokio::test(flavor = "multi_thread")]
-                async fn by_ari() {
-                    promise($crate::lab::way::Way::Websocket).await;
-                }
-
-                #[tokio::test(flavor = "multi_thread")]
-                async fn by_ari_over_http() {
-                    promise($crate::lab::way::Way::Http).await;
-                }
-
-                #[tokio::test(flavor = "multi_thread")]
-                async fn by_agi() {
-                    promise($crate::lab::way::Way::Agi).await;
-                }
-
-                #[tokio::test(flavor = "multi_thread")]
-                async fn by_agi_on_16() {
-                    promise($crate::lab::way::Way::AgiOn16).await;
-                }
+            $crate::by_these_ways! {
+                $(#[$meta])* async fn $name($way) $promise
+                by_ari = Websocket, by_ari_over_http = Http, by_ari_on_16 = HttpOn16, by_agi = Agi, by_agi_on_16 = AgiOn16
             }
         )+
+    };
+}
+
+/// Proves each promise by every way of ARI's, where FastAGI makes no such one.
+#[macro_export]
+macro_rules! by_every_way_of_ari {
+    ($($(#[$meta:meta])* async fn $name:ident($way:ident) $promise:block)+) => {
+        $(
+            $crate::by_these_ways! {
+                $(#[$meta])* async fn $name($way) $promise
+                by_ari = Websocket, by_ari_over_http = Http, by_ari_on_16 = HttpOn16
+            }
+        )+
+    };
+}
+
+/// A module with a test for each of these ways: `name = Way`.
+#[macro_export]
+macro_rules! by_these_ways {
+    ($(#[$meta:meta])* async fn $name:ident($way:ident) $promise:block $($test:ident = $by:ident),+) => {
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn promise($way: $crate::lab::way::Way) $promise
+
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    promise($crate::lab::way::Way::$by).await;
+                }
+            )+
+        }
     };
 }
