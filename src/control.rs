@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot::Receiver;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tracing::{debug, warn};
 
 use crate::parts::Parts;
@@ -31,6 +31,11 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a service may take to say what it knows; it takes no time where it is well.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// While lists are asked for, the service sends an empty line so often: it lives, however slow its sources are.
+const ALIVE: Duration = Duration::from_secs(1);
+/// How long a service that asks for lists may be silent.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +131,7 @@ async fn tell(
     progress: bool,
     write: &mut OwnedWriteHalf,
 ) -> io::Result<()> {
-    let (mut lists, mut looks) = (Vec::new(), looks());
+    let (mut lists, mut looks, mut alive) = (Vec::new(), looks(), interval(ALIVE));
     let mut coming = FuturesUnordered::new();
     for (watch, refreshed) in ordered {
         let list = watch.list().to_owned();
@@ -148,6 +153,7 @@ async fn tell(
                     write.write_all(&json_line(&news)?).await?;
                 }
             }
+            _ = alive.tick() => write.write_all(b"\n").await?,
         }
     }
 }
@@ -159,7 +165,7 @@ fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 /// Asks the running service; `each` hears every answer. None where no service listens. What is known already is waited for
-/// for 5 s; a refresh takes as long as its sources do.
+/// for 5 s; a refresh takes as long as its sources do, but for a service that is silent for 10 s.
 pub async fn ask<T: DeserializeOwned>(
     state_dir: &Path,
     request: &Request,
@@ -168,12 +174,15 @@ pub async fn ask<T: DeserializeOwned>(
     let asked = ask_and_wait(state_dir, request, each);
     match request {
         Request::Refresh { .. } => asked.await,
-        Request::Sources => timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|_| {
-            let what =
-                format!("it has not answered within {} s: it is stopped, or hangs", ANSWER_TIMEOUT.as_secs());
-            Err(io::Error::new(io::ErrorKind::TimedOut, what))
-        }),
+        Request::Sources => timeout(ANSWER_TIMEOUT, asked)
+            .await
+            .unwrap_or_else(|_| Err(hangs("it has not answered within", ANSWER_TIMEOUT))),
     }
+}
+
+fn hangs(what: &str, limit: Duration) -> io::Error {
+    let what = format!("{what} {} s: it is stopped, or hangs", limit.as_secs());
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 async fn ask_and_wait<T: DeserializeOwned>(
@@ -191,16 +200,22 @@ async fn ask_and_wait<T: DeserializeOwned>(
     };
     stream.write_all(&json_line(request)?).await?;
     let mut lines = BufReader::new(stream).lines();
-    while let Some(line) = lines.next_line().await? {
-        each(serde_json::from_str(&line)?);
+    loop {
+        let line = timeout(SILENCE, lines.next_line()).await;
+        match line.map_err(|_| hangs("it has said nothing for", SILENCE))?? {
+            Some(line) if line.is_empty() => {}
+            Some(line) => each(serde_json::from_str(&line)?),
+            None => return Ok(Some(())),
+        }
     }
-    Ok(Some(()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refresh::news::News;
     use crate::refresh::status::ListStatus;
+    use crate::source::Progress;
 
     #[tokio::test(start_paused = true)]
     async fn a_service_that_hangs_is_not_waited_for() {
@@ -209,6 +224,31 @@ mod tests {
         let asked = ask(folder.path(), &Request::Sources, |_: ListStatus| ());
         let error = asked.await.unwrap_err().to_string();
         assert_eq!(error, "it has not answered within 5 s: it is stopped, or hangs");
+
+        let refresh = Request::Refresh { name: None, accept: false, progress: false };
+        let error = ask(folder.path(), &refresh, |_: News| ()).await.unwrap_err().to_string();
+        assert_eq!(error, "it has said nothing for 10 s: it is stopped, or hangs");
         drop(listener);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_is_slow_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(path(folder.path())).unwrap();
+        let service = async {
+            let (_read, mut write) = listener.accept().await.unwrap().0.into_split();
+            let (answer, refreshed) = tokio::sync::oneshot::channel();
+            let slow = async {
+                tokio::time::sleep(Duration::from_mins(10)).await;
+                answer.send(Refreshed::failed("crm".to_owned(), "too slow")).unwrap();
+            };
+            let ordered = vec![(Watch::new("crm".to_owned(), Progress::default()), refreshed)];
+            tokio::join!(slow, tell(ordered, false, &mut write)).1.unwrap();
+        };
+        let mut heard = Vec::new();
+        let refresh = Request::Refresh { name: None, accept: false, progress: false };
+        let (asked, ()) = tokio::join!(ask(folder.path(), &refresh, |news| heard.push(news)), service);
+        assert_eq!(asked.unwrap(), Some(()));
+        assert!(matches!(&heard[..], [News::Refreshed(of), News::Done {}] if of.list == "crm"), "{heard:?}");
     }
 }

@@ -1,11 +1,16 @@
 //! SuperOffice is asked no more often than it allows, left alone when it asks for it, and never waited for
 //! without an end; what it sends may be compressed, and not of any size.
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
 use crate::lab::call::fjord;
-use crate::lab::configuration::{crm_alone, crm_folder, further};
+use crate::lab::configuration::{crm_alone, crm_folder, further, onsite, superoffice_alone};
 use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::superoffice::{Fault, Record, Request, StandIn};
 
@@ -182,4 +187,27 @@ async fn compressed_answers_are_read_and_large_ones_refused() {
     let (output, said) = lookup(folder(&crm, "max_answer = \"1MB\""), "22334455").await;
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("the answer exceeds max_answer, 1000000 bytes"), "{said}");
+}
+
+/// Where nobody accepts, and no further connection finds room to wait. It is there while what is returned is.
+async fn full() -> (SocketAddr, TcpListener, JoinSet<io::Result<TcpStream>>) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("bound");
+    let waiting: JoinSet<_> = (0..4).map(|_| TcpStream::connect(address)).collect();
+    tokio::time::sleep(SECOND / 2).await;
+    assert!(tokio::time::timeout(SECOND / 2, TcpStream::connect(address)).await.is_err(), "it has room");
+    (address, listener, waiting)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_accepts_nobody_is_given_up_after_ten_seconds() {
+    let (address, _listener, _waiting) = full().await;
+    let folder = crm_folder(&superoffice_alone(&onsite(&format!("http://{address}/api"))));
+    let begun = Instant::now();
+    let nameplate = folder.serve();
+    nameplate.until_logged_within(20 * SECOND, "can't reach it", 1).await;
+    let took = begun.elapsed();
+    assert!(took >= 10 * SECOND && took < 15 * SECOND, "{took:?}");
 }
