@@ -236,7 +236,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(path(folder.path())).unwrap();
         let service = async {
-            let (_read, mut write) = listener.accept().await.unwrap().0.into_split();
+            let (read, mut write) = listener.accept().await.unwrap().0.into_split();
+            BufReader::new(read).read_line(&mut String::new()).await.unwrap();
             let (answer, refreshed) = tokio::sync::oneshot::channel();
             let slow = async {
                 tokio::time::sleep(Duration::from_mins(10)).await;

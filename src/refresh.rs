@@ -143,8 +143,7 @@ pub async fn start(
     let load = |read: fn(&Store, &str) -> Kept| {
         let (sources, places, store) = (sources.to_vec(), places.clone(), store.clone());
         let (resolver, rules) = (Arc::clone(resolver), rules.clone());
-        let read = move |list: &str| read(&store, list);
-        panics::blocking(move || Publisher::load(sources, places, read, rules, resolver))
+        panics::blocking(move || Publisher::load(sources, places, store, read, rules, resolver))
     };
     // Who is not the writer sets nothing aside.
     let lock = Lock::take_to_serve(state_dir, async || {
@@ -207,6 +206,7 @@ struct Publisher {
     groups: Vec<u16>,
     places: Vec<Place>,
     lists: Vec<Kept>,
+    store: Store,
     /// How they become a directory.
     rules: Rules,
     resolver: Arc<Resolver>,
@@ -217,14 +217,15 @@ impl Publisher {
     fn load(
         sources: Vec<Settings>,
         places: Vec<Place>,
-        read: impl Fn(&str) -> Kept,
+        store: Store,
+        read: impl Fn(&Store, &str) -> Kept,
         rules: Rules,
         resolver: Arc<Resolver>,
     ) -> Self {
-        let lists: Vec<Kept> = places.iter().map(|place| read(&place.name)).collect();
+        let lists: Vec<Kept> = places.iter().map(|place| read(&store, &place.name)).collect();
         let groups = sources.iter().map(|source| source.group).collect();
         let names = sources.into_iter().map(|source| source.name).collect();
-        let publisher = Self { names, groups, places, lists, rules, resolver };
+        let mut publisher = Self { names, groups, places, lists, store, rules, resolver };
         // An empty list was accepted by somebody. With it ranges and searches answer, so calls are asked for.
         if publisher.lists.iter().any(|list| !matches!(list, Kept::Nothing)) {
             publisher.publish("from disk");
@@ -242,9 +243,27 @@ impl Publisher {
         merge_by(&self.rules, &self.names, listed)
     }
 
+    /// Puts what is on the disk by now in the place of files that were damaged since they were opened, their copies it may
+    /// be. Whether there was anything.
+    fn read_damaged_again(&mut self) -> bool {
+        let mut again = false;
+        for (place, kept) in self.places.iter().zip(&mut self.lists).filter(|(_, kept)| !kept.is_whole()) {
+            match self.store.look(&place.name) {
+                Kept::Nothing => {}
+                found => (*kept, again) = (found, true),
+            }
+        }
+        again
+    }
+
     /// Work for a thread that answers no calls.
-    fn publish(&self, lists: &str) {
-        match self.build() {
+    fn publish(&mut self, lists: &str) {
+        let mut built = self.build();
+        // One list's damage is not to keep the news of the others away.
+        if matches!(built, Err(MergeError::Unreadable(_))) && self.read_damaged_again() {
+            built = self.build();
+        }
+        match built {
             Ok(directory) => {
                 report_ranges(&directory);
                 self.resolver.swap(directory);

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Exit;
 use crate::config::Config;
 use crate::refresh::places;
-use crate::refresh::store::Store;
+use crate::refresh::store::{Kept, Store};
 use crate::secret::Secret;
 use crate::source::{self, Fetched, Kind, Progress, Source};
 use crate::{logging, tls};
@@ -116,9 +116,12 @@ fn check_lists(config: &Config, report: &mut Report<impl Write>) -> io::Result<(
     for place in places(&config.sources) {
         let what = format!("list {}", place.name);
         match store.peek(&place.name) {
-            Ok(kept) if kept.is_empty() => {}
-            Ok(kept) => report.good(&what, &format!("entries: {}", kept.len()))?,
-            Err(error) => report.bad(&what, &error.to_string())?,
+            (kept, None) if kept.is_empty() => {}
+            (kept, None) => report.good(&what, &format!("entries: {}", kept.len()))?,
+            (Kept::Nothing, Some(error)) => report.bad(&what, &error.to_string())?,
+            (kept, Some(error)) => {
+                report.bad(&what, &format!("{error}; its copy has {} entries", kept.len()))?;
+            }
         }
     }
     Ok(())

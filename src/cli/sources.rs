@@ -11,7 +11,7 @@ use crate::control::{self, Request};
 use crate::logging;
 use crate::refresh::places;
 use crate::refresh::status::ListStatus;
-use crate::refresh::store::Store;
+use crate::refresh::store::{Kept, Store};
 
 pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "error");
@@ -39,17 +39,17 @@ fn on_disk(config: &Config) -> anyhow::Result<Vec<ListStatus>> {
     for place in places(&config.sources) {
         let source = config.sources.get(place.source).map(|source| source.name.clone()).unwrap_or_default();
         let mut status = ListStatus { list: place.name, source, ..ListStatus::default() };
-        match store.peek(&status.list) {
-            Ok(kept) => {
-                let header = kept.header();
-                status.count = kept.len();
-                status.unusable = store.unusable(&status.list, &header);
-                status.taken = Some(header.taken).filter(|taken| *taken > 0);
-                status.hash = header.hash;
-                status.on_disk = true;
-            }
-            Err(error) => status.last_error = Some(error.to_string()),
-        }
+        let (kept, error) = store.peek(&status.list);
+        let header = kept.header();
+        status.count = kept.len();
+        status.unusable = store.unusable(&status.list, &header);
+        status.taken = Some(header.taken).filter(|taken| *taken > 0);
+        status.hash = header.hash;
+        status.on_disk = error.is_none();
+        status.last_error = error.map(|error| match kept {
+            Kept::Nothing => error.to_string(),
+            _ => format!("{error}; its copy is used"),
+        });
         lists.push(status);
     }
     Ok(lists)

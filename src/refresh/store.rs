@@ -64,6 +64,12 @@ impl Kept {
             Self::InMemory(_, list) => Box::new(list.entries()),
         })
     }
+
+    /// Whether its file is as it was when it was opened. Reads all of it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.entries().is_ok_and(|mut entries| entries.all(|entry| entry.is_ok()))
+    }
 }
 
 /// What stands in `<list>.unusable`. It belongs to the list only whose header it repeats: a kill may leave an old
@@ -92,12 +98,12 @@ impl Store {
     }
 
     /// Reads a list, whatever state its file is in: a damaged one is set aside and reported, and its copy takes its
-    /// place.
+    /// place, as it does where a kill has come between the two.
     #[must_use]
     pub fn load(&self, list: &str, now: u64) -> Kept {
         let error = match ListFile::open(&self.path(list)) {
             Ok(file) => return Kept::OnDisk(file),
-            Err(FileError::Missing(_)) => return Kept::Nothing,
+            Err(FileError::Missing(_)) if !self.has_copy(list) => return Kept::Nothing,
             Err(error) => error,
         };
         let aside = match &error {
@@ -115,38 +121,50 @@ impl Store {
         Kept::Nothing
     }
 
-    /// Opens a list's copy, where there is a good one, in the list's place if it can be put there.
-    fn restore(&self, list: &str) -> Option<ListFile> {
-        let copy = ListFile::open(&self.copy(list)).ok()?;
-        let beside = self.path(list).with_extension("list.new");
-        let restored = fs::copy(self.copy(list), &beside)
-            .and_then(|_| fs::File::open(&beside)?.sync_all())
-            .and_then(|()| fs::rename(&beside, self.path(list)));
-        Some(restored.ok().and_then(|()| ListFile::open(&self.path(list)).ok()).unwrap_or(copy))
+    fn has_copy(&self, list: &str) -> bool {
+        fs::exists(self.copy(list)).unwrap_or(false)
     }
 
-    /// Reads a list without touching anything: for a command beside the running service.
-    pub fn peek(&self, list: &str) -> Result<Kept, FileError> {
+    /// Opens a list's copy, where there is a good one, in the list's place if it can be put there.
+    fn restore(&self, list: &str) -> Option<ListFile> {
+        let (from, to) = (self.copy(list), self.path(list));
+        let copy = ListFile::open(&from).ok()?;
+        let beside = to.with_extension("list.new");
+        let copied = fs::copy(&from, &beside)
+            .and_then(|_| fs::File::open(&beside)?.sync_all())
+            .and_then(|()| fs::rename(&beside, &to));
+        let restored = copied.or_else(|_| {
+            let _ = fs::remove_file(&beside);
+            // A full disk has room for one.
+            fs::rename(&from, &to)
+        });
+        Some(restored.ok().and_then(|()| ListFile::open(&to).ok()).unwrap_or(copy))
+    }
+
+    /// Reads a list, or the copy of one that is damaged, without touching anything: for who is not the writer. With it
+    /// comes what is wrong with its file.
+    #[must_use]
+    pub fn peek(&self, list: &str) -> (Kept, Option<FileError>) {
         match ListFile::open(&self.path(list)) {
-            Ok(file) => Ok(Kept::OnDisk(file)),
-            Err(FileError::Missing(_)) => Ok(Kept::Nothing),
-            Err(error) => Err(error),
+            Ok(file) => (Kept::OnDisk(file), None),
+            Err(FileError::Missing(_)) if !self.has_copy(list) => (Kept::Nothing, None),
+            Err(error) => match ListFile::open(&self.copy(list)) {
+                Ok(copy) => (Kept::OnDisk(copy), Some(error)),
+                Err(_) => (Kept::Nothing, Some(error)),
+            },
         }
     }
 
-    /// Reads a list, or the copy of a damaged one, without touching anything: for who is not the writer.
+    /// The same, with what is wrong in the log.
     #[must_use]
     pub fn look(&self, list: &str) -> Kept {
-        self.peek(list).unwrap_or_else(|error| match ListFile::open(&self.copy(list)) {
-            Ok(copy) => {
-                warn!(%list, "the list's copy is used: {error}");
-                Kept::OnDisk(copy)
-            }
-            Err(_) => {
-                warn!(%list, "the list can't be used: {error}");
-                Kept::Nothing
-            }
-        })
+        let (kept, error) = self.peek(list);
+        match (&kept, error) {
+            (_, None) => {}
+            (Kept::Nothing, Some(error)) => warn!(%list, "the list can't be used: {error}"),
+            (_, Some(error)) => warn!(%list, "the list's copy is used: {error}"),
+        }
+        kept
     }
 
     /// Writes a list into its place, and a copy beside it: a disk may damage a file that was written well, and the names
@@ -196,10 +214,4 @@ impl Store {
     fn left_out(&self, list: &str) -> PathBuf {
         self.folder.join(format!("{list}.unusable"))
     }
-}
-
-/// Whether a list has a file, whatever is in it.
-#[must_use]
-pub fn is_on_disk(state_dir: &Path, list: &str) -> bool {
-    fs::exists(Store::new(state_dir).path(list)).unwrap_or(false)
 }

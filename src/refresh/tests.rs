@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::*;
+use crate::directory::list::List;
+use crate::directory::list::file::Header;
 use crate::entry::Entry;
 use crate::metrics;
 use crate::name::Style;
@@ -150,9 +152,10 @@ impl Service {
         let (refresh, full_refresh) = (settings.refresh, settings.full_refresh);
         let places = LISTS.iter().zip(0..).map(|(name, id)| place(name, id)).collect();
         let store = Store::new(state);
-        let read = |list: &str| store.load(list, keeper::now());
+        let read = |store: &Store, list: &str| store.load(list, keeper::now());
+        let rules = Rules::default();
         let publisher =
-            Publisher::load(vec![settings], places, read, Rules::default(), Arc::clone(&resolver));
+            Publisher::load(vec![settings], places, store.clone(), read, rules, Arc::clone(&resolver));
         let (changed, receive) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
         for (place, (crm, kept)) in crms.iter().zip(&publisher.lists).enumerate() {
@@ -240,21 +243,24 @@ async fn no_name_is_lost_in_an_hour_of_failures() {
     }
 }
 
+fn entry(national: u64, person: &str) -> Entry {
+    Entry {
+        number: Number::new(47, national).unwrap(),
+        person_id: 1,
+        person: person.into(),
+        mrmrs: String::new(),
+        company_id: 0,
+        company: String::new(),
+    }
+}
+
 /// A second damage finds the copy of the copy; without any, the list is empty, and that is said.
 #[test]
 fn the_copy_of_a_damaged_list_takes_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let (store, lists) = (Store::new(folder.path()), folder.path().join("lists"));
-    let entry = |national| Entry {
-        number: Number::new(47, national).unwrap(),
-        person_id: 1,
-        person: "Kari".into(),
-        mrmrs: String::new(),
-        company_id: 0,
-        company: String::new(),
-    };
-    let list = [entry(22_334_455), entry(22_334_456)].into_iter().collect();
-    let header = crate::directory::list::file::Header { hash: "a".into(), ..Default::default() };
+    let list = [entry(22_334_455, "Kari"), entry(22_334_456, "Kari")].into_iter().collect();
+    let header = Header { hash: "a".into(), ..Header::default() };
     store.write("crm", header, &list).unwrap();
     for round in 0..2 {
         flip(&lists.join("crm.list"));
@@ -267,9 +273,45 @@ fn the_copy_of_a_damaged_list_takes_its_place() {
             lists.join("crm.list").is_file() && lists.join(format!("crm.list.damaged-{round}")).is_file()
         );
     }
+    // A kill has come after it was set aside.
+    std::fs::remove_file(lists.join("crm.list")).unwrap();
+    assert_eq!((store.look("crm").len(), store.load("crm", 2).len()), (2, 2));
+    assert!(lists.join("crm.list").is_file() && lists.join("crm.list.copy").is_file());
+    // There is no room for both.
     flip(&lists.join("crm.list"));
-    flip(&lists.join("crm.list.copy"));
-    assert!(matches!(store.load("crm", 2), Kept::Nothing));
+    std::fs::create_dir(lists.join("crm.list.new")).unwrap();
+    assert_eq!((store.load("crm", 3).len(), store.load("crm", 4).len()), (2, 2));
+    assert!(lists.join("crm.list").is_file() && !lists.join("crm.list.copy").exists());
+    flip(&lists.join("crm.list"));
+    std::fs::write(lists.join("crm.list.copy"), "damaged as well").unwrap();
+    assert!(matches!(store.load("crm", 5), Kept::Nothing));
+}
+
+/// Of two lists one is damaged while it is in use; the other one's changes arrive all the same.
+#[test]
+fn one_damaged_list_keeps_no_other_one_from_changing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let list = |national, person: &str| -> List { std::iter::once(entry(national, person)).collect() };
+    for (name, national) in [("a", 22_334_455), ("b", 22_334_456)] {
+        store.write(name, Header::default(), &list(national, "Kari")).unwrap();
+    }
+    let resolver = Arc::new(Resolver::new(Style::default()));
+    let places = vec![place("a", 0), place("b", 0)];
+    let mut publisher = Publisher::load(
+        vec![settings()],
+        places,
+        store.clone(),
+        Store::look,
+        Rules::default(),
+        Arc::clone(&resolver),
+    );
+    assert_eq!(resolver.numbers(), 2);
+    flip(&folder.path().join("lists/a.list"));
+    let new = [entry(22_334_456, "Eva"), entry(22_334_457, "Ola")].into_iter().collect();
+    publisher.lists[1] = Kept::OnDisk(store.write("b", Header::default(), &new).unwrap());
+    publisher.publish("new");
+    assert_eq!(resolver.numbers(), 3);
 }
 
 #[test]
@@ -279,14 +321,13 @@ fn lists_that_are_empty_by_order_are_lists_too() {
         let resolver = Arc::new(Resolver::new(Style::default()));
         let (sources, place) = (vec![settings()], place("crm", 0));
         let store = Store::new(folder.path());
-        let read = |list: &str| store.load(list, keeper::now());
-        Publisher::load(sources, vec![place], read, Rules::default(), Arc::clone(&resolver));
+        let read = |store: &Store, list: &str| store.load(list, keeper::now());
+        Publisher::load(sources, vec![place], store, read, Rules::default(), Arc::clone(&resolver));
         resolver
     };
     // Nothing is known yet, and nobody is to ask.
     assert!(!load().is_filled());
-    let empty = crate::directory::list::List::default();
-    Store::new(folder.path()).write("crm", crate::directory::list::file::Header::default(), &empty).unwrap();
+    Store::new(folder.path()).write("crm", Header::default(), &List::default()).unwrap();
     let resolver = load();
     assert!(resolver.is_filled() && resolver.numbers() == 0);
 }
