@@ -85,6 +85,22 @@ async fn a_list_that_has_shrunk_is_taken_by_order() {
     assert!(!said.contains("held back") && said.contains("entries       1"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_service_nobody_counts_how_often_a_list_has_come() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let folder = folder(&crm);
+    assert_eq!(run(&folder, &["refresh"]).0, Some(0));
+    crm.set_records(fjord().split_off(3));
+    for _ in 0..3 {
+        let (status, said) = run(&folder, &["refresh"]);
+        let held =
+            "a list of 1 entries is held back; 4 stay in use. `nameplate refresh crm --accept` takes it";
+        assert!(status == Some(1) && said.contains(held), "{said}");
+    }
+    let (status, said) = run(&folder, &["refresh", "--accept"]);
+    assert!(status == Some(0) && said.contains("crm: 1 entries: 0 new, 2 gone"), "{said}");
+}
+
 /// The hash that the last question carried.
 fn last_hash(crm: &StandIn) -> String {
     crm.requests().pop().unwrap().json()["LastHash"].as_str().unwrap().to_owned()

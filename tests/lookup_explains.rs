@@ -90,6 +90,15 @@ fn each_verdict_is_explained() {
         let json: Value = serde_json::from_slice(&folder.run(&["lookup", "--json", number]).stdout).unwrap();
         assert_eq!(json["explanation"]["readings"][0]["known"]["verdict"], verdict, "{json}");
     }
+    for (shared, number, reason) in [
+        ("company", "22334461", "`shared_numbers = \"company\"` in [names] shows only a company that all"),
+        ("none", "22334460", "`shared_numbers = \"none\"` in [names] shows none of them"),
+    ] {
+        folder.configure(&TWO_SOURCES.replace("[names]", &format!("[names]\nshared_numbers = \"{shared}\"")));
+        let said = out(&folder.run(&["lookup", number]));
+        let wanted = format!("(no name: several have this number, and {reason}");
+        assert!(said.starts_with(&wanted) && said.contains("→ ambiguous by vip"), "{said}");
+    }
 }
 
 #[test]

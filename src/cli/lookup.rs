@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{Exit, Usage};
 use crate::config::Config;
+use crate::directory::merge::SharedNumbers;
 use crate::number::Country;
 use crate::refresh::alone::{self, Held, Lists};
 use crate::resolver::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
@@ -59,7 +60,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
         let out = &mut io::stdout().lock();
         many::answer(&asked, arguments.json, io::stdin().lock(), out).map(|()| Exit::Success)
     } else {
-        one(&asked, arguments, &lists)
+        one(&asked, arguments, &lists, config.rules.shared)
     };
     match answered {
         // Whoever reads, `head` it may be, has enough.
@@ -90,12 +91,12 @@ struct Explained<'a> {
     explanation: explain::Json<'a>,
 }
 
-fn one(asked: &Asked<'_>, arguments: &Arguments, lists: &Lists) -> io::Result<Exit> {
+fn one(asked: &Asked<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNumbers) -> io::Result<Exit> {
     let resolution = asked.resolve(&arguments.number);
     let explanation = asked.resolver.explain(&resolution);
     let numbers: Vec<_> = resolution.readings.iter().map(|read| read.reading.number).collect();
     let held = lists.held(&numbers)?;
-    let behind = Behind { explanation: &explanation, held: &held, missing: lists.missing() };
+    let behind = Behind { explanation: &explanation, held: &held, missing: lists.missing(), shared };
     if arguments.json {
         let explained = Explained { resolution: &resolution, explanation: behind.json(&resolution) };
         writeln!(io::stdout().lock(), "{}", serde_json::to_string(&explained)?)?;
@@ -118,11 +119,13 @@ struct Behind<'a> {
     held: &'a [Held],
     /// The lists that could not be asked.
     missing: &'a [String],
+    /// What is shown for a number that several have.
+    shared: SharedNumbers,
 }
 
-fn in_words(reason: Reason) -> &'static str {
+fn in_words(reason: Reason, shared: SharedNumbers) -> &'static str {
     match reason {
-        Reason::Ambiguous => "several people have this number, and no company in common",
+        Reason::Ambiguous => ambiguous_in_words(shared),
         Reason::NoName => "of the name in the CRM nothing is left that a phone can show",
         Reason::NoNumber => {
             "this can't be a telephone number: no digits, too few, or a country code that is not assigned"
@@ -133,5 +136,17 @@ fn in_words(reason: Reason) -> &'static str {
         }
         Reason::ShortCode => "this is an emergency number or a short code: `short_codes` in [numbers]",
         Reason::TooLong => "this is longer than any telephone number",
+    }
+}
+
+fn ambiguous_in_words(shared: SharedNumbers) -> &'static str {
+    match shared {
+        SharedNumbers::Both => "several people have this number, and no company in common",
+        SharedNumbers::Company => {
+            "several have this number, and `shared_numbers = \"company\"` in [names] shows only a company that all of them have in common"
+        }
+        SharedNumbers::None => {
+            "several have this number, and `shared_numbers = \"none\"` in [names] shows none of them"
+        }
     }
 }

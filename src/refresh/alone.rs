@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tracing::warn;
 
-use super::keeper::{Keeper, ListOf};
+use super::keeper::{Keeper, ListOf, Outcome};
 use super::lock::Lock;
 use super::news::{News, Refreshed, Watch, looks};
 use super::store::{Kept, Store};
@@ -153,6 +153,14 @@ fn report(list: &str, unusable: &UnusableRecords) {
     }
 }
 
+/// How often a list has come that is held back is counted by a running service only.
+fn without_counting(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Held { count, known, more: _ } => Outcome::Held { count, known, more: None },
+        outcome => outcome,
+    }
+}
+
 /// Asks for the lists of this name, or of the source of this name, or for all, and writes them, with the right to do so.
 /// `tell` hears how far each is, and what came of it.
 pub async fn refresh(
@@ -192,6 +200,7 @@ pub async fn refresh(
                 }
             }
         };
+        let result = result.map(without_counting);
         tell(News::Refreshed(Refreshed::of(&keeper, &result)));
     }
     tell(News::Done {});

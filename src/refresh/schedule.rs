@@ -22,7 +22,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 const SLOW: Duration = Duration::from_secs(5);
 /// How much more rarely a slow list is asked for.
 const SLOW_FACTOR: u32 = 4;
-/// A server may ask to be left alone for at most this long; longer is taken for a mistake.
+/// However rare a list's schedule: after a refusal it is asked for again within this time.
 const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
 
 /// An order to ask now.

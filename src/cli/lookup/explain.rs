@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::{Behind, in_words};
+use super::{Behind, ambiguous_in_words, in_words};
+use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
 use crate::number::{Fit, Number, Rule};
 use crate::resolver::{Certainty, Known, ReadingOutcome, Rendering, Resolution, Verdict};
@@ -60,7 +61,9 @@ pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl
 fn first_line(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write) -> io::Result<()> {
     match (&resolution.name, resolution.reason) {
         (Some(name), _) => writeln!(out, "{NAME}{}{NAME:#}", name.as_str()),
-        (None, Some(reason)) => writeln!(out, "{WARNING}(no name: {}){WARNING:#}", in_words(reason)),
+        (None, Some(reason)) => {
+            writeln!(out, "{WARNING}(no name: {}){WARNING:#}", in_words(reason, behind.shared))
+        }
         (None, None) if behind.missing.is_empty() => {
             writeln!(out, "{WARNING}(no name: nobody has this number){WARNING:#}")
         }
@@ -96,7 +99,7 @@ fn write_reading(
         writeln!(out, "              {list}: {}", in_one_line(entry))?;
     }
     if let Some(known) = known {
-        let meaning = verdict_in_words(known.verdict);
+        let meaning = verdict_in_words(known.verdict, behind.shared);
         writeln!(out, "              → {} by {}: {meaning}", known.verdict.as_str(), known.source)?;
     }
     Ok(())
@@ -140,12 +143,12 @@ fn certainty_in_words(certainty: Certainty) -> (&'static str, &'static str) {
     }
 }
 
-fn verdict_in_words(verdict: Verdict) -> &'static str {
+fn verdict_in_words(verdict: Verdict, shared: SharedNumbers) -> &'static str {
     match verdict {
         Verdict::Person => "one person, alone or beside the own company",
         Verdict::Company => "the company itself, or several persons of it",
         Verdict::Shared => "several companies",
-        Verdict::Ambiguous => "several persons, and no company in common",
+        Verdict::Ambiguous => ambiguous_in_words(shared),
     }
 }
 

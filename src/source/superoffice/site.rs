@@ -209,17 +209,20 @@ async fn ask(name: &str, host: &Url, http: &Http) -> Result<(State, Duration), F
 
 /// The API of a tenant that may be called.
 fn running(name: &str, host: &Url, state: State) -> Result<Url, FetchError> {
-    let wrong = |what: &str| FetchError::NoSite { tenant: name.to_owned(), what: what.to_owned() };
-    if !state.is_about(name) {
-        return Err(wrong("the answer is about another tenant"));
+    let wrong = |what: String| FetchError::NoSite { tenant: name.to_owned(), what };
+    if let Some(other) = state.context_identifier.as_ref().filter(|_| !state.is_about(name)) {
+        let other: String = other.escape_debug().take(32).collect();
+        return Err(wrong(format!("the answer is about another tenant, `{other}`")));
     }
     if !state.is_running {
         return Err(FetchError::NotRunning { tenant: name.to_owned(), state: state.word() });
     }
-    let api = state.api.and_then(|api| Url::parse(&api).ok()).ok_or_else(|| wrong("it has no Api"))?;
+    let said = state.api.ok_or_else(|| wrong("it has no Api".to_owned()))?;
+    let api =
+        Url::parse(&said).map_err(|error| wrong(format!("its Api `{}`: {error}", error::short(&said))))?;
     // The credential goes there: never in clear where the state came encrypted.
     if api.scheme() != host.scheme() && api.scheme() != "https" {
-        return Err(wrong("its Api is not https"));
+        return Err(wrong(format!("its Api `{}` is not https", error::short(&said))));
     }
     Ok(api)
 }
@@ -240,8 +243,12 @@ mod tests {
         assert_eq!(ask(good).unwrap(), "https://online2.superoffice.com/Cust12345/api");
         for (from, to, said) in [
             ("\"IsRunning\":true", "\"IsRunning\":false", "the tenant Cust12345 is in state Running"),
-            ("https://online2.superoffice.com/Cust12345/api", "http://x/api", "not https"),
-            ("\"Cust12345\"", "\"Cust99999\"", "another tenant"),
+            (
+                "https://online2.superoffice.com/Cust12345/api",
+                "http://x/api",
+                "its Api `http://x/api` is not https",
+            ),
+            ("\"Cust12345\"", "\"Cust99999\"", "another tenant, `Cust99999`"),
             ("\"Api\"", "\"Ipa\"", "no Api"),
         ] {
             let error = ask(&good.replace(from, to)).unwrap_err();
