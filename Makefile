@@ -27,7 +27,8 @@ test: rust lab
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 	cargo test --locked --no-fail-fast
 
-# 2,000 calls at 100 a second for each trouble, by ARI and by FastAGI; `make drill ON=16` on the old Asterisk.
+# 2,000 calls at 100 a second for each trouble, by ARI on the websocket and over HTTP, and by FastAGI; `make drill ON=16` on the
+# old Asterisk.
 ON ?= 22
 drill: rust
 	@tests/lab/setup.sh $(ON) >/dev/null

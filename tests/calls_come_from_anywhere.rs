@@ -94,6 +94,7 @@ by_every_way! {
         let followme = "[phones]\ncontext => members\nnumber => 201,30\n[locals]\ncontext => members\nnumber => 200,30\n";
         let setup = Setup {
             extra_conf: &[("queues.conf", &queues), ("followme.conf", followme)],
+            verbose: false,
             ..Setup::default()
         };
         let asterisk = way.asterisk_with(&Setup { dialplan: &DIALPLAN.replace("PHONE", &phone.uri()), ..setup });

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::by_every_way_of_ari;
 use crate::lab::asterisk::Asterisk;
-use crate::lab::call::{Lab, PATIENCE, fjord, from_trunk, noted};
+use crate::lab::call::{Lab, PATIENCE, Turn, fjord, from_trunk, noted};
 use crate::lab::configuration::folder;
-use crate::lab::sip::Invite;
+use crate::lab::sip::{Behaviour, Invite, Phone};
 use crate::lab::way::Way;
 
 const CALLS: usize = 10;
@@ -21,7 +21,11 @@ by_every_way_of_ari! {
         let bound = Duration::from_millis(if way == Way::HttpOn16 { 300 } else { 100 });
         // The direct style, where no bound of ours has released them before.
         let dialplan = "Log(NOTICE,enters)\nStasis(nameplate)\nLog(NOTICE,is back)";
-        let mut lab = Lab::alone_by(way, fjord(), |phone| from_trunk(dialplan, phone)).await;
+        let turn = Turn::alone().await;
+        let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+        // Its log says when the application is there.
+        let asterisk = way.asterisk(&from_trunk(dialplan, &phone.uri()));
+        let mut lab = Lab::configured(way, "", "", turn, fjord(), asterisk, phone).await;
         let mut seen = Vec::new();
         for round in 1..=ROUNDS {
             seen.push(kill_with_calls_inside(&mut lab, round).await);

@@ -16,6 +16,7 @@ by_every_way_of_ari! {
         // Takes the websocket, and the application with its event filter, away.
         lab.asterisk.cli("core restart now");
         lab.nameplate.until_logged("not connected:", 1).await;
+        lab.asterisk.until_booted();
         lab.nameplate.until_logged("connected; answers go over", 2).await;
         let (_, ring) = lab.ring(Invite::from("22334455")).await;
         assert_eq!(ring.name(), KARI);
@@ -86,9 +87,9 @@ by_every_way_of_ari! {
         let again = folder(&lab.crm, &lab.asterisk);
         lab.nameplate.signal("KILL");
         let again = again.serve();
+        again.until_logged("calls were waiting", 1).await;
         let ring = lab.phone.next_ring(PATIENCE).await;
         assert!(ring.is_some(), "{:?}\n{}", call.progress(), again.log());
-        again.until_logged("calls were waiting", 1).await;
         // Looked up, not only sent on: its snapshot says that it is ours.
         again.until_logged("caller=", 1).await;
     }
@@ -101,7 +102,8 @@ by_every_way! {
 }
 
 async fn stopped_with_calls_in_hand(way: Way) {
-    let mut lab = Lab::start_by(way, fjord()).await;
+    // Those in hand are answered within the dialplan's half second.
+    let mut lab = Lab::alone_by(way, fjord(), |phone| from_trunk("Gosub(nameplate,lookup,1)", phone)).await;
     lab.nameplate.signal("HUP");
     lab.nameplate.until_logged("SIGHUP is ignored", 1).await;
     let (_, ring) = lab.ring(Invite::from("22334455")).await;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::lab::asterisk::{Asterisk, Setup};
 use crate::lab::call::{Lab, Turn, asterisk_of, fjord, from_trunk};
@@ -90,12 +92,17 @@ async fn sessions_are_used_up(version: &str) {
     // The service is away, and somebody else takes what there is.
     let nameplate = folder(&lab.crm, &lab.asterisk);
     lab.nameplate.signal("KILL");
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let mut others = Vec::new();
-    for _ in 0..5 {
-        others.push(TcpStream::connect(lab.asterisk.http()).await.expect("a session"));
+    // Asterisk lets the killed service's sessions go a little later, and closes at once what is too much.
+    loop {
+        let mut other = TcpStream::connect(lab.asterisk.http()).await.expect("a session");
+        let is_open = timeout(Duration::from_millis(300), other.read(&mut [0])).await.is_err();
+        match (is_open, others.len()) {
+            (true, _) => others.push(other),
+            (false, 5) => break,
+            (false, _) => {}
+        }
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let nameplate = nameplate.serve();
     nameplate.until_logged("is `sessionlimit` of http.conf reached", 1).await;
     assert!(!nameplate.log().contains("connected; answers"), "{}", nameplate.log());

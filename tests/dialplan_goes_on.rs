@@ -48,7 +48,7 @@ by_every_way! {
         assert!(!lab.asterisk.log().contains("Dangerous function"));
 
         // The call's record is the one that a call without lookup has.
-        let cdrs = lab.asterisk.cdrs();
+        let cdrs = lab.asterisk.until_recorded();
         let record = cdrs.lines().next().unwrap_or_default();
         assert!(record.contains("\"4711\",\"from-trunk\""), "{record}");
         assert!(record.contains("\"Dial\""), "{record}");

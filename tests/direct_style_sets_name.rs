@@ -20,6 +20,7 @@ by_every_way_of_ari! {
         assert_eq!(ring.name(), "OSLO");
         noted(&lab.asterisk, "after 100 Kari Nordmann (Fjord Sjømat AS).", 2).await;
         noted(&lab.asterisk, "after 100 OSLO.", 1).await;
+        lab.nameplate.until_logged(" call ", 3).await;
         let log = lab.nameplate.log();
         assert_eq!(log.matches("can't use DB()").count(), usize::from(way != Way::HttpOn16), "{log}");
     }

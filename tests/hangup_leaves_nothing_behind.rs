@@ -1,12 +1,12 @@
 //! Callers who hang up in mid-lookup leave nothing behind, and their own `h` runs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use crate::by_every_way;
-use crate::lab::call::{Lab, PATIENCE, fjord, noted};
-use crate::lab::sip::{Behaviour, Invite};
+use crate::lab::call::{Lab, PATIENCE, Turn, fjord, noted};
+use crate::lab::sip::{Behaviour, Invite, Phone};
 
 fn dialplan(phone: &str) -> String {
     format!(
@@ -21,12 +21,20 @@ fn dialplan(phone: &str) -> String {
 
 by_every_way! {
     async fn while_the_service_hangs(way) {
-        let lab = Lab::with_dialplan_by(way, fjord(), dialplan).await;
+        let turn = Turn::alone().await;
+        let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+        let asterisk = way.asterisk(&dialplan(&phone.uri()));
+        let lab = Lab::configured(way, "", "", turn, fjord(), asterisk, phone).await;
         lab.nameplate.signal("STOP");
         // Every other one has a limit of its own.
         let invite = |at: u32| Invite::from("22334455").to(if at.is_multiple_of(2) { "100" } else { "200" });
         let calls: Vec<_> = (0..20).map(|at| lab.caller.invite(invite(at))).collect();
-        sleep(Duration::from_millis(150)).await;
+        // As the dialplan's log has it.
+        let enters = if way.is_agi() { "] AGI(" } else { "] Stasis(" };
+        let begun = Instant::now();
+        while lab.asterisk.log().matches(enters).count() < calls.len() && begun.elapsed() < PATIENCE {
+            sleep(Duration::from_millis(5)).await;
+        }
         for call in &calls {
             call.cancel();
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::by_every_way;
-use crate::lab::asterisk::Asterisk;
+use crate::lab::asterisk::{Asterisk, Setup};
 use crate::lab::call::{PATIENCE, Turn, fjord, from_trunk, noted, notes, ring};
 use crate::lab::configuration::folder;
 use crate::lab::nameplate::Nameplate;
@@ -33,7 +33,8 @@ impl Pair {
     async fn of(way: Way, records: Vec<Record>) -> Self {
         let turn = Turn::alone().await;
         let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-        let asterisk = way.asterisk(&from_trunk(NOTED, &phone.uri()));
+        let dialplan = &from_trunk(NOTED, &phone.uri());
+        let asterisk = way.asterisk_with(&Setup { dialplan, verbose: false, ..Setup::default() });
         let crm = StandIn::start(records).await.expect("the stand-in");
         let caller = Caller::new(asterisk.sip()).await.expect("a caller");
         Self { caller, phone, asterisk, crm, way, _turn: turn }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::by_every_way;
+use crate::lab::asterisk::Setup;
 use crate::lab::call::{Lab, Turn, fjord, from_trunk, noted, ring};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
 
@@ -12,7 +13,8 @@ by_every_way! {
     async fn nobody_has_ever_connected(way) {
         let _turn = Turn::alone().await;
         let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-        let asterisk = way.asterisk(&from_trunk(NOTED, &phone.uri()));
+        let dialplan = &from_trunk(NOTED, &phone.uri());
+        let asterisk = way.asterisk_with(&Setup { dialplan, verbose: false, ..Setup::default() });
         let caller = Caller::new(asterisk.sip()).await.expect("a caller");
         let invite = Invite::from("22334455").named("OSLO");
         let (call, ring) = ring(&caller, &phone, invite, || asterisk.log()).await;

@@ -21,6 +21,7 @@ async fn calls_go_on_after(way: Way, stasis: &str) -> Lab {
 by_every_way_of_ari! {
     async fn a_context_without_a_place_for_the_name(way) {
         let lab = calls_go_on_after(way, "Stasis(nameplate,handoff,1,)").await;
+        lab.nameplate.until_logged("has no place for the name", 1).await;
         let log = lab.nameplate.log();
         assert_eq!(log.matches("has no place for the name").count(), 1, "{log}");
     }
@@ -29,6 +30,6 @@ by_every_way_of_ari! {
 by_every_way_of_ari! {
     async fn arguments_of_another_version(way) {
         let lab = calls_go_on_after(way, "Stasis(nameplate,handoff,99,NO)").await;
-        assert!(lab.nameplate.log().contains("arguments of another version"), "{}", lab.nameplate.log());
+        lab.nameplate.until_logged("arguments of another version", 1).await;
     }
 }

@@ -14,8 +14,8 @@
 //! When the service was up is told from outside, by its `/readyz` and what was done to it: `lab::uptime` says how.
 //!
 //! As a test (`cargo test`) it is a short drill, which fails on calls that are lost, left over or wrong: how late others
-//! are says as much of the machine that tests run on. Arguments: `long`, `16`, `ari`,
-//! `agi`, and troubles that are wanted alone (`kill`, `stop`, …; they are measured by what `none` shows).
+//! are says as much of the machine that tests run on. Arguments: `long`, `22` or `16` for one of the two,
+//! `ari`, `agi`, and troubles that are wanted alone (`kill`, `stop`, …; they are measured by what `none` shows).
 
 #![allow(
     dead_code,
@@ -58,12 +58,14 @@ async fn main() -> ExitCode {
             || *trouble == Trouble::None
             || wanted.contains(trouble)
     };
-    let ways = if has("16") { [Way::HttpOn16, Way::AgiOn16] } else { [Way::Websocket, Way::Agi] };
+    let (new, old) = ([Way::Websocket, Way::Http, Way::Agi], [Way::HttpOn16, Way::AgiOn16]);
+    let (on_new, on_old) = (!has("16"), has("16") || !has("22"));
+    let ways = new.iter().filter(|_| on_new).chain(old.iter().filter(|_| on_old));
     let chosen = |way: &&Way| if way.is_agi() { !has("ari") } else { !has("agi") };
 
     let begun = Instant::now();
     let mut table = Table::new(&size);
-    for way in ways.iter().filter(chosen) {
+    for way in ways.filter(chosen) {
         let mut stage = Stage::start(*way, size).await;
         table.begin(*way, &stage.asterisk.version());
         for trouble in Trouble::ALL.into_iter().filter(is_wanted) {
@@ -72,7 +74,8 @@ async fn main() -> ExitCode {
         }
     }
     table.end(begun.elapsed());
-    let name = if has("long") { "drill" } else { "drill-short" };
-    println!("The table is in {}", table.keep(name).display());
+    let form = if has("long") { "drill" } else { "drill-short" };
+    let versions = if on_new && on_old { "" } else if on_new { "-22" } else { "-16" };
+    println!("The table is in {}", table.keep(&format!("{form}{versions}")).display());
     if table.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -113,7 +113,11 @@ impl Table {
     }
 
     pub fn begin(&mut self, way: Way, version: &str) {
-        let by = if way.is_agi() { "FastAGI" } else { "ARI" };
+        let by = match way {
+            Way::Websocket => "ARI",
+            Way::Http | Way::HttpOn16 => "ARI over HTTP",
+            Way::Agi | Way::AgiOn16 => "FastAGI",
+        };
         self.say(&format!("\n## By {by} on Asterisk {version}\n"));
         self.say(&line(HEAD.map(str::to_owned)));
         let rule = HEAD.iter().map(|head| "-".repeat(head.len())).collect::<Vec<_>>();

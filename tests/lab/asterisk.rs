@@ -128,6 +128,18 @@ impl Asterisk {
         }
     }
 
+    /// Waits until one that has been told to restart is fully booted again.
+    ///
+    /// # Panics
+    /// With the tail of its log, when it is not after 30 s.
+    pub fn until_booted(&self) {
+        let deadline = Instant::now() + BOOT;
+        while !self.cli("core waitfullybooted").contains("fully booted") {
+            assert!(Instant::now() < deadline, "Asterisk is not fully booted:\n{}", tail(&self.log(), 40));
+            sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Where the PJSIP transport (UDP) listens.
     pub fn sip(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.sip).into()
@@ -183,6 +195,22 @@ impl Asterisk {
     pub fn cdrs(&self) -> String {
         let records = fs::read(self.place.host.join("log/cdr-csv/Master.csv")).unwrap_or_default();
         String::from_utf8_lossy(&records).into_owned()
+    }
+
+    /// The same, once there is one: it is written when the channel has gone.
+    ///
+    /// # Panics
+    /// When there is none within 5 s.
+    pub fn until_recorded(&self) -> String {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let records = self.cdrs();
+            if records.ends_with('\n') {
+                return records;
+            }
+            assert!(Instant::now() < deadline, "no call is recorded: {records}\n{}", tail(&self.log(), 40));
+            sleep(Duration::from_millis(10));
+        }
     }
 
     /// As `core show version` has it: `22.10.1…`.

@@ -66,7 +66,7 @@ impl Lab {
         Self::by(Way::Websocket, Turn::beside().await, records, dialplan).await
     }
 
-    /// The same, while nobody else uses the machine: for promises of time.
+    /// The same, while nobody else uses the machine, and without the dialplan in Asterisk's log: for promises of time.
     pub async fn alone(records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
         Self::by(Way::Websocket, Turn::alone().await, records, dialplan).await
     }
@@ -92,7 +92,9 @@ impl Lab {
 
     async fn by(way: Way, turn: Turn, records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
         let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-        let asterisk = way.asterisk(&dialplan(&phone.uri()));
+        let dialplan = dialplan(&phone.uri());
+        let verbose = matches!(turn, Turn::Beside(_));
+        let asterisk = way.asterisk_with(&Setup { dialplan: &dialplan, verbose, ..Setup::default() });
         Self::configured(way, "", "", turn, records, asterisk, phone).await
     }
 

@@ -3,11 +3,13 @@
 
 #![allow(clippy::expect_used, reason = "a test without its lab has failed")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::nameplate::project;
@@ -42,8 +44,17 @@ pub fn free_udp_port() -> u16 {
 /// A TCP port that was free just now. Not of those that the system gives to connections on their way out: whoever tries
 /// again and again to reach one of them, while nobody listens there, is at last connected with himself and has taken it.
 pub fn free_tcp_port() -> u16 {
-    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    std::iter::repeat_with(|| fastrand::u16(10_000..32_000)).take(1_000).find(free).expect("a free TCP port")
+    /// None is given twice: it may be used seconds later only.
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    // The second is `Asterisk::second_agi`'s.
+    let is_free =
+        |port| ["127.0.0.1", "127.0.0.2"].iter().all(|host| TcpListener::bind((*host, port)).is_ok());
+    let free = |port: &u16| !given.contains(port) && is_free(*port);
+    let port = std::iter::repeat_with(|| fastrand::u16(10_000..32_000)).take(1_000).find(free);
+    let port = port.expect("a free TCP port");
+    given.insert(port);
+    port
 }
 
 /// Removes the directories `{prefix}{process id}-…` of tests that were killed: an hour old, and the test's process

@@ -185,8 +185,8 @@ impl Connection {
                 && let Some(connected) = connected.take()
             {
                 let way = if self.way == Way::Websocket { "the websocket" } else { "HTTP" };
-                info!(pbx = %self.application.settings.name, %version, "connected; answers go over {way}");
                 connected();
+                info!(pbx = %self.application.settings.name, %version, "connected; answers go over {way}");
             }
         }
     }

@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -64,6 +64,8 @@ pub struct StandIn {
     shared: Arc<Shared>,
     address: SocketAddr,
     server: Option<JoinHandle<()>>,
+    /// Keeps the port while nothing listens.
+    place: Option<TcpSocket>,
 }
 
 struct Shared {
@@ -123,7 +125,7 @@ impl StandIn {
             origin: format!("http://{address}"),
         });
         let server = tokio::spawn(serve(shared.clone(), listener));
-        Ok(Self { shared, address, server: Some(server) })
+        Ok(Self { shared, address, server: Some(server), place: None })
     }
 
     /// What belongs into a configuration's `api`.
@@ -227,13 +229,16 @@ impl StandIn {
         if let Some(server) = self.server.take() {
             server.abort();
             let _ = server.await;
+            // Nobody else is to have the port meanwhile.
+            self.place = place(self.address).ok();
         }
     }
 
     /// Listens again, on the same port.
     pub async fn come_up(&mut self) -> io::Result<()> {
         if self.server.is_none() {
-            let listener = TcpListener::bind(self.address).await?;
+            let socket = self.place.take().map_or_else(|| place(self.address), Ok)?;
+            let listener = socket.listen(1_024)?;
             self.server = Some(tokio::spawn(serve(self.shared.clone(), listener)));
         }
         Ok(())
@@ -294,6 +299,14 @@ impl Setting {
 }
 
 /// Connections end with this task: dropping a `JoinSet` aborts what is in it.
+/// A place at this address, where nothing listens yet.
+fn place(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
