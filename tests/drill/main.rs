@@ -75,7 +75,11 @@ async fn main() -> ExitCode {
     }
     table.end(begun.elapsed());
     let form = if has("long") { "drill" } else { "drill-short" };
-    let versions = if on_new && on_old { "" } else if on_new { "-22" } else { "-16" };
+    let versions = match (on_new, on_old) {
+        (true, true) => "",
+        (true, false) => "-22",
+        _ => "-16",
+    };
     println!("The table is in {}", table.keep(&format!("{form}{versions}")).display());
     if table.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
