@@ -224,6 +224,7 @@ async fn what_cannot_be_used_is_shown_alike_with_and_without_a_service() {
     // Also after a new start, before the CRM has sent the set again, and where no service runs.
     let (_, said) = run(&alone, &["sources"]);
     assert!(said.contains("can't be used 1 "), "{said}");
+    crm.fail(Fault::Silent);
     let nameplate = nameplate.again();
     nameplate.until_logged("nameplate starts", 2).await;
     let (_, said) = run(nameplate.folder(), &["sources"]);
@@ -331,10 +332,10 @@ async fn a_service_starts_beside_a_refresh_that_writes_and_one_is_asked_as_soon_
     nameplate.until_logged("no list is asked for before `nameplate refresh` (process ", 1).await;
     // What is on disk is served meanwhile.
     nameplate.until_logged("directory is in place", 2).await;
-    let held = crm.count();
-    assert_eq!(held, asked + 1, "the service asks beside it");
-    // A further command waits for whom it can ask.
+    // A further command waits for whom it can ask. Both look for their turn ten times a second.
     let further = nameplate.folder().spawn(&["refresh"]);
+    let beside = crm.until_count(asked + 2, Duration::from_secs(1)).await;
+    assert!(!beside, "it is asked beside the refresh:\n{}", nameplate.log());
     crm.heal();
     alone.kill().expect("it runs");
     alone.wait().expect("it ends");
