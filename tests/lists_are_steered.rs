@@ -231,6 +231,26 @@ async fn what_cannot_be_used_is_shown_alike_with_and_without_a_service() {
     assert!(said.contains("can't be used 1 "), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_used_is_shown_masked() {
+    let long = Record::person(47, 22_334_455_667_788_990, (7, "Uten Nummer"), (8, "Rot AS"));
+    let crm = StandIn::start([fjord(), vec![long]].concat()).await.expect("the stand-in");
+    let nameplate = service(&crm).await;
+    let is_masked = |said: &str| {
+        let masked = "record 5: number 22334••••••••••90, prefix 47, person 7, contact 8";
+        let plain = ["22334455667788990", "Nummer", "Rot AS"];
+        assert!(said.contains(masked) && !plain.iter().any(|plain| said.contains(plain)), "{said}");
+    };
+    for folder in [nameplate.folder(), &folder(&crm)] {
+        for command in ["refresh", "sources"] {
+            let (_, said) = run(folder, &[command]);
+            assert!(said.contains("1 too_long: record 5"), "{said}");
+            is_masked(&said);
+        }
+    }
+    is_masked(&nameplate.log());
+}
+
 /// What stood on the terminal's line, one after the other, and the lines that stayed.
 fn on_terminal(folder: &Folder, arguments: &str) -> (Vec<String>, Vec<String>) {
     let said = tokio::task::block_in_place(|| folder.run_on_terminal(arguments));
