@@ -240,10 +240,31 @@ async fn what_cannot_be_used_is_shown_alike_with_and_without_a_service() {
     // Also after a new start, before the CRM has sent the set again, and where no service runs.
     let (_, said) = run(&alone, &["sources"]);
     assert!(said.contains("can't be used 1 "), "{said}");
+    crm.fail(Fault::Silent);
     let nameplate = nameplate.again();
     nameplate.until_logged("nameplate starts", 2).await;
     let (_, said) = run(nameplate.folder(), &["sources"]);
     assert!(said.contains("can't be used 1 "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_used_is_shown_masked() {
+    let long = Record::person(47, 22_334_455_667_788_990, (7, "Uten Nummer"), (8, "Rot AS"));
+    let crm = StandIn::start([fjord(), vec![long]].concat()).await.expect("the stand-in");
+    let nameplate = service(&crm).await;
+    let is_masked = |said: &str| {
+        let masked = "record 5: number 22334••••••••••90, prefix 47, person 7, contact 8";
+        let plain = ["22334455667788990", "Nummer", "Rot AS"];
+        assert!(said.contains(masked) && !plain.iter().any(|plain| said.contains(plain)), "{said}");
+    };
+    for folder in [nameplate.folder(), &folder(&crm)] {
+        for command in ["refresh", "sources"] {
+            let (_, said) = run(folder, &[command]);
+            assert!(said.contains("1 too_long: record 5"), "{said}");
+            is_masked(&said);
+        }
+    }
+    is_masked(&nameplate.log());
 }
 
 /// What stood on the terminal's line, one after the other, and the lines that stayed.
@@ -347,10 +368,10 @@ async fn a_service_starts_beside_a_refresh_that_writes_and_one_is_asked_as_soon_
     nameplate.until_logged("no list is asked for before `nameplate refresh` (process ", 1).await;
     // What is on disk is served meanwhile.
     nameplate.until_logged("directory is in place", 2).await;
-    let held = crm.count();
-    assert_eq!(held, asked + 1, "the service asks beside it");
-    // A further command waits for whom it can ask.
+    // A further command waits for whom it can ask. Both look for their turn ten times a second.
     let further = nameplate.folder().spawn(&["refresh"]);
+    let beside = crm.until_count(asked + 2, Duration::from_secs(1)).await;
+    assert!(!beside, "it is asked beside the refresh:\n{}", nameplate.log());
     crm.heal();
     alone.kill().expect("it runs");
     alone.wait().expect("it ends");

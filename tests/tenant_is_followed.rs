@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::lab::call::fjord;
-use crate::lab::configuration::superoffice_alone;
+use crate::lab::configuration::superoffice;
 use crate::lab::nameplate::Nameplate;
 use crate::lab::superoffice::login::TENANT;
 use crate::lab::superoffice::{Credential, StandIn};
+use crate::lab::web;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -19,12 +20,14 @@ async fn crm() -> StandIn {
 
 fn serve(crm: &StandIn) -> Nameplate {
     let host = crm.host();
-    Nameplate::serve(&superoffice_alone(&format!(
+    Nameplate::serve(&superoffice(&format!(
         r#"tenant = "{TENANT}"
 host = "{host}"
 app_token = "app token"
 auth = {{ type = "bearer", token = "8A:x" }}
-refresh = "1s""#
+refresh = "1s"
+[web]
+listen = "127.0.0.1:0""#
     )))
 }
 
@@ -95,6 +98,8 @@ async fn a_tenant_that_is_not_running_is_not_called() {
     let (calls, states) = (asked(&crm, "Pocket"), asked(&crm, "/api/state/"));
     until_asked(&crm, "/api/state/", states + 2).await;
     assert_eq!(asked(&crm, "Pocket"), calls);
+    let kari = web::get(web::address(&nameplate).await, "/lookup?number=22334455", "");
+    assert_eq!((kari.status, kari.body.as_str()), (200, "Kari Nordmann (Fjord Sjømat AS)"));
     crm.login(|login| login.state = "OnlineMaintenance");
     nameplate.until_logged("answers again", 1).await;
     until_asked(&crm, "Pocket", calls + 1).await;

@@ -105,6 +105,7 @@ async fn through_curl_of_a_real_asterisk() {
     let withheld = Invite { withheld: true, ..Invite::from("22334455").named("OSLO") };
     let (_, ring) = calls.ring(withheld).await;
     assert_eq!(ring.name(), "Anonymous");
+    nameplate.until_logged("lookup over HTTP", 3).await;
     assert_eq!(nameplate.log().matches("lookup over HTTP").count(), 3, "{}", nameplate.log());
 
     // Hung, the service costs CURL()'s own bound of a second; gone, nothing. A busy machine adds to both.

@@ -130,7 +130,12 @@ fn every_key_has_its_effect() {
 }
 
 fn tenant(lines: &str) -> Result<Config, String> {
-    let source = CRM.replace("api = \"https://crm.example.com/SuperOffice/api\"", "tenant = \"Cust12345\"");
+    tenant_of("Cust12345", lines)
+}
+
+fn tenant_of(name: &str, lines: &str) -> Result<Config, String> {
+    let tenant = format!("tenant = \"{name}\"");
+    let source = CRM.replace("api = \"https://crm.example.com/SuperOffice/api\"", &tenant);
     parse(&format!("{HEAD}{source}{lines}\n"))
 }
 
@@ -224,6 +229,39 @@ fn another_question_has_another_fingerprint() {
         ("auth", "window_past = \"1d\"\nauth"),
     ] {
         assert_ne!(of(&text), of(&text.replacen(from, to, 1)), "{to}");
+    }
+}
+
+#[test]
+fn another_tenant_or_another_user_of_it_has_another_fingerprint() {
+    let of_tenant = |name: &str, lines: &str| {
+        let config = tenant_of(name, lines).unwrap();
+        config.sources[0].fingerprint(config.sources[0].lists()[0])
+    };
+    let of = |lines: &str| of_tenant("Cust12345", lines);
+    for auth in [
+        r#"type = "refresh_token", client_id = "id", client_secret = "secret", refresh_token = "user""#,
+        r#"type = "system_user", client_secret = "secret", system_token = "user", private_key = "key""#,
+        r#"type = "ticket", ticket_file = "user""#,
+        r#"type = "bearer", token_env = "user""#,
+    ] {
+        let lines = format!("host = \"online.superoffice.com\"\napp_token = \"app\"\nauth = {{ {auth} }}");
+        // An application's or a partner's own secrets are renewed while the user stays.
+        for renewed in ["\"secret\"", "\"key\"", "\"app\""] {
+            assert_eq!(of(&lines), of(&lines.replace(renewed, "\"new\"")), "{renewed}: {auth}");
+        }
+        assert_ne!(of(&lines), of_tenant("Cust54321", &lines), "{auth}");
+        for (from, to) in [
+            ("online.", "sod."),
+            ("\"user\"", "\"other\""),
+            ("auth", "so_language = \"no\"\nauth"),
+            ("auth", "selections = [1]\nauth"),
+        ] {
+            assert_ne!(of(&lines), of(&lines.replacen(from, to, 1)), "{to}: {auth}");
+        }
+        if auth.contains("client_id") {
+            assert_ne!(of(&lines), of(&lines.replace("\"id\"", "\"other\"")), "{auth}");
+        }
     }
 }
 

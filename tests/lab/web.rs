@@ -20,12 +20,12 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Waits until the program's web server listens, and says where: for `listen = "127.0.0.1:0"`.
+/// Waits until the program's web server listens, and says where it did last: for `listen = "127.0.0.1:0"`.
 pub async fn address(nameplate: &Nameplate) -> SocketAddr {
     nameplate.until_logged("web server listens address=", 1).await;
     let log = nameplate.log();
     let address =
-        log.split("web server listens address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        log.rsplit("web server listens address=").next().and_then(|rest| rest.split_whitespace().next());
     address.and_then(|address| address.parse().ok()).expect("an address in the log")
 }
 

@@ -291,6 +291,19 @@ mod tests {
     }
 
     #[test]
+    fn an_example_shows_no_number() {
+        for number in ["22334455667788990", "\"22334455667788990\"", "\"+4722334455 x 12345\"", "-22334455"] {
+            let body = format!(
+                r#"{{"CallerIDs":[{{"PhoneNumber":{number},"DialInPrefix":47,"PersonId":654,"PersonName":"Kari"}}]}}"#
+            );
+            let said = set(&body).unusable.to_string();
+            assert!(said.contains("•••") && !said.contains("334455") && !said.contains("Kari"), "{said}");
+        }
+        let said = set(r#"{"CallerIDs":[{"PhoneNumber":22334455667788990,"PersonName":"Kari"}]}"#).unusable;
+        assert_eq!(said.to_string(), "1 too_long (record 1: number 22334••••••••••90, person 0, contact 0)");
+    }
+
+    #[test]
     fn no_set_in_three_spellings() {
         for body in ["null", "", " \r\n "] {
             assert!(matches!(read_text(body), Ok(Answer::NoSet)), "{body:?}");

@@ -1,6 +1,8 @@
 //! The login host of SuperOffice's cloud: tokens for a refresh token, tickets for a system user, the keys
 //! that sign them, and where a tenant is. It is as strict as the documentation lets it be.
 
+use std::time::{Duration, Instant};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -37,8 +39,10 @@ pub struct Login {
     pub page: Option<u16>,
     /// The `Date` of its answers, where it is another than now.
     pub date: Option<String>,
-    /// How long access tokens are said to live, in seconds.
+    /// How long access tokens live, in seconds.
     pub expires_in: u64,
+    /// When it handed out the last one.
+    pub issued_at: Option<Instant>,
     /// Whether tokens are signed by a key that is not in its key set.
     pub forges: bool,
     /// How many tokens and tickets it has handed out.
@@ -58,6 +62,7 @@ impl Default for Login {
             page: None,
             date: None,
             expires_in: 3600,
+            issued_at: None,
             forges: false,
             issued: 0,
             state: "Running",
@@ -71,6 +76,11 @@ impl Login {
     /// The path of the tenant's API.
     pub fn api(&self) -> String {
         format!("/{}/{TENANT}/api", self.node)
+    }
+
+    /// Whether the access token has ended.
+    pub fn has_ended(&self) -> bool {
+        self.issued_at.is_some_and(|at| at.elapsed() >= Duration::from_secs(self.expires_in))
     }
 
     /// What is answered to a request that is for the login host; `credential` becomes what was issued.
@@ -141,6 +151,7 @@ impl Login {
             return wrong("invalid_grant");
         }
         self.issued += 1;
+        self.issued_at = Some(Instant::now());
         let token = format!("8A:{TENANT}.{}", self.issued);
         *credential = Credential::Bearer(token.clone());
         json_of(

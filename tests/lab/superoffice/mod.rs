@@ -391,7 +391,8 @@ impl Shared {
         let has_token =
             setting.app_token.is_none() || request.header("SO-AppToken") == setting.app_token.as_deref();
         let user = setting.users.iter().find(|(credential, _)| credential.admits(request));
-        if (!setting.credential.admits(request) && user.is_none()) || !has_token {
+        let is_admitted = setting.credential.admits(request) && !setting.login.has_ended();
+        if (!is_admitted && user.is_none()) || !has_token {
             let answer = Answer::error(401, "SoAccessDeniedException", "Authentication failed");
             return answer.with("WWW-Authenticate", setting.credential.challenge());
         }
