@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::lab::call::Turn;
 use crate::lab::configuration::{crm_alone, crm_folder};
 use crate::lab::disk::Mounted;
 use crate::lab::nameplate::{Folder, Nameplate};
@@ -46,6 +47,8 @@ fn written(folder: &Folder) -> [Option<SystemTime>; 2] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_moment_of_a_write() {
+    // Thirty thousand records, read and written again and again, are nothing to measure time beside.
+    let _turn = Turn::beside().await;
     let mut crm = StandIn::start(records("Version 0")).await.expect("the stand-in");
     let mut nameplate = folder(&crm).serve();
     nameplate.until_logged("new list", 1).await;

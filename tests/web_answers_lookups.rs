@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::lab::asterisk::Asterisk;
-use crate::lab::call::{from_trunk, ring};
+use crate::lab::call::{Turn, from_trunk, ring};
 use crate::lab::configuration::csv_folder;
 use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone, Ring};
@@ -91,6 +91,7 @@ impl Calls {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_curl_of_a_real_asterisk() {
+    let _turn = Turn::beside().await;
     let nameplate = service().await;
     let address = web::address(&nameplate).await;
     let lookup = format!("http://{address}/lookup?number=");
@@ -122,6 +123,7 @@ async fn through_curl_of_a_real_asterisk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_plain_line_shows_the_name_too() {
+    let _turn = Turn::beside().await;
     let nameplate = service().await;
     let address = web::address(&nameplate).await;
     let line = format!("Set(CALLERID(name)=${{CURL(http://{address}/lookup?number=${{CALLERID(num)}})}})");
@@ -135,6 +137,7 @@ async fn the_plain_line_shows_the_name_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_never_shown_as_a_name() {
+    let _turn = Turn::beside().await;
     let nameplate = service().await;
     let address = web::address(&nameplate).await;
     let lookup = format!("http://{address}/lookup?country=XX&number=");

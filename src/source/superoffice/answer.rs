@@ -292,7 +292,13 @@ mod tests {
 
     #[test]
     fn an_example_shows_no_number() {
-        for number in ["22334455667788990", "\"22334455667788990\"", "\"+4722334455 x 12345\"", "-22334455"] {
+        for number in [
+            "22334455667788990",
+            "\"22334455667788990\"",
+            "\"+4722334455 x 12345\"",
+            "-22334455",
+            "22334455.5",
+        ] {
             let body = format!(
                 r#"{{"CallerIDs":[{{"PhoneNumber":{number},"DialInPrefix":47,"PersonId":654,"PersonName":"Kari"}}]}}"#
             );

@@ -73,8 +73,8 @@ impl Record {
     /// The record for the log: its ids, so that someone can mend it in the CRM, and its number as it came.
     pub(super) fn for_log(&self) -> String {
         let number = match &self.phone_number {
-            // No telephone number, so there is nothing to hide.
-            Scalar::Float(float) if float.fract() != 0.0 => float.to_string(),
+            // `99.99` is no telephone number; `22334455.5` was one.
+            Scalar::Float(float) if float.fract() != 0.0 => mask::Text(&float.to_string()).to_string(),
             number => mask::Number(&number.to_string()).to_string(),
         };
         let prefix = match &self.dial_in_prefix {
