@@ -1,14 +1,17 @@
 //! Requests to ARI. On the websocket where Asterisk answers there; over HTTP with a JSON body elsewhere.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::CONNECTION;
 use reqwest::{Method, Url};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
 
 use super::Settings;
 use super::wire::{ErrorBody, Parameter, complaint};
@@ -20,6 +23,11 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Requests at once. Asterisk takes 100 sessions by default, websockets included, and drops others unanswered.
 const AT_ONCE: usize = 32;
+/// Connections that are opened at once, besides those that the client opens in vain. Asterisk lets ten wait to be accepted
+/// (`main/tcptls.c`); a packet of one more is dropped, and sent again after a second only.
+const OPENING: usize = 3;
+/// The client has a connection free a moment after the answer: a request that comes earlier opens another one.
+const SETTLING: Duration = Duration::from_millis(1);
 
 /// So much of an error's body is shown, in characters.
 const MAX_SAID: usize = 100;
@@ -82,6 +90,52 @@ pub(super) struct Http {
     username: String,
     password: SecretString,
     at_once: Semaphore,
+    connections: Arc<Connections>,
+}
+
+/// What is known of the client's connections: which are open and free, so that a request need not open one.
+#[derive(Debug)]
+struct Connections {
+    /// Since when each is free, the last one last.
+    free: Mutex<Vec<Instant>>,
+    freed: Notify,
+    opening: Arc<Semaphore>,
+}
+
+impl Connections {
+    fn new() -> Self {
+        let opening = Arc::new(Semaphore::new(OPENING));
+        Self { free: Mutex::default(), freed: Notify::new(), opening }
+    }
+
+    /// Waits until a request may be sent: at once where a connection is free for it, else when it may open one, which is
+    /// said by a permit that it holds until it is answered.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        while !self.take() {
+            tokio::select! {
+                permit = Arc::clone(&self.opening).acquire_owned() => return permit.ok(),
+                () = self.freed.notified() => {}
+            }
+        }
+        None
+    }
+
+    /// The client takes the one that was used last, and closes those that were not for a while.
+    fn take(&self) -> bool {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.retain(|since| since.elapsed() < KEEP_ALIVE);
+        free.pop().is_some()
+    }
+
+    /// An answer has come, and its connection will be free.
+    fn give_back(self: Arc<Self>, permit: Option<OwnedSemaphorePermit>) {
+        tokio::spawn(async move {
+            sleep(SETTLING).await;
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+            self.freed.notify_one();
+            drop(permit);
+        });
+    }
 }
 
 /// Whether a request waits for those that are under way.
@@ -128,7 +182,8 @@ impl Http {
         let mut base = settings.url.clone();
         base.set_path(&format!("{}/ari/", settings.url.path().trim_end_matches('/')));
         let username = settings.username.clone();
-        Ok(Self { client, base, username, password, at_once: Semaphore::new(AT_ONCE) })
+        let (at_once, connections) = (Semaphore::new(AT_ONCE), Arc::new(Connections::new()));
+        Ok(Self { client, base, username, password, at_once, connections })
     }
 
     /// Sends a request; `path` is relative to `/ari/`, and already percent-encoded.
@@ -151,9 +206,21 @@ impl Http {
                 Turn::Wait => self.at_once.acquire().await.ok(),
                 Turn::Now => None,
             };
+            let opening = match turn {
+                Turn::Wait => self.connections.turn().await,
+                Turn::Now => {
+                    self.connections.take();
+                    None
+                }
+            };
             let response = request.send().await?;
             let status = response.status().as_u16();
-            Ok((status, response.text().await?))
+            let closes = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
+            let body = response.text().await?;
+            if !closes {
+                Arc::clone(&self.connections).give_back(opening);
+            }
+            Ok((status, body))
         };
         // Around both: the wait for other requests is a wait as well.
         match tokio::time::timeout(TIMEOUT, sent).await {
@@ -215,6 +282,9 @@ impl Http {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
 
     #[test]
@@ -255,5 +325,68 @@ mod tests {
     fn a_channel_id_of_somebodys_own_choice_stays_one_segment() {
         assert_eq!(continue_path("1753963200.7"), "channels/1753963200.7/continue");
         assert_eq!(continue_path("a/../b?c +"), "channels/a%2F..%2Fb%3Fc%20%2B/continue");
+    }
+
+    /// How many connections wait for their first answer, and how many have at most.
+    #[derive(Default)]
+    struct Opening {
+        now: usize,
+        most: usize,
+    }
+
+    /// Answers the requests of a connection. It takes a while until it is accepted.
+    async fn answer(mut stream: TcpStream, opening: Arc<Mutex<Opening>>) {
+        let mut is_new = true;
+        loop {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n{}") {
+                let Ok(byte) = stream.read_u8().await else { return };
+                request.push(byte);
+            }
+            if is_new {
+                let mut opening = opening.lock().unwrap();
+                opening.now += 1;
+                opening.most = opening.most.max(opening.now);
+            }
+            sleep(Duration::from_millis(if is_new { 20 } else { 2 })).await;
+            if is_new {
+                opening.lock().unwrap().now -= 1;
+            }
+            is_new = false;
+            stream.write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rush_of_calls_opens_no_more_connections_at_once_than_asterisk_lets_wait() {
+        crate::tls::install();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let opening = Arc::new(Mutex::new(Opening::default()));
+        let seen = Arc::clone(&opening);
+        let server = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(answer(stream, Arc::clone(&seen)));
+            }
+        });
+        let settings = Settings {
+            name: "pbx1".into(),
+            url: url.parse().unwrap(),
+            ca_file: None,
+            username: "nameplate".into(),
+            password: crate::secret::Secret::Given("password".into()),
+            app: "nameplate".into(),
+            pbx: crate::resolver::Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
+        };
+        let http = Http::new(&settings, "password".into(), &crate::tls::client(None).unwrap()).unwrap();
+        for _ in 0..2 {
+            let calls = (0..100).map(|_| http.post("channels/1.1/continue", &[]));
+            let outcomes = futures_util::future::join_all(calls).await;
+            assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Done), "{outcomes:?}");
+        }
+        let most = opening.lock().unwrap().most;
+        assert!((2..=10).contains(&most), "{most} were opened at once");
+        server.abort();
     }
 }
