@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep};
 
 use super::Settings;
@@ -26,6 +26,8 @@ const AT_ONCE: usize = 32;
 /// Connections that are opened at once, besides those that the client opens in vain. Asterisk lets ten wait to be accepted
 /// (`main/tcptls.c`); a packet of one more is dropped, and sent again after a second only.
 const OPENING: usize = 3;
+/// How long an opened one counts as such. Asterisk has accepted it by then, though its answer may take 200 ms, on an old one.
+const ACCEPTED: Duration = Duration::from_millis(10);
 /// The client has a connection free a moment after the answer: a request that comes earlier opens another one.
 const SETTLING: Duration = Duration::from_millis(1);
 
@@ -108,16 +110,20 @@ impl Connections {
         Self { free: Mutex::default(), freed: Notify::new(), opening }
     }
 
-    /// Waits until a request may be sent: at once where a connection is free for it, else when it may open one, which is
-    /// said by a permit that it holds until it is answered.
-    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+    /// Waits until a request may be sent: at once where a connection is free for it, else when it may open one.
+    async fn turn(&self) {
         while !self.take() {
             tokio::select! {
-                permit = Arc::clone(&self.opening).acquire_owned() => return permit.ok(),
+                permit = Arc::clone(&self.opening).acquire_owned() => {
+                    tokio::spawn(async move {
+                        sleep(ACCEPTED).await;
+                        drop(permit);
+                    });
+                    return;
+                }
                 () = self.freed.notified() => {}
             }
         }
-        None
     }
 
     /// The client takes the one that was used last, and closes those that were not for a while.
@@ -128,12 +134,11 @@ impl Connections {
     }
 
     /// An answer has come, and its connection will be free.
-    fn give_back(self: Arc<Self>, permit: Option<OwnedSemaphorePermit>) {
+    fn give_back(self: Arc<Self>) {
         tokio::spawn(async move {
             sleep(SETTLING).await;
             self.free.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
             self.freed.notify_one();
-            drop(permit);
         });
     }
 }
@@ -206,19 +211,16 @@ impl Http {
                 Turn::Wait => self.at_once.acquire().await.ok(),
                 Turn::Now => None,
             };
-            let opening = match turn {
+            match turn {
                 Turn::Wait => self.connections.turn().await,
-                Turn::Now => {
-                    self.connections.take();
-                    None
-                }
-            };
+                Turn::Now => drop(self.connections.take()),
+            }
             let response = request.send().await?;
             let status = response.status().as_u16();
             let closes = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
             let body = response.text().await?;
             if !closes {
-                Arc::clone(&self.connections).give_back(opening);
+                Arc::clone(&self.connections).give_back();
             }
             Ok((status, body))
         };
@@ -348,7 +350,7 @@ mod tests {
                 opening.now += 1;
                 opening.most = opening.most.max(opening.now);
             }
-            sleep(Duration::from_millis(if is_new { 20 } else { 2 })).await;
+            sleep(Duration::from_millis(if is_new { 8 } else { 2 })).await;
             if is_new {
                 opening.lock().unwrap().now -= 1;
             }
