@@ -16,7 +16,6 @@ by_every_way_of_ari! {
         // Takes the websocket, and the application with its event filter, away.
         lab.asterisk.cli("core restart now");
         lab.nameplate.until_logged("not connected:", 1).await;
-        lab.asterisk.until_booted();
         lab.nameplate.until_logged("connected; answers go over", 2).await;
         let (_, ring) = lab.ring(Invite::from("22334455")).await;
         assert_eq!(ring.name(), KARI);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::by_every_way;
-use crate::lab::call::{Lab, PATIENCE, Turn, fjord, noted};
+use crate::lab::call::{Lab, Turn, fjord, noted};
 use crate::lab::sip::{Behaviour, Invite, Phone, Ring};
 
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
@@ -89,14 +89,11 @@ fn seen(ring: &Ring) -> (Option<String>, String, Option<String>) {
 async fn without(lab: &Lab, invite: Invite) -> Option<Ring> {
     let call = lab.caller.invite(invite);
     // Some are no SIP to Asterisk, and not even answered.
-    let mut answered = call.final_response(Duration::from_secs(2)).await;
-    if answered.is_none() && call.progress().provisional.is_some() {
-        answered = call.final_response(PATIENCE).await;
-    }
+    let answered = call.final_response(Duration::from_secs(2)).await;
     if answered != Some(486) {
         return None;
     }
-    lab.phone.next_ring(PATIENCE).await
+    lab.phone.next_ring(Duration::from_secs(1)).await
 }
 
 by_every_way! {

@@ -53,7 +53,7 @@ async fn a_kill_at_any_moment_of_a_write() {
     let mut nameplate = folder(&crm).serve();
     nameplate.until_logged("new list", 1).await;
     let (mut before, mut halves) = (0_u8, 0);
-    for round in 1..=8_u8 {
+    for round in 1..=12_u8 {
         let last = written(nameplate.folder());
         crm.set_records(records(&format!("Version {round}")));
         crm.come_up().await.expect("the stand-in");

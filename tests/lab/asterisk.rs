@@ -128,18 +128,6 @@ impl Asterisk {
         }
     }
 
-    /// Waits until one that has been told to restart is fully booted again.
-    ///
-    /// # Panics
-    /// With the tail of its log, when it is not after 30 s.
-    pub fn until_booted(&self) {
-        let deadline = Instant::now() + BOOT;
-        while !self.cli("core waitfullybooted").contains("fully booted") {
-            assert!(Instant::now() < deadline, "Asterisk is not fully booted:\n{}", tail(&self.log(), 40));
-            sleep(Duration::from_millis(20));
-        }
-    }
-
     /// Where the PJSIP transport (UDP) listens.
     pub fn sip(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.sip).into()
