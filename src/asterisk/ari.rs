@@ -36,7 +36,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -45,6 +44,7 @@ use crate::asterisk::link::{Link, State};
 use crate::backoff::{Backoff, jittered};
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
+use connection::Left;
 use error::ConnectionError;
 #[doc(hidden)]
 pub use wire::{Started, started};
@@ -83,19 +83,18 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
     let pbx = &settings.name;
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut reported = None;
-    // Calls in hand of connections that have ended.
-    let mut beside = JoinSet::new();
+    let mut left = Left::default();
     while !shutdown.is_cancelled() {
         let mut connected = None;
         link.set(State::Connecting);
-        let ended = connection::serve(&settings, &resolver, &link, &shutdown, &mut beside, || {
+        let ended = connection::serve(&settings, &resolver, &link, &shutdown, &mut left, || {
             link.set(State::Connected);
             connected = Some(Instant::now());
             reported = None;
         })
         .await;
         link.set(State::Disconnected);
-        while beside.try_join_next().is_some() {}
+        while left.calls.try_join_next().is_some() {}
         let Err(error) = ended else { continue };
         link.set(error.state());
         if matches!(error, ConnectionError::Replaced) {
@@ -110,7 +109,8 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
         }
         let wait = match () {
             () if error.is_refusal() => jittered(REFUSED_WAIT),
-            () if was_good => Duration::ZERO,
+            // A connection that is behind still has the application: calls come in, and wait for the next one.
+            () if was_good || matches!(error, ConnectionError::Behind) => Duration::ZERO,
             () => backoff.next_wait(),
         };
         // The same failure every few seconds would bury the others.
@@ -123,6 +123,6 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
         reported = Some(said);
         shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
-    while beside.join_next().await.is_some() {}
+    left.finish().await;
     info!(%pbx, "disconnected");
 }

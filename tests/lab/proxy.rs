@@ -1,14 +1,15 @@
-//! A line between two programs that a test can cut.
+//! A line between two programs that a test can cut, or hold up.
 
 #![allow(clippy::expect_used, reason = "a test without its lab has failed")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{copy, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Hands on what comes, byte by byte, until it is cut. Gone when dropped.
@@ -25,6 +26,10 @@ struct Shared {
     one_in: AtomicUsize,
     /// When that was done.
     cuts: Mutex<Vec<Instant>>,
+    /// Holds up the lines that are open.
+    stuck: Notify,
+    /// How long the next line takes to be opened.
+    next: Mutex<Duration>,
 }
 
 impl Proxy {
@@ -52,6 +57,12 @@ impl Proxy {
         self.shared.one_in.store(lines, Ordering::Relaxed);
     }
 
+    /// On lines that are open now nothing comes from behind any more; the next one is open after this time only.
+    pub fn hold_up(&self, next: Duration) {
+        *locked(&self.shared.next) = next;
+        self.shared.stuck.notify_waiters();
+    }
+
     /// When single lines were cut.
     pub fn cuts(&self) -> Vec<Instant> {
         locked(&self.shared.cuts).clone()
@@ -76,9 +87,11 @@ async fn serve(listener: TcpListener, behind: SocketAddr, shared: Arc<Shared>) {
         let one_in = shared.one_in.load(Ordering::Relaxed);
         let is_cut = one_in > 0 && count.is_multiple_of(one_in);
         let of_line = Arc::clone(&shared);
+        let wait = std::mem::take(&mut *locked(&shared.next));
         let mut lines = locked(&shared.lines);
         while lines.try_join_next().is_some() {}
         lines.spawn(async move {
+            tokio::time::sleep(wait).await;
             // Nobody there: whoever came is sent away.
             let Ok(mut back) = TcpStream::connect(behind).await else { return };
             // Packets of a few bytes are not to wait for one another.
@@ -93,7 +106,12 @@ async fn serve(listener: TcpListener, behind: SocketAddr, shared: Arc<Shared>) {
                 locked(&of_line.cuts).push(Instant::now());
                 return;
             }
-            let _ = copy_bidirectional(&mut front, &mut back).await;
+            tokio::select! {
+                _ = copy_bidirectional(&mut front, &mut back) => return,
+                () = of_line.stuck.notified() => {}
+            }
+            // Until the front is closed.
+            let _ = copy(&mut front, &mut back).await;
         });
     }
 }

@@ -53,19 +53,38 @@ const STALE: SignedDuration = SignedDuration::from_millis(600);
 
 /// What is sent to learn whether all that waited has come, and how long the answer may take.
 const AWAKE: &str = "awake";
-const AWAKE_TIMEOUT: Duration = Duration::from_millis(200);
+const AWAKE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// What connections leave that have ended.
+#[derive(Default)]
+pub(super) struct Left {
+    /// Calls in hand, which are finished within a bounded time.
+    pub(super) calls: JoinSet<()>,
+    /// A socket whose queue is stuck. While it is open Asterisk has the application, and lets calls in, for the next
+    /// connection; without it they would go on unnamed.
+    socket: Option<Socket>,
+}
+
+impl Left {
+    /// Finishes the calls in hand: there is no next connection.
+    pub(super) async fn finish(mut self) {
+        drop(self.socket);
+        while self.calls.join_next().await.is_some() {}
+    }
+}
 
 /// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called once events
-/// are filtered and it is known which way requests go. Calls that are still served over HTTP then are
-/// finished in `beside`, within a bounded time.
+/// are filtered and it is known which way requests go.
 pub(super) async fn serve(
     settings: &Settings,
     resolver: &Arc<Resolver>,
     link: &Arc<Link>,
     shutdown: &CancellationToken,
-    beside: &mut JoinSet<()>,
+    left: &mut Left,
     connected: impl FnOnce(),
 ) -> Result<(), ConnectionError> {
+    // Closed when the next one is open, which has the application then; or when that fails.
+    let former = left.socket.take();
     let password = settings.password.read()?;
     let tls = trust(settings).await?;
     let socket = tokio::select! {
@@ -74,6 +93,7 @@ pub(super) async fn serve(
         }
         () = shutdown.cancelled() => return Ok(()),
     };
+    drop(former);
     let http = Http::new(settings, password, &tls)
         .map_err(|error| ConnectionError::Unreachable(error.to_string()))?;
     let (application, to_release) =
@@ -94,7 +114,7 @@ pub(super) async fn serve(
         was_late: false,
     };
     let ended = connection.serve(shutdown, connected).await;
-    connection.end(ended.is_ok(), beside);
+    connection.end(&ended, left);
     ended
 }
 
@@ -172,7 +192,7 @@ impl Connection {
                     ticks = ticks.wrapping_add(1);
                     self.look_after(ticks, due).await?;
                 }
-                // A connection of its own has no queue, and those who wait are asked for.
+                // The next connection has no queue, and those who wait are asked for.
                 () = sleep_until(self.stuck_at.unwrap_or_else(Instant::now)), if self.stuck_at.is_some() => {
                     return Err(ConnectionError::Behind);
                 }
@@ -216,17 +236,23 @@ impl Connection {
             return Ok(());
         }
         self.since = waiting.iter().rev().find_map(time).and_then(|newest| newest.checked_sub(STALE).ok());
+        let is_behind =
+            self.since.is_some_and(|since| waiting.iter().find_map(time).is_some_and(|first| first < since));
+        if is_behind {
+            // More of the queue may be stuck: TCP tries ever less often to send to whoever takes nothing, and its next
+            // attempt may be seconds away.
+            self.send(Message::Ping(AWAKE.into())).await?;
+        }
         for message in waiting {
             self.take(message).await?;
         }
         self.since = None;
+        if is_behind {
+            self.stuck_at = Some(Instant::now() + AWAKE_TIMEOUT);
+        }
         let missed = std::mem::take(&mut self.missed);
         if missed > 0 {
             self.application.warnings.behind(missed);
-            // More of the queue may be stuck: TCP tries ever less often to send to whoever takes nothing, and its next
-            // attempt may be seconds away.
-            self.stuck_at = Some(Instant::now() + AWAKE_TIMEOUT);
-            self.send(Message::Ping(AWAKE.into())).await?;
             // A context of somebody's own may have no bound, or a longer one.
             self.tasks.search();
         }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::protocol::Message;
 
+use super::super::error::ConnectionError;
 use super::super::requests::Purpose;
 use super::super::tasks::Job;
-use super::{Connection, Way};
+use super::{Connection, Left, Way};
 
 /// How long answers in hand may take when the service stops.
 const CLOSE: Duration = Duration::from_millis(1_500);
@@ -41,23 +41,23 @@ impl Connection {
     }
 
     /// Finishes what is in hand, beside the next connection or, when this was the last, before the end.
-    pub(super) fn end(self, last: bool, beside: &mut JoinSet<()>) {
+    pub(super) fn end(self, how: &Result<(), ConnectionError>, left: &mut Left) {
         let Self { application, socket, mut requests, mut to_release, mut tasks, .. } = self;
-        // Until it is closed, calls come to us and wait.
-        drop(socket);
+        // Until it is closed, calls come to us and wait: for the next connection, where that is made at once.
+        left.socket = matches!(how, Err(ConnectionError::Behind)).then_some(socket);
         application.use_websocket(false);
         to_release.close();
         while let Ok(channel) = to_release.try_recv() {
             tasks.spawn(channel, Job::Release { doubtful: false });
         }
         // The next connection asks which calls still wait.
-        if last {
+        if how.is_ok() {
             for purpose in requests.take_all() {
                 if let Purpose::Handoff { channel } | Purpose::Plain { channel } = purpose {
                     tasks.spawn(channel, Job::Release { doubtful: true });
                 }
             }
         }
-        beside.spawn(tasks.finish());
+        left.calls.spawn(tasks.finish());
     }
 }

@@ -246,8 +246,16 @@ async fn calls_that_the_dialplan_has_released_meanwhile_do_not_hold_up_others() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_is_stuck_after_a_stall_is_left() {
-    let mut pbx = StandIn::start(usual).await;
+async fn a_queue_that_is_stuck_after_a_stall_is_left_for_another_socket_that_has_the_application() {
+    const HANDSHAKE: Duration = Duration::from_millis(300);
+    let opened = AtomicUsize::new(0);
+    let mut pbx = StandIn::start(move |request| match request {
+        "GET events" if opened.fetch_add(1, Ordering::Relaxed) > 0 => {
+            Answer::After(HANDSHAKE, 101, Value::Null)
+        }
+        _ => usual(request),
+    })
+    .await;
     let _service = Service::start(&pbx);
     let mut socket = pbx.socket().await;
     socket.answer_probe().await;
@@ -257,9 +265,20 @@ async fn a_queue_that_is_stuck_after_a_stall_is_left() {
     socket.queue(times.enumerate().map(|(call, time)| (format!("1.{call}"), time, handoff))).await;
     // Nothing more comes of it, not even the answer to a ping.
     let begun = Instant::now();
-    let mut next = pbx.socket().await;
-    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
-    next.answer_probe().await;
+    let closed = async {
+        socket.until_left().await;
+        begun.elapsed()
+    };
+    let renewed = async {
+        let mut next = pbx.socket().await;
+        let took = begun.elapsed();
+        next.answer_probe().await;
+        took
+    };
+    let (closed, renewed) = tokio::join!(closed, renewed);
+    assert!(renewed < HANDSHAKE + Duration::from_millis(900), "{renewed:?}");
+    // Asterisk has given the application to the next one then: without either, calls are turned away.
+    assert!(closed >= HANDSHAKE && closed + Duration::from_millis(100) >= renewed, "{closed:?}, {renewed:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -233,6 +233,14 @@ impl Socket {
         self.0.send(Message::text(event.to_string())).await.unwrap();
     }
 
+    /// Waits until it is closed; nothing is answered, not even a ping.
+    pub async fn until_left(mut self) {
+        let mut nowhere = tokio::io::sink();
+        let end = timeout(PATIENCE, tokio::io::copy(self.0.get_mut(), &mut nowhere)).await;
+        // It may be closed or reset.
+        let _ = end.expect("the end");
+    }
+
     /// How long it stays open, nothing being sent.
     pub async fn until_closed(mut self) -> Duration {
         let begun = Instant::now();
