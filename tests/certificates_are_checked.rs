@@ -66,10 +66,19 @@ async fn one_of_an_authority_that_is_given_is_trusted_also_over_http_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_said() {
+    wrong_address("22").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_an_old_asterisk_is_said() {
+    wrong_address("16").await;
+}
+
+async fn wrong_address(version: &str) {
     let _turn = Turn::beside().await;
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
     let own = Certificate::self_signed(30);
-    let (asterisk, port) = asterisk("22", &own, &phone);
+    let (asterisk, port) = asterisk(version, &own, &phone);
     let plain = asterisk.http().port();
     for (url, authority, said) in [
         (
@@ -94,9 +103,18 @@ async fn what_is_wrong_is_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_an_authority_that_nobody_knows_is_refused() {
+    unknown_authority("22").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_an_authority_that_nobody_knows_is_refused_on_an_old_asterisk() {
+    unknown_authority("16").await;
+}
+
+async fn unknown_authority(version: &str) {
     let _turn = Turn::beside().await;
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-    let (asterisk, port) = asterisk("22", &Certificate::signed(30), &phone);
+    let (asterisk, port) = asterisk(version, &Certificate::signed(30), &phone);
     let another = Certificate::signed(30);
     let nameplate = nameplate(&format!("https://127.0.0.1:{port}"), Some(&another.authority), &asterisk);
     nameplate.until_logged("not connected:", 1).await;
@@ -113,10 +131,19 @@ async fn one_of_an_authority_that_nobody_knows_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_has_expired_is_refused_with_its_day() {
+    expired("22").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_has_expired_is_refused_with_its_day_on_an_old_asterisk() {
+    expired("16").await;
+}
+
+async fn expired(version: &str) {
     let _turn = Turn::beside().await;
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
     for certificate in [Certificate::signed(0), Certificate::self_signed(0)] {
-        let (asterisk, port) = asterisk("22", &certificate, &phone);
+        let (asterisk, port) = asterisk(version, &certificate, &phone);
         let url = format!("https://127.0.0.1:{port}");
         let nameplate = nameplate(&url, Some(&certificate.authority), &asterisk);
         nameplate.until_logged("TLS: the server's certificate expired on 20", 1).await;

@@ -112,3 +112,31 @@ async fn sessions_are_used_up(version: &str) {
     let (_, ring) = lab.ring(Invite::from("22334455")).await;
     assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_asterisk_that_is_booting() {
+    boots_slowly("22").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_asterisk_that_is_booting() {
+    boots_slowly("16").await;
+}
+
+/// Its HTTP server is there long before its dialplan is read, and turns everybody away until all is.
+async fn boots_slowly(version: &str) {
+    let turn = Turn::beside().await;
+    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+    let asterisk = Asterisk::start_with(&Setup {
+        dialplan: &from_trunk("Gosub(nameplate,lookup,1)", &phone.uri()),
+        version: Some(version),
+        extra_conf: &[("asterisk.conf", "execincludes = yes"), ("extensions.conf", "#exec \"/bin/sleep 4\"")],
+        ..Setup::default()
+    });
+    let lab = Lab::around(turn, fjord(), asterisk, phone).await;
+    lab.asterisk.cli("core restart now");
+    lab.nameplate.until_logged("not connected: Asterisk is not ready (503)", 1).await;
+    lab.nameplate.until_logged("connected; answers go over", 2).await;
+    let (_, ring) = lab.ring(Invite::from("22334455")).await;
+    assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
+}

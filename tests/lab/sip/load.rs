@@ -25,6 +25,8 @@ pub struct Report {
     pub times: Vec<Duration>,
     /// The numbers whose call did not.
     pub lost: Vec<String>,
+    /// When each call's INVITE left, by number.
+    pub placed: HashMap<String, Instant>,
     /// What the phone showed, by number.
     pub rings: HashMap<String, Ring>,
     /// The callers' final answers: status and how often. 0: there was none.
@@ -53,6 +55,7 @@ impl Load {
         let mut report = Report {
             times: Vec::new(),
             lost: Vec::new(),
+            placed: calls.iter().map(|(number, call)| (number.clone(), call.sent())).collect(),
             rings,
             answers: HashMap::new(),
             repeated: phone.repeated() - repeated,
