@@ -3,13 +3,17 @@
 use std::io::{self, IsTerminal};
 
 use serde::Deserialize;
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use crate::{mask, panics};
 
 /// The variable that says how much is logged, in the syntax of `tracing`: `debug`, `nameplate::asterisk=trace`.
 pub const LEVEL_VARIABLE: &str = "NAMEPLATE_LOG";
+
+/// Lines that may wait to be written: those of half a minute in which 500 calls a second come. Room for all of them, 32
+/// bytes each, is taken at the start.
+const MOST_WAITING: usize = 16_000;
 
 /// The settings of `[log]`.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +44,8 @@ pub struct Logging {
 /// Starts logging for the whole process, panics included, with `level` where [`LEVEL_VARIABLE`] does not say
 /// otherwise.
 ///
-/// Lines are written by a thread of their own: a log that nobody reads must not hold a call. When
-/// 128,000 lines wait, further ones are dropped.
+/// Lines are written by a thread of their own: a log that nobody reads must not hold a call. When [`MOST_WAITING`]
+/// lines wait, further ones are dropped.
 pub fn start(settings: Settings, level: &str) -> Logging {
     mask::set(settings.mask);
     let mut filter = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
@@ -58,7 +62,8 @@ pub fn start(settings: Settings, level: &str) -> Logging {
             filter = filter.add_directive(directive);
         }
     }
-    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(MOST_WAITING).finish(io::stderr());
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
