@@ -3,8 +3,8 @@
 //! A caller and a phone of our own, a real Asterisk between them. The ways are taken in turn, call by call and shuffled, in one run:
 //! no lookup, a constant name, nameplate by ARI and by FastAGI, and as the floor a bare responder for each
 //! (`responder`), behind a copy of the shipped context and behind a minimal one. Measured from the caller's INVITE to
-//! the phone's; printed is what each way adds to a call without lookup. Then every way with 32 calls in flight, and the
-//! service's memory.
+//! the phone's; printed is what each way adds to a call without lookup, and what each step of the shipped context takes
+//! (`steps`). Then every way with 32 calls in flight, and the service's memory.
 
 #![allow(
     missing_docs,
@@ -20,6 +20,7 @@
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 mod responder;
+mod steps;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -31,6 +32,7 @@ use lab::asterisk::{Asterisk, Setup};
 use lab::machine::free_tcp_port;
 use lab::nameplate::{Folder, Nameplate};
 use lab::sip::{Behaviour, Caller, Invite, Phone};
+use steps::Steps;
 
 /// Numbers in the directory.
 const NUMBERS: u64 = 100_000;
@@ -45,7 +47,7 @@ const TEARDOWN: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is called, and its extension.
-const WAYS: [(&str, &str); 9] = [
+const WAYS: [(&str, &str); 10] = [
     ("no lookup", "100"),
     ("a constant name", "101"),
     ("nameplate, ARI", "200"),
@@ -55,6 +57,7 @@ const WAYS: [(&str, &str); 9] = [
     ("bare responder, ARI, minimal context", "400"),
     ("bare responder, FastAGI, minimal context", "401"),
     ("no lookup, again", "102"),
+    ("bare responder, ARI, shipped, steps timed", "500"),
 ];
 
 fn main() {
@@ -83,7 +86,8 @@ async fn bench(calls: usize) {
     let caller = Caller::new(asterisk.sip()).await.expect("a caller");
 
     one_at_a_time(&caller, &phone, calls).await;
-    println!();
+    println!("of the last way, what each step of the context takes, p50:");
+    println!("{}", Steps::of(shipped()).table(&asterisk.log()));
     in_flight(&caller, &phone, calls).await;
     asterisk.wait_idle();
 
@@ -143,16 +147,19 @@ async fn one_at_a_time(caller: &Caller, phone: &Phone, calls: usize) {
     );
 }
 
-/// Calls a second with [`IN_FLIGHT`] of them under way, the ways in turn, several rounds.
+/// Calls a second with [`IN_FLIGHT`] of them under way, the ways in turn and shuffled, several rounds.
 async fn in_flight(caller: &Caller, phone: &Phone, calls: usize) {
-    const ROUNDS: usize = 5;
+    const ROUNDS: usize = 15;
+    let calls = calls / 5;
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); WAYS.len()];
+    let mut order: Vec<usize> = (0..WAYS.len()).collect();
     for _ in 0..ROUNDS {
-        for (rates, (_, extension)) in rates.iter_mut().zip(WAYS) {
+        fastrand::shuffle(&mut order);
+        for &place in &order {
             let begun = Instant::now();
-            rush(caller, phone, extension, calls / ROUNDS).await;
+            rush(caller, phone, WAYS[place].1, calls).await;
             #[expect(clippy::cast_precision_loss, reason = "thousands of calls")]
-            rates.push((calls / ROUNDS) as f64 / begun.elapsed().as_secs_f64());
+            rates[place].push(calls as f64 / begun.elapsed().as_secs_f64());
         }
     }
     rates.iter_mut().for_each(|rates| rates.sort_unstable_by(f64::total_cmp));
@@ -233,9 +240,7 @@ fn dialplan(phone: &str, bare_agi: u16) -> String {
     ] {
         let _ = writeln!(user, "exten => {extension},1,{step}\n {dial}");
     }
-    let shipped = include_str!("../../asterisk-conf/extensions_nameplate.conf");
-    let context = shipped.split("[nameplate-outside]").next().unwrap_or_default();
-    let bare = context
+    let bare = shipped()
         .replace("[nameplate]", "[bare]")
         .replace("Stasis(nameplate,", "Stasis(bare,")
         .replace("agi://127.0.0.1/", &format!("agi://127.0.0.1:{bare_agi}/"));
@@ -246,5 +251,13 @@ fn dialplan(phone: &str, bare_agi: u16) -> String {
          exten => lookup-agi,1,AGI(agi://127.0.0.1:{bare_agi}/handoff)\n\
          \x20same => n,Set(CALLERID(name)=${{CUT(NAMEPLATE_ANSWER,:,4-)}})\n same => n,Return()\n"
     );
-    format!("{user}\n{bare}\n{minimal}")
+    let (timed, logged) = Steps::of(&bare).dialplan();
+    let _ = writeln!(user, "exten => 500,1,Gosub({},lookup,1)\n same => n,{logged}\n {dial}", steps::CONTEXT);
+    format!("{user}\n{bare}\n{minimal}\n{timed}")
+}
+
+/// The context that users have.
+fn shipped() -> &'static str {
+    let shipped = include_str!("../../asterisk-conf/extensions_nameplate.conf");
+    shipped.split("[nameplate-outside]").next().unwrap_or_default()
 }
