@@ -44,7 +44,7 @@ pub struct Logging {
 /// Starts logging for the whole process, panics included, with `level` where [`LEVEL_VARIABLE`] does not say
 /// otherwise.
 ///
-/// Lines are written by a thread of their own: a log that nobody reads must not hold a call. When [`MOST_WAITING`]
+/// Lines are written by a thread of their own: a log that nobody reads must not hold a call. When 16,000
 /// lines wait, further ones are dropped.
 pub fn start(settings: Settings, level: &str) -> Logging {
     mask::set(settings.mask);
