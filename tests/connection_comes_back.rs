@@ -6,7 +6,7 @@ use crate::lab::asterisk::{Asterisk, Setup};
 use crate::lab::call::{Lab, PATIENCE, Turn, fjord, from_trunk};
 use crate::lab::configuration::{config, folder};
 use crate::lab::fate::{Calls, Fate};
-use crate::lab::people::crowd;
+use crate::lab::people::{crowd, one_of_crowd};
 use crate::lab::proxy::Proxy;
 use crate::lab::sip::{Behaviour, Invite, Phone};
 use crate::lab::way::Way;
@@ -125,10 +125,9 @@ async fn without_a_gap_where_it_is_stuck() {
         for at in 0..400_u32 {
             tokio::time::sleep_until(begun + Duration::from_millis(10) * at).await;
             let number = (1_000_000 + at).to_string();
-            let caller = format!("{}", 90_000_000 + at);
+            let (caller, name) = one_of_crowd(at);
             let call = lab.caller.invite(Invite::from(caller).named("OSLO").to(&number));
-            let known_as = Some(format!("Person {at} (Firma {} AS)", at / 10));
-            let (placed, unnamed) = (call.sent(), "OSLO");
+            let (placed, known_as, unnamed) = (call.sent(), Some(name), "OSLO");
             let fate = Fate { placed, rung: None, answer: None, known_as, unnamed, given_up: false };
             calls.insert(number, (call, fate));
         }

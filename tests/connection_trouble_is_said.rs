@@ -15,6 +15,16 @@ use crate::lab::superoffice::StandIn;
 /// The longest wait after a refusal, and a little.
 const SLOWLY: Duration = Duration::from_secs(40);
 
+/// On this version of Asterisk, with this in its configuration.
+async fn lab_with(version: &str, extra_conf: &[(&str, &str)]) -> Lab {
+    let turn = Turn::beside().await;
+    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+    let dialplan = &from_trunk("Gosub(nameplate,lookup,1)", &phone.uri());
+    let asterisk =
+        Asterisk::start_with(&Setup { dialplan, version: Some(version), extra_conf, ..Setup::default() });
+    Lab::around(turn, fjord(), asterisk, phone).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_tried_again_slowly_and_read_anew() {
     wrong_password("22").await;
@@ -80,15 +90,8 @@ async fn a_full_sessionlimit_of_an_old_asterisk() {
 }
 
 async fn sessions_are_used_up(version: &str) {
-    let turn = Turn::beside().await;
-    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-    let asterisk = Asterisk::start_with(&Setup {
-        dialplan: &from_trunk("Gosub(nameplate,lookup,1)", &phone.uri()),
-        version: Some(version),
-        extra_conf: &[("http.conf", "sessionlimit = 5\nsession_inactivity = 60000")],
-        ..Setup::default()
-    });
-    let lab = Lab::around(turn, fjord(), asterisk, phone).await;
+    let conf = ("http.conf", "sessionlimit = 5\nsession_inactivity = 60000");
+    let lab = lab_with(version, &[conf]).await;
     // The service is away, and somebody else takes what there is.
     let nameplate = folder(&lab.crm, &lab.asterisk);
     lab.nameplate.signal("KILL");
@@ -125,15 +128,8 @@ async fn an_old_asterisk_that_is_booting() {
 
 /// Its HTTP server is there long before its dialplan is read, and turns everybody away until all is.
 async fn boots_slowly(version: &str) {
-    let turn = Turn::beside().await;
-    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-    let asterisk = Asterisk::start_with(&Setup {
-        dialplan: &from_trunk("Gosub(nameplate,lookup,1)", &phone.uri()),
-        version: Some(version),
-        extra_conf: &[("asterisk.conf", "execincludes = yes"), ("extensions.conf", "#exec \"/bin/sleep 4\"")],
-        ..Setup::default()
-    });
-    let lab = Lab::around(turn, fjord(), asterisk, phone).await;
+    let slow = ("extensions.conf", "#exec \"/bin/sleep 4\"");
+    let lab = lab_with(version, &[("asterisk.conf", "execincludes = yes"), slow]).await;
     lab.asterisk.cli("core restart now");
     lab.nameplate.until_logged("not connected: Asterisk is not ready (503)", 1).await;
     lab.nameplate.until_logged("connected; answers go over", 2).await;

@@ -7,7 +7,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::lab::asterisk::{Asterisk, Setup};
 use crate::lab::fate::{Calls, Fate, Tally};
-use crate::lab::people::crowd;
+use crate::lab::people::{crowd, one_of_crowd};
 use crate::lab::sip::{Behaviour, Call, Caller, Invite, Phone};
 use crate::lab::superoffice::{Record, StandIn};
 use crate::lab::way::Way;
@@ -187,14 +187,9 @@ async fn one(call: Call, number: String, trouble: Trouble, at: u32) -> (String, 
         call.cancel();
     }
     let unnamed = if call.invite().withheld { "Anonymous" } else { PROVIDER };
-    let known_as = trouble.has_names().then(|| name(at));
+    let known_as = trouble.has_names().then(|| one_of_crowd(at).1);
     let fate = Fate { placed: call.sent(), rung: None, answer: None, known_as, unnamed, given_up };
     (number, (call, fate))
-}
-
-/// As [`crowd`] has it.
-fn name(at: u32) -> String {
-    format!("Person {at} (Firma {} AS)", at / 10)
 }
 
 /// So many people, the last of them another one in each version.
@@ -208,7 +203,7 @@ pub fn people(count: u32, version: u32) -> Vec<Record> {
 
 /// A caller whom the CRM knows.
 pub fn known(at: u32) -> Invite {
-    Invite::from(format!("{}", 90_000_000 + at)).named(PROVIDER)
+    Invite::from(one_of_crowd(at).0).named(PROVIDER)
 }
 
 fn last_lines(log: &str) -> String {

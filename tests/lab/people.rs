@@ -79,10 +79,22 @@ pub fn crowd(count: u32) -> Vec<Record> {
     let numbers = 0..count.min(10_000_000);
     let record = |at: u32| {
         let id = i32::try_from(at).unwrap_or(0);
-        let (person, company) = (format!("Person {at}"), format!("Firma {} AS", at / 10));
-        Record::person(47, 90_000_000 + u64::from(at), (1 + id, &person), (1 + id / 10, &company))
+        let (person, company) = names_in_crowd(at);
+        Record::person(47, FIRST_OF_CROWD + u64::from(at), (1 + id, &person), (1 + id / 10, &company))
     };
     numbers.map(record).collect()
+}
+
+/// The number of one of the [`crowd`], as a trunk in Norway writes it, and the name that the phone is to show.
+pub fn one_of_crowd(at: u32) -> (String, String) {
+    let (person, company) = names_in_crowd(at);
+    ((FIRST_OF_CROWD + u64::from(at)).to_string(), format!("{person} ({company})"))
+}
+
+const FIRST_OF_CROWD: u64 = 90_000_000;
+
+fn names_in_crowd(at: u32) -> (String, String) {
+    (format!("Person {at}"), format!("Firma {} AS", at / 10))
 }
 
 /// What else is found in a CRM: records without a number that anybody could call from. None of them
