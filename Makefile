@@ -4,9 +4,14 @@
 #   make test     all checks and tests
 #   make drill    calls without end while everything goes wrong in turn; a table of what became of them
 #
+# And while the code is changed:
+#
+#   make check                                                  everything that needs no Asterisk
+#   make promise NAME=call_rings_with_name [WAY=websocket]      one file of tests/, by all ways or one of them
+#
 # What they need from Debian, Asterisk in a root of its own included, tests/lab/setup.sh installs at the first run.
 
-.PHONY: demo test drill bench fuzz lab rust
+.PHONY: demo check promise test promises drill bench fuzz lab rust tools
 .DEFAULT_GOAL := demo
 
 # Debian leaves these out of an ordinary user's PATH; chroot is there.
@@ -21,11 +26,33 @@ demo: rust
 	@cargo test --release --locked --no-run --test demo
 	@cargo test --release --locked --quiet --test demo
 
-test: rust lab
+# Formatting, lints, documentation, unit tests, and the tables of numbers.
+check: rust tools
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
-	cargo test --locked --no-fail-fast
+	cargo test --locked --no-fail-fast --lib --bins
+	cargo test --locked --no-fail-fast --test promises -- numbers_are_read_as_google_does
+
+# The ways are websocket, http, http_on_16, agi, agi_on_16.
+promise: rust lab
+	@[ -n "$(NAME)" ] || { echo "make promise NAME=call_rings_with_name [WAY=websocket]"; exit 1; }
+	@cargo test --locked --no-run --quiet --test promises
+	@names=$$(cargo test --locked --quiet --test promises -- --list | sed -n 's/: test$$//p' | \
+		grep -E '^$(NAME)(::|$$)' | grep -E '$(if $(WAY),::$(WAY)$$)'); \
+	[ -n "$$names" ] || { echo "no promise $(NAME) $(if $(WAY),by the way $(WAY) )in tests/"; exit 1; }; \
+	cargo test --locked --test promises -- --exact $$names
+
+test: check lab
+	cargo test --locked --no-fail-fast --no-run
+	$(MAKE) promises
+	cargo test --locked --no-fail-fast --test demo --test drill
+
+# Most of the time is spent waiting, so several promises run side by side. Those in a module `alone` place many calls a second, or
+# measure what a rush of them needs.
+promises:
+	cargo test --locked --no-fail-fast --test promises -- --skip ::alone:: --test-threads $$(($$(nproc) * 3))
+	cargo test --locked --no-fail-fast --test promises -- ::alone:: --test-threads 1
 
 # 2,000 calls at 100 a second for each trouble, by ARI on the websocket and over HTTP, and by FastAGI; `make drill ON=16` on the
 # old Asterisk.
@@ -49,6 +76,10 @@ fuzz: rust
 		cargo +nightly fuzz run --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/data/fuzz/$$target \
 			-- -max_total_time=60 -max_len=$$([ $$target = agi_block ] && echo 70000 || echo 256) -print_final_stats=1 || exit 1; \
 	done
+
+# A C compiler for the crates.
+tools:
+	@tests/lab/setup.sh tools >/dev/null
 
 # The Asterisks that the tests run on: 22, and 16 as the oldest that is still met.
 lab:

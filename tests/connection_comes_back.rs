@@ -98,70 +98,76 @@ by_every_way_of_ari! {
     }
 }
 
-/// After a stall TCP may bring what waits seconds later only. The websocket is renewed then, which no caller is to notice.
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_gap_where_it_is_stuck() {
-    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-    // The number called tells calls apart.
-    let dialplan = format!(
-        "[from-trunk]\nexten => _X.,1,Gosub(nameplate,lookup,1)\n same => n,Dial(PJSIP/operator/sip:${{EXTEN}}@{},30)\n",
-        phone.local_addr()
-    );
-    let asterisk = Asterisk::start_with(&Setup { dialplan: &dialplan, verbose: false, ..Setup::default() });
-    let mut lab = Lab::around(Turn::alone().await, crowd(400), asterisk, phone).await;
-    lab.nameplate.signal("TERM");
-    lab.nameplate.ended().await;
-    let there = lab.asterisk.http_url();
-    let there = there.trim_start_matches("http://");
-    let proxy = Proxy::start(0, there.parse().expect("an address")).await;
-    let folder = folder(&lab.crm, &lab.asterisk);
-    folder.configure(&lab.way.config(&lab.crm, &lab.asterisk).replace(there, &proxy.address().to_string()));
-    lab.nameplate = folder.serve();
-    lab.nameplate.until_ready().await;
+mod alone {
+    use super::*;
 
-    let begun = tokio::time::Instant::now();
-    let place = async {
-        let mut calls = Calls::new();
-        for at in 0..400_u32 {
-            tokio::time::sleep_until(begun + Duration::from_millis(10) * at).await;
-            let number = (1_000_000 + at).to_string();
-            let (caller, name) = one_of_crowd(at);
-            let call = lab.caller.invite(Invite::from(caller).named("OSLO").to(&number));
-            let (placed, known_as, unnamed) = (call.sent(), Some(name), "OSLO");
-            let fate = Fate { placed, rung: None, answer: None, known_as, unnamed, given_up: false };
-            calls.insert(number, (call, fate));
+    /// After a stall TCP may bring what waits seconds later only. The websocket is renewed then, which no caller is to notice.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn without_a_gap_where_it_is_stuck() {
+        let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+        // The number called tells calls apart.
+        let dialplan = format!(
+            "[from-trunk]\nexten => _X.,1,Gosub(nameplate,lookup,1)\n same => n,Dial(PJSIP/operator/sip:${{EXTEN}}@{},30)\n",
+            phone.local_addr()
+        );
+        let asterisk =
+            Asterisk::start_with(&Setup { dialplan: &dialplan, verbose: false, ..Setup::default() });
+        let mut lab = Lab::around(Turn::alone().await, crowd(400), asterisk, phone).await;
+        lab.nameplate.signal("TERM");
+        lab.nameplate.ended().await;
+        let there = lab.asterisk.http_url();
+        let there = there.trim_start_matches("http://");
+        let proxy = Proxy::start(0, there.parse().expect("an address")).await;
+        let folder = folder(&lab.crm, &lab.asterisk);
+        folder
+            .configure(&lab.way.config(&lab.crm, &lab.asterisk).replace(there, &proxy.address().to_string()));
+        lab.nameplate = folder.serve();
+        lab.nameplate.until_ready().await;
+
+        let begun = tokio::time::Instant::now();
+        let place = async {
+            let mut calls = Calls::new();
+            for at in 0..400_u32 {
+                tokio::time::sleep_until(begun + Duration::from_millis(10) * at).await;
+                let number = (1_000_000 + at).to_string();
+                let (caller, name) = one_of_crowd(at);
+                let call = lab.caller.invite(Invite::from(caller).named("OSLO").to(&number));
+                let (placed, known_as, unnamed) = (call.sent(), Some(name), "OSLO");
+                let fate = Fate { placed, rung: None, answer: None, known_as, unnamed, given_up: false };
+                calls.insert(number, (call, fate));
+            }
+            calls
+        };
+        let hold_up = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            lab.nameplate.signal("STOP");
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            // Some calls come while the next websocket is being opened.
+            proxy.hold_up(Duration::from_millis(50));
+            lab.nameplate.signal("CONT");
+            Instant::now()
+        };
+        let (calls, going_on) = tokio::join!(place, hold_up);
+        let fates = Fate::of_all(calls, &lab.phone, Instant::now() + PATIENCE).await;
+        let is_named = |fate: &Fate| fate.rung.as_ref().map(|(_, name)| name) == fate.known_as.as_ref();
+        assert!(fates.iter().all(|fate| fate.rung.is_some()), "every call rings");
+        // While it was stopped the dialplan's bound has released them.
+        assert!(fates.iter().filter(|fate| !is_named(fate)).count() > 50);
+        let since: Vec<_> = fates.iter().filter(|fate| fate.placed >= going_on).collect();
+        assert!(since.len() > 150, "{}", since.len());
+        let unnamed = since.iter().filter(|fate| !is_named(fate));
+        let unnamed: Vec<_> = unnamed.map(|fate| fate.placed.duration_since(going_on)).collect();
+        let log = lab.nameplate.log();
+        assert!(unnamed.is_empty(), "unnamed, so long after it went on: {unnamed:?}");
+        assert_eq!(log.matches("not connected: what Asterisk sent").count(), 1, "{log}");
+        assert_eq!(log.matches("connected; answers go over the websocket").count(), 2, "{log}");
+        lab.asterisk.wait_idle();
+    }
+
+    by_every_way! {
+        async fn sighup_does_no_harm_and_sigterm_finishes_calls_in_hand(way) {
+            stopped_with_calls_in_hand(way).await;
         }
-        calls
-    };
-    let hold_up = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        lab.nameplate.signal("STOP");
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        // Some calls come while the next websocket is being opened.
-        proxy.hold_up(Duration::from_millis(50));
-        lab.nameplate.signal("CONT");
-        Instant::now()
-    };
-    let (calls, going_on) = tokio::join!(place, hold_up);
-    let fates = Fate::of_all(calls, &lab.phone, Instant::now() + PATIENCE).await;
-    let is_named = |fate: &Fate| fate.rung.as_ref().map(|(_, name)| name) == fate.known_as.as_ref();
-    assert!(fates.iter().all(|fate| fate.rung.is_some()), "every call rings");
-    // While it was stopped the dialplan's bound has released them.
-    assert!(fates.iter().filter(|fate| !is_named(fate)).count() > 50);
-    let since: Vec<_> = fates.iter().filter(|fate| fate.placed >= going_on).collect();
-    assert!(since.len() > 150, "{}", since.len());
-    let unnamed = since.iter().filter(|fate| !is_named(fate));
-    let unnamed: Vec<_> = unnamed.map(|fate| fate.placed.duration_since(going_on)).collect();
-    let log = lab.nameplate.log();
-    assert!(unnamed.is_empty(), "unnamed, so long after it went on: {unnamed:?}");
-    assert_eq!(log.matches("not connected: what Asterisk sent").count(), 1, "{log}");
-    assert_eq!(log.matches("connected; answers go over the websocket").count(), 2, "{log}");
-    lab.asterisk.wait_idle();
-}
-
-by_every_way! {
-    async fn sighup_does_no_harm_and_sigterm_finishes_calls_in_hand(way) {
-        stopped_with_calls_in_hand(way).await;
     }
 }
 

@@ -42,7 +42,7 @@ fn with_handler(way: Way, handler: &str, phone: &str) -> String {
 
 by_every_way! {
     async fn a_handler_of_dial_loses_the_call_once_the_service_hangs(way) {
-        let lab = Lab::alone_by(way, fjord(), |phone| with_handler(way, "B", phone)).await;
+        let lab = Lab::with_dialplan_by(way, fjord(), |phone| with_handler(way, "B", phone)).await;
         // Which nobody notices before.
         let (call, ring) = lab.ring(Invite::from("22334455")).await;
         assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
@@ -57,7 +57,7 @@ by_every_way! {
 
 by_every_way! {
     async fn a_handler_of_the_phones_leg_has_no_name_and_loses_the_call(way) {
-        let lab = Lab::alone_by(way, fjord(), |phone| with_handler(way, "b", phone)).await;
+        let lab = Lab::with_dialplan_by(way, fjord(), |phone| with_handler(way, "b", phone)).await;
         let call = lab.caller.invite(Invite::from("22334455").named("OSLO"));
         let answer = call.final_response(PATIENCE).await;
         assert_eq!(answer, Some(if way.is_agi() { 486 } else { 503 }));

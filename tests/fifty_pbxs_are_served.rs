@@ -58,60 +58,68 @@ fn sections(new: &Asterisk, old: &Asterisk, mute: &str) -> String {
     config
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_for_itself() {
-    let _turn = Turn::alone().await;
-    let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
-    let (new, old) = (asterisk_of("22", &dialplan(&phone)), asterisk_of("16", &dialplan(&phone)));
-    let mute = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let config = sections(&new, &old, &mute.local_addr().expect("bound").to_string());
-    let nameplate = csv_folder(&config, "+46980319262,Åsa Öberg,Älvsby Förlag AB\n").serve();
-    let address = web::address(&nameplate).await;
-    nameplate.until_logged("connected; answers go over the websocket", 22).await;
-    nameplate.until_logged("connected; answers go over HTTP", 22).await;
+mod alone {
+    use super::*;
 
-    // Each is shown with how it is, and those that are missing with their names.
-    let ready = get(address, "/readyz", "");
-    assert_eq!(ready.status, 200, "{}", ready.body);
-    for section in 1..=MUTE {
-        let connected = metric(address, &format!("nameplate_asterisk_connected{{pbx=\"pbx-{section}\"}}"));
-        assert_eq!(connected > 0.0, section <= SERVED, "pbx-{section}");
-        let missing = ready.body.contains(&format!("asterisk pbx-{section} is "));
-        assert_eq!(missing, section > SERVED, "pbx-{section}: {}", ready.body);
-    }
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_for_itself() {
+        let _turn = Turn::alone().await;
+        let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
+        let (new, old) = (asterisk_of("22", &dialplan(&phone)), asterisk_of("16", &dialplan(&phone)));
+        let mute = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let config = sections(&new, &old, &mute.local_addr().expect("bound").to_string());
+        let nameplate = csv_folder(&config, "+46980319262,Åsa Öberg,Älvsby Förlag AB\n").serve();
+        let address = web::address(&nameplate).await;
+        nameplate.until_logged("connected; answers go over the websocket", 22).await;
+        nameplate.until_logged("connected; answers go over HTTP", 22).await;
 
-    // Calls through several of them at once, on both, among them those of Swedish trunks.
-    let callers = [
-        (Caller::new(new.sip()).await.expect("a caller"), [1, 11, 21, 43]),
-        (Caller::new(old.sip()).await.expect("a caller"), [2, 20, 22, 42]),
-    ];
-    let mut calls = Vec::new();
-    for (caller, sections) in &callers {
-        for &section in sections {
-            let number = if is_swedish(section) { "0980319262" } else { "22334455" };
-            calls.push((section, caller.invite(Invite::from(number).named("OSLO").to(&section.to_string()))));
+        // Each is shown with how it is, and those that are missing with their names.
+        let ready = get(address, "/readyz", "");
+        assert_eq!(ready.status, 200, "{}", ready.body);
+        for section in 1..=MUTE {
+            let connected =
+                metric(address, &format!("nameplate_asterisk_connected{{pbx=\"pbx-{section}\"}}"));
+            assert_eq!(connected > 0.0, section <= SERVED, "pbx-{section}");
+            let missing = ready.body.contains(&format!("asterisk pbx-{section} is "));
+            assert_eq!(missing, section > SERVED, "pbx-{section}: {}", ready.body);
         }
-    }
-    let mut names = Vec::new();
-    for _ in &calls {
-        let ring = phone.next_ring(PATIENCE).await;
-        names.push(ring.unwrap_or_else(|| panic!("no ring:\n{}", nameplate.log())).name().to_owned());
-    }
-    names.sort_unstable();
-    let (kari, asa) = ("Kari Nordmann (Fjord Sjømat AS)", "Åsa Öberg (Älvsby Förlag AB)");
-    assert_eq!(names, [kari, kari, kari, kari, kari, kari, asa, asa], "{}", nameplate.log());
-    for (section, _) in &calls {
-        let found = format!("nameplate_calls_total{{pbx=\"pbx-{section}\",outcome=\"found\"}}");
-        web::until(address, "/metrics", |_| metric(address, &found) > 0.0).await;
-    }
-    assert_eq!(metric(address, "nameplate_calls_total{pbx=\"pbx-3\",outcome=\"found\"}"), 0.0);
 
-    // A PBX that goes takes its own with it, and nobody else's.
-    drop(old);
-    web::until(address, "/readyz", |answer| answer.body.contains("asterisk pbx-2 is ")).await;
-    let caller = Caller::new(new.sip()).await.expect("a caller");
-    let _call = caller.invite(Invite::from("22334455").to("3"));
-    let ring = phone.next_ring(PATIENCE).await.expect("it rings");
-    assert_eq!(ring.name(), kari);
-    assert_eq!(get(address, "/readyz", "").status, 200);
+        // Calls through several of them at once, on both, among them those of Swedish trunks.
+        let callers = [
+            (Caller::new(new.sip()).await.expect("a caller"), [1, 11, 21, 43]),
+            (Caller::new(old.sip()).await.expect("a caller"), [2, 20, 22, 42]),
+        ];
+        let mut calls = Vec::new();
+        for (caller, sections) in &callers {
+            for &section in sections {
+                let number = if is_swedish(section) { "0980319262" } else { "22334455" };
+                calls.push((
+                    section,
+                    caller.invite(Invite::from(number).named("OSLO").to(&section.to_string())),
+                ));
+            }
+        }
+        let mut names = Vec::new();
+        for _ in &calls {
+            let ring = phone.next_ring(PATIENCE).await;
+            names.push(ring.unwrap_or_else(|| panic!("no ring:\n{}", nameplate.log())).name().to_owned());
+        }
+        names.sort_unstable();
+        let (kari, asa) = ("Kari Nordmann (Fjord Sjømat AS)", "Åsa Öberg (Älvsby Förlag AB)");
+        assert_eq!(names, [kari, kari, kari, kari, kari, kari, asa, asa], "{}", nameplate.log());
+        for (section, _) in &calls {
+            let found = format!("nameplate_calls_total{{pbx=\"pbx-{section}\",outcome=\"found\"}}");
+            web::until(address, "/metrics", |_| metric(address, &found) > 0.0).await;
+        }
+        assert_eq!(metric(address, "nameplate_calls_total{pbx=\"pbx-3\",outcome=\"found\"}"), 0.0);
+
+        // A PBX that goes takes its own with it, and nobody else's.
+        drop(old);
+        web::until(address, "/readyz", |answer| answer.body.contains("asterisk pbx-2 is ")).await;
+        let caller = Caller::new(new.sip()).await.expect("a caller");
+        let _call = caller.invite(Invite::from("22334455").to("3"));
+        let ring = phone.next_ring(PATIENCE).await.expect("it rings");
+        assert_eq!(ring.name(), kari);
+        assert_eq!(get(address, "/readyz", "").status, 200);
+    }
 }

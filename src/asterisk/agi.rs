@@ -80,13 +80,14 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let server = Arc::new(Server {
-        places: Semaphore::new(settings.max_sessions),
         settings,
         resolver,
         link,
         countries: Report::once(),
         trouble: Report::each_minute(),
     });
+    // One for each session that may be under way.
+    let places = Arc::new(Semaphore::new(server.settings.max_sessions));
     let sessions = TaskTracker::new();
     let (deaf, strangers, floods) = (Report::each_minute(), Report::each_minute(), Report::each_minute());
     server.link.set(State::Connected);
@@ -105,16 +106,19 @@ pub async fn run(
             });
             continue;
         }
-        // Whoever finds no place is not kept waiting: the dialplan goes on.
-        if server.places.available_permits() == 0 {
+        // A connection that finds no place is not kept waiting: the dialplan goes on.
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             let most = server.settings.max_sessions;
             floods.say(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
             server.link.metrics.unserved();
             continue;
-        }
+        };
         let server = Arc::clone(&server);
         // One that panics leaves the others be; what a panic says is in the log without what it is made of.
-        sessions.spawn(async move { panics::contained(server.serve(stream)).await.ok() });
+        sessions.spawn(async move {
+            panics::contained(server.serve(stream)).await.ok();
+            drop(place);
+        });
     }
     server.link.set(State::Disconnected);
     drop(listener);
@@ -126,8 +130,6 @@ struct Server {
     settings: Settings,
     resolver: Arc<Resolver>,
     link: Arc<Link>,
-    /// One for each session that may be under way.
-    places: Semaphore,
     /// Unknown countries that were named already.
     countries: Report<String>,
     /// Of each kind.
@@ -136,7 +138,6 @@ struct Server {
 
 impl Server {
     async fn serve(&self, mut stream: TcpStream) {
-        let Ok(_place) = self.places.try_acquire() else { return self.link.metrics.unserved() };
         // Before there is a directory, "not found" would be untrue: the call goes on as with nobody to ask.
         if !self.resolver.is_filled() {
             return self.link.metrics.unserved();

@@ -34,11 +34,13 @@ mod table;
 mod trouble;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use lab::way::Way;
-use stage::{LONG, SHORT, Stage};
-use table::Table;
+use stage::{LONG, SHORT, Size, Stage};
+use table::{Row, Table};
+use tokio::sync::{Semaphore, mpsc};
 use trouble::Trouble;
 
 #[tokio::main]
@@ -65,13 +67,20 @@ async fn main() -> ExitCode {
 
     let begun = Instant::now();
     let mut table = Table::new(&size);
-    for way in ways.filter(chosen) {
-        let mut stage = Stage::start(*way, size).await;
-        table.begin(*way, &stage.asterisk.version());
-        for trouble in Trouble::ALL.into_iter().filter(is_wanted) {
-            let row = stage.drill(trouble).await;
-            table.add(row);
+    let troubles: Vec<_> = Trouble::ALL.into_iter().filter(is_wanted).collect();
+    let places = Arc::new(Semaphore::new(size.ways_at_once));
+    let drills: Vec<_> = ways
+        .filter(chosen)
+        .map(|way| {
+            let (sender, rows) = mpsc::unbounded_channel();
+            (*way, tokio::spawn(drill(*way, size, troubles.clone(), Arc::clone(&places), sender)), rows)
+        })
+        .collect();
+    for (way, drill, mut rows) in drills {
+        while let Some((version, row)) = rows.recv().await {
+            table.add(way, &version, &row);
         }
+        drill.await.expect("a drill");
     }
     table.end(begun.elapsed());
     let form = if has("long") { "drill" } else { "drill-short" };
@@ -82,4 +91,21 @@ async fn main() -> ExitCode {
     };
     println!("The table is in {}", table.keep(&format!("{form}{versions}")).display());
     if table.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Drills one way, once there is a place for it; gives each row as soon as it is known, with the version of Asterisk.
+async fn drill(
+    way: Way,
+    size: Size,
+    troubles: Vec<Trouble>,
+    places: Arc<Semaphore>,
+    rows: mpsc::UnboundedSender<(String, Row)>,
+) {
+    let _place = places.acquire().await.expect("places");
+    let mut stage = Stage::start(way, size).await;
+    let version = stage.asterisk.version();
+    for trouble in troubles {
+        let row = stage.drill(trouble).await;
+        drop(rows.send((version.clone(), row)));
+    }
 }

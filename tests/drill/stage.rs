@@ -42,6 +42,8 @@ pub struct Size {
     pub stopped: Duration,
     /// From one new list to the next.
     pub swap: Duration,
+    /// Ways that are drilled side by side.
+    pub ways_at_once: usize,
     /// Whether calls that are late or unnamed fail it too.
     pub is_strict: bool,
 }
@@ -56,6 +58,7 @@ pub const LONG: Size = Size {
     dead: Duration::from_secs(1),
     stopped: Duration::from_secs(5),
     swap: Duration::from_secs(1),
+    ways_at_once: 1,
     is_strict: true,
 };
 
@@ -69,6 +72,7 @@ pub const SHORT: Size = Size {
     dead: Duration::from_millis(300),
     stopped: Duration::from_millis(1_200),
     swap: Duration::from_millis(300),
+    ways_at_once: 3,
     is_strict: false,
 };
 

@@ -97,11 +97,13 @@ pub struct Table {
     size: Size,
     text: String,
     bad: usize,
+    /// The way of the latest row.
+    way: Option<Way>,
 }
 
 impl Table {
     pub fn new(size: &Size) -> Self {
-        let mut table = Self { size: *size, text: String::new(), bad: 0 };
+        let mut table = Self { size: *size, text: String::new(), bad: 0, way: None };
         table.say("# Fire drill\n");
         table.say(&format!(
             "{} calls at {} a second for each trouble. Bold columns have to be 0{}; tests/drill says what they mean.",
@@ -112,7 +114,7 @@ impl Table {
         table
     }
 
-    pub fn begin(&mut self, way: Way, version: &str) {
+    fn begin(&mut self, way: Way, version: &str) {
         let by = match way {
             Way::Websocket => "ARI",
             Way::Http | Way::HttpOn16 => "ARI over HTTP",
@@ -124,7 +126,10 @@ impl Table {
         self.say(&format!("| {} |", rule.join(" | ")));
     }
 
-    pub fn add(&mut self, row: Row) {
+    pub fn add(&mut self, way: Way, version: &str, row: &Row) {
+        if self.way.replace(way) != Some(way) {
+            self.begin(way, version);
+        }
         self.bad += usize::from(!row.is_good(&self.size));
         self.say(&line(row.cells()));
     }

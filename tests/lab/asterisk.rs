@@ -1,31 +1,37 @@
-//! A real Asterisk for one test: started in about a second, gone when the test is, even a killed one.
+//! A real Asterisk for one test: started in about a second, gone when the tests are, even killed ones.
 //!
 //! `setup.sh` provides the root it lives in (made at the first use); each has its own directory below
 //! that root's `/tmp` with configuration, logs, database and console socket, and ports of its own on
 //! 127.0.0.1, so several run side by side. The shipped context of `asterisk-conf/` is always loaded.
+//! A test that chooses no more than the dialplan, and leaves Asterisk as it was, leaves it to the next test.
 //!
 //! - `place`: where it is installed, and its own directory
 //! - `configuration`: what is written there
+//! - `instance`: the running process
+//! - `idle`: those that wait for the next test
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test without its lab has failed")]
 
 mod configuration;
+mod idle;
+mod instance;
 mod place;
 
-use std::ffi::OsStr;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::thread::sleep;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
-use super::machine::{free_tcp_port, free_udp_port};
+use super::call::PATIENCE;
 use super::muffler::Muffler;
-use place::{Place, Root};
+use idle::Kind;
+use instance::Instance;
+use place::Root;
 
-/// How long one may take to be fully booted. Alone it takes about a second.
-const BOOT: Duration = Duration::from_secs(30);
+/// The commands that change nothing of Asterisk.
+const LOOKS: [&str; 4] = ["core show ", "core waitfullybooted", "ari show ", "dialplan show"];
 
 /// What `Asterisk::start_with` makes one from; `Setup::default()` and what differs.
 #[derive(Clone, Copy)]
@@ -59,17 +65,17 @@ impl Default for Setup<'_> {
     }
 }
 
-/// A running Asterisk. Dropping it, also by a panic, ends it and removes its directory.
+/// A running Asterisk. Dropped, it ends, or waits for the next test; after a panic it prints its log first.
 pub struct Asterisk {
-    place: Place,
-    sip: u16,
-    http: u16,
+    /// None only while it is dropped.
+    instance: Option<Instance>,
+    /// What it is to the next test; None where this test has chosen more than a dialplan.
+    kind: Option<Kind>,
+    /// Whether the test has given it a command that may change it.
+    is_altered: AtomicBool,
     /// In front of its HTTP server.
     muffler: Option<Muffler>,
-    agi: u16,
     user: (String, String),
-    /// Asterisk lives for as long as this process holds the pipe to its standard input.
-    process: Child,
 }
 
 impl Asterisk {
@@ -84,58 +90,27 @@ impl Asterisk {
     /// As `start`, with more of it chosen.
     pub fn start_with(setup: &Setup<'_>) -> Self {
         let root = Root::of(setup.version);
-        // A port is free when we look and may be another's when Asterisk binds it.
-        for _ in 0..3 {
-            if let Some(asterisk) = Self::attempt(&root, setup) {
-                return asterisk;
-            }
-        }
-        panic!("three times in a row another program took the ports meant for Asterisk");
-    }
-
-    /// None when a port was taken meanwhile.
-    fn attempt(root: &Root, setup: &Setup<'_>) -> Option<Self> {
-        let (sip, http, agi) = (free_udp_port(), free_tcp_port(), free_tcp_port());
-        let place = root.place();
-        configuration::write(&place, setup, sip, http, agi);
-        let process = place.launch();
+        let kind = Kind::of(&root, setup);
+        let instance = kind.as_ref().and_then(|kind| idle::take(kind, setup));
+        let instance = instance.unwrap_or_else(|| Instance::start(&root, setup));
         let (name, password) = setup.ari_users.first().copied().unwrap_or_default();
         let user = (name.to_owned(), password.to_owned());
-        let muffler = setup.muffled.then(|| Muffler::before((Ipv4Addr::LOCALHOST, http).into()));
-        let mut asterisk = Self { place, sip, http, muffler, agi, user, process };
-        asterisk.wait_booted();
-        let clash =
-            ["Address already in use", "Address in use"].iter().any(|words| asterisk.log().contains(words));
-        (!clash).then_some(asterisk)
+        let muffler = setup.muffled.then(|| Muffler::before((Ipv4Addr::LOCALHOST, instance.http).into()));
+        Self { instance: Some(instance), kind, is_altered: AtomicBool::new(false), muffler, user }
     }
 
-    fn wait_booted(&mut self) {
-        let deadline = Instant::now() + BOOT;
-        let socket = self.place.host.join("run/asterisk.ctl");
-        loop {
-            // The command itself waits; before there is a console socket it fails at once.
-            if socket.exists() && self.cli("core waitfullybooted").contains("fully booted") {
-                return;
-            }
-            let ended =
-                self.place.host.join("ended").exists() || !matches!(self.process.try_wait(), Ok(None));
-            if ended || Instant::now() > deadline {
-                let console = fs::read_to_string(self.place.host.join("console")).unwrap_or_default();
-                let what = if ended { "ended" } else { "is not fully booted" };
-                panic!("Asterisk {what}:\n{}\n{}", tail(&console, 20), tail(&self.log(), 40));
-            }
-            sleep(Duration::from_millis(10));
-        }
+    fn instance(&self) -> &Instance {
+        self.instance.as_ref().expect("it is not dropped yet")
     }
 
     /// Where the PJSIP transport (UDP) listens.
     pub fn sip(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.sip).into()
+        (Ipv4Addr::LOCALHOST, self.instance().sip).into()
     }
 
     /// Where its HTTP server listens.
     pub fn http(&self) -> SocketAddr {
-        let own = (Ipv4Addr::LOCALHOST, self.http).into();
+        let own = (Ipv4Addr::LOCALHOST, self.instance().http).into();
         self.muffler.as_ref().map_or(own, Muffler::address)
     }
 
@@ -146,12 +121,12 @@ impl Asterisk {
 
     /// Where the shipped context looks for FastAGI's server.
     pub fn agi(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.agi).into()
+        (Ipv4Addr::LOCALHOST, self.instance().agi).into()
     }
 
     /// Where it looks for the second of two servers.
     pub fn second_agi(&self) -> SocketAddr {
-        (Ipv4Addr::new(127, 0, 0, 2), self.agi).into()
+        (Ipv4Addr::new(127, 0, 0, 2), self.instance().agi).into()
     }
 
     /// Name of the first ARI user.
@@ -166,31 +141,29 @@ impl Asterisk {
 
     /// What the console answers to a command (`asterisk -rx`).
     pub fn cli(&self, command: &str) -> String {
-        let config = self.place.inside.join("asterisk.conf");
-        let mut asterisk = self.place.root.command();
-        asterisk.args([OsStr::new("-C"), config.as_os_str(), OsStr::new("-rx"), OsStr::new(command)]);
-        let output = asterisk.stdin(Stdio::null()).output().expect("asterisk -rx");
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+        if !LOOKS.iter().any(|look| command.starts_with(look)) {
+            self.is_altered.store(true, Ordering::Relaxed);
+        }
+        self.instance().cli(command)
     }
 
-    /// The whole log so far: notices, warnings, errors, and the dialplan as it runs (verbose 3).
+    /// The test's whole log so far: notices, warnings, errors, and the dialplan as it runs (verbose 3).
     pub fn log(&self) -> String {
-        let log = fs::read(self.place.host.join("log/full")).unwrap_or_default();
-        String::from_utf8_lossy(&log).into_owned()
+        self.instance().log()
     }
 
     /// Its records of ended calls, as `cdr_csv` writes them: a line each.
     pub fn cdrs(&self) -> String {
-        let records = fs::read(self.place.host.join("log/cdr-csv/Master.csv")).unwrap_or_default();
+        let records = fs::read(self.dir().join("log/cdr-csv/Master.csv")).unwrap_or_default();
         String::from_utf8_lossy(&records).into_owned()
     }
 
     /// The same, once there is one: it is written when the channel has gone.
     ///
     /// # Panics
-    /// When there is none within 5 s.
+    /// When there is none within 15 s.
     pub fn until_recorded(&self) -> String {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let records = self.cdrs();
             if records.ends_with('\n') {
@@ -209,18 +182,15 @@ impl Asterisk {
 
     /// How many channels there are.
     pub fn channels_left(&self) -> usize {
-        let answer = self.cli("core show channels count");
-        let active = answer.lines().find(|line| line.contains("active channel"));
-        let count = active.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        count.unwrap_or_else(|| panic!("core show channels count: {answer}"))
+        self.instance().channels_left()
     }
 
     /// Waits until there is no channel any more.
     ///
     /// # Panics
-    /// With the list of them, when there still are some after 5 s.
+    /// With the list of them, when there still are some after 15 s.
     pub fn wait_idle(&self) {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + PATIENCE;
         while self.channels_left() > 0 {
             assert!(Instant::now() < deadline, "channels left:\n{}", self.cli("core show channels verbose"));
             sleep(Duration::from_millis(20));
@@ -229,32 +199,25 @@ impl Asterisk {
 
     /// Its own directory as seen from the test: configuration, logs, spool.
     pub fn dir(&self) -> &Path {
-        &self.place.host
+        &self.instance().place.host
     }
 }
 
 impl Drop for Asterisk {
     fn drop(&mut self) {
-        // The end of the pipe ends the first process of the PID namespace, and with it all others:
-        // when `wait` returns, none is left.
-        drop(self.process.stdin.take());
-        let deadline = Instant::now() + Duration::from_secs(3);
-        while matches!(self.process.try_wait(), Ok(None)) {
-            if Instant::now() > deadline {
-                let _ = self.process.kill();
-                let _ = self.process.wait();
-            }
-            sleep(Duration::from_millis(5));
+        let Some(instance) = self.instance.take() else { return };
+        if panicking() {
+            eprintln!("\n--- Asterisk's log ends with:\n{}", tail(&instance.log(), 200));
         }
-        if env::var_os("NAMEPLATE_LAB_KEEP").is_some() {
-            eprintln!("lab: kept {}", self.place.host.display());
-        } else if let Err(error) = fs::remove_dir_all(&self.place.host) {
-            eprintln!("lab: {}: {error}", self.place.host.display());
+        let is_as_it_was = !panicking() && !self.is_altered.load(Ordering::Relaxed);
+        if let (true, Some(kind)) = (is_as_it_was, self.kind.take()) {
+            idle::leave(kind, instance);
         }
     }
 }
 
-fn tail(text: &str, lines: usize) -> String {
+/// The last lines of a log.
+pub fn tail(text: &str, lines: usize) -> String {
     let skip = text.lines().count().saturating_sub(lines);
     text.lines().skip(skip).collect::<Vec<_>>().join("\n")
 }

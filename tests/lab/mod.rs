@@ -13,6 +13,7 @@
 //! - [`certificate`]: for a PBX that speaks TLS
 //! - [`network`]: a path to the PBX that can be cut
 //! - [`call`]: all of it wired together
+//! - [`comparison`]: how much longer a call takes than one without us
 //! - [`proxy`], [`disk`]: what can be cut, what can be full
 //! - [`muffler`]: what makes a new Asterisk an older one
 //! - [`uptime`]: when the service was up
@@ -22,6 +23,7 @@ pub mod asterisk;
 pub mod baresip;
 pub mod call;
 pub mod certificate;
+pub mod comparison;
 pub mod configuration;
 pub mod disk;
 pub mod fate;

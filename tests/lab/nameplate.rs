@@ -10,10 +10,11 @@ use std::{fs, process};
 
 use tempfile::TempDir;
 
+use super::asterisk::tail;
 use super::network::Network;
 
 /// How long the program may take for what a test waits for.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with a configuration, for running commands in.
 pub struct Folder {
@@ -140,7 +141,7 @@ impl Nameplate {
     /// Waits until it has logged `text` for the `count`th time.
     ///
     /// # Panics
-    /// With the whole log, when it has not after 15 s.
+    /// With the whole log, when it has not after 30 s.
     pub async fn until_logged(&self, text: &str, count: usize) {
         self.until_logged_within(PATIENCE, text, count).await;
     }
@@ -188,7 +189,7 @@ impl Nameplate {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When it still runs after 15 s.
+    /// When it still runs after 30 s.
     pub async fn ended(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
@@ -238,6 +239,10 @@ impl Nameplate {
 
 impl Drop for Nameplate {
     fn drop(&mut self) {
+        // Not of one that is started again: its log goes on.
+        if std::thread::panicking() && self.folder.is_some() {
+            eprintln!("\n--- Nameplate's log ends with:\n{}", tail(&self.log(), 200));
+        }
         // A stopped process is killed as well.
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -5,6 +5,7 @@
 #
 #   tests/lab/setup.sh        Asterisk 22 (Debian forky: the LTS of today)
 #   tests/lab/setup.sh 16     Asterisk 16 (Debian bullseye: the oldest that is still met)
+#   tests/lab/setup.sh tools  the C compiler alone
 #
 # The last line on stdout is the root's path; progress and errors go to stderr.
 #   NAMEPLATE_ASTERISK    path of an installed asterisk binary: no root is made, the answer is "/"
@@ -32,7 +33,8 @@ case $version in
     # baresip is the softphone; it runs in the chroot too.
     22) suite=forky packages=asterisk,ca-certificates,baresip-core ;;
     16) suite=bullseye packages=asterisk,ca-certificates ;;
-    *) die "no Asterisk '$version' here: 22 or 16" ;;
+    tools) ;;
+    *) die "no Asterisk '$version' here: 22, 16 or tools" ;;
 esac
 
 # --- packages of the machine itself -------------------------------------------------------------
@@ -44,12 +46,14 @@ need() { # command or file, package
 need cc gcc
 need make make
 need /usr/include/stdlib.h libc6-dev
-need unshare util-linux
-need ip iproute2
-need openssl openssl
-if [ -z "${NAMEPLATE_ASTERISK:-}" ]; then
-    need mmdebstrap mmdebstrap
-    need /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+if [ "$version" != tools ]; then
+    need unshare util-linux
+    need ip iproute2
+    need openssl openssl
+    if [ -z "${NAMEPLATE_ASTERISK:-}" ]; then
+        need mmdebstrap mmdebstrap
+        need /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+    fi
 fi
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]} …"
@@ -57,6 +61,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     as_root "${apt[@]}" update
     as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null
 fi
+
+[ "$version" != tools ] || exit 0
 
 if [ -n "${NAMEPLATE_ASTERISK:-}" ]; then
     [ -x "$NAMEPLATE_ASTERISK" ] || die "NAMEPLATE_ASTERISK=$NAMEPLATE_ASTERISK is not a program"

@@ -102,7 +102,7 @@ macro_rules! by_every_way {
         $(
             $crate::by_these_ways! {
                 $(#[$meta])* async fn $name($way) $promise
-                by_ari = Websocket, by_ari_over_http = Http, by_ari_on_16 = HttpOn16, by_agi = Agi, by_agi_on_16 = AgiOn16
+                websocket = Websocket, http = Http, http_on_16 = HttpOn16, agi = Agi, agi_on_16 = AgiOn16
             }
         )+
     };
@@ -115,7 +115,7 @@ macro_rules! by_every_way_of_ari {
         $(
             $crate::by_these_ways! {
                 $(#[$meta])* async fn $name($way) $promise
-                by_ari = Websocket, by_ari_over_http = Http, by_ari_on_16 = HttpOn16
+                websocket = Websocket, http = Http, http_on_16 = HttpOn16
             }
         )+
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::nameplate::Nameplate;
 
 /// How long an answer, and what is waited for, may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was answered.
 #[derive(Debug)]

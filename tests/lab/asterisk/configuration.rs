@@ -26,13 +26,6 @@ pub(super) fn write(place: &Place, setup: &Setup<'_>, sip: u16, http: u16, agi: 
             .replace("@SIP_PORT@", &sip.to_string())
             .replace("@HTTP_PORT@", &http.to_string())
     };
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("asterisk-conf/extensions_nameplate.conf");
-    let shipped = fs::read_to_string(&shipped).expect("the shipped dialplan");
-    // As an administrator does it for a service elsewhere.
-    let with_port = |dialplan: &str| {
-        let dialplan = dialplan.replace("agi://127.0.0.1/", &format!("agi://127.0.0.1:{agi}/"));
-        dialplan.replace("agi://127.0.0.1:4574/", &format!("agi://127.0.0.2:{agi}/"))
-    };
     let mut files = vec![
         ("asterisk.conf", fill(include_str!("asterisk.conf"))),
         ("modules.conf", spelled_out(include_str!("modules.conf"), &names)),
@@ -42,12 +35,8 @@ pub(super) fn write(place: &Place, setup: &Setup<'_>, sip: u16, http: u16, agi: 
         ("cdr.conf", fill(include_str!("cdr.conf"))),
         ("pjsip.conf", fill(include_str!("pjsip.conf"))),
         ("ari.conf", ari_conf(setup.ari_users)),
-        ("extensions_nameplate.conf", with_port(&shipped)),
-        (
-            "extensions.conf",
-            format!("#include \"extensions_nameplate.conf\"\n{}\n", with_port(setup.dialplan)),
-        ),
     ];
+    files.extend(dialplan(setup.dialplan, agi));
     for (name, text) in setup.extra_conf {
         let text = fill(text);
         match files.iter_mut().find(|(file, _)| file == name) {
@@ -57,6 +46,26 @@ pub(super) fn write(place: &Place, setup: &Setup<'_>, sip: u16, http: u16, agi: 
     }
     for (name, text) in files {
         fs::write(place.host.join(name), text).expect("Asterisk's configuration");
+    }
+}
+
+/// The shipped context and the test's own dialplan, as files of the dialplan's.
+fn dialplan(own: &str, agi: u16) -> [(&'static str, String); 2] {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("asterisk-conf/extensions_nameplate.conf");
+    let shipped = fs::read_to_string(&shipped).expect("the shipped dialplan");
+    // As an administrator does it for a service elsewhere.
+    let with_port = |dialplan: &str| {
+        let dialplan = dialplan.replace("agi://127.0.0.1/", &format!("agi://127.0.0.1:{agi}/"));
+        dialplan.replace("agi://127.0.0.1:4574/", &format!("agi://127.0.0.2:{agi}/"))
+    };
+    let own = format!("#include \"extensions_nameplate.conf\"\n{}\n", with_port(own));
+    [("extensions_nameplate.conf", with_port(&shipped)), ("extensions.conf", own)]
+}
+
+/// Writes another dialplan into a [`Place`] that has a configuration already.
+pub(super) fn write_dialplan(place: &Place, own: &str, agi: u16) {
+    for (name, text) in dialplan(own, agi) {
+        fs::write(place.host.join(name), text).expect("a dialplan");
     }
 }
 

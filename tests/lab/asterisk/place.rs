@@ -18,7 +18,7 @@ const PREFIX: &str = "nameplate-";
 /// Where an Asterisk is installed: `/`, or a root in the cache.
 #[derive(Clone)]
 pub struct Root {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// The program as seen from inside the root.
     program: PathBuf,
     /// A developer without root's rights enters the root by a user namespace.
@@ -115,12 +115,13 @@ pub struct Place {
 
 impl Place {
     /// Asterisk in a PID namespace, whose first process lives as long as we hold its standard input:
-    /// whatever ends the test ends Asterisk and its AGI scripts, SIGKILL included. (A parent's death
-    /// signal would not do: it is sent when the parent's *thread* ends.)
+    /// whatever ends the test ends Asterisk and its AGI scripts, SIGKILL included, and removes the directory (kept with
+    /// `NAMEPLATE_LAB_KEEP`). (A parent's death signal would not do: it is sent when the parent's *thread* ends.)
     pub(super) fn launch(&self) -> Child {
         let config = self.inside.join("asterisk.conf");
         let asterisk = self.root.command();
-        let script = r#"("$@" </dev/null; echo "$?" >"$DIR/ended") & read -r _; :"#;
+        let script = r#"("$@" </dev/null; echo "$?" >"$DIR/ended") & read -r _
+            kill -KILL -1; wait; [ -n "$NAMEPLATE_LAB_KEEP" ] || rm -rf "$DIR""#;
         let mut command = Command::new("unshare");
         if self.root.mapped {
             command.arg("--map-root-user");

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::calls::{Calls, listen};
 use super::dialog::{Dialog, Parts, Progress};
 use super::message::{Message, Start, Writer, quoted, sdp};
+use super::trace::Trace;
 
 /// A call to place. Everything a trunk could send is free to choose; the rest has defaults:
 /// `Invite { withheld: true, ..Invite::from("+4722334455") }`.
@@ -109,6 +110,7 @@ struct Shared {
     /// Takes the media that is sent to us, and is never read.
     media: UdpSocket,
     calls: Mutex<Calls<Dialog>>,
+    trace: Trace,
 }
 
 impl Caller {
@@ -121,6 +123,7 @@ impl Caller {
             remote: asterisk,
             media: UdpSocket::bind("127.0.0.1:0")?,
             calls: Mutex::default(),
+            trace: Trace::default(),
         });
         let (hearing, ticking) = (shared.clone(), shared.clone());
         let task = tokio::spawn(listen(
@@ -165,6 +168,7 @@ impl Caller {
 impl Drop for Caller {
     fn drop(&mut self) {
         self.task.abort();
+        self.shared.trace.print_on_panic("caller");
         let mut calls = self.shared.calls();
         for dialog in calls.all() {
             for datagram in dialog.leave(Instant::now()) {
@@ -252,6 +256,7 @@ impl Shared {
     /// A datagram that the kernel does not take is a lost one: it will be repeated.
     fn send(&self, datagram: &[u8]) {
         let _ = self.out.send_to(datagram, self.remote);
+        self.trace.sent(datagram);
     }
 
     fn leave(&self, call_id: &str) {
@@ -259,6 +264,7 @@ impl Shared {
     }
 
     fn on_datagram(&self, datagram: &[u8], now: Instant) {
+        self.trace.received(datagram);
         let Some(message) = Message::parse(datagram) else { return };
         let call_id = message.text("Call-ID");
         match &message.start {

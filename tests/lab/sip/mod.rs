@@ -14,6 +14,7 @@
 //! - [`phone`]: the operator's phone, and the [`Ring`]s a test takes from it;
 //! - [`leg`]: what a phone has to remember of one call;
 //! - [`ring`]: one call as the phone saw it;
+//! - [`trace`]: the latest messages of an endpoint, printed when a test fails;
 //! - [`load`]: many calls at a steady rate, with the time each took from INVITE to INVITE.
 
 pub mod caller;
@@ -25,6 +26,7 @@ pub mod load;
 pub mod message;
 pub mod phone;
 pub mod ring;
+pub mod trace;
 
 mod checks;
 

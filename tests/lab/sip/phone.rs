@@ -13,6 +13,7 @@ use super::calls::{Calls, listen};
 use super::leg::Leg;
 use super::message::{Message, Start, Writer};
 use super::ring::{Ring, RingState};
+use super::trace::Trace;
 
 /// What the phone does with an INVITE, by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Rings when there is something new to take.
     arrived: Notify,
+    trace: Trace,
 }
 
 struct State {
@@ -65,6 +67,7 @@ impl Phone {
             media: UdpSocket::bind("127.0.0.1:0")?,
             state: Mutex::new(State::new(behaviour)),
             arrived: Notify::new(),
+            trace: Trace::default(),
         });
         let (hearing, ticking) = (shared.clone(), shared.clone());
         let task = tokio::spawn(listen(
@@ -136,6 +139,7 @@ impl Phone {
 impl Drop for Phone {
     fn drop(&mut self) {
         self.task.abort();
+        self.shared.trace.print_on_panic("phone");
     }
 }
 
@@ -168,6 +172,7 @@ impl Shared {
     /// A datagram that the kernel does not take is a lost one: it will be repeated.
     fn send(&self, datagram: &[u8], peer: SocketAddr) {
         let _ = self.out.send_to(datagram, peer);
+        self.trace.sent(datagram);
     }
 
     fn on_datagram(self: &Arc<Self>, datagram: &[u8], peer: SocketAddr, now: Instant) {
@@ -175,6 +180,7 @@ impl Shared {
         if datagram.trim_ascii().is_empty() {
             return;
         }
+        self.trace.received(datagram);
         let message = Message::parse(datagram).filter(|found| found.header("Call-ID").is_some());
         let Some(message) = message else {
             self.state().stray.push(datagram.to_vec());
