@@ -122,6 +122,7 @@ by_every_way! {
         calls(&lab, "OSLO", "TIMEOUT", "0.5").await;
         lab.nameplate.signal("KILL");
         lab.nameplate.ended().await;
+        lab.asterisk.wait_without_apps();
         calls(&lab, "OSLO", "UNAVAILABLE", "0").await;
         // No argument of another Gosub was taken for a country.
         assert!(!lab.nameplate.log().contains("country"), "{}", lab.nameplate.log());

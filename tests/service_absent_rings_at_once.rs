@@ -33,6 +33,7 @@ by_every_way! {
         let mut lab = Lab::with_dialplan_by(way, fjord(), |phone| from_trunk(NOTED, phone)).await;
         lab.nameplate.signal("TERM");
         assert!(lab.nameplate.ended().await.success(), "{}", lab.nameplate.log());
+        lab.asterisk.wait_without_apps();
         lab.compare(&kari(), AT_ONCE).await.assert("OSLO", AT_MOST);
         noted(&lab.asterisk, "after UNAVAILABLE", PAIRS).await;
 
@@ -46,7 +47,7 @@ by_every_way! {
     async fn killed(way) {
         let lab = Lab::with_dialplan_by(way, fjord(), |phone| from_trunk(NOTED, phone)).await;
         lab.nameplate.signal("KILL");
-        // The first may come before Asterisk has noticed; the others do not.
+        lab.asterisk.wait_without_apps();
         lab.compare(&kari(), AT_ONCE).await.assert("OSLO", AT_MOST);
         lab.asterisk.wait_idle();
     }

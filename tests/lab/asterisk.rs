@@ -197,6 +197,18 @@ impl Asterisk {
         }
     }
 
+    /// Waits until it has noticed that a service is gone: no application of ours is connected any more.
+    ///
+    /// # Panics
+    /// When one still is after 15 s.
+    pub fn wait_without_apps(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.instance().has_apps() {
+            assert!(Instant::now() < deadline, "still connected:\n{}", self.cli("ari show apps"));
+            sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Its own directory as seen from the test: configuration, logs, spool.
     pub fn dir(&self) -> &Path {
         &self.instance().place.host

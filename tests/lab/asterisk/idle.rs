@@ -70,9 +70,7 @@ pub(super) fn leave(kind: Kind, instance: Instance) {
 fn is_left_alone(instance: &Instance) -> bool {
     let begun = Instant::now();
     loop {
-        let apps = instance.cli("ari show apps");
-        let is_without_apps = !apps.lines().skip(1).any(|line| line.contains("nameplate"));
-        if is_without_apps && instance.channels_left() == 0 {
+        if !instance.has_apps() && instance.channels_left() == 0 {
             return true;
         }
         if begun.elapsed() > PATIENCE {

@@ -87,6 +87,11 @@ impl Instance {
         String::from_utf8_lossy(&log).into_owned()
     }
 
+    /// Whether an application of ours is connected.
+    pub(super) fn has_apps(&self) -> bool {
+        self.cli("ari show apps").lines().any(|line| line.trim_start().starts_with("nameplate"))
+    }
+
     /// How many channels there are.
     pub(super) fn channels_left(&self) -> usize {
         let answer = self.cli("core show channels count");
