@@ -50,12 +50,10 @@ impl Connection {
         while let Ok(channel) = to_release.try_recv() {
             tasks.spawn(channel, Job::Release { doubtful: false });
         }
-        // The next connection asks which calls still wait.
-        if how.is_ok() {
-            for purpose in requests.take_all() {
-                if let Purpose::Handoff { channel } | Purpose::Plain { channel } = purpose {
-                    tasks.spawn(channel, Job::Release { doubtful: true });
-                }
+        // The next connection asks which calls still wait, where it is made at once.
+        if how.as_ref().map_or_else(|error| error.refusal().is_some(), |()| true) {
+            for channel in requests.take_all().into_iter().filter_map(Purpose::channel) {
+                tasks.spawn(channel, Job::Release { doubtful: true });
             }
         }
         left.calls.spawn(tasks.finish());
