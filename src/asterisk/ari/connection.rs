@@ -209,7 +209,10 @@ impl Connection {
             tokio::select! {
                 message = self.socket.next() => self.take_all(message).await?,
                 Some(channel) = self.to_release.recv() => self.release(channel).await?,
-                Some(reason) = self.ends.recv() => return Err(reason),
+                Some(reason) = self.ends.recv() => {
+                    self.let_go().await;
+                    return Err(reason);
+                }
                 waiting = &mut setup, if !recovered => {
                     self.recover(waiting?);
                     recovered = true;

@@ -69,6 +69,18 @@ impl Tasks {
         }
     }
 
+    /// Whether a call is in hand.
+    pub(super) fn any(&self) -> bool {
+        !self.set.is_empty()
+    }
+
+    /// Waits until one more has ended; for ever where there is none.
+    pub(super) async fn next_ended(&mut self) {
+        if self.set.join_next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Lets go of what has ended.
     pub(super) fn forget_ended(&mut self) {
         while self.set.try_join_next().is_some() {}

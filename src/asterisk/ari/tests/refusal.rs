@@ -54,8 +54,10 @@ async fn an_answer_of_401_or_403_to_a_handoff_ends_it() {
         let handoff = socket.expect("channels/1.1/continue").await;
         let begun = Instant::now();
         socket.answer_with(&handoff, status, message).await;
-        // A plain continue may be on its way.
-        while socket.request().await.is_some() {}
+        // A plain continue is on its way.
+        while let Some(request) = socket.request().await {
+            socket.answer_with(&request, status, message).await;
+        }
         assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
         sleep(Duration::from_secs(60)).await;
         assert_eq!(refused(service.link.state()), Some(why));
@@ -366,4 +368,24 @@ async fn a_frozen_asterisk_is_let_go_of_and_a_slow_rush_is_not() {
     sleep(Duration::from_secs(60)).await;
     assert_ne!(service.link.state(), State::Connected);
     assert_eq!(pbx.count("GET events"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_only_http_refuses_goes_on_over_the_websocket() {
+    let log = Log::start();
+    let mut pbx = StandIn::start(|request| match request {
+        _ if request.contains("/variable") => error(403, "Access denied by ACL"),
+        _ => usual(request),
+    })
+    .await;
+    let service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    socket.answer_probe().await;
+    socket.call("1.1", &[]).await;
+    let sent_on = socket.expect("channels/1.1/continue").await;
+    socket.answer(&sent_on, 204).await;
+    socket.until_closed().await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(refused(service.link.state()), Some(Refusal::Forbidden));
+    assert!(!log.text().contains("given up"), "{}", log.text());
 }
