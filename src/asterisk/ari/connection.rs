@@ -406,10 +406,11 @@ impl Connection {
         self.tasks.forget_ended();
         if ticks.is_multiple_of(TICKS_PER_PING) {
             self.send(Message::Ping("nameplate".into())).await?;
-            self.check().await
-        } else {
-            Ok(())
         }
+        if ticks.is_multiple_of(TICKS_PER_PING) || self.application.verdict.is_in_doubt() {
+            self.check().await?;
+        }
+        Ok(())
     }
 
     /// A request on the websocket has had its time.

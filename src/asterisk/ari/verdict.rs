@@ -102,6 +102,12 @@ impl Verdict {
         }
     }
 
+    /// Whether a failure is still to be made good: then it is asked more often.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        let row = self.row.lock().unwrap_or_else(PoisonError::into_inner);
+        row.checks > 0
+    }
+
     /// Ends the connection.
     fn end(&self, reason: ConnectionError) {
         // One that comes later, or after the connection's end, changes nothing.
