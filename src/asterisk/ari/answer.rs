@@ -98,7 +98,11 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
     successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source())
 }
 
-fn of_io(error: &io::Error) -> Option<Failure> {
+fn of_io(mut error: &io::Error) -> Option<Failure> {
+    // One may be wrapped in another, which does not count as its cause.
+    while let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        error = inner;
+    }
     match (tls::trouble(error), error.kind()) {
         (Some(trouble), _) => Some(Failure::Tls(trouble)),
         (None, ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {
