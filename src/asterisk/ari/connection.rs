@@ -209,7 +209,7 @@ impl Connection {
             tokio::select! {
                 message = self.socket.next() => self.take_all(message).await?,
                 Some(channel) = self.to_release.recv() => self.release(channel).await?,
-                Some(reason) = self.ends.recv() => {
+                Some(reason) = self.ends.recv(), if !self.is_silent() => {
                     self.let_go().await;
                     return Err(reason);
                 }
@@ -375,6 +375,11 @@ impl Connection {
             Ok(Err(error)) => Err(ConnectionError::Lost(error.to_string())),
             Err(_) => Err(ConnectionError::Stuck),
         }
+    }
+
+    /// Whether a ping was not answered either: then it is waited for, and there is nothing to be said of requests.
+    fn is_silent(&self) -> bool {
+        self.heard.elapsed() > TICK * (TICKS_PER_PING + 1)
     }
 
     /// Goes another way from now on. There is none back from closing.
