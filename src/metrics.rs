@@ -25,8 +25,8 @@ use prometheus_client::registry::Registry;
 pub use age::Age;
 pub use handles::{Directory, List, Pbx, Search, Web};
 pub use histogram::Histogram;
-pub use labels::Outcome;
-use labels::{CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, SearchLabels};
+use labels::{CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels, SearchLabels};
+pub use labels::{Outcome, Refusal};
 
 /// In front of every name.
 const PREFIX: &str = "nameplate";
@@ -70,6 +70,8 @@ metrics! {
         handoff_failures: Family<PbxLabels, Counter>,
         /// Whether a PBX is connected, 1 or 0.
         asterisk_connected: Family<PbxLabels, Gauge>,
+        /// Whether a PBX refuses the service, 1 or 0, by reason; the log says what to do.
+        asterisk_refused: Family<RefusalLabels, Gauge>,
         /// Connections to a PBX after its first one.
         asterisk_reconnects: Family<PbxLabels, Counter>,
         /// Lookups over HTTP by what they were answered.
@@ -104,6 +106,10 @@ impl Metrics {
     #[must_use]
     pub fn pbx(&self, name: &str) -> Pbx {
         let pbx = PbxLabels { pbx: name.to_owned() };
+        let refused = |refusal: Refusal| {
+            let labels = RefusalLabels { pbx: name.to_owned(), reason: refusal.as_str() };
+            self.asterisk_refused.get_or_create_owned(&labels)
+        };
         let call = |outcome: Outcome| {
             let labels = CallLabels { pbx: name.to_owned(), outcome: outcome.as_str() };
             self.calls.get_or_create_owned(&labels)
@@ -113,6 +119,7 @@ impl Metrics {
             answer_seconds: self.answer_seconds.get_or_create_owned(&pbx),
             handoff_failures: self.handoff_failures.get_or_create_owned(&pbx),
             connected: self.asterisk_connected.get_or_create_owned(&pbx),
+            refused: Refusal::ALL.map(refused),
             reconnects: self.asterisk_reconnects.get_or_create_owned(&pbx),
         }
     }

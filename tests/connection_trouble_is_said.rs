@@ -77,6 +77,8 @@ async fn may_only_read(version: &str) {
     let log = nameplate.log();
     assert_eq!(log.matches("not connected:").count(), 1, "{log}");
     assert!(!log.contains("connected; answers"), "{log}");
+    // It never had the application, which would have held calls.
+    assert!(!asterisk.log().contains("Stasis app 'nameplate'"), "{}", asterisk.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

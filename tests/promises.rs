@@ -35,6 +35,7 @@ mod macro_skips_the_lookup;
 mod names_are_written_as_wanted;
 mod old_asterisk_is_served_over_http;
 mod outside_lines_show_the_providers_name;
+mod refused_while_connected_costs_no_call;
 mod replicas_take_over;
 mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;

@@ -10,12 +10,15 @@
 //! - `application`: our application on one PBX, and how a call is served over HTTP
 //! - `release`: no call stays in it
 //! - `takeover`: another copy has it
+//! - `verdict`: whether Asterisk takes what is asked; else the connection ends
 //! - `call`: what a call wants, and which requests answer it
-//! - `rest`: requests over HTTP, and what answers mean
+//! - `rest`: requests over HTTP
+//! - `answer`: what answers mean
 //! - `wire`: the JSON of events, requests and answers
 //! - `warnings`, `error`: what is wrong with the dialplan, and why a connection failed, in words that an
 //!   administrator can act on
 
+mod answer;
 mod application;
 mod call;
 mod connection;
@@ -28,6 +31,7 @@ mod takeover;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod warnings;
 mod wire;
 
@@ -53,7 +57,7 @@ pub use wire::{Started, started};
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// A PBX that comes back is served again within this time.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// At most, after a refused password or certificate: trying faster only fills the PBX's security log.
+/// At most, after a refusal: trying faster only fills the PBX's security log.
 const REFUSED_WAIT: Duration = Duration::from_secs(30);
 /// A connection that held this long, from the moment it was set up, was a good one: the next attempt is made at once,
 /// and its failure is a first one.
@@ -86,17 +90,19 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
     let mut left = Left::default();
     while !shutdown.is_cancelled() {
         let mut connected = None;
-        link.set(State::Connecting);
+        link.begin_attempt();
         let ended = connection::serve(&settings, &resolver, &link, &shutdown, &mut left, || {
             link.set(State::Connected);
             connected = Some(Instant::now());
             reported = None;
         })
         .await;
-        link.set(State::Disconnected);
         while left.calls.try_join_next().is_some() {}
-        let Err(error) = ended else { continue };
-        link.set(error.state());
+        let Err(error) = ended else {
+            link.set(State::Disconnected);
+            continue;
+        };
+        link.down(error.state(), &error.to_string());
         if matches!(error, ConnectionError::Replaced) {
             error!(%pbx, "{error}");
             shutdown.run_until_cancelled(takeover::until_left(&settings)).await;
@@ -108,7 +114,9 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
             backoff.reset();
         }
         let wait = match () {
-            () if error.is_refusal() => jittered(REFUSED_WAIT),
+            // It was changed here before, or while, it was changed there.
+            () if error.refusal().is_some() && left.has_new_password(&settings.password) => Duration::ZERO,
+            () if error.refusal().is_some() => jittered(REFUSED_WAIT),
             // A connection that is behind still has the application: calls come in, and wait for the next one.
             () if was_good || matches!(error, ConnectionError::Behind) => Duration::ZERO,
             () => backoff.next_wait(),

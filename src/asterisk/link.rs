@@ -1,10 +1,12 @@
 //! How one PBX is connected: written by the way that serves it, read by whoever asks how the service is.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tracing::info;
 
+use crate::metrics::Refusal;
 use crate::resolver::Resolution;
 use crate::{mask, metrics};
 
@@ -17,21 +19,19 @@ pub enum State {
     Connecting,
     /// Calls are answered.
     Connected,
-    /// Not before somebody has mended a password or a certificate, ours or the PBX's; it is tried now and then.
-    Refused,
+    /// Not before somebody has mended something, here or on the PBX; it is tried now and then.
+    Refused(Refusal),
     /// Another copy of the service has our application, and answers its calls.
     TakenOver,
 }
 
 impl State {
-    /// As people are told.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Disconnected => "disconnected",
             Self::Connecting => "connecting",
             Self::Connected => "connected",
-            Self::Refused => "refused: the log says why",
+            Self::Refused(_) => "refused",
             Self::TakenOver => "taken over by another copy",
         }
     }
@@ -42,8 +42,8 @@ impl State {
 pub struct Link {
     /// The PBX's name in the configuration.
     name: String,
-    /// A [`State`].
-    state: AtomicU8,
+    /// How it is connected, and why not, in words; "" where there is nothing to say. Not on a call's way.
+    state: Mutex<(State, String)>,
     /// Whether it has ever been connected: a connection after that is a reconnect.
     was_connected: AtomicBool,
     /// What is counted of its calls.
@@ -54,7 +54,7 @@ impl Link {
     /// The connection of the PBX with this name, which is yet to be made.
     #[must_use]
     pub fn new(name: &str, metrics: metrics::Pbx) -> Self {
-        let state = AtomicU8::new(State::Disconnected as u8);
+        let state = Mutex::new((State::Disconnected, String::new()));
         Self { name: name.to_owned(), state, was_connected: AtomicBool::new(false), metrics }
     }
 
@@ -79,21 +79,44 @@ impl Link {
         );
     }
 
+    fn locked(&self) -> MutexGuard<'_, (State, String)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How it is connected now.
     #[must_use]
     pub fn state(&self) -> State {
-        let state = self.state.load(Ordering::Relaxed);
-        let others = [State::Connecting, State::Connected, State::Refused, State::TakenOver];
-        others.into_iter().find(|other| *other as u8 == state).unwrap_or(State::Disconnected)
+        self.locked().0
+    }
+
+    /// The same for people, with the reason where there is no connection: `refused: …`.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let locked = self.locked();
+        let (state, why) = (locked.0.as_str(), &locked.1);
+        if why.is_empty() { state.to_owned() } else { format!("{state}: {why}") }
     }
 
     /// It is connected so from now on.
     pub fn set(&self, state: State) {
-        self.state.store(state as u8, Ordering::Relaxed);
+        self.down(state, "");
+    }
+
+    /// It is not connected, from now on, for this reason.
+    pub fn down(&self, state: State, why: &str) {
+        *self.locked() = (state, why.to_owned());
         let connected = state == State::Connected;
         self.metrics.set_connected(connected);
+        self.metrics.set_refused(if let State::Refused(refusal) = state { Some(refusal) } else { None });
         if connected && self.was_connected.swap(true, Ordering::Relaxed) {
             self.metrics.reconnected();
+        }
+    }
+
+    /// An attempt begins. Whoever was refused is so until it succeeds, or fails for another reason.
+    pub(super) fn begin_attempt(&self) {
+        if !matches!(self.state(), State::Refused(_)) {
+            self.set(State::Connecting);
         }
     }
 }
@@ -112,7 +135,7 @@ mod tests {
             (State::Connecting, 0),
             (State::Connected, 0),
             (State::Disconnected, 0),
-            (State::Refused, 0),
+            (State::Refused(Refusal::Forbidden), 0),
             (State::Connecting, 0),
             (State::Connected, 1),
             (State::TakenOver, 1),
@@ -122,5 +145,29 @@ mod tests {
             let line = format!("nameplate_asterisk_reconnects_total{{pbx=\"pbx1\"}} {reconnects}");
             assert!(metrics.write().unwrap().contains(&line));
         }
+    }
+
+    #[test]
+    fn a_refusal_is_said_until_an_attempt_has_another_end() {
+        let metrics = Metrics::new();
+        let link = Link::new("pbx1", metrics.pbx("pbx1"));
+        let refused = |reason: &str, value: u8| {
+            let line = format!("nameplate_asterisk_refused{{pbx=\"pbx1\",reason=\"{reason}\"}} {value}");
+            assert!(metrics.write().unwrap().contains(&line), "{line}");
+        };
+        link.down(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
+        link.begin_attempt();
+        assert_eq!(link.said(), "refused: compare with ari.conf");
+        refused("unauthorized", 1);
+        refused("module", 0);
+        link.down(State::Refused(Refusal::Module), "load it");
+        refused("unauthorized", 0);
+        refused("module", 1);
+        link.set(State::Connected);
+        assert_eq!(link.said(), "connected");
+        refused("module", 0);
+        link.down(State::Disconnected, "lost");
+        link.begin_attempt();
+        assert_eq!(link.said(), "connecting");
     }
 }

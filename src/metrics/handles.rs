@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::{Age, Histogram, Outcome};
+use super::{Age, Histogram, Outcome, Refusal};
 
 /// What one PBX counts.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Pbx {
     pub(super) answer_seconds: Histogram,
     pub(super) handoff_failures: Counter,
     pub(super) connected: Gauge,
+    /// By [`Refusal`].
+    pub(super) refused: [Gauge; 6],
     pub(super) reconnects: Counter,
 }
 
@@ -38,6 +40,13 @@ impl Pbx {
     /// Whether there is a connection.
     pub fn set_connected(&self, connected: bool) {
         self.connected.set(connected.into());
+    }
+
+    /// Why it is refused, or that it is not.
+    pub fn set_refused(&self, why: Option<Refusal>) {
+        for (refusal, gauge) in Refusal::ALL.into_iter().zip(&self.refused) {
+            gauge.set((why == Some(refusal)).into());
+        }
     }
 
     /// It is connected again.

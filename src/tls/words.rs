@@ -4,7 +4,7 @@ use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error};
 
 /// What is wrong, and for how long it will be.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
     /// In words; they go on from "TLS: ".
     pub(crate) what: String,

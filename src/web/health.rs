@@ -33,7 +33,7 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
         match link.state() {
             link::State::Connected => connected = true,
             // Writing to a string does not fail.
-            down => drop(writeln!(missing, "asterisk {} is {}", link.name(), down.as_str())),
+            _ => drop(writeln!(missing, "asterisk {} is {}", link.name(), link.said())),
         }
     }
     let ready = connected && state.rooms.resolver.numbers() > 0;

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::Settings;
+use super::answer::Outcome;
 use super::call::{Place, Wish, poisons, serve_direct};
 use super::error::ConnectionError;
-use super::rest::{Http, HttpError, Outcome, Turn, continue_path};
+use super::rest::{Http, Turn};
+use super::verdict::Verdict;
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::link::Link;
@@ -22,6 +24,8 @@ use crate::resolver::Resolver;
 
 /// Calls that may wait to be sent on over the websocket; one more goes over HTTP.
 const MOST_RELEASED: usize = 1_000;
+/// Calls that are tried once more, at once: many calls in trouble are not to become a flood of requests.
+const MOST_RETRIED: usize = 32;
 /// How long a call of the direct style may wait for its name: as long as the dialplan's bound lets others wait.
 const DIRECT: Duration = Duration::from_millis(500);
 
@@ -32,6 +36,10 @@ pub(super) struct Application {
     pub(super) link: Arc<Link>,
     pub(super) warnings: Warnings,
     pub(super) http: Http,
+    /// Whether Asterisk takes what is asked.
+    pub(super) verdict: Arc<Verdict>,
+    /// Calls that are tried once more, at once.
+    pub(super) retried: Semaphore,
     /// Whether requests are answered on the websocket.
     on_websocket: AtomicBool,
     /// Channels that the connection sends on by a plain `continue` on the websocket.
@@ -74,6 +82,7 @@ impl Application {
         resolver: Arc<Resolver>,
         link: Arc<Link>,
         http: Http,
+        verdict: Arc<Verdict>,
     ) -> (Arc<Self>, mpsc::Receiver<String>) {
         let (released, to_release) = mpsc::channel(MOST_RELEASED);
         let application = Self {
@@ -82,6 +91,8 @@ impl Application {
             resolver,
             link,
             http,
+            verdict,
+            retried: Semaphore::new(MOST_RETRIED),
             on_websocket: AtomicBool::new(false),
             released,
             poisons: AtomicBool::new(false),
@@ -101,21 +112,19 @@ impl Application {
     }
 
     /// Sets the event filter, and asks for the channels that are in the application already: they wait since before
-    /// this connection.
+    /// this connection. Asterisk may never answer either, and serve calls all the same (its issue 2170). Each question that
+    /// is not answered holds one of its threads for ever, so it is asked once, and not given up.
     pub(super) async fn set_up(&self) -> Result<Vec<String>, ConnectionError> {
         let app = &self.settings.app;
         let filter = json!({ "allowed": EVENTS.map(|kind| json!({ "type": kind })) });
         // On each connect: Asterisk forgets the application, and its filter with it, between connections.
-        self.http.put(&format!("applications/{app}/eventFilter"), &filter).await.map_err(
-            |error| match error {
-                HttpError::Status { status: 403, .. } => ConnectionError::ReadOnly,
-                error => ConnectionError::of_set_up(error, ConnectionError::Filter),
-            },
-        )?;
-        // Without this answer a call that waits since before would wait for ever.
-        let application = self.http.get::<ApplicationInfo>(Turn::Now, &format!("applications/{app}")).await;
-        let refusal = |error| ConnectionError::of_set_up(error, ConnectionError::Waiting);
-        Ok(application.map_err(refusal)?.channel_ids)
+        let set = self.http.put(&format!("applications/{app}/eventFilter"), &filter).await;
+        set.map_err(|failure| ConnectionError::of_set_up(failure, ConnectionError::Filter))?;
+        // After a failure a call that waits since before would wait for ever.
+        let path = format!("applications/{app}");
+        let application = self.http.get::<ApplicationInfo>(Turn::Patient, &path).await;
+        let failed = |failure| ConnectionError::of_set_up(failure, ConnectionError::Waiting);
+        Ok(application.map_err(failed)?.channel_ids)
     }
 
     /// Asks for Asterisk's version.
@@ -138,11 +147,11 @@ impl Application {
             Wish::Handoff { country } => {
                 let resolution = self.resolver.resolve(&self.settings.pbx, country, &caller.number);
                 let place = Place::of(&resolution, self.resolver.keeps(&caller.name));
-                let outcome = self.http.post(&continue_path(channel), &place.parameters()).await;
+                let outcome = self.http.send_on(channel, &place.parameters()).await;
                 self.link.report(&resolution, begun);
-                // It may have been taken without an answer to us.
-                let doubtful = matches!(outcome, Outcome::Failed(_));
-                if !self.has_gone_on(outcome) {
+                if !self.has_gone_on(&outcome) {
+                    // It may have been taken without an answer to us.
+                    let doubtful = matches!(outcome, Outcome::Failed(_));
                     self.release_over_http(channel, doubtful).await;
                 }
             }
@@ -154,9 +163,15 @@ impl Application {
                 // No bound of a dialplan ends this.
                 let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
                 match timeout(DIRECT, served).await {
-                    Ok(Some(resolution)) => self.link.report(&resolution, begun),
+                    Ok(Ok(Some(resolution))) => self.link.report(&resolution, begun),
                     // Withheld: there is nothing to be logged.
-                    Ok(None) => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
+                    Ok(Ok(None)) => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
+                    Ok(Err(failure)) => {
+                        self.link.metrics.unserved();
+                        if !failure.is_no_channel() {
+                            self.warnings.presentation(&failure);
+                        }
+                    }
                     Err(_) => {
                         self.link.metrics.unserved();
                         self.warnings.slow(DIRECT);
@@ -173,12 +188,12 @@ impl Application {
     }
 
     /// Whether a handoff sent the call on, or there is no call any more. Otherwise it is still in Stasis.
-    pub(super) fn has_gone_on(&self, outcome: Outcome) -> bool {
+    pub(super) fn has_gone_on(&self, outcome: &Outcome) -> bool {
         let pbx = &self.settings.name;
         match outcome {
             Outcome::Done => true,
-            Outcome::CallerGone => {
-                debug!(%pbx, "the caller hung up during the lookup");
+            Outcome::CallerGone | Outcome::LeftStasis => {
+                debug!(%pbx, "the caller hung up during the lookup, or the call went on without us");
                 true
             }
             Outcome::NoSuchPlace => {
@@ -186,11 +201,21 @@ impl Application {
                 self.warnings.place();
                 false
             }
-            Outcome::Failed(what) => {
+            Outcome::NotACaller => {
                 self.link.metrics.handoff_failed();
-                self.warnings.handoff(&what);
+                self.warnings.no_caller();
+                false
+            }
+            Outcome::Failed(failure) => {
+                self.link.metrics.handoff_failed();
+                self.warnings.handoff(failure);
                 false
             }
         }
+    }
+
+    /// Asks over HTTP whether a call could be sent on.
+    pub(super) async fn check(&self) {
+        self.verdict.of_check(self.http.check(Turn::Now).await);
     }
 }

@@ -1,6 +1,7 @@
 //! What a call in our Stasis application wants, and what sends it on.
 
-use super::rest::{Http, Outcome};
+use super::answer::{Failure, Outcome};
+use super::rest::Http;
 use super::warnings::Warnings;
 use super::wire::{Caller, Parameter};
 use crate::number::Country;
@@ -88,8 +89,8 @@ impl Place {
     }
 }
 
-/// Serves a call in the direct style: presentation, name, and on. All over HTTP: on the websocket one
-/// stuck channel would hold up every request behind it, since Asterisk answers `variable` after its execution.
+/// Finds a call's name and sets it, in the direct style. All over HTTP: on the websocket one stuck channel would hold up
+/// every request behind it, since Asterisk answers `variable` after its execution. None: the number is withheld.
 pub(super) async fn serve_direct(
     http: &Http,
     resolver: &Resolver,
@@ -97,11 +98,11 @@ pub(super) async fn serve_direct(
     channel: &str,
     caller: &Caller<'_>,
     warnings: &Warnings,
-) -> Option<std::sync::Arc<Resolution>> {
-    // Read by `GET variable`, which does not poison the dialplan. Not known is not allowed.
-    let presentation = http.variable(channel, "CALLERID(num-pres)").await;
-    if !presentation.is_ok_and(|presentation| presentation.starts_with("allowed")) {
-        return None;
+) -> Result<Option<std::sync::Arc<Resolution>>, Failure> {
+    // Read by `GET variable`, which does not poison the dialplan.
+    let presentation = http.variable(channel, "CALLERID(num-pres)").await?;
+    if !presentation.starts_with("allowed") {
+        return Ok(None);
     }
     let resolution = resolver.resolve(pbx, None, &caller.number);
     if let Some(name) = &resolution.name
@@ -112,7 +113,7 @@ pub(super) async fn serve_direct(
             warnings.name(&what);
         }
     }
-    Some(resolution)
+    Ok(Some(resolution))
 }
 
 /// Whether `POST channels/{id}/variable` makes this Asterisk refuse `DB()`, `SHELL()` and others for the

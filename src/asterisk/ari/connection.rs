@@ -2,6 +2,7 @@
 
 mod calls;
 mod end;
+mod health;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as SocketError, protocol::Message};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -22,11 +24,13 @@ use super::call::Wish;
 use super::error::ConnectionError;
 use super::handshake::{Socket, open, trust};
 use super::requests::{Purpose, Requests};
-use super::rest::Http;
-use super::tasks::{Job, Tasks};
+use super::rest::{Http, Turn};
+use super::tasks::Tasks;
+use super::verdict::Verdict;
 use super::wire::{self, Parameter};
 use crate::asterisk::link::Link;
 use crate::resolver::Resolver;
+use crate::secret::Secret;
 
 /// How long the handshake may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,6 +43,8 @@ const TICKS_PER_PING: u32 = 3;
 /// Silence that ends a connection: two pings without an answer, and two seconds more. With the tick it is noticed
 /// within 9 s that a host has vanished.
 const SILENCE: Duration = Duration::from_secs(8);
+/// How long a connection is set up before calls are served without knowing which ones wait.
+const SET_UP: Duration = Duration::from_secs(2);
 /// Versions without requests on the websocket ignore them silently: no answer in this time means HTTP.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -63,9 +69,17 @@ pub(super) struct Left {
     /// A socket whose queue is stuck. While it is open Asterisk has the application, and lets calls in, for the next
     /// connection; without it they would go on unnamed.
     socket: Option<Socket>,
+    /// The password that was tried last.
+    pub(super) password: Option<SecretString>,
 }
 
 impl Left {
+    /// Whether there is another password now than the one that was tried last.
+    pub(super) fn has_new_password(&self, now: &Secret) -> bool {
+        let tried = self.password.as_ref().map(ExposeSecret::expose_secret);
+        tried.is_some() && now.read().is_ok_and(|now| tried != Some(now.expose_secret()))
+    }
+
     /// Finishes the calls in hand: there is no next connection.
     pub(super) async fn finish(mut self) {
         drop(self.socket);
@@ -86,18 +100,26 @@ pub(super) async fn serve(
     // Closed when the next one is open, which has the application then; or when that fails.
     let former = left.socket.take();
     let password = settings.password.read()?;
+    left.password = Some(password.clone());
     let tls = trust(settings).await?;
+    let (verdict, ends) = Verdict::new();
+    let verdict = Arc::new(verdict);
+    let http =
+        Http::new(settings, password.clone(), &tls, Arc::clone(&verdict)).map_err(ConnectionError::of)?;
+    let opening = async {
+        // Whoever has the application and can't send calls on would hold them.
+        ConnectionError::of_check(http.check(Turn::Patient).await)?;
+        open(settings, &password, tls).await
+    };
     let socket = tokio::select! {
-        opened = timeout(CONNECT_TIMEOUT, open(settings, &password, Arc::clone(&tls))) => {
+        opened = timeout(CONNECT_TIMEOUT, opening) => {
             opened.map_err(|_| ConnectionError::TooSlow(CONNECT_TIMEOUT))??
         }
         () = shutdown.cancelled() => return Ok(()),
     };
     drop(former);
-    let http = Http::new(settings, password, &tls)
-        .map_err(|error| ConnectionError::Unreachable(error.to_string()))?;
     let (application, to_release) =
-        Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(link), http);
+        Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(link), http, verdict);
     let tasks = Tasks::new(Arc::clone(&application));
     let mut connection = Connection {
         application,
@@ -105,6 +127,7 @@ pub(super) async fn serve(
         way: Way::Unknown { until: Instant::now() + PROBE_TIMEOUT },
         requests: Requests::default(),
         to_release,
+        ends,
         started: Some(HashSet::new()),
         tasks,
         heard: Instant::now(),
@@ -138,6 +161,8 @@ struct Connection {
     requests: Requests,
     /// Channels that are to be sent on by a plain `continue`.
     to_release: mpsc::Receiver<String>,
+    /// Why this connection can't answer calls, as soon as it can't.
+    ends: mpsc::Receiver<ConnectionError>,
     /// Channels whose events came before it was known which ones wait; none is remembered after that.
     started: Option<HashSet<String>>,
     /// Calls that are served over HTTP.
@@ -175,6 +200,8 @@ impl Connection {
         let mut learning = Box::pin(application.learn_version());
         let mut connected = Some(connected);
         let (mut recovered, mut version) = (false, None);
+        let mut late = Box::pin(sleep(SET_UP));
+        let mut is_late = false;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ticks = 0_u32;
@@ -182,12 +209,20 @@ impl Connection {
             tokio::select! {
                 message = self.socket.next() => self.take_all(message).await?,
                 Some(channel) = self.to_release.recv() => self.release(channel).await?,
+                Some(reason) = self.ends.recv(), if !self.is_silent() => {
+                    self.let_go().await;
+                    return Err(reason);
+                }
                 waiting = &mut setup, if !recovered => {
                     self.recover(waiting?);
                     recovered = true;
                 }
+                () = &mut late, if !recovered && !is_late => {
+                    is_late = true;
+                    application.warnings.no_list(SET_UP);
+                }
                 // Callers who have waited long enough come first.
-                learnt = &mut learning, if recovered && version.is_none() => version = Some(learnt),
+                learnt = &mut learning, if (recovered || is_late) && version.is_none() => version = Some(learnt),
                 due = tick.tick() => {
                     ticks = ticks.wrapping_add(1);
                     self.look_after(ticks, due).await?;
@@ -347,35 +382,6 @@ impl Connection {
         if self.way != Way::Closing {
             self.way = way;
             self.application.use_websocket(way == Way::Websocket);
-        }
-    }
-
-    /// Pings, overdue answers, silence.
-    async fn look_after(&mut self, ticks: u32, due: Instant) -> Result<(), ConnectionError> {
-        // Who was stopped himself has heard nothing: first what has come meanwhile is taken.
-        self.was_late = due.elapsed() >= LATE && !self.was_late;
-        if self.was_late {
-            return Ok(());
-        }
-        if self.heard.elapsed() >= SILENCE {
-            return Err(ConnectionError::Silent(SILENCE));
-        }
-        if let Way::Unknown { until } = self.way
-            && Instant::now() >= until
-        {
-            self.go(Way::Http);
-        }
-        for purpose in self.requests.take_overdue() {
-            if let Purpose::Handoff { channel } | Purpose::Plain { channel } = purpose {
-                self.application.warnings.unanswered(&channel);
-                self.tasks.spawn(channel, Job::Release { doubtful: true });
-            }
-        }
-        self.tasks.forget_ended();
-        if ticks.is_multiple_of(TICKS_PER_PING) {
-            self.send(Message::Ping("nameplate".into())).await
-        } else {
-            Ok(())
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
-use super::rest::HttpError;
+use super::answer::{Failure, Outcome};
 use crate::asterisk::link::State;
+use crate::metrics::Refusal;
 use crate::secret::SecretError;
 use crate::tls::{self, TrustError};
 
@@ -27,16 +28,34 @@ pub(super) enum ConnectionError {
     NoAnswer,
     #[error("no connection within {0:?}")]
     TooSlow(Duration),
-    #[error("Asterisk refuses the user or the password ({0}): compare with ari.conf")]
-    Refused(u16),
+    #[error("Asterisk refuses the user or the password (401): compare with ari.conf")]
+    Unauthorized,
+    #[error("Asterisk forbids what this user asks ({0}): see its `acl`, `permit` and `deny` in ari.conf")]
+    Forbidden(String),
+    #[error(
+        "Asterisk forbids this user to do anything but read (403): in ari.conf it must not be `read_only`"
+    )]
+    ReadOnly,
     #[error(
         "Asterisk answers 404: ARI is not enabled in ari.conf, its modules are not loaded, or the url has the wrong path"
     )]
     NoAri,
+    #[error("Asterisk can't send calls on (404): load res_ari_channels.so")]
+    NoChannels,
+    #[error("Asterisk can't say which calls wait in the application (404): load res_ari_applications.so")]
+    NoApplications,
     #[error("Asterisk is not ready (503)")]
     Booting,
     #[error("Asterisk answers {0} to the websocket's handshake")]
     Handshake(u16),
+    #[error(
+        "what answers at this address does not do what Asterisk does ({0}): is there a proxy between, or is the url wrong?"
+    )]
+    Strange(String),
+    #[error("three handoffs in a row have failed: {0}")]
+    Handoffs(String),
+    #[error("three requests in a row were not answered")]
+    Unanswered,
     #[error("the connection is lost: {0}")]
     Lost(String),
     #[error("nothing heard for {0:?}, not even an answer to a ping")]
@@ -49,10 +68,6 @@ pub(super) enum ConnectionError {
         "another copy has taken over the application: it answers the calls until it ends. Each copy needs an app name of its own"
     )]
     Replaced,
-    #[error(
-        "Asterisk forbids this user to do anything but read (403): in ari.conf it must not be `read_only`"
-    )]
-    ReadOnly,
     #[error("can't set the event filter: {0}")]
     Filter(String),
     #[error("can't ask for calls that wait in the application: {0}")]
@@ -60,31 +75,81 @@ pub(super) enum ConnectionError {
 }
 
 impl ConnectionError {
-    /// Of a request while a connection is set up; what is no refusal is told by `other`.
-    pub(super) fn of_set_up(error: HttpError, other: impl FnOnce(String) -> Self) -> Self {
-        match error {
-            HttpError::Status { status: status @ (401 | 403), .. } => Self::Refused(status),
-            error => other(error.to_string()),
+    /// Of a request that has failed.
+    pub(super) fn of(failure: Failure) -> Self {
+        match failure {
+            Failure::Unreachable(what) => Self::Unreachable(what),
+            Failure::Tls(trouble) => Self::Tls(trouble),
+            Failure::Closed => Self::NoAnswer,
+            Failure::Late(limit) | Failure::Busy(limit) => Self::TooSlow(limit),
+            Failure::Status { status: 401, .. } => Self::Unauthorized,
+            Failure::Status { status: 403, ref body } if body.contains("Write access denied") => {
+                Self::ReadOnly
+            }
+            Failure::Status { status: 403, .. } => Self::Forbidden(failure.to_string()),
+            Failure::Status { status: 404, .. } if failure.is_no_resource() => Self::NoChannels,
+            Failure::Status { status: 404, .. } => Self::NoAri,
+            Failure::Status { status: 503, .. } => Self::Booting,
+            failure @ (Failure::Status { .. } | Failure::Unread(_)) => Self::Strange(failure.to_string()),
         }
     }
 
-    /// Whether trying again soon is of no use.
-    pub(super) fn is_refusal(&self) -> bool {
+    /// Of a request about the application while a connection is set up; what has no words of its own is told by `other`.
+    pub(super) fn of_set_up(failure: Failure, other: impl FnOnce(String) -> Self) -> Self {
+        match failure {
+            failure if failure.is_refusal() || failure == Failure::Closed => Self::of(failure),
+            failure if failure.is_no_resource() => Self::NoApplications,
+            failure => other(failure.to_string()),
+        }
+    }
+
+    /// Of several requests in a row that have failed, the last of them so.
+    pub(super) fn of_row(last: Failure) -> Self {
+        match last {
+            Failure::Late(_) | Failure::Busy(_) => Self::Unanswered,
+            Failure::Status { status, .. } if status >= 500 && status != 503 => {
+                Self::Handoffs(last.to_string())
+            }
+            last => match Self::of(last) {
+                known @ (Self::Unauthorized
+                | Self::Forbidden(_)
+                | Self::ReadOnly
+                | Self::NoChannels
+                | Self::Booting) => known,
+                other => Self::Handoffs(other.to_string()),
+            },
+        }
+    }
+
+    /// What the answer says that was asked for before a connection: only that there is no such channel is good.
+    pub(super) fn of_check(outcome: Outcome) -> Result<(), Self> {
+        match outcome {
+            Outcome::CallerGone => Ok(()),
+            Outcome::Failed(failure) => Err(Self::of(failure)),
+            strange => Err(Self::Strange(format!("{strange:?}"))),
+        }
+    }
+
+    /// Why trying again soon is of no use; none where it is.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Refused(_) | Self::ReadOnly | Self::Secret(_) | Self::Trust(_) => true,
-            Self::Tls(trouble) => trouble.lasts,
-            _ => false,
+            Self::Unauthorized => Some(Refusal::Unauthorized),
+            Self::Forbidden(_) | Self::ReadOnly => Some(Refusal::Forbidden),
+            Self::NoChannels | Self::NoApplications => Some(Refusal::Module),
+            Self::Handoffs(_) => Some(Refusal::Handoffs),
+            Self::Secret(_) => Some(Refusal::Secret),
+            Self::Trust(_) => Some(Refusal::Certificate),
+            Self::Tls(trouble) if trouble.lasts => Some(Refusal::Certificate),
+            _ => None,
         }
     }
-}
 
-impl ConnectionError {
     /// How the PBX is connected after it.
     pub(super) fn state(&self) -> State {
-        match self {
-            Self::Replaced => State::TakenOver,
-            refusal if refusal.is_refusal() => State::Refused,
-            _ => State::Disconnected,
+        match (self, self.refusal()) {
+            (Self::Replaced, _) => State::TakenOver,
+            (_, Some(refusal)) => State::Refused(refusal),
+            (_, None) => State::Disconnected,
         }
     }
 }
@@ -92,12 +157,17 @@ impl ConnectionError {
 impl From<tungstenite::Error> for ConnectionError {
     fn from(error: tungstenite::Error) -> Self {
         match error {
-            tungstenite::Error::Http(response) => match response.status().as_u16() {
-                status @ (401 | 403) => Self::Refused(status),
-                404 => Self::NoAri,
-                503 => Self::Booting,
-                status => Self::Handshake(status),
-            },
+            tungstenite::Error::Http(response) => {
+                let status = response.status().as_u16();
+                let body = response.body().as_deref().unwrap_or_default();
+                let body = String::from_utf8_lossy(body).into_owned();
+                match status {
+                    401 | 403 | 503 => Self::of(Failure::Status { status, body }),
+                    // Also where res_ari_events is missing.
+                    404 => Self::NoAri,
+                    status => Self::Handshake(status),
+                }
+            }
             tungstenite::Error::Io(error) => match (tls::trouble(&error), error.kind()) {
                 (Some(trouble), _) => Self::Tls(trouble),
                 (None, ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {

@@ -1,15 +1,17 @@
 //! No call stays in our application: neither `Stasis()` nor ARI has a time limit, so a call that is not sent
 //! on by us, and has no bound of the dialplan's, would wait for ever.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tracing::debug;
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, warn};
 
+use super::answer::{Failure, Outcome};
 use super::application::Application;
 use super::call::Wish;
-use super::rest::{HttpError, Outcome, Turn, continue_path};
+use super::rest::Turn;
 use super::tasks::{Job, contained};
 use super::wire::{self, ApplicationInfo, Caller, Whereabouts};
 use crate::backoff::Backoff;
@@ -18,6 +20,8 @@ use crate::backoff::Backoff;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// A caller hears silence meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// A call that could not be sent on in this time is given up. The next connection looks for it.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 
 /// Longer than any call that is served stays in the application.
 const LATER: Duration = Duration::from_secs(1);
@@ -43,49 +47,71 @@ impl Application {
         }
     }
 
-    /// Sends a call on over HTTP, again and again until Asterisk has answered. `doubtful`: it may have gone
-    /// on already, and be in somebody else's application.
-    pub(super) async fn release_over_http(&self, channel: &str, mut doubtful: bool) {
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-        let mut warned = false;
-        loop {
-            let in_our_hands = if doubtful { self.look(channel).await } else { Sight::Listed };
-            let failure = match in_our_hands {
-                Sight::Gone => return,
-                Sight::Unknown(what) => what,
-                Sight::Ours { .. } | Sight::Listed => {
-                    match self.http.post(&continue_path(channel), &[]).await {
-                        Outcome::Failed(what) => what,
-                        Outcome::Done | Outcome::CallerGone | Outcome::NoSuchPlace => return,
-                    }
-                }
-            };
-            doubtful = true;
-            if warned {
-                debug!(pbx = %self.settings.name, %channel, "the call still can't be sent on: {failure}");
-            } else {
-                self.warnings.release(channel, &failure);
-            }
-            warned = true;
-            tokio::time::sleep(backoff.next_wait()).await;
+    /// Sends a call on over HTTP, again and again until Asterisk has answered, the call has had its time, or nothing more is
+    /// to be asked. `doubtful`: it may have gone on already, and be in somebody else's application.
+    pub(super) async fn release_over_http(&self, channel: &str, doubtful: bool) {
+        let sent_on = timeout(GIVEN_UP, self.try_to_send_on(channel, doubtful));
+        if !matches!(self.verdict.meanwhile(sent_on).await, Some(Ok(()))) {
+            self.warnings.given_up(channel);
         }
+    }
+
+    async fn try_to_send_on(&self, channel: &str, mut doubtful: bool) {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut permit = None;
+        while let Some(why) = self.send_on_unless_gone(channel, doubtful).await {
+            doubtful = true;
+            self.warnings.release(channel, &why);
+            self.wait(&mut permit, &mut backoff).await;
+        }
+    }
+
+    /// Sends a call on, once. Why it could not be; none where it could, or where it has gone.
+    async fn send_on_unless_gone(&self, channel: &str, doubtful: bool) -> Option<String> {
+        match if doubtful { self.look(channel).await } else { Sight::Listed } {
+            Sight::Gone => None,
+            Sight::Unknown(what) => Some(what),
+            Sight::Ours { .. } | Sight::Listed => match self.http.send_on(channel, &[]).await {
+                Outcome::Done | Outcome::CallerGone | Outcome::LeftStasis => None,
+                Outcome::NotACaller => Some("it is being placed, not received (412)".into()),
+                Outcome::NoSuchPlace => Some("Asterisk misses a label that nobody named".into()),
+                Outcome::Failed(failure) => Some(failure.to_string()),
+            },
+        }
+    }
+
+    /// Waits before a call is tried once more. From the first such wait on it holds one of a few permits.
+    async fn wait<'a>(&'a self, permit: &mut Option<SemaphorePermit<'a>>, backoff: &mut Backoff) {
+        if permit.is_none() {
+            // The semaphore is never closed.
+            *permit = self.retried.acquire().await.ok();
+        }
+        sleep(backoff.next_wait()).await;
     }
 
     /// Serves a call that was in the application before this connection.
     pub(super) async fn recover(&self, channel: &str) {
+        let seen = timeout(GIVEN_UP, self.look_until_seen(channel));
+        match self.verdict.meanwhile(seen).await {
+            Some(Ok(Sight::Ours { wish, caller })) => self.serve_over_http(wish, channel, &caller).await,
+            Some(Ok(Sight::Listed)) => self.release(channel).await,
+            Some(Ok(Sight::Gone)) => {
+                debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on")
+            }
+            Some(Ok(Sight::Unknown(_)) | Err(_)) | None => self.warnings.given_up(channel),
+        }
+    }
+
+    /// Looks where a call is, until Asterisk has said.
+    async fn look_until_seen(&self, channel: &str) -> Sight {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut permit = None;
         loop {
             match self.look(channel).await {
-                Sight::Ours { wish, caller } => return self.serve_over_http(wish, channel, &caller).await,
-                Sight::Listed => return self.release(channel).await,
-                Sight::Gone => {
-                    return debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on");
-                }
-                Sight::Unknown(what) => {
-                    self.warnings.release(channel, &what);
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
+                Sight::Unknown(what) => self.warnings.release(channel, &what),
+                seen => return seen,
             }
+            self.wait(&mut permit, &mut backoff).await;
         }
     }
 
@@ -93,27 +119,31 @@ impl Application {
     /// served otherwise has gone on.
     pub(super) async fn search(&self) {
         while self.searches.goes_on() {
-            let before: HashSet<String> = self.list().await.into_iter().collect();
-            tokio::time::sleep(LATER).await;
-            let left = self.list().await.into_iter().filter(|channel| before.contains(channel));
-            let left: Vec<_> = left.collect();
+            let Some(before) = self.list().await else { continue };
+            sleep(LATER).await;
+            let Some(left) = self.list().await else { continue };
+            let left: Vec<_> = left.into_iter().filter(|channel| before.contains(channel)).collect();
             join_all(left.iter().map(|channel| contained(self, channel, Job::Recover))).await;
         }
     }
 
-    /// The channels in the application, once Asterisk says.
-    async fn list(&self) -> Vec<String> {
+    /// The channels in the application. None: Asterisk does not say.
+    async fn list(&self) -> Option<Vec<String>> {
+        let begun = Instant::now();
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let path = format!("applications/{}", self.settings.app);
         loop {
-            let path = format!("applications/{}", self.settings.app);
-            match self.http.get::<ApplicationInfo>(Turn::Now, &path).await {
-                Ok(application) => return application.channel_ids,
-                Err(HttpError::Status { status: 404, .. }) => return Vec::new(),
-                Err(error) => {
-                    debug!(pbx = %self.settings.name, "can't ask for calls that are left: {error}");
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
+            let failure = match self.http.get::<ApplicationInfo>(Turn::Now, &path).await {
+                Ok(application) => return Some(application.channel_ids),
+                Err(failure) if failure.is_no_application() => return Some(Vec::new()),
+                Err(failure) => failure,
+            };
+            // One that is not answered may hold a thread of Asterisk's for ever.
+            if matches!(failure, Failure::Late(_)) || begun.elapsed() >= GIVEN_UP {
+                warn!(pbx = %self.settings.name, "can't ask for calls that are left: {failure}");
+                return None;
             }
+            self.verdict.meanwhile(sleep(backoff.next_wait())).await?;
         }
     }
 
@@ -121,8 +151,8 @@ impl Application {
     async fn look(&self, channel: &str) -> Sight {
         let snapshot = match self.http.channel(channel).await {
             Ok(snapshot) => snapshot,
-            Err(HttpError::Status { status: 404, .. }) => return Sight::Gone,
-            Err(error) => return Sight::Unknown(error.to_string()),
+            Err(failure) if failure.is_no_channel() => return Sight::Gone,
+            Err(failure) => return Sight::Unknown(failure.to_string()),
         };
         match serde_json::from_str::<wire::Channel<'_>>(&snapshot) {
             Ok(snapshot) => match snapshot.whereabouts(&self.settings.app) {
@@ -147,7 +177,7 @@ impl Application {
         match self.http.get::<ApplicationInfo>(Turn::Wait, &format!("applications/{app}")).await {
             Ok(application) if application.channel_ids.iter().any(|id| id == channel) => Sight::Listed,
             Ok(_) => Sight::Gone,
-            Err(error) => Sight::Unknown(error.to_string()),
+            Err(failure) => Sight::Unknown(failure.to_string()),
         }
     }
 }

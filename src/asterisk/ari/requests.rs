@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::rest::continue_path;
+use super::verdict::NOBODY;
 use super::wire::{Parameter, RestRequest};
 
 /// An answer that is later than this is not waited for.
@@ -16,6 +17,8 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) enum Purpose {
     /// Does Asterisk answer on the socket at all?
     Probe,
+    /// Could a call be sent on?
+    Check,
     /// A call is sent to its place in the dialplan.
     Handoff { channel: String },
     /// A call is sent on to the priority behind its `Stasis()`.
@@ -26,14 +29,23 @@ impl Purpose {
     fn method(&self) -> &'static str {
         match self {
             Self::Probe => "GET",
-            Self::Handoff { .. } | Self::Plain { .. } => "POST",
+            Self::Check | Self::Handoff { .. } | Self::Plain { .. } => "POST",
         }
     }
 
     fn uri(&self) -> String {
         match self {
             Self::Probe => "asterisk/info".into(),
+            Self::Check => continue_path(NOBODY),
             Self::Handoff { channel } | Self::Plain { channel } => continue_path(channel),
+        }
+    }
+
+    /// The call that it is about.
+    pub(super) fn channel(self) -> Option<String> {
+        match self {
+            Self::Probe | Self::Check => None,
+            Self::Handoff { channel } | Self::Plain { channel } => Some(channel),
         }
     }
 }
@@ -92,7 +104,7 @@ impl Requests {
 
     /// Whether a call waits for an answer.
     pub(super) fn any_call(&self) -> bool {
-        self.pending.values().any(|pending| pending.purpose != Purpose::Probe)
+        self.pending.values().any(|pending| !matches!(pending.purpose, Purpose::Probe | Purpose::Check))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Requests to ARI. On the websocket where Asterisk answers there; over HTTP with a JSON body elsewhere.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,13 +10,14 @@ use reqwest::{Method, Url};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep};
 
 use super::Settings;
-use super::wire::{ErrorBody, Parameter, complaint};
-use crate::mask;
+use super::answer::{Failure, Outcome};
+use super::verdict::{NOBODY, PAUSED, Verdict};
+use super::wire::{Parameter, complaint};
 
 /// How long one request over HTTP may take. The dialplan's bound has released the call long before.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,56 +33,12 @@ const ACCEPTED: Duration = Duration::from_millis(10);
 /// The client has a connection free a moment after the answer: a request that comes earlier opens another one.
 const SETTLING: Duration = Duration::from_millis(1);
 
-/// So much of an error's body is shown, in characters.
-const MAX_SAID: usize = 100;
-
 /// What stays as it is in a path: all that Asterisk's own channel ids are made of.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// `channels/{id}/continue`
 pub(super) fn continue_path(channel: &str) -> String {
     format!("channels/{}/continue", utf8_percent_encode(channel, PLAIN))
-}
-
-/// What came of a request that sends a call on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The call goes on.
-    Done,
-    /// The caller hung up, or the call has left Stasis by itself: 404 or 409. Nothing is amiss.
-    CallerGone,
-    /// The dialplan has no such extension and label: 404 too, told apart by its message.
-    NoSuchPlace,
-    /// Anything else.
-    Failed(String),
-}
-
-impl Outcome {
-    /// Reads an answer's status and body.
-    pub(super) fn of(status: u16, body: &str) -> Self {
-        let message = serde_json::from_str::<ErrorBody<'_>>(body).map(|body| body.message);
-        let message = message.unwrap_or_default();
-        match status {
-            200..=299 => Self::Done,
-            404 if message.contains("label") => Self::NoSuchPlace,
-            404 | 409 => Self::CallerGone,
-            status => Self::Failed(format!("{status} {}", said(body))),
-        }
-    }
-}
-
-/// What a body of an error says, for a line of the log: a page or pretty JSON has several, and may quote a number.
-fn said(body: &str) -> String {
-    let message = serde_json::from_str::<ErrorBody<'_>>(body).map(|body| body.message);
-    let mut words = message.as_deref().unwrap_or(body).split_whitespace();
-    let mut line = words.next().unwrap_or_default().to_owned();
-    while line.len() < MAX_SAID
-        && let Some(word) = words.next()
-    {
-        line.extend([" ", word]);
-    }
-    let end = line.char_indices().nth(MAX_SAID).map_or(line.len(), |(end, _)| end);
-    mask::Text(&line[..end]).to_string()
 }
 
 /// ARI over HTTP, for one connection's life: the password is the one that the websocket was opened with.
@@ -93,6 +51,8 @@ pub(super) struct Http {
     password: SecretString,
     at_once: Semaphore,
     connections: Arc<Connections>,
+    /// Hears of each request that fails.
+    verdict: Arc<Verdict>,
 }
 
 /// What is known of the client's connections: which are open and free, so that a request need not open one.
@@ -143,31 +103,15 @@ impl Connections {
     }
 }
 
-/// Whether a request waits for those that are under way.
+/// Whether a request waits for those that are under way, and how long for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// One for a call waits: [`AT_ONCE`].
     Wait,
     /// One of the set-up does not: calls in trouble must not keep the connection from being set up.
     Now,
-}
-
-/// A request over HTTP that brought no answer, or not the expected one.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum HttpError {
-    #[error("{0}")]
-    NoAnswer(String),
-    #[error("it answers {status} {}", said(body))]
-    Status { status: u16, body: String },
-}
-
-impl From<reqwest::Error> for HttpError {
-    fn from(error: reqwest::Error) -> Self {
-        // A channel's id is in the address, a name or number never is; the cause is what helps.
-        let error = error.without_url();
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        Self::NoAnswer(cause.unwrap_or_else(|| error.to_string()))
-    }
+    /// The same, and its answer is waited for without end: whoever asks gives up.
+    Patient,
 }
 
 impl Http {
@@ -175,7 +119,8 @@ impl Http {
         settings: &Settings,
         password: SecretString,
         tls: &ClientConfig,
-    ) -> Result<Self, HttpError> {
+        verdict: Arc<Verdict>,
+    ) -> Result<Self, Failure> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .pool_idle_timeout(KEEP_ALIVE)
@@ -188,65 +133,93 @@ impl Http {
         base.set_path(&format!("{}/ari/", settings.url.path().trim_end_matches('/')));
         let username = settings.username.clone();
         let (at_once, connections) = (Semaphore::new(AT_ONCE), Arc::new(Connections::new()));
-        Ok(Self { client, base, username, password, at_once, connections })
+        Ok(Self { client, base, username, password, at_once, connections, verdict })
     }
 
-    /// Sends a request; `path` is relative to `/ari/`, and already percent-encoded.
+    /// Sends a request; `path` is relative to `/ari/`, and already percent-encoded. The status and the body that come.
     async fn send(
         &self,
         turn: Turn,
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<(u16, String), HttpError> {
-        let url = self.base.join(path).map_err(|error| HttpError::NoAnswer(error.to_string()))?;
+    ) -> Result<(u16, String), Failure> {
+        let begun = Instant::now();
+        let asked = AtomicBool::new(false);
+        let answer = self.exchange(turn, method, path, body, &asked);
+        if turn == Turn::Patient {
+            return answer.await;
+        }
+        // Around both: the wait for other requests is a wait as well.
+        tokio::time::timeout(TIMEOUT, answer).await.unwrap_or_else(|_| {
+            let is_asterisks = asked.load(Ordering::Relaxed) && begun.elapsed() < TIMEOUT + PAUSED;
+            Err(if is_asterisks { Failure::Late(TIMEOUT) } else { Failure::Busy(TIMEOUT) })
+        })
+    }
+
+    /// Waits for its turn, sends a request and waits for the answer. `asked`: it is on its way.
+    async fn exchange(
+        &self,
+        turn: Turn,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        asked: &AtomicBool,
+    ) -> Result<(u16, String), Failure> {
+        let url = self.base.join(path).map_err(|error| Failure::Unreachable(error.to_string()))?;
         let mut request =
             self.client.request(method, url).basic_auth(&self.username, Some(self.password.expose_secret()));
         if let Some(body) = body {
             request = request.json(body);
         }
-        let sent = async {
-            // The semaphore is never closed; an error would only mean one request more at once.
-            let _permit = match turn {
-                Turn::Wait => self.at_once.acquire().await.ok(),
-                Turn::Now => None,
-            };
-            match turn {
-                Turn::Wait => self.connections.turn().await,
-                Turn::Now => drop(self.connections.take()),
-            }
-            let response = request.send().await?;
-            let status = response.status().as_u16();
-            let closes = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
-            let body = response.text().await?;
-            if !closes {
-                Arc::clone(&self.connections).give_back();
-            }
-            Ok((status, body))
+        // The semaphore is never closed; an error would only mean one request more at once.
+        let _permit = match turn {
+            Turn::Wait => self.at_once.acquire().await.ok(),
+            Turn::Now | Turn::Patient => None,
         };
-        // Around both: the wait for other requests is a wait as well.
-        match tokio::time::timeout(TIMEOUT, sent).await {
-            Ok(answer) => answer,
-            Err(_) => Err(HttpError::NoAnswer(format!("no answer within {TIMEOUT:?}"))),
+        match turn {
+            Turn::Wait => self.connections.turn().await,
+            Turn::Now | Turn::Patient => drop(self.connections.take()),
         }
+        asked.store(true, Ordering::Relaxed);
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let closes = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
+        let body = response.text().await?;
+        if !closes {
+            Arc::clone(&self.connections).give_back();
+        }
+        Ok((status, body))
+    }
+
+    /// A request that has failed so.
+    fn failed<T>(&self, failure: Failure) -> Result<T, Failure> {
+        self.verdict.failed(&failure);
+        Err(failure)
     }
 
     /// `GET {path}`, read as `T`.
-    pub(super) async fn get<T: DeserializeOwned>(&self, turn: Turn, path: &str) -> Result<T, HttpError> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, turn: Turn, path: &str) -> Result<T, Failure> {
         let body = self.get_text(turn, path).await?;
-        serde_json::from_str(&body).map_err(|error| HttpError::NoAnswer(complaint(&error)))
+        serde_json::from_str(&body).map_err(|error| Failure::Unread(complaint(&error)))
     }
 
     /// `GET {path}`, as it comes.
-    pub(super) async fn get_text(&self, turn: Turn, path: &str) -> Result<String, HttpError> {
-        let (status, body) = self.send(turn, Method::GET, path, None).await?;
-        if status == 200 { Ok(body) } else { Err(HttpError::Status { status, body }) }
+    pub(super) async fn get_text(&self, turn: Turn, path: &str) -> Result<String, Failure> {
+        match self.send(turn, Method::GET, path, None).await {
+            Ok((200, body)) => Ok(body),
+            Ok((status, body)) => self.failed(Failure::Status { status, body }),
+            Err(failure) => self.failed(failure),
+        }
     }
 
-    /// `PUT {path}` with a JSON body: only the set-up does.
-    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<(), HttpError> {
-        let (status, body) = self.send(Turn::Now, Method::PUT, path, Some(body)).await?;
-        if (200..300).contains(&status) { Ok(()) } else { Err(HttpError::Status { status, body }) }
+    /// `PUT {path}` with a JSON body, and an answer in JSON: only the set-up does.
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        match self.send(Turn::Patient, Method::PUT, path, Some(body)).await {
+            Ok((200, _)) => Ok(()),
+            Ok((status, body)) => self.failed(Failure::Status { status, body }),
+            Err(failure) => self.failed(failure),
+        }
     }
 
     /// `POST {path}` with the parameters as a JSON body, not as a query: no `+` that becomes a blank, and
@@ -254,14 +227,33 @@ impl Http {
     pub(super) async fn post(&self, path: &str, parameters: &[Parameter<'_>]) -> Outcome {
         let body: Value =
             parameters.iter().map(|parameter| (parameter.name, Value::from(parameter.value))).collect();
-        match self.send(Turn::Wait, Method::POST, path, Some(&body)).await {
+        let outcome = match self.send(Turn::Wait, Method::POST, path, Some(&body)).await {
             Ok((status, body)) => Outcome::of(status, &body),
-            Err(error) => Outcome::Failed(error.to_string()),
+            Err(failure) => Outcome::Failed(failure),
+        };
+        if let Outcome::Failed(failure) = &outcome {
+            self.verdict.failed(failure);
+        }
+        outcome
+    }
+
+    /// Sends a call on: to this place, or without one to the priority behind its `Stasis()`.
+    pub(super) async fn send_on(&self, channel: &str, place: &[Parameter<'_>]) -> Outcome {
+        let outcome = self.post(&continue_path(channel), place).await;
+        self.verdict.of_call(channel, &outcome);
+        outcome
+    }
+
+    /// Asks whether a call could be sent on, by sending one on that does not exist.
+    pub(super) async fn check(&self, turn: Turn) -> Outcome {
+        match self.send(turn, Method::POST, &continue_path(NOBODY), Some(&Value::Object(Map::new()))).await {
+            Ok((status, body)) => Outcome::of(status, &body),
+            Err(failure) => Outcome::Failed(failure),
         }
     }
 
     /// The value of a channel's variable or function.
-    pub(super) async fn variable(&self, channel: &str, name: &str) -> Result<String, HttpError> {
+    pub(super) async fn variable(&self, channel: &str, name: &str) -> Result<String, Failure> {
         let channel = utf8_percent_encode(channel, PLAIN);
         let name = utf8_percent_encode(name, PLAIN);
         let variable: super::wire::Variable =
@@ -277,7 +269,7 @@ impl Http {
     }
 
     /// The snapshot of a channel, as JSON; see [`super::wire::Channel`].
-    pub(super) async fn channel(&self, channel: &str) -> Result<String, HttpError> {
+    pub(super) async fn channel(&self, channel: &str) -> Result<String, Failure> {
         self.get_text(Turn::Wait, &format!("channels/{}", utf8_percent_encode(channel, PLAIN))).await
     }
 }
@@ -288,40 +280,6 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-
-    #[test]
-    fn a_caller_who_hung_up_is_told_from_a_missing_context() {
-        let label = r#"{"message":"Requested label can not be found"}"#;
-        assert_eq!(Outcome::of(404, label), Outcome::NoSuchPlace);
-        assert_eq!(Outcome::of(404, r#"{"message":"Channel not found"}"#), Outcome::CallerGone);
-        assert_eq!(
-            Outcome::of(409, r#"{"message":"Channel not in Stasis application"}"#),
-            Outcome::CallerGone
-        );
-        assert_eq!(Outcome::of(204, ""), Outcome::Done);
-        assert_eq!(Outcome::of(500, "oops"), Outcome::Failed("500 oops".into()));
-    }
-
-    #[test]
-    fn what_an_error_says_is_one_short_line() {
-        let page =
-            format!("<html>\r\n<body>\n{}\u{2028}+47 22 33 44 55</body>", "<p>Sørver</p>\n".repeat(40));
-        for (body, line) in [
-            ("{\n  \"message\": \"Write access\\ndenied\"\n}", "403 Write access denied"),
-            ("{\n  \"error\": 1\n}", "403 { \"error\": 1 }"),
-            ("Caller 4722334455\n", "403 Caller ••••••••••"),
-            ("", "403 "),
-        ] {
-            let error = HttpError::Status { status: 403, body: body.into() };
-            assert_eq!(error.to_string(), format!("it answers {line}"));
-            assert_eq!(Outcome::of(403, body), Outcome::Failed(line.into()));
-        }
-        for body in [page.clone(), page.replace(char::is_whitespace, "")] {
-            let line = HttpError::Status { status: 502, body }.to_string();
-            assert!(line.starts_with("it answers 502 <html>") && line.chars().count() < 120, "{line}");
-            assert!(!line.contains(char::is_control), "{line}");
-        }
-    }
 
     #[test]
     fn a_channel_id_of_somebodys_own_choice_stays_one_segment() {
@@ -381,7 +339,9 @@ mod tests {
             app: "nameplate".into(),
             pbx: crate::resolver::Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
         };
-        let http = Http::new(&settings, "password".into(), &crate::tls::client(None).unwrap()).unwrap();
+        let (verdict, _) = Verdict::new();
+        let tls = crate::tls::client(None).unwrap();
+        let http = Http::new(&settings, "password".into(), &tls, Arc::new(verdict)).unwrap();
         for _ in 0..2 {
             let calls = (0..100).map(|_| http.post("channels/1.1/continue", &[]));
             let outcomes = futures_util::future::join_all(calls).await;

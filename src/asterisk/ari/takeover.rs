@@ -2,6 +2,7 @@
 //! between that nobody answers. So it is the other's until the other has left it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
@@ -9,13 +10,17 @@ use tracing::{debug, info, warn};
 use super::Settings;
 use super::error::ConnectionError;
 use super::handshake::trust;
-use super::rest::{Http, HttpError, Turn};
+use super::rest::{Http, Turn};
+use super::verdict::Verdict;
 use super::wire::ApplicationInfo;
-use crate::backoff::jittered;
+use crate::backoff::{Backoff, jittered};
 
 /// At most, from one look whether the other is still there to the next, and at least half of it. A call that somebody
 /// serves is gone by then; one that nobody serves hears silence so long.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// At most, while Asterisk does not say.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// What Asterisk says of the application.
 enum Sight {
@@ -31,6 +36,7 @@ pub(super) async fn until_left(settings: &Settings) {
     let pbx = &settings.name;
     let mut before = HashSet::new();
     let mut http = None;
+    let mut backoff = Backoff::new(LOOK, LONGEST);
     loop {
         tokio::time::sleep(jittered(LOOK)).await;
         match look(settings, &mut http).await {
@@ -39,31 +45,36 @@ pub(super) async fn until_left(settings: &Settings) {
                 return warn!(%pbx, "the other copy has left a call in the application: it is taken back");
             }
             Ok(Sight::Listed(calls)) => before = calls,
-            Err(error) if error.is_refusal() => return,
-            // Asterisk is away, and the other copy as well: who comes first has it then.
+            Err(error) if error.refusal().is_some() => return,
+            // Asterisk is away, and the other copy as well: who comes first has it then. Or it does not answer this question,
+            // and loses a thread with each: it is asked ever less often.
             Err(error) => {
                 debug!(%pbx, "can't ask who has the application: {error}");
                 http = None;
+                tokio::time::sleep(backoff.next_wait()).await;
+                continue;
             }
         }
+        backoff.reset();
     }
 }
 
 /// Looks, with the client of the last look where that has worked: certificates and the password are not read each time.
 async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Sight, ConnectionError> {
-    let unreachable = |error: HttpError| ConnectionError::Unreachable(error.to_string());
     let http = match http {
         Some(http) => http,
         none => {
             let tls = trust(settings).await?;
-            none.insert(Http::new(settings, settings.password.read()?, &tls).map_err(unreachable)?)
+            let verdict = Arc::new(Verdict::new().0);
+            none.insert(
+                Http::new(settings, settings.password.read()?, &tls, verdict).map_err(ConnectionError::of)?,
+            )
         }
     };
     let path = format!("applications/{}", settings.app);
     match http.get::<ApplicationInfo>(Turn::Now, &path).await {
         Ok(application) => Ok(Sight::Listed(application.channel_ids.into_iter().collect())),
-        Err(HttpError::Status { status: 404, .. }) => Ok(Sight::Forgotten),
-        Err(HttpError::Status { status: status @ (401 | 403), .. }) => Err(ConnectionError::Refused(status)),
-        Err(error) => Err(unreachable(error)),
+        Err(failure) if failure.is_no_application() => Ok(Sight::Forgotten),
+        Err(failure) => Err(ConnectionError::of_set_up(failure, ConnectionError::Waiting)),
     }
 }

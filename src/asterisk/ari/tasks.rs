@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::error;
 
 use super::application::Application;
 use super::call::Wish;
@@ -18,6 +18,9 @@ pub(super) const MAX_TASKS: usize = 2_000;
 /// How long they may take after their connection's end: longer than a name may take, and a request to send a call on.
 /// Together with the connection's own end it is less than the service's limit.
 const DRAIN: Duration = Duration::from_millis(2_500);
+
+/// How long calls that are given up may take to say so.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What is done for a call.
 #[derive(Debug)]
@@ -52,6 +55,12 @@ impl Tasks {
         self.set.spawn(async move { contained(&application, &channel, job).await });
     }
 
+    /// Asks whether a call could be sent on.
+    pub(super) fn check(&mut self) {
+        let application = Arc::clone(&self.application);
+        self.set.spawn(async move { application.check().await });
+    }
+
     /// Looks for calls that are left in the application.
     pub(super) fn search(&mut self) {
         if self.application.searches.want() {
@@ -60,16 +69,29 @@ impl Tasks {
         }
     }
 
+    /// Whether a call is in hand.
+    pub(super) fn any(&self) -> bool {
+        !self.set.is_empty()
+    }
+
+    /// Waits until one more has ended; for ever where there is none.
+    pub(super) async fn next_ended(&mut self) {
+        if self.set.join_next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Lets go of what has ended.
     pub(super) fn forget_ended(&mut self) {
         while self.set.try_join_next().is_some() {}
     }
 
-    /// Finishes the calls in hand, within a bounded time.
+    /// Finishes the calls in hand, within a bounded time. The others are given up, each by its name.
     pub(super) async fn finish(mut self) {
         if timeout(DRAIN, self.all_ended()).await.is_err() {
-            let calls = self.set.len();
-            warn!(pbx = %self.application.settings.name, calls, "calls could not be sent on: the next connection does it");
+            self.application.verdict.close();
+            // Those that wait for something else are dropped.
+            let _ = timeout(LAST_WORDS, self.all_ended()).await;
         }
     }
 

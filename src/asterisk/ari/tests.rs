@@ -3,6 +3,7 @@
 mod calls;
 mod connection;
 mod log;
+mod refusal;
 mod stand_in;
 
 use std::sync::Arc;
@@ -16,11 +17,15 @@ use super::{Settings, run};
 use crate::asterisk::link::Link;
 use crate::metrics;
 use crate::resolver::{Pbx, Resolver};
+use crate::secret::Secret;
 use stand_in::StandIn;
 
 /// Distinctive, so that it is found wherever it is shown.
 const PASSWORD: &str = "hemmelig-Qz7!";
 const LIST: &str = "GET applications/nameplate";
+const FILTER: &str = "PUT applications/nameplate/eventFilter";
+/// Whether a call could be sent on.
+const CHECK: &str = "POST channels/nameplate-asks-whether-it-could-send-a-call-on/continue";
 
 struct Service {
     link: Arc<Link>,
@@ -30,13 +35,17 @@ struct Service {
 
 impl Service {
     fn start(stand_in: &StandIn) -> Self {
+        Self::start_with(stand_in, Secret::Given(PASSWORD.into()))
+    }
+
+    fn start_with(stand_in: &StandIn, password: Secret) -> Self {
         crate::tls::install();
         let settings = Settings {
             name: "pbx1".into(),
             url: stand_in.url.parse().unwrap(),
             ca_file: None,
             username: "nameplate".into(),
-            password: crate::secret::Secret::Given(PASSWORD.into()),
+            password,
             app: "nameplate".into(),
             pbx: Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
         };

@@ -3,6 +3,7 @@
 
 use tracing::warn;
 
+use super::answer::Failure;
 use super::requests::ANSWER_TIMEOUT;
 use crate::asterisk::report::Report;
 
@@ -19,6 +20,8 @@ pub(super) struct Warnings {
     country: Report<String>,
     handoff: Report,
     name: Report,
+    presentation: Report,
+    no_caller: Report,
     slow: Report,
     release: Report,
     unanswered: Report,
@@ -38,6 +41,8 @@ impl Warnings {
             country: Report::once(),
             handoff: Report::each_minute(),
             name: Report::each_minute(),
+            presentation: Report::each_minute(),
+            no_caller: Report::each_minute(),
             slow: Report::each_minute(),
             release: Report::each_minute(),
             unanswered: Report::each_minute(),
@@ -90,14 +95,28 @@ impl Warnings {
     }
 
     /// A handoff was not taken.
-    pub(super) fn handoff(&self, what: &str) {
+    pub(super) fn handoff(&self, what: &Failure) {
         self.handoff.say(|times| {
             warn!(pbx = %self.pbx, times, "the handoff failed, the call goes on without its name: {what}");
         });
     }
 
+    /// A channel that can't be sent on, because it is one that is being called.
+    pub(super) fn no_caller(&self) {
+        self.no_caller.say(|times| {
+            warn!(pbx = %self.pbx, times, "a call that is being placed, not received, is in the application (412): Stasis() is for callers");
+        });
+    }
+
+    /// It is not known whether a direct call's number may be shown.
+    pub(super) fn presentation(&self, what: &Failure) {
+        self.presentation.say(|times| {
+            warn!(pbx = %self.pbx, times, "Asterisk does not say whether the number may be shown, the call goes on without a name: {what}");
+        });
+    }
+
     /// A direct call's name was not taken.
-    pub(super) fn name(&self, what: &str) {
+    pub(super) fn name(&self, what: &Failure) {
         self.name.say(|times| warn!(pbx = %self.pbx, times, "Asterisk does not take the name: {what}"));
     }
 
@@ -113,6 +132,16 @@ impl Warnings {
         self.release.say(|times| {
             warn!(pbx = %self.pbx, %channel, times, "the call can't be sent on yet: {what}");
         });
+    }
+
+    /// A call can't be sent on. Each is named: nobody tries any more.
+    pub(super) fn given_up(&self, channel: &str) {
+        warn!(pbx = %self.pbx, %channel, "the call is given up: it could not be sent on. The dialplan's bound lets it go on, where there is one; the next connection looks for it");
+    }
+
+    /// Asterisk has not said within this time which calls wait in the application.
+    pub(super) fn no_list(&self, limit: std::time::Duration) {
+        warn!(pbx = %self.pbx, "Asterisk has not said within {limit:?} which calls wait in the application: those that come now are served, those from before this connection are not. Restart Asterisk if that lasts");
     }
 
     /// A request on the websocket was not answered.

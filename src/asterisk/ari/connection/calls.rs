@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tracing::{debug, info};
 
+use super::super::answer::Outcome;
 use super::super::call::{Place, Wish};
 use super::super::error::ConnectionError;
 use super::super::requests::Purpose;
-use super::super::rest::Outcome;
 use super::super::tasks::{Job, MAX_TASKS};
 use super::super::wire::Caller;
 use super::{Connection, Way};
@@ -77,21 +77,32 @@ impl Connection {
         status: u16,
         body: &str,
     ) -> Result<(), ConnectionError> {
+        let verdict = &self.application.verdict;
+        let outcome = Outcome::of(status, body);
         match purpose {
             Purpose::Probe => {
                 debug!(pbx = %self.application.settings.name, status, "requests are answered on the websocket");
+                if let Outcome::Failed(failure) = outcome {
+                    // 200 is none to a call.
+                    verdict.failed(&failure);
+                }
                 self.go(Way::Websocket);
                 Ok(())
             }
+            Purpose::Check => {
+                verdict.of_check(outcome);
+                Ok(())
+            }
             Purpose::Handoff { channel } => {
-                if self.application.has_gone_on(Outcome::of(status, body)) {
+                verdict.of_call(&channel, &outcome);
+                if self.application.has_gone_on(&outcome) {
                     return Ok(());
                 }
                 self.release(channel).await
             }
             Purpose::Plain { channel } => {
-                if let Outcome::Failed(what) = Outcome::of(status, body) {
-                    self.application.warnings.release(&channel, &what);
+                verdict.of_call(&channel, &outcome);
+                if !matches!(outcome, Outcome::Done | Outcome::CallerGone | Outcome::LeftStasis) {
                     self.tasks.spawn(channel, Job::Release { doubtful: true });
                 }
                 Ok(())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 use super::super::error::ConnectionError;
@@ -13,6 +13,9 @@ use super::{Connection, Left, Way};
 
 /// How long answers in hand may take when the service stops.
 const CLOSE: Duration = Duration::from_millis(1_500);
+
+/// How long calls in hand may take when the service is refused. Asterisk answers at once, also that it does not.
+const LET_GO: Duration = Duration::from_millis(200);
 
 impl Connection {
     /// Closes the connection. First the answers in hand, then the close frame: it takes the application
@@ -40,6 +43,27 @@ impl Connection {
         }
     }
 
+    /// Sends on what is in hand, where the websocket still does what HTTP does not, before it is closed. Asterisk keeps
+    /// those that are left, silently, and nothing could be said about them.
+    pub(super) async fn let_go(&mut self) {
+        let deadline = Instant::now() + LET_GO;
+        while self.way == Way::Websocket && self.is_busy() {
+            let next = tokio::select! {
+                message = self.socket.next() => self.take(message).await,
+                Some(channel) = self.to_release.recv() => self.release(channel).await,
+                () = self.tasks.next_ended() => Ok(()),
+                () = sleep_until(deadline) => return,
+            };
+            if next.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.requests.any_call() || self.tasks.any() || !self.to_release.is_empty()
+    }
+
     /// Finishes what is in hand, beside the next connection or, when this was the last, before the end.
     pub(super) fn end(self, how: &Result<(), ConnectionError>, left: &mut Left) {
         let Self { application, socket, mut requests, mut to_release, mut tasks, .. } = self;
@@ -50,12 +74,10 @@ impl Connection {
         while let Ok(channel) = to_release.try_recv() {
             tasks.spawn(channel, Job::Release { doubtful: false });
         }
-        // The next connection asks which calls still wait.
-        if how.is_ok() {
-            for purpose in requests.take_all() {
-                if let Purpose::Handoff { channel } | Purpose::Plain { channel } = purpose {
-                    tasks.spawn(channel, Job::Release { doubtful: true });
-                }
+        // The next connection asks which calls still wait, where it is made at once.
+        if how.as_ref().map_or_else(|error| error.refusal().is_some(), |()| true) {
+            for channel in requests.take_all().into_iter().filter_map(Purpose::channel) {
+                tasks.spawn(channel, Job::Release { doubtful: true });
             }
         }
         left.calls.spawn(tasks.finish());

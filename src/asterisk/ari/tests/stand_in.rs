@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -12,7 +13,10 @@ use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::derive_accept_key};
 
+use super::super::verdict::NOBODY;
+
 /// What the server does with a request.
+#[derive(Clone)]
 pub enum Answer {
     /// Answers with this status and body.
     Of(u16, Value),
@@ -30,9 +34,14 @@ pub fn usual(request: &str) -> Answer {
         "GET events" => Answer::Of(101, Value::Null),
         "PUT applications/nameplate/eventFilter" => Answer::Of(200, json!({})),
         _ if request.contains("/variable?") => Answer::Of(200, json!({ "value": "allowed" })),
-        _ if request.starts_with("POST ") => Answer::Of(204, Value::Null),
-        _ => Answer::Of(404, json!({ "message": "Channel not found" })),
+        _ if request.starts_with("POST ") && !request.contains(NOBODY) => Answer::Of(204, Value::Null),
+        _ => error(404, "Channel not found"),
     }
+}
+
+/// An error, as Asterisk answers it.
+pub fn error(status: u16, message: &str) -> Answer {
+    Answer::Of(status, json!({ "message": message }))
 }
 
 /// A channel's snapshot.
@@ -70,6 +79,11 @@ pub struct StandIn {
 impl StandIn {
     /// Starts it; `answer` gets `POST channels/1.1/continue`, with what is behind `/ari/`.
     pub async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start_with(move |request, _| answer(request)).await
+    }
+
+    /// The same; `answer` also gets the user, `name:password`.
+    pub async fn start_with(answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (opened, sockets) = mpsc::unbounded_channel();
@@ -113,13 +127,13 @@ impl StandIn {
 /// Reads and answers the requests of one connection.
 async fn converse(
     stream: TcpStream,
-    answer: Arc<impl Fn(&str) -> Answer>,
+    answer: Arc<impl Fn(&str, &str) -> Answer>,
     seen: Arc<Mutex<Vec<String>>>,
     opened: mpsc::UnboundedSender<Socket>,
 ) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
-        let (mut request, mut key, mut length) = (String::new(), String::new(), 0);
+        let (mut request, mut key, mut user, mut length) = (String::new(), String::new(), String::new(), 0);
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line).await.ok()? == 0 {
@@ -136,6 +150,7 @@ async fn converse(
             let (name, value) = line.split_once(": ").unwrap_or((line, ""));
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.parse().ok()?,
+                "authorization" => user = credential(value)?,
                 "sec-websocket-key" => value.clone_into(&mut key),
                 _ => {}
             }
@@ -143,7 +158,7 @@ async fn converse(
         stream.read_exact(&mut vec![0; length]).await.ok()?;
         let request = if key.is_empty() { request } else { "GET events".to_owned() };
         seen.lock().unwrap().push(request.clone());
-        let (status, body) = match answer(&request) {
+        let (status, body) = match answer(&request, &user) {
             Answer::Of(status, body) => (status, body),
             Answer::After(wait, status, body) => {
                 tokio::time::sleep(wait).await;
@@ -168,15 +183,25 @@ async fn converse(
     }
 }
 
+/// `name:password` of a header.
+fn credential(basic: &str) -> Option<String> {
+    let encoded = basic.strip_prefix("Basic ")?;
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).ok()?).ok()
+}
+
 /// Asterisk's end of a websocket.
 pub struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
-    /// The next request on it; None when it is closed.
+    /// The next request on it; None when it is closed. Whether a call could be sent on is answered: there is none such.
     pub async fn request(&mut self) -> Option<Value> {
         let next = async {
             loop {
                 match self.0.next().await {
+                    Some(Ok(Message::Text(text))) if text.contains(NOBODY) => {
+                        let request = serde_json::from_str(&text).ok()?;
+                        self.answer_with(&request, 404, "Channel not found").await;
+                    }
                     Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).ok(),
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                     Some(Ok(_)) => {}
@@ -184,6 +209,22 @@ impl Socket {
             }
         };
         timeout(PATIENCE, next).await.expect("a request or the end")
+    }
+
+    /// The next question whether a call could be sent on; it is not answered.
+    pub async fn check(&mut self) -> Value {
+        let next = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) if text.contains(NOBODY) => {
+                        return serde_json::from_str(&text);
+                    }
+                    Some(Ok(_)) => {}
+                    other => panic!("the end: {other:?}"),
+                }
+            }
+        };
+        timeout(PATIENCE, next).await.expect("a question").unwrap()
     }
 
     /// The next request, which must be this `POST`.
@@ -204,6 +245,15 @@ impl Socket {
         self.send(
             json!({ "type": "RESTResponse", "request_id": request["request_id"], "status_code": status }),
         )
+        .await;
+    }
+
+    /// Answers a request with an error.
+    pub async fn answer_with(&mut self, request: &Value, status: u16, message: &str) {
+        let body = json!({ "message": message }).to_string();
+        self.send(json!({
+            "type": "RESTResponse", "request_id": request["request_id"], "status_code": status, "message_body": body,
+        }))
         .await;
     }
 
