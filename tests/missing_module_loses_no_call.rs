@@ -220,6 +220,11 @@ async fn calls_ring_without_each_on(version: &str) {
         site.calls_ring_while_it_hangs(missing).await;
         site.cli_of_module("load", missing);
     }
+    // The one exception, as README.md has it.
+    site.cli_of_module("unload", "app_stasis");
+    let call = site.caller.invite(known("1"));
+    assert_eq!(call.final_response(PATIENCE).await, Some(603));
+    site.asterisk.wait_idle();
     site.withheld_number_is_unseen(true);
 }
 
