@@ -30,11 +30,7 @@ by_every_way! {
         for note in [
             // CDR() sees a line late what runs: after any Gosub() the next line reads where that ended. It is a
             // fixed extension, not the one that carried the name.
-            if way.is_agi() {
-                "after exten=4711 context=from-trunk dst=lookup-agi"
-            } else {
-                "after exten=4711 context=from-trunk dst=done"
-            },
+            "after exten=4711 context=from-trunk dst=done",
             "dst=4711 dcontext=from-trunk db=kept shell=works",
             "status=FOUND person=654 contact=243 original=OSLO limit=0",
             "written=4711",

@@ -23,14 +23,14 @@ by_every_way! {
         noted(&lab.asterisk, "after 22334455 prohib", 1).await;
         noted(&lab.asterisk, " SKIPPED", 1).await;
         let log = lab.asterisk.log();
-        assert!(!log.contains("Stasis(") && !log.contains("AGI("), "the call must not be handed over:\n{log}");
+        assert!(!log.contains("Stasis(\"") && !log.contains("AGI(\""), "the call must not be handed over:\n{log}");
         let log = lab.nameplate.log();
         assert!(!log.contains(" call "), "{log}");
         // The same caller, not withheld: proof that the log would have shown it.
         let (_, ring) = lab.ring(Invite::from("22334455")).await;
         assert_eq!(ring.name(), "Kari Nordmann (Fjord Sjømat AS)");
         noted(&lab.asterisk, " FOUND", 1).await;
-        let handed_over = if way.is_agi() { "AGI(" } else { "Stasis(" };
+        let handed_over = if way.is_agi() { "AGI(\"" } else { "Stasis(\"" };
         let log = lab.asterisk.log();
         assert_eq!(log.matches(handed_over).count(), 1, "{log}");
         lab.nameplate.until_logged(" call ", 1).await;

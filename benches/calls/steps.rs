@@ -5,6 +5,8 @@ use std::iter::once;
 
 /// Its context.
 pub const CONTEXT: &str = "timed";
+/// The extension of the shipped context that asks.
+const ASKING: &str = "lookup=allowed0001";
 /// What Asterisk logs of each call.
 const MARK: &str = "steps of a call:";
 
@@ -17,10 +19,12 @@ pub struct Steps {
 impl Steps {
     /// Of a known caller's lookup by ARI, in this context.
     pub fn of(context: &str) -> Self {
-        let ask = steps_of(context, "exten => lookup,1,").take_while(|step| !step.starts_with("MSet("));
+        let enter = steps_of(context, "exten => lookup,1,");
+        let asking = format!("exten => {ASKING},1,");
+        let ask = steps_of(context, &asking).take_while(|step| !step.starts_with("Goto("));
         let answer =
             steps_of(context, "exten => _=.,1(found),").take_while(|step| !step.starts_with("Goto("));
-        let steps = ask.chain(answer).chain(once("Goto(done,1)")).map(str::to_owned).collect();
+        let steps = enter.chain(ask).chain(answer).chain(once("Goto(done,1)")).map(str::to_owned).collect();
         Self { steps }
     }
 
@@ -29,15 +33,17 @@ impl Steps {
         let note = |at: usize| format!("Set(TIMED_{at}=${{STRFTIME(,,%s.%6q)}})");
         // The second is what noting takes itself.
         let mut context = format!(
-            "[{CONTEXT}]\nexten => lookup,1,{}\n same => n,{}\n same => n,{}\n",
+            "[{CONTEXT}]\nexten => _lookup=!,1,Goto({ASKING},1)\nexten => lookup,1,{}\n same => n,{}\n same => n,{}\n",
             note(0),
             note(1),
             note(2)
         );
+        let asking = format!("exten => {ASKING},1");
         for (at, step) in (3..).zip(&self.steps) {
             let _ = writeln!(context, " same => n,{step}");
             let next = match step.split('(').next() {
-                Some("Stasis") => " same => n(seldom),Return()\nexten => _=.,1(found)",
+                Some("Stasis") => "exten => _=.,1(found)",
+                Some("Goto") if at == 3 => &asking,
                 Some("Goto") => "exten => done,1",
                 _ => " same => n",
             };
