@@ -232,7 +232,7 @@ impl Connection {
                     return Err(ConnectionError::Behind);
                 }
                 () = shutdown.cancelled() => {
-                    self.close().await;
+                    self.close(end::CLOSE).await;
                     return Ok(());
                 }
             }

@@ -11,19 +11,20 @@ use super::super::requests::Purpose;
 use super::super::tasks::Job;
 use super::{Connection, Left, Way};
 
-/// How long answers in hand may take when the service stops.
-const CLOSE: Duration = Duration::from_millis(1_500);
+/// How long answers in hand, and the close frame's, may take when the service stops.
+pub(super) const CLOSE: Duration = Duration::from_millis(1_500);
 
 /// How long calls in hand may take when the service is refused. Asterisk answers at once, also that it does not.
 const LET_GO: Duration = Duration::from_millis(200);
 
 impl Connection {
-    /// Closes the connection. First the answers in hand, then the close frame: it takes the application
+    /// Closes the connection. First the answers in hand, for so long, then the close frame: it takes the application
     /// away, so no further call waits for us. Calls that came meanwhile are served over HTTP.
-    pub(super) async fn close(&mut self) {
-        let deadline = Instant::now() + CLOSE;
+    pub(super) async fn close(&mut self, patience: Duration) {
+        let begun = Instant::now();
+        let deadline = begun + CLOSE;
         while self.way != Way::Closing || Instant::now() < deadline {
-            if self.way != Way::Closing && (!self.requests.any_call() || Instant::now() >= deadline) {
+            if self.way != Way::Closing && (!self.requests.any_call() || begun.elapsed() >= patience) {
                 self.go(Way::Closing);
                 if self.send(Message::Close(None)).await.is_err() {
                     return;
@@ -43,9 +44,14 @@ impl Connection {
         }
     }
 
-    /// Sends on what is in hand, where the websocket still does what HTTP does not, before it is closed. Asterisk keeps
-    /// those that are left, silently, and nothing could be said about them.
+    /// Closes the connection because it can't answer calls. A websocket may still do what HTTP does not: it sends on what is
+    /// in hand. A call whose event was not read would be in the application, and nobody knew of it.
     pub(super) async fn let_go(&mut self) {
+        self.send_on_what_is_in_hand().await;
+        self.close(Duration::ZERO).await;
+    }
+
+    async fn send_on_what_is_in_hand(&mut self) {
         let deadline = Instant::now() + LET_GO;
         while self.way == Way::Websocket && self.is_busy() {
             let next = tokio::select! {

@@ -185,6 +185,7 @@ async fn three_handoffs_in_a_row_that_fail_end_it_and_what_concerns_one_call_doe
         }
     }
     assert!(socket.until_closed().await < Duration::from_millis(100));
+    sleep(Duration::from_millis(20)).await;
     assert_eq!(refused(service.link.state()), Some(Refusal::Handoffs), "{}", service.link.said());
 }
 
@@ -272,6 +273,7 @@ async fn a_new_password_is_tried_at_once() {
     off.turn();
     socket.call("1.1", &["handoff", "1"]).await;
     let begun = Instant::now();
+    let _closed = tokio::spawn(socket.until_closed());
     pbx.socket().await;
     assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
 }
@@ -388,4 +390,29 @@ async fn a_call_that_only_http_refuses_goes_on_over_the_websocket() {
     sleep(Duration::from_millis(100)).await;
     assert_eq!(refused(service.link.state()), Some(Refusal::Forbidden));
     assert!(!log.text().contains("given up"), "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_while_the_connection_is_closed_is_not_forgotten() {
+    let full = Switch::default();
+    let is_full = full.clone();
+    let mut pbx = StandIn::start(move |request| match request {
+        _ if is_full.is_on() && request.contains("channels/1.") => Answer::Nothing,
+        "GET channels/1.4" => Answer::Of(200, channel("1.4", "22334455", "Stasis", "nameplate")),
+        _ => usual(request),
+    })
+    .await;
+    let _service = Service::start(&pbx);
+    let mut socket = pbx.socket().await;
+    sleep(Duration::from_millis(1_500)).await;
+    full.turn();
+    for call in ["1.1", "1.2", "1.3"] {
+        socket.call(call, &["handoff", "1"]).await;
+    }
+    // The close frame has come, and Asterisk has sent one more call before it reads it.
+    sleep(Duration::from_millis(200)).await;
+    socket.call("1.4", &[]).await;
+    full.turn();
+    tokio::spawn(socket.until_closed());
+    pbx.until("POST channels/1.4/continue", 1).await;
 }
