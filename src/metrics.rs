@@ -23,10 +23,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use age::Age;
-pub use handles::{Directory, List, Pbx, Search, Web};
+pub use handles::{Directory, List, Pbx, Port, Search, Web};
 pub use histogram::Histogram;
 pub use labels::Outcome;
-use labels::{CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, SearchLabels};
+use labels::{CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, SearchLabels, SectionLabels};
 
 /// In front of every name.
 const PREFIX: &str = "nameplate";
@@ -72,6 +72,12 @@ metrics! {
         asterisk_connected: Family<PbxLabels, Gauge>,
         /// Connections to a PBX after its first one.
         asterisk_reconnects: Family<PbxLabels, Counter>,
+        /// Calls over FastAGI that wanted a script which is not ours: their dialplan looks for another server at this port.
+        agi_foreign_scripts: Counter,
+        /// Whether the port of a section of the configuration is listened on, 1 or 0.
+        listening: Family<SectionLabels, Gauge>,
+        /// Attempts to listen that failed; there is another one every few seconds.
+        listen_failures: Family<SectionLabels, Counter>,
         /// Lookups over HTTP by what they were answered.
         web_lookups: Family<OutcomeLabels, Counter>,
         /// Numbers in the directory.
@@ -114,6 +120,17 @@ impl Metrics {
             handoff_failures: self.handoff_failures.get_or_create_owned(&pbx),
             connected: self.asterisk_connected.get_or_create_owned(&pbx),
             reconnects: self.asterisk_reconnects.get_or_create_owned(&pbx),
+            foreign_scripts: self.agi_foreign_scripts.clone(),
+        }
+    }
+
+    /// The counters of the port of this section of the configuration, `agi` or `web`.
+    #[must_use]
+    pub fn port(&self, section: &'static str) -> Port {
+        let labels = SectionLabels { section };
+        Port {
+            listening: self.listening.get_or_create_owned(&labels),
+            failures: self.listen_failures.get_or_create_owned(&labels),
         }
     }
 

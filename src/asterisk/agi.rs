@@ -54,6 +54,8 @@ const REST: Duration = Duration::from_millis(100);
 pub struct Settings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether that is the default, for want of a `listen`.
+    pub is_default: bool,
     /// Who may connect: PBXs' addresses.
     pub allow: Vec<IpNet>,
     /// Sessions at once, at least 1; one more is closed, and its call goes on without a name.
@@ -84,6 +86,7 @@ pub async fn run(
         resolver,
         link,
         countries: Report::once(),
+        foreign: Report::each_minute(),
         trouble: Report::each_minute(),
     });
     // One for each session that may be under way.
@@ -132,16 +135,14 @@ struct Server {
     link: Arc<Link>,
     /// Unknown countries that were named already.
     countries: Report<String>,
-    /// Of each kind.
+    /// Scripts that are not ours. Each is named.
+    foreign: Report<String>,
+    /// Of each other kind.
     trouble: Report<Discriminant<SessionError>>,
 }
 
 impl Server {
     async fn serve(&self, mut stream: TcpStream) {
-        // Before there is a directory, "not found" would be untrue: the call goes on as with nobody to ask.
-        if !self.resolver.is_filled() {
-            return self.link.metrics.unserved();
-        }
         // A command is one write, and not to wait for another.
         if let Err(error) = stream.set_nodelay(true) {
             return debug!("[agi] a connection is gone: {error}");
@@ -154,13 +155,23 @@ impl Server {
             Ok(resolution) => self.link.report(&resolution, begun),
             Err(error) => {
                 self.link.metrics.unserved();
-                // The caller has hung up, which is nobody's mistake.
-                if error.is_hangup() {
-                    debug!("[agi] {error}");
-                } else {
-                    self.trouble.of(discriminant(&error), |times| warn!(times, "[agi] {error}"));
-                }
+                self.say(&error);
             }
+        }
+    }
+
+    /// Why a call has gone on without a name.
+    fn say(&self, error: &SessionError) {
+        match error {
+            SessionError::Foreign(script) => {
+                self.link.metrics.foreign_script();
+                self.foreign.of(script.clone(), |times| warn!(times, "[agi] {error}"));
+            }
+            // The caller has hung up, or the service is just starting: nobody's mistake.
+            error if error.is_hangup() || matches!(error, SessionError::NoDirectory) => {
+                debug!("[agi] {error}");
+            }
+            error => self.trouble.of(discriminant(error), |times| warn!(times, "[agi] {error}")),
         }
     }
 

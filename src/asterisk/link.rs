@@ -21,6 +21,8 @@ pub enum State {
     Refused,
     /// Another copy of the service has our application, and answers its calls.
     TakenOver,
+    /// The port that its calls come to can't be listened on; it is tried every few seconds.
+    Deaf,
 }
 
 impl State {
@@ -33,6 +35,7 @@ impl State {
             Self::Connected => "connected",
             Self::Refused => "refused: the log says why",
             Self::TakenOver => "taken over by another copy",
+            Self::Deaf => "unreachable: its port can't be listened on, the log says why",
         }
     }
 }
@@ -83,7 +86,7 @@ impl Link {
     #[must_use]
     pub fn state(&self) -> State {
         let state = self.state.load(Ordering::Relaxed);
-        let others = [State::Connecting, State::Connected, State::Refused, State::TakenOver];
+        let others = [State::Connecting, State::Connected, State::Refused, State::TakenOver, State::Deaf];
         others.into_iter().find(|other| *other as u8 == state).unwrap_or(State::Disconnected)
     }
 
