@@ -51,7 +51,9 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     let agi = config.agi.map(|settings| {
         let link = Arc::new(Link::new(agi::NAME, metrics.pbx(agi::NAME)));
         links.push(Arc::clone(&link));
-        warn_of_default(&settings);
+        if let Some(what) = settings.default_has_moved() {
+            warn!("[agi] {what}");
+        }
         let listen = settings.listen;
         let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
         (settings, link, port)
@@ -117,16 +119,6 @@ fn something_is_served<'a>(
             Err(anyhow::anyhow!("{}", failures.join("; ")))
         }
         _ => Ok(()),
-    }
-}
-
-/// The default was another port once, and a context of that time says so.
-fn warn_of_default(settings: &agi::Settings) {
-    if settings.is_default {
-        let listen = settings.listen;
-        warn!(
-            "[agi] has no `listen`, so it is {listen}; before, it was port 4573, which is FreePBX's own. The context `nameplate` has to say AGI(agi://{listen}/handoff,${{ARG1}}): one of the version before says AGI(agi://127.0.0.1/handoff,${{ARG1}}), which is port 4573, and its calls get no names. Copy the new extensions_nameplate.conf; or write `listen` into [agi]: the port that the context says"
-        );
     }
 }
 

@@ -65,6 +65,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What to say where the port is the default: it was another one once, and a context of that time says so.
+    #[must_use]
+    pub fn default_has_moved(&self) -> Option<String> {
+        let listen = self.listen;
+        self.is_default.then(|| format!(
+            "has no `listen`, so it is {listen}; before, it was port 4573, which is FreePBX's own. The context `nameplate` has to say AGI(agi://{listen}/handoff,${{ARG1}}): one of the version before says AGI(agi://127.0.0.1/handoff,${{ARG1}}), which is port 4573, and its calls get no names. Copy the new extensions_nameplate.conf; or write `listen` into [agi], with the port that the context says"
+        ))
+    }
+
     /// Whether this address may connect.
     fn allows(&self, address: IpAddr) -> bool {
         // Where both families are listened to, IPv4 comes as `::ffff:192.0.2.1`.
