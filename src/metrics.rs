@@ -23,9 +23,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use age::Age;
-pub use handles::{Directory, List, Pbx, Search, Web};
+pub use handles::{Directory, List, Pbx, Port, Search, Web};
 pub use histogram::Histogram;
-use labels::{CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels, SearchLabels};
+use labels::{
+    CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels, SearchLabels,
+    SectionLabels,
+};
 pub use labels::{Outcome, Refusal};
 
 /// In front of every name.
@@ -74,6 +77,12 @@ metrics! {
         asterisk_refused: Family<RefusalLabels, Gauge>,
         /// Connections to a PBX after its first one.
         asterisk_reconnects: Family<PbxLabels, Counter>,
+        /// Calls over FastAGI that wanted a script which is not ours: their dialplan looks for another server at this port.
+        agi_foreign_scripts: Counter,
+        /// Whether the port of a section of the configuration is listened on, 1 or 0.
+        listening: Family<SectionLabels, Gauge>,
+        /// Attempts to listen that failed; there is another one every few seconds.
+        listen_failures: Family<SectionLabels, Counter>,
         /// Lookups over HTTP by what they were answered.
         web_lookups: Family<OutcomeLabels, Counter>,
         /// Numbers in the directory.
@@ -121,6 +130,17 @@ impl Metrics {
             connected: self.asterisk_connected.get_or_create_owned(&pbx),
             refused: Refusal::ALL.map(refused),
             reconnects: self.asterisk_reconnects.get_or_create_owned(&pbx),
+            foreign_scripts: self.agi_foreign_scripts.clone(),
+        }
+    }
+
+    /// The counters of the port of this section of the configuration, `agi` or `web`.
+    #[must_use]
+    pub fn port(&self, section: &'static str) -> Port {
+        let labels = SectionLabels { section };
+        Port {
+            listening: self.listening.get_or_create_owned(&labels),
+            failures: self.listen_failures.get_or_create_owned(&labels),
         }
     }
 

@@ -1,17 +1,15 @@
 //! The running service: what is started, wired and stopped, in reading order.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::{TcpListener, TcpSocket};
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::asterisk::link::Link;
+use crate::asterisk::link::{Link, State};
 use crate::asterisk::{agi, ari};
 use crate::config::Config;
+use crate::listen::{self, Port};
 use crate::metrics::Metrics;
 use crate::parts::Parts;
 use crate::resolver::Resolver;
@@ -19,10 +17,6 @@ use crate::{control, number, panics, refresh, search, source, tls, web};
 
 /// How long calls in hand may take after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Connections that may wait to be accepted, as far as the system lets them (`net.core.somaxconn`, 4096). With the usual
-/// 128, calls that came while the service hung would soon fill it, given up as they are, and each further one would be
-/// held in `AGI()` for the 2 s that Asterisk tries to connect: no bound of the dialplan ends that.
-const BACKLOG: u32 = 4_096;
 
 /// Runs the service until the shutdown of its `parts`. Fails before it has begun, or when a part ends by itself.
 pub async fn serve(config: Config, mut parts: Parts) -> anyhow::Result<()> {
@@ -54,21 +48,44 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     let link = |pbx: &ari::Settings| Arc::new(Link::new(&pbx.name, metrics.pbx(&pbx.name)));
     let mut links: Vec<_> = config.asterisks.iter().map(link).collect();
 
-    // First what can fail: a port that is in use.
-    if let Some(settings) = config.agi {
+    let agi = config.agi.map(|settings| {
         let link = Arc::new(Link::new(agi::NAME, metrics.pbx(agi::NAME)));
         links.push(Arc::clone(&link));
-        let (resolver, listener) = (Arc::clone(&resolver), listen("agi", "FastAGI server", settings.listen)?);
-        parts.spawn_with("the FastAGI server", |shutdown| {
-            agi::run(settings, listener, resolver, link, shutdown)
+        if let Some(what) = settings.default_has_moved() {
+            warn!("[agi] {what}");
+        }
+        let listen = settings.listen;
+        let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
+        (settings, link, port)
+    });
+    let web = config.web.map(|settings| {
+        let (resolver, metrics, links) = (Arc::clone(&resolver), Arc::clone(&metrics), links.clone());
+        let counted = metrics.port("web");
+        let rooms = web::Rooms { resolver, pbx: config.pbx, links, metrics };
+        Port::open(counted, move || {
+            let server = web::Server::new(&settings, rooms.clone()).context("[web]")?;
+            Ok((server, listen::listen("web", "web server", settings.listen())?))
+        })
+    });
+    let failures = [agi.as_ref().map(|(_, _, port)| port.failure()), web.as_ref().map(Port::failure)];
+    something_is_served(config.asterisks.len(), failures.into_iter().flatten())?;
+    if let Some((settings, link, port)) = agi {
+        let resolver = Arc::clone(&resolver);
+        parts.spawn_with("the FastAGI server", |shutdown| async move {
+            if port.failure().is_some() {
+                link.set(State::Deaf);
+            }
+            if let Some(listener) = shutdown.run_until_cancelled(port.listener()).await {
+                agi::run(settings, listener, resolver, link, shutdown).await;
+            }
         });
     }
-    if let Some(settings) = &config.web {
-        let (resolver, metrics) = (Arc::clone(&resolver), Arc::clone(&metrics));
-        let rooms = web::Rooms { resolver, pbx: config.pbx, links: links.clone(), metrics };
-        let server = web::Server::new(settings, rooms).context("[web]")?;
-        let listener = listen("web", "web server", settings.listen())?;
-        parts.spawn_with("the web server", |shutdown| server.run(listener, shutdown));
+    if let Some(port) = web {
+        parts.spawn_with("the web server", |shutdown| async move {
+            if let Some((server, listener)) = shutdown.run_until_cancelled(port.listener()).await {
+                server.run(listener, shutdown).await;
+            }
+        });
     }
     // Before there is a directory, "not found" would be untrue: Asterisk finds nobody to ask, and its calls go on.
     for (asterisk, link) in config.asterisks.into_iter().zip(links) {
@@ -90,43 +107,24 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes the port of a section of the configuration.
-fn listen(section: &str, what: &str, wanted: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = bind(wanted)
-        .with_context(|| format!("[{section}] listen = \"{wanted}\": can't listen there, is another program (or nameplate itself) running?"))?;
-    let address = listener.local_addr()?;
-    info!(%address, "{what} listens");
-    Ok(listener)
-}
-
-fn bind(wanted: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // As `TcpListener::bind` does, so that a port is free again at once after a kill.
-    socket.set_reuseaddr(true)?;
-    socket.bind(wanted)?;
-    socket.listen(BACKLOG)
+/// Fails where no way in is left: no PBX is configured, and no port can be listened on.
+fn something_is_served<'a>(
+    asterisks: usize,
+    failures: impl Iterator<Item = Option<&'a anyhow::Error>>,
+) -> anyhow::Result<()> {
+    let failures: Option<Vec<_>> = failures.collect();
+    match failures {
+        Some(failures) if asterisks == 0 && !failures.is_empty() => {
+            let failures: Vec<_> = failures.iter().map(|failure| format!("{failure:#}")).collect();
+            Err(anyhow::anyhow!("{}", failures.join("; ")))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpStream;
-
     use super::*;
-
-    #[tokio::test]
-    async fn calls_connect_at_once_although_nobody_accepts() {
-        let somaxconn = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
-        let calls = somaxconn.trim().parse().unwrap_or(128).min(300);
-        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut waiting = Vec::new();
-        for call in 0..calls {
-            // Where there is no room, the first attempt gets no answer, and the next one comes after a second.
-            let connected =
-                tokio::time::timeout(Duration::from_millis(900), TcpStream::connect(address)).await;
-            waiting.push(connected.unwrap_or_else(|_| panic!("call {call} waits")).unwrap());
-        }
-    }
 
     #[tokio::test]
     async fn every_task_of_the_service_is_a_part_that_is_watched() {

@@ -109,6 +109,8 @@ impl Server {
         let counted = rooms.metrics.web();
         let router = Router::new()
             .route("/lookup", get(lookup::lookup))
+            // As FreePBX makes it of the path `/lookup`.
+            .route("//lookup", get(lookup::lookup))
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
             .route("/metrics", get(health::metrics))

@@ -11,7 +11,7 @@ const KEEP: &str = "[names]\nkeep_existing = true\n";
 
 /// Extension 100 asks by the shipped context, 200 in a line of its own; the first notes what came of it.
 fn noting(way: Way, phone: &str) -> String {
-    let own = if way.is_agi() { "AGI(agi://127.0.0.1/lookup)" } else { "Stasis(nameplate)" };
+    let own = if way.is_agi() { "AGI(agi://127.0.0.1:4577/lookup)" } else { "Stasis(nameplate)" };
     format!(
         "[from-trunk]\n\
          exten => 100,1,Set(TIMEOUT(absolute)=60)\n\

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::lab::asterisk::Asterisk;
 use crate::lab::call::{Turn, from_trunk, ring};
-use crate::lab::configuration::csv_folder;
+use crate::lab::configuration::{csv_folder, superoffice_alone};
 use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone, Ring};
 use crate::lab::web;
@@ -152,6 +152,51 @@ async fn what_is_refused_is_never_shown_as_a_name() {
     let calls = Calls::through(|phone| from_trunk(&line, phone)).await;
     let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
     assert!(["", "22334455"].contains(&ring.name()), "{}", ring.name());
+}
+
+/// FreeSWITCH's `mod_cidlookup`: digits only, no header but libcurl's. It looks at no status: up to 10,240 bytes of a body are a
+/// name, but for an empty one, `UNKNOWN` and `UNAVAILABLE`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_freeswitch_sends() {
+    let nameplate = service().await;
+    let address = web::address(&nameplate).await;
+    let taken = |number: &str| {
+        let agent = "User-Agent: freeswitch-cidlookup/1.0\r\nAccept: */*";
+        let head = format!("GET /lookup?number={number} HTTP/1.1\r\nHost: {address}\r\n{agent}\r\n\r\n");
+        let answer = web::request(address, &head);
+        // It follows a redirection.
+        assert!(!(300..400).contains(&answer.status), "{answer:?}");
+        answer.body
+    };
+    for number in ["4722334455", "22334455", "004722334455"] {
+        assert_eq!(taken(number), KARI, "{number}");
+    }
+    // A stranger, no digits at all, more of them than a query holds.
+    for number in ["4722999999", "22999999", "", &"4".repeat(600)] {
+        assert_eq!(taken(number), "", "{number}");
+    }
+    // Before there is a directory.
+    let starting = Folder::new(&format!("{}[web]\nlisten = \"127.0.0.1:0\"\n", superoffice_alone("api = \"http://127.0.0.1:9/api\"\nauth = { type = \"basic\", username = \"a\", password = \"b\" }"))).serve();
+    let address = web::address(&starting).await;
+    let answer = web::get(address, "/lookup?number=4722334455", "");
+    assert_eq!((answer.status, answer.body.as_str()), (503, ""));
+}
+
+/// FreePBX's CID lookup source of type HTTP, with the path `/lookup` and a password: `CURL()` with both in the address.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_freepbx_sends() {
+    let _turn = Turn::beside().await;
+    let folder = folder("listen = \"127.0.0.1:0\"\ntoken = \"s3cret\"");
+    let nameplate = folder.serve();
+    nameplate.until_logged("directory is in place", 1).await;
+    let address = web::address(&nameplate).await;
+    for (password, name) in [("s3cret", KARI), ("wrong", "")] {
+        let url = format!("http://nameplate:{password}@{address}//lookup?number=${{CALLERID(num)}}");
+        let line = format!("Set(CALLERID(name)=${{CURL({url})}})");
+        let calls = Calls::through(|phone| from_trunk(&line, phone)).await;
+        let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
+        assert_eq!(ring.name(), name, "{}", calls.asterisk.log());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -243,7 +243,7 @@ fn dialplan(phone: &str, bare_agi: u16) -> String {
     let bare = shipped()
         .replace("[nameplate]", "[bare]")
         .replace("Stasis(nameplate,", "Stasis(bare,")
-        .replace("agi://127.0.0.1/", &format!("agi://127.0.0.1:{bare_agi}/"));
+        .replace("agi://127.0.0.1:4577/", &format!("agi://127.0.0.1:{bare_agi}/"));
     let minimal = format!(
         "[minimal]\n\
          exten => lookup,1,Stasis(bare,handoff,1,)\n same => n,Return()\n\

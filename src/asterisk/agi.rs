@@ -54,6 +54,8 @@ const REST: Duration = Duration::from_millis(100);
 pub struct Settings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether that is the default, for want of a `listen`.
+    pub is_default: bool,
     /// Who may connect: PBXs' addresses.
     pub allow: Vec<IpNet>,
     /// Sessions at once, at least 1; one more is closed, and its call goes on without a name.
@@ -63,6 +65,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What to say where the port is the default: it was another one once, and a context of that time says so.
+    #[must_use]
+    pub fn default_has_moved(&self) -> Option<String> {
+        let listen = self.listen;
+        self.is_default.then(|| format!(
+            "has no `listen`, so it is {listen}; before, it was port 4573, which is FreePBX's own. The context `nameplate` has to say AGI(agi://{listen}/handoff,${{ARG1}}): one of the version before says AGI(agi://127.0.0.1/handoff,${{ARG1}}), which is port 4573, and its calls get no names. Copy the new extensions_nameplate.conf; or write `listen` into [agi], with the port that the context says"
+        ))
+    }
+
     /// Whether this address may connect.
     fn allows(&self, address: IpAddr) -> bool {
         // Where both families are listened to, IPv4 comes as `::ffff:192.0.2.1`.
@@ -84,6 +95,7 @@ pub async fn run(
         resolver,
         link,
         countries: Report::once(),
+        foreign: Report::each_minute(),
         trouble: Report::each_minute(),
     });
     // One for each session that may be under way.
@@ -132,16 +144,14 @@ struct Server {
     link: Arc<Link>,
     /// Unknown countries that were named already.
     countries: Report<String>,
-    /// Of each kind.
+    /// Scripts that are not ours. Each is named.
+    foreign: Report<String>,
+    /// Of each other kind.
     trouble: Report<Discriminant<SessionError>>,
 }
 
 impl Server {
     async fn serve(&self, mut stream: TcpStream) {
-        // Before there is a directory, "not found" would be untrue: the call goes on as with nobody to ask.
-        if !self.resolver.is_filled() {
-            return self.link.metrics.unserved();
-        }
         // A command is one write, and not to wait for another.
         if let Err(error) = stream.set_nodelay(true) {
             return debug!("[agi] a connection is gone: {error}");
@@ -154,13 +164,23 @@ impl Server {
             Ok(resolution) => self.link.report(&resolution, begun),
             Err(error) => {
                 self.link.metrics.unserved();
-                // The caller has hung up, which is nobody's mistake.
-                if error.is_hangup() {
-                    debug!("[agi] {error}");
-                } else {
-                    self.trouble.of(discriminant(&error), |times| warn!(times, "[agi] {error}"));
-                }
+                self.say(&error);
             }
+        }
+    }
+
+    /// Why a call has gone on without a name.
+    fn say(&self, error: &SessionError) {
+        match error {
+            SessionError::Foreign(script) => {
+                self.link.metrics.foreign_script();
+                self.foreign.of(script.clone(), |times| warn!(times, "[agi] {error}"));
+            }
+            // The caller has hung up, or the service is just starting: nobody's mistake.
+            error if error.is_hangup() || matches!(error, SessionError::NoDirectory) => {
+                debug!("[agi] {error}");
+            }
+            error => self.trouble.of(discriminant(error), |times| warn!(times, "[agi] {error}")),
         }
     }
 

@@ -23,6 +23,8 @@ pub enum State {
     Refused(Refusal),
     /// Another copy of the service has our application, and answers its calls.
     TakenOver,
+    /// The port that its calls come to can't be listened on; it is tried every few seconds.
+    Deaf,
 }
 
 impl State {
@@ -33,6 +35,7 @@ impl State {
             Self::Connected => "connected",
             Self::Refused(_) => "refused",
             Self::TakenOver => "taken over by another copy",
+            Self::Deaf => "unreachable: its port can't be listened on, the log says why",
         }
     }
 }

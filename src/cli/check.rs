@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::Exit;
+use crate::asterisk::agi;
 use crate::config::Config;
 use crate::refresh::places;
 use crate::refresh::store::{Kept, Store};
@@ -33,6 +34,9 @@ pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
                 Err(error) => report.bad(&what, &error.to_string())?,
             }
         }
+    }
+    if let Some(what) = config.agi.as_ref().and_then(agi::Settings::default_has_moved) {
+        report.good("[agi]", &what)?;
     }
     if let Some(web) = &config.web {
         let what = format!("[web] {}", web.listen());

@@ -1,6 +1,6 @@
 //! `[agi]`
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -10,8 +10,8 @@ use crate::config::ConfigError;
 use crate::number;
 use crate::resolver::Pbx;
 
-/// Where Asterisk looks for a FastAGI server whose port is not given.
-const PORT: u16 = 4573;
+/// Not 4573, where Asterisk looks for a FastAGI server whose port is not given: FreePBX's own server has that.
+const PORT: u16 = 4577;
 /// Of number settings of its own: no PBX has it, because it is one more than they can be.
 const ID: u16 = u16::MAX;
 /// Sessions at once: a rush of as many calls, each held for half a second at most.
@@ -25,8 +25,8 @@ impl Reader<'_> {
     ) -> Result<agi::Settings, ConfigError> {
         let at = table.span().start;
         let table = table.into_inner();
-        let listen =
-            table.listen.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), |listen| listen.0.0);
+        let chosen = table.listen.map(|listen| listen.0.0);
+        let listen = chosen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, PORT).into());
         let allow = match table.allow {
             Some(allow) if allow.is_empty() => {
                 return Err(self.place.at(at, "[agi]: `allow` is empty: nobody could connect; allowed are addresses and networks like 192.0.2.7 and 10.0.0.0/8"));
@@ -39,6 +39,7 @@ impl Reader<'_> {
         };
         Ok(agi::Settings {
             listen,
+            is_default: chosen.is_none(),
             allow,
             max_sessions: table.max_sessions.map_or(SESSIONS, |sessions| sessions.0),
             pbx: match table.numbers {

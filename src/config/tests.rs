@@ -351,8 +351,8 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
             "`password` is given in two ways",
         ),
         (
-            format!("{HEAD}{CSV}[agi]\nlisten = \"0.0.0.0:4573\"\n"),
-            ":7: [agi]: `listen` = \"0.0.0.0:4573\" is beyond loopback, where `allow` is required",
+            format!("{HEAD}{CSV}[agi]\nlisten = \"0.0.0.0:4577\"\n"),
+            ":7: [agi]: `listen` = \"0.0.0.0:4577\" is beyond loopback, where `allow` is required",
         ),
         (format!("{HEAD}{CSV}[agi]\nallow = []\n"), ":7: [agi]: `allow` is empty"),
         (

@@ -18,6 +18,7 @@ pub struct Pbx {
     /// By [`Refusal`].
     pub(super) refused: [Gauge; 6],
     pub(super) reconnects: Counter,
+    pub(super) foreign_scripts: Counter,
 }
 
 impl Pbx {
@@ -49,9 +50,34 @@ impl Pbx {
         }
     }
 
+    /// A call has looked for another FastAGI server here.
+    pub fn foreign_script(&self) {
+        self.foreign_scripts.inc();
+    }
+
     /// It is connected again.
     pub fn reconnected(&self) {
         self.reconnects.inc();
+    }
+}
+
+/// What one port is counted by.
+#[derive(Clone, Debug, Default)]
+pub struct Port {
+    pub(super) listening: Gauge,
+    pub(super) failures: Counter,
+}
+
+impl Port {
+    /// It is listened on.
+    pub fn taken(&self) {
+        self.listening.set(1);
+    }
+
+    /// It could not be listened on.
+    pub fn failed(&self) {
+        self.listening.set(0);
+        self.failures.inc();
     }
 }
 

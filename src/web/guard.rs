@@ -4,7 +4,8 @@
 //! host name at 127.0.0.1 after it was loaded (DNS rebinding) and would then read our answers. Its requests
 //! carry that host name, so only those for this machine by name or by address are served.
 //!
-//! With a token, which is required beyond loopback, each request must show it as RFC 6750 §2.1 says. Only
+//! With a token, which is required beyond loopback, each request must show it as RFC 6750 §2.1 says, or as the password
+//! of HTTP Basic (RFC 7617), with any user name: FreePBX's CID lookup source has a user and a password, and no header. Only
 //! `/healthz` need not: load balancers and container runtimes can't be given secrets, and its answer is the
 //! same as that of the open port itself.
 
@@ -16,6 +17,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
@@ -109,7 +112,7 @@ impl Token {
     }
 
     async fn is_shown(&self, headers: &HeaderMap) -> bool {
-        let Some(shown) = bearer(headers) else { return false };
+        let Some(shown) = shown(headers) else { return false };
         let mut read = self.read.lock().await;
         if read.0.elapsed() >= FRESH {
             let now = self.secret.read();
@@ -120,13 +123,23 @@ impl Token {
             *read = (Instant::now(), now.ok());
         }
         // The time it takes tells the length of the token, not what is in it.
-        read.1.as_ref().is_some_and(|token| token.expose_secret().as_bytes().ct_eq(shown.as_bytes()).into())
+        read.1.as_ref().is_some_and(|token| token.expose_secret().as_bytes().ct_eq(&shown).into())
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+/// The token of a request.
+fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let (scheme, credentials) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let credentials = credentials.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(credentials.into());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let credentials = BASE64.decode(credentials).ok()?;
+    let user = credentials.iter().position(|byte| *byte == b':')?;
+    credentials.get(user + 1..).map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]
@@ -195,6 +208,16 @@ mod tests {
             ("Bearer ", false),
             ("Basic s3cret-token", false),
             ("s3cret-token", false),
+            // nameplate:s3cret-token, :s3cret-token
+            ("Basic bmFtZXBsYXRlOnMzY3JldC10b2tlbg==", true),
+            ("basic OnMzY3JldC10b2tlbg==", true),
+            // s3cret-token, s3cret-token:, a:b:s3cret-token, nameplate:
+            ("Basic czNjcmV0LXRva2Vu", false),
+            ("Basic czNjcmV0LXRva2VuOg==", false),
+            ("Basic YTpiOnMzY3JldC10b2tlbg==", false),
+            ("Basic bmFtZXBsYXRlOg==", false),
+            ("Basic ", false),
+            ("Basic :s3cret-token", false),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(shown).unwrap());

@@ -66,7 +66,8 @@ pub(super) async fn lookup(
 
 /// Whether a request is meant for the lookup, also where its path is not quite right.
 pub(super) fn is_meant(path: &str) -> bool {
-    path.strip_prefix("/lookup").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let path = path.trim_start_matches('/');
+    path.strip_prefix("lookup").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A lookup that is refused. The words are in a header, because `CURL()` gives its dialplan the body whatever the status

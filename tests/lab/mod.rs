@@ -10,6 +10,7 @@
 //! - [`web`]: a client of its web server
 //! - [`machine`]: rights, ports, what is installed, what killed tests have left
 //! - [`way`]: ARI and FastAGI, on the versions of Asterisk that are met
+//! - [`freepbx`]: what a FreePBX has around our lines
 //! - [`certificate`]: for a PBX that speaks TLS
 //! - [`network`]: a path to the PBX that can be cut
 //! - [`call`]: all of it wired together
@@ -27,6 +28,7 @@ pub mod comparison;
 pub mod configuration;
 pub mod disk;
 pub mod fate;
+pub mod freepbx;
 pub mod machine;
 pub mod muffler;
 pub mod nameplate;

@@ -32,9 +32,12 @@ pub(super) enum SessionError {
     #[error("the call is not described within {BLOCK:?}")]
     BlockTooSlow,
     #[error(
-        "`{0}` is no script of ours; there are `handoff`, for the shipped dialplan, and `lookup`, for others"
+        "a call wants the script `{0}`, which is none of nameplate's (`handoff`, for the shipped dialplan, and `lookup`, for others): its dialplan goes on without the script. It looks for another FastAGI server at this port: FreePBX's own is 4573. Give [agi] another `listen`, and write that port into the AGI() lines of the context `nameplate`"
     )]
-    Script(String),
+    Foreign(String),
+    /// Before there is a directory, "not found" would be untrue: the call goes on as with nobody to ask.
+    #[error("no source has delivered a list yet")]
+    NoDirectory,
     #[error("Asterisk's answer is missing: {0}")]
     Answer(#[from] LineError),
     #[error("Asterisk has not answered within {ANSWER:?}")]
@@ -81,8 +84,11 @@ pub(super) async fn serve(
     let script = match block.script.as_str() {
         "handoff" => Script::Handoff,
         "lookup" | "" => Script::Lookup,
-        other => return Err(SessionError::Script(shortened(other))),
+        other => return Err(SessionError::Foreign(shortened(other))),
     };
+    if !resolver.is_filled() {
+        return Err(SessionError::NoDirectory);
+    }
     let resolution = resolve(&block, resolver, pbx, unknown_country);
     // The call keeps the name that it brings along.
     let keeps = resolver.keeps(&block.name);

@@ -51,6 +51,7 @@ impl Running {
         let numbers = crate::number::Settings::new("NO".parse().unwrap());
         let settings = Settings {
             listen: address,
+            is_default: false,
             allow: allow.iter().map(|network| network.parse().unwrap()).collect(),
             max_sessions,
             pbx: Pbx { id: 0, numbers },
@@ -226,7 +227,6 @@ async fn what_is_too_much_is_closed() {
         ("variables", &many),
         ("the block", &block),
         ("what is no AGI", "GET / HTTP/1.1\r\n"),
-        ("a script", "agi_network_script: rm\nagi_threadid: 1\n\n"),
     ] {
         let mut client = server.connect().await;
         // It may be closed before all is written.
@@ -242,6 +242,25 @@ async fn what_is_too_much_is_closed() {
         .await
         .unwrap();
     assert!(client.command().await.contains("SKIPPED"));
+}
+
+#[tokio::test]
+async fn a_script_of_another_server_is_refused_and_counted() {
+    // Also before there is a directory: whoever has the port answers for it.
+    for resolver in [resolver(), Arc::new(Resolver::new(Style::default()))] {
+        let server = Running::start(16, &["127.0.0.1/32"], resolver).await;
+        for (so_many, script) in
+            (1..).zip(["dialparties.agi", "/var/lib/agi-bin/x.php?a=b", "handoff2", "Lookup"])
+        {
+            let mut client = server.connect().await;
+            client.describe(script, "22334455", "0", &[]).await;
+            // Not a word that could change the call.
+            assert!(client.is_closed().await, "{script}");
+            assert!(server.count(&format!("nameplate_agi_foreign_scripts_total {so_many}")), "{script}");
+            let unserved = format!("nameplate_calls_total{{pbx=\"agi\",outcome=\"unserved\"}} {so_many}");
+            assert!(server.count(&unserved), "{script}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -409,7 +428,9 @@ async fn strangers_and_the_time_before_the_first_directory() {
     let server = Running::start(16, &["192.0.2.0/24", "::/0"], resolver()).await;
     assert!(server.connect().await.is_closed().await);
     let server = Running::start(16, &["127.0.0.1/32"], Arc::new(Resolver::new(Style::default()))).await;
-    assert!(server.connect().await.is_closed().await);
+    let mut client = server.connect().await;
+    client.describe("handoff", "22334455", "0", &[]).await;
+    assert!(client.is_closed().await);
     assert!(server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"unserved\"} 1"));
 }
 

@@ -11,7 +11,7 @@ fn agi(lines: &str) -> agi::Settings {
 fn alone_it_is_for_this_machine() {
     assert!(parse(&format!("{HEAD}{CSV}")).unwrap().agi.is_none());
     let settings = agi("");
-    assert_eq!(settings.listen.to_string(), "127.0.0.1:4573");
+    assert_eq!((settings.listen.to_string().as_str(), settings.is_default), ("127.0.0.1:4577", true));
     assert_eq!(settings.max_sessions, 256);
     for (address, is_allowed) in
         [("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("192.0.2.7", false), ("::2", false)]
@@ -21,12 +21,15 @@ fn alone_it_is_for_this_machine() {
         assert_eq!(allowed, is_allowed, "{address}");
     }
     assert_eq!((settings.pbx.id, settings.pbx.numbers.country.as_str()), (0, "NO"));
+    // Written out it is a choice, though it is the same.
+    assert!(!agi("listen = \"127.0.0.1:4577\"").is_default);
 }
 
 #[test]
 fn every_key_of_it_has_its_effect() {
     let settings =
         agi("listen = \"192.0.2.1:4000\"\nallow = [\"192.0.2.7\", \"10.0.0.0/8\"]\nmax_sessions = 3");
+    assert!(!settings.is_default);
     assert_eq!((settings.listen.to_string().as_str(), settings.max_sessions), ("192.0.2.1:4000", 3));
     let allow: Vec<_> = settings.allow.iter().map(ToString::to_string).collect();
     assert_eq!(allow, ["192.0.2.7/32", "10.0.0.0/8"]);

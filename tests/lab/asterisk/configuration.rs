@@ -55,7 +55,7 @@ fn dialplan(own: &str, agi: u16) -> [(&'static str, String); 2] {
     let shipped = fs::read_to_string(&shipped).expect("the shipped dialplan");
     // As an administrator does it for a service elsewhere.
     let with_port = |dialplan: &str| {
-        let dialplan = dialplan.replace("agi://127.0.0.1/", &format!("agi://127.0.0.1:{agi}/"));
+        let dialplan = dialplan.replace("agi://127.0.0.1:4577/", &format!("agi://127.0.0.1:{agi}/"));
         dialplan.replace("agi://127.0.0.1:4574/", &format!("agi://127.0.0.2:{agi}/"))
     };
     let own = format!("#include \"extensions_nameplate.conf\"\n{}\n", with_port(own));
