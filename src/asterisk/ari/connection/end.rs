@@ -86,6 +86,10 @@ impl Connection {
                 tasks.spawn(channel, Job::Release { doubtful: true });
             }
         }
+        // Asterisk may have let one in while it closed, and had nobody any more to tell. The next connection is far.
+        if matches!(how, Err(ConnectionError::Handoffs(_))) {
+            tasks.search();
+        }
         left.calls.spawn(tasks.finish());
     }
 }

@@ -1,7 +1,7 @@
 //! Whoever is connected and can't answer lets go of the application, says why, and asks before having it again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,15 +15,19 @@ use crate::metrics::Refusal;
 
 /// Answers as usual until it is told not to.
 #[derive(Clone, Default)]
-struct Switch(Arc<AtomicBool>);
+struct Switch(Arc<AtomicUsize>);
 
 impl Switch {
     fn turn(&self) {
-        self.0.fetch_xor(true, Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) % 2 == 1
+    }
+
+    fn was_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -398,7 +402,10 @@ async fn a_call_that_comes_while_the_connection_is_closed_is_not_forgotten() {
     let is_full = full.clone();
     let mut pbx = StandIn::start(move |request| match request {
         _ if is_full.is_on() && request.contains("channels/1.") => Answer::Nothing,
+        // Whose event is sent to nobody.
+        LIST if is_full.was_on() => Answer::Of(200, json!({ "channel_ids": ["1.5"] })),
         "GET channels/1.4" => Answer::Of(200, channel("1.4", "22334455", "Stasis", "nameplate")),
+        "GET channels/1.5" => Answer::Of(200, channel("1.5", "22334455", "Stasis", "nameplate")),
         _ => usual(request),
     })
     .await;
@@ -409,10 +416,15 @@ async fn a_call_that_comes_while_the_connection_is_closed_is_not_forgotten() {
     for call in ["1.1", "1.2", "1.3"] {
         socket.call(call, &["handoff", "1"]).await;
     }
+    for call in ["1.1", "1.2", "1.3"] {
+        pbx.until(&format!("GET channels/{call}"), 1).await;
+    }
     // The close frame has come, and Asterisk has sent one more call before it reads it.
     sleep(Duration::from_millis(200)).await;
     socket.call("1.4", &[]).await;
     full.turn();
     tokio::spawn(socket.until_closed());
     pbx.until("POST channels/1.4/continue", 1).await;
+    pbx.until("POST channels/1.5/continue", 1).await;
+    assert_eq!(pbx.count("GET events"), 1, "{:#?}", pbx.seen());
 }
