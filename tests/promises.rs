@@ -30,6 +30,7 @@ mod hostile_names_arrive_clean;
 mod known_names_stay;
 mod lists_are_steered;
 mod lists_survive;
+mod logs_tell_no_secret;
 mod lookup_explains;
 mod macro_skips_the_lookup;
 mod names_are_written_as_wanted;

@@ -293,7 +293,7 @@ async fn refusal(response: Response) -> FetchError {
         .headers()
         .get(reqwest::header::LOCATION)
         .and_then(|value| Url::options().base_url(Some(response.url())).parse(value.to_str().ok()?).ok())
-        .and_then(|url| url.host_str().map(|host| format!("it redirects to {}", error::short(host))));
+        .and_then(|url| url.host_str().map(|host| format!("it redirects to {}", error::address(host))));
     let said = match redirect {
         Some(redirect) => redirect,
         None => error::said(response).await,

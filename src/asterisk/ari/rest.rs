@@ -69,7 +69,8 @@ impl Outcome {
     }
 }
 
-/// What a body of an error says, for a line of the log: a page or pretty JSON has several, and may quote a number.
+/// What a body of an error says, for a line of the log: Asterisk's own words, which may quote a number. What is not JSON is
+/// somebody else's.
 fn said(body: &str) -> String {
     let message = serde_json::from_str::<ErrorBody<'_>>(body).map(|body| body.message);
     let mut words = message.as_deref().unwrap_or(body).split_whitespace();
@@ -80,7 +81,7 @@ fn said(body: &str) -> String {
         line.extend([" ", word]);
     }
     let end = line.char_indices().nth(MAX_SAID).map_or(line.len(), |(end, _)| end);
-    mask::Text(&line[..end]).to_string()
+    if message.is_ok() { mask::Text(&line[..end]).to_string() } else { mask::Words(&line[..end]).to_string() }
 }
 
 /// ARI over HTTP, for one connection's life: the password is the one that the websocket was opened with.
@@ -299,7 +300,7 @@ mod tests {
             Outcome::CallerGone
         );
         assert_eq!(Outcome::of(204, ""), Outcome::Done);
-        assert_eq!(Outcome::of(500, "oops"), Outcome::Failed("500 oops".into()));
+        assert_eq!(Outcome::of(500, "oops"), Outcome::Failed("500 `mask` hides its words".into()));
     }
 
     #[test]
@@ -308,8 +309,9 @@ mod tests {
             format!("<html>\r\n<body>\n{}\u{2028}+47 22 33 44 55</body>", "<p>Sørver</p>\n".repeat(40));
         for (body, line) in [
             ("{\n  \"message\": \"Write access\\ndenied\"\n}", "403 Write access denied"),
-            ("{\n  \"error\": 1\n}", "403 { \"error\": 1 }"),
-            ("Caller 4722334455\n", "403 Caller ••••••••••"),
+            ("{\n  \"error\": 1\n}", "403 `mask` hides its words"),
+            (r#"{"message":"Caller 4722334455"}"#, "403 Caller ••••••••••"),
+            ("Caller Kari 4722334455\n", "403 `mask` hides its words"),
             ("", "403 "),
         ] {
             let error = HttpError::Status { status: 403, body: body.into() };
@@ -318,7 +320,7 @@ mod tests {
         }
         for body in [page.clone(), page.replace(char::is_whitespace, "")] {
             let line = HttpError::Status { status: 502, body }.to_string();
-            assert!(line.starts_with("it answers 502 <html>") && line.chars().count() < 120, "{line}");
+            assert!(line == "it answers 502 `mask` hides its words" && line.chars().count() < 120, "{line}");
             assert!(!line.contains(char::is_control), "{line}");
         }
     }

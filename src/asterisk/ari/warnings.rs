@@ -5,6 +5,7 @@ use tracing::warn;
 
 use super::requests::ANSWER_TIMEOUT;
 use crate::asterisk::report::Report;
+use crate::mask;
 
 /// The warnings of one connection.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Warnings {
         self.country.of(country.to_owned(), |_| {
             warn!(
                 pbx = %self.pbx,
-                country = country.escape_default().to_string(),
+                country = mask::Text(country).to_string(),
                 "the dialplan names an unknown country; the PBX's own is taken"
             );
         });

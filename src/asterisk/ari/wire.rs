@@ -134,7 +134,8 @@ pub(super) struct Variable {
 /// The body of an error.
 #[derive(Debug, Deserialize)]
 pub(super) struct ErrorBody<'a> {
-    #[serde(borrow)]
+    // `error` where Asterisk has run out of memory.
+    #[serde(borrow, alias = "error")]
     pub(super) message: Cow<'a, str>,
 }
 
