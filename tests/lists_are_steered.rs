@@ -123,6 +123,9 @@ async fn another_user_or_selection_is_another_question() {
     );
     let (_, said) = run(&folder, &["refresh"]);
     assert_eq!(last_hash(&crm), "", "{said}");
+    // It has the guard all the same.
+    assert!(said.contains("crm: a list of 1 entries is held back; 4 stay in use"), "{said}");
+    let (_, said) = run(&folder, &["refresh", "--accept"]);
     assert!(said.contains("crm: 1 entries: 1 new, 3 gone"), "{said}");
     folder.configure(&config.replace("refresh = \"1s\"", "refresh = \"1s\"\nselections = [201]"));
     let (_, said) = run(&folder, &["refresh"]);
