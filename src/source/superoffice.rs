@@ -123,7 +123,7 @@ impl Settings {
 
 impl Client {
     /// Prepares the client; nothing is sent yet. A credential that is refused is not tried again for the time of
-    /// `rest`. Fails when `ca_file` can't be read.
+    /// `rest`. Fails when `proxy` is none.
     pub fn new(settings: Settings, rest: Duration) -> anyhow::Result<Self> {
         Ok(Self {
             http: Http::new(&settings)?,

@@ -10,7 +10,7 @@
 //! - [`web`]: a client of its web server
 //! - [`machine`]: rights, ports, what is installed, what killed tests have left
 //! - [`way`]: ARI and FastAGI, on the versions of Asterisk that are met
-//! - [`certificate`]: for a PBX that speaks TLS
+//! - [`certificate`], [`tls`]: for a PBX, and a CRM, that speak TLS
 //! - [`network`]: a path to the PBX that can be cut
 //! - [`call`]: all of it wired together
 //! - [`comparison`]: how much longer a call takes than one without us
@@ -35,6 +35,7 @@ pub mod people;
 pub mod proxy;
 pub mod sip;
 pub mod superoffice;
+pub mod tls;
 pub mod uptime;
 pub mod way;
 pub mod web;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Settings;
 use super::wire::{ErrorBody, Parameter, complaint};
-use crate::mask;
+use crate::{mask, tls};
 
 /// How long one request over HTTP may take. The dialplan's bound has released the call long before.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -166,6 +166,9 @@ impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
         // A channel's id is in the address, a name or number never is; the cause is what helps.
         let error = error.without_url();
+        if let Some(trouble) = tls::trouble_behind(&error) {
+            return Self::NoAnswer(format!("TLS: {}", trouble.what));
+        }
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         Self::NoAnswer(cause.unwrap_or_else(|| error.to_string()))
     }

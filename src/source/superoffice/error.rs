@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::key::KeyError;
 use crate::mask;
 use crate::secret::SecretError;
+use crate::tls::{self, TrustError};
 
 /// Why no list came. What was known stays in use after each of them.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,12 @@ pub enum FetchError {
     /// The host asked for silence, which is kept.
     #[error("it asked to be left alone for another {} s", .0.as_secs())]
     LeftAlone(Duration),
+    /// It can't be checked whose certificate is to be trusted.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The server is not to be trusted, or speaks no TLS.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// No connection could be made.
     #[error("can't reach it: {0}")]
     NoConnection(String),
@@ -139,6 +146,9 @@ impl FetchError {
     }
 
     pub(super) fn unreachable(error: reqwest::Error) -> Self {
+        if let Some(trouble) = tls::trouble_behind(&error) {
+            return Self::Tls(trouble.what);
+        }
         let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
         let said = chain(&error.without_url());
         match (is_connect, is_timeout) {

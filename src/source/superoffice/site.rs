@@ -173,7 +173,7 @@ impl Finder {
     /// Whether a failed call may mean that the tenant has moved.
     pub(super) fn may_have_moved(&self, error: &FetchError) -> bool {
         let is_sign = match error {
-            FetchError::NoConnection(_) => true,
+            FetchError::NoConnection(_) | FetchError::Tls(_) => true,
             FetchError::Status { status, .. } => *status == StatusCode::MISDIRECTED_REQUEST,
             _ => false,
         };
