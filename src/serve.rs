@@ -82,11 +82,14 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     }
     // What is on disk is in place before the first question to a CRM.
     let (sources, state_dir, rules) = (&config.sources, &config.state_dir, config.rules);
-    let shutdown = parts.shutdown().clone();
-    let started = refresh::start(sources, &asked, state_dir, rules, &resolver, &metrics, parts);
-    if let Some(handle) = shutdown.run_until_cancelled(started).await.transpose()? {
-        control::start(&handle, state_dir, parts);
-    }
+    let opened = tokio::select! {
+        biased;
+        // A part that ends meanwhile ends the service; `serve` says so.
+        _ = parts.until_shutdown() => return Ok(()),
+        opened = refresh::open(sources, state_dir, rules, &resolver) => opened?,
+    };
+    let handle = refresh::start(opened, sources, &asked, &metrics, parts);
+    control::start(&handle, state_dir, parts);
     Ok(())
 }
 
@@ -109,9 +112,10 @@ fn bind(wanted: SocketAddr) -> io::Result<TcpListener> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpStream;
+    use tokio::net::{TcpStream, UnixStream};
 
     use super::*;
+    use crate::refresh::lock::{Lock, Purpose};
 
     #[tokio::test]
     async fn calls_connect_at_once_although_nobody_accepts() {
@@ -166,5 +170,51 @@ mod tests {
         ];
         assert_eq!(parts.names(), expected);
         assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), expected.len());
+    }
+
+    /// The least that a service needs.
+    fn web_only(folder: &tempfile::TempDir) -> Config {
+        let text = r#"
+            state_dir = "."
+            numbers.country = "NO"
+            web.listen = "127.0.0.1:0"
+            [[source]]
+            name = "vip"
+            type = "csv"
+            path = "vip.csv"
+        "#;
+        Config::parse(&folder.path().join("nameplate.toml"), text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_while_a_command_has_the_lock_ends_the_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Lock::take(folder.path(), Purpose::Refresh).unwrap().unwrap();
+        let mut parts = Parts::default();
+        parts.spawn("the test", tokio::time::sleep(Duration::from_millis(300)));
+        let served = tokio::time::timeout(Duration::from_secs(30), serve(web_only(&folder), parts)).await;
+        assert_eq!(served.unwrap().unwrap_err().to_string(), "the test has ended by itself");
+        drop(command);
+    }
+
+    #[tokio::test]
+    async fn commands_in_hand_end_with_the_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut parts = Parts::default();
+        start(web_only(&folder), &mut parts).await.unwrap();
+        let metrics = tokio::runtime::Handle::current().metrics();
+        let tasks = metrics.num_alive_tasks();
+        // They ask for nothing.
+        let mut commands = Vec::new();
+        for _ in 0..100 {
+            commands.push(UnixStream::connect(control::path(folder.path())).await.unwrap());
+        }
+        // A bounded number of them at once; the others wait with the system.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!((1..=32).contains(&(metrics.num_alive_tasks() - tasks)), "{}", metrics.num_alive_tasks());
+        parts.shutdown().cancel();
+        parts.until_shutdown().await.unwrap();
+        parts.finish(Duration::from_secs(4)).await.unwrap();
+        assert_eq!(metrics.num_alive_tasks(), 0);
     }
 }

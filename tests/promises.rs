@@ -40,6 +40,7 @@ mod replicas_take_over;
 mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;
 mod service_says_how_it_is;
+mod service_stops_in_time;
 mod stranger_rings_unchanged;
 mod strangers_are_searched;
 mod tenant_is_followed;

@@ -85,7 +85,7 @@ fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> a
     match &source.kind {
         Kind::Csv(file) => {
             let path = file.path.display().to_string();
-            match super::runtime()?.block_on(file.fetch("", &Progress::default())) {
+            match super::block_on(file.fetch("", &Progress::default()))? {
                 Ok(Fetched::Entries(delivery)) if delivery.unusable.is_empty() => {
                     report.good(&what, &format!("{path}: entries: {}", delivery.entries.len()))?;
                 }
