@@ -23,6 +23,7 @@
 //! - [`config`]: the TOML file
 //! - [`control`]: how commands ask the running service
 //! - [`serve`]: what is started, wired and stopped
+//! - [`files`]: as many as the service may need
 //! - [`parts`]: what the running service consists of, each part watched
 //! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`panics`], [`secret`], [`tls`]: small, used by all
 //!
@@ -36,6 +37,7 @@ pub mod config;
 pub mod control;
 pub mod directory;
 pub mod entry;
+pub mod files;
 pub mod logging;
 pub mod mask;
 pub mod metrics;

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::parts::Parts;
 use crate::resolver::Resolver;
-use crate::{control, number, panics, refresh, search, source, tls, web};
+use crate::{control, files, number, panics, refresh, search, source, tls, web};
 
 /// How long calls in hand may take after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -45,6 +45,7 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     // The other countries' plans meanwhile, so that their first caller does not wait for them either.
     drop(tokio::task::spawn_blocking(number::load_all));
 
+    let room = files::make_room(&config);
     let metrics = Arc::new(Metrics::new());
     let asked = source::prepare(&config.sources)?;
     let searches = search::start(&config.sources, &asked, config.rules.shared, &metrics, parts);
@@ -55,7 +56,8 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     let mut links: Vec<_> = config.asterisks.iter().map(link).collect();
 
     // First what can fail: a port that is in use.
-    if let Some(settings) = config.agi {
+    if let Some(mut settings) = config.agi {
+        settings.max_sessions = room.sessions;
         let link = Arc::new(Link::new(agi::NAME, metrics.pbx(agi::NAME)));
         links.push(Arc::clone(&link));
         let (resolver, listener) = (Arc::clone(&resolver), listen("agi", "FastAGI server", settings.listen)?);
@@ -68,7 +70,7 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
         let rooms = web::Rooms { resolver, pbx: config.pbx, links: links.clone(), metrics };
         let server = web::Server::new(settings, rooms).context("[web]")?;
         let listener = listen("web", "web server", settings.listen())?;
-        parts.spawn_with("the web server", |shutdown| server.run(listener, shutdown));
+        parts.spawn_with("the web server", move |shutdown| server.run(listener, room.web, shutdown));
     }
     // Before there is a directory, "not found" would be untrue: Asterisk finds nobody to ask, and its calls go on.
     for (asterisk, link) in config.asterisks.into_iter().zip(links) {

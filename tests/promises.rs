@@ -22,6 +22,7 @@ mod direct_style_sets_name;
 mod documented_dialplan_works;
 mod every_call_of_a_rush_has_its_name;
 mod fastagi_floods_cost_no_call;
+mod few_files_cost_no_name;
 mod fifty_pbxs_are_served;
 mod guesses_are_marked;
 mod hangup_leaves_nothing_behind;

@@ -71,7 +71,8 @@ impl ConnectionError {
     /// Whether trying again soon is of no use.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::ReadOnly | Self::Secret(_) | Self::Trust(_) => true,
+            Self::Secret(error) => !error.passes(),
+            Self::Refused(_) | Self::ReadOnly | Self::Trust(_) => true,
             Self::Tls(trouble) => trouble.lasts,
             _ => false,
         }
