@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -109,8 +110,15 @@ fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+/// How long work that can't be broken off, such as asking a resolver that is dead, is waited for at the end.
+const LEFTOVERS: Duration = Duration::from_secs(2);
+
+/// Does a command's work to its end. What it has begun beside that is waited for a short time only.
+fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEFTOVERS);
+    Ok(done)
 }
 
 #[cfg(test)]

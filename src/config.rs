@@ -76,7 +76,9 @@ impl Config {
     pub fn check_for_service(&self) -> Result<(), ConfigError> {
         if self.asterisks.is_empty() && self.agi.is_none() && self.web.is_none() {
             let place = Place { path: &self.path, text: "" };
-            return Err(place.whole("there is no [[asterisk]], [agi] or [web]: nobody would ask for names"));
+            return Err(place.whole(
+                "there is no [[asterisk]], [agi] or [web]: nobody would ask for names; switch one of them on",
+            ));
         }
         Ok(())
     }

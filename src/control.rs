@@ -17,7 +17,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot::Receiver;
-use tokio::time::{interval, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::parts::Parts;
@@ -28,6 +30,15 @@ use crate::refresh::news::{News, Refreshed, Watch, looks};
 const MAX_REQUEST: u64 = 4096;
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a line of an answer may take to be taken.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the answers in hand may take when the service stops.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Commands at once; further ones wait with the system until one has its answer.
+const COMMANDS: usize = 32;
+/// How long accepting rests after it failed: there are no file descriptors, and more attempts make none.
+const REST: Duration = Duration::from_secs(1);
 
 /// How long a service may take to say what it knows; it takes no time where it is well.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,25 +84,38 @@ pub fn start(handle: &Handle, state_dir: &Path, parts: &mut Parts) {
         }
     };
     let handle = handle.clone();
-    parts.spawn("the control socket", async move {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let handle = handle.clone();
-                    // Whoever connects is the administrator: there are few.
-                    tokio::spawn(async move {
-                        if let Err(error) = answer(stream, &handle).await {
-                            debug!("a command went away: {error}");
-                        }
-                    });
-                }
-                Err(error) => {
-                    warn!("the control socket does not accept: {error}");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
+    parts.spawn_with("the control socket", |shutdown| serve(listener, handle, shutdown));
+}
+
+/// Answers commands until `shutdown`; what those in hand wait for ends then as well.
+async fn serve(listener: UnixListener, handle: Handle, shutdown: CancellationToken) {
+    let mut commands = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(_) = commands.join_next() => continue,
+            accepted = listener.accept(), if commands.len() < COMMANDS => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let handle = handle.clone();
+                commands.spawn(async move {
+                    if let Err(error) = answer(stream, &handle).await {
+                        debug!("a command went away: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                warn!("the control socket does not accept: {error}");
+                shutdown.run_until_cancelled(sleep(REST)).await;
             }
         }
-    });
+    }
+    drop(listener);
+    let finished = async { while commands.join_next().await.is_some() {} };
+    // Whoever has not asked yet is not waited for.
+    let _ = timeout(DRAIN, finished).await;
 }
 
 /// Binds beside and renames, so that the socket is never there with another mode.
@@ -108,28 +132,38 @@ fn listen(state_dir: &Path) -> io::Result<UnixListener> {
 }
 
 async fn answer(stream: UnixStream, handle: &Handle) -> io::Result<()> {
-    let (read, mut write) = stream.into_split();
+    let (read, write) = stream.into_split();
+    let mut write = Bounded(write);
     let mut line = String::new();
     let mut read = BufReader::new(read.take(MAX_REQUEST));
     timeout(REQUEST_TIMEOUT, read.read_line(&mut line)).await??;
     match serde_json::from_str(&line)? {
         Request::Sources => {
             for status in handle.status() {
-                write.write_all(&json_line(&status)?).await?;
+                write.line(&json_line(&status)?).await?;
             }
         }
         Request::Refresh { name, accept, progress } => {
             tell(handle.refresh(name.as_deref(), accept), progress, &mut write).await?;
         }
     }
-    write.shutdown().await
+    write.0.shutdown().await
+}
+
+/// Where answers go. Who does not take a line in time has gone.
+struct Bounded(OwnedWriteHalf);
+
+impl Bounded {
+    async fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        timeout(WRITE_TIMEOUT, self.0.write_all(line)).await?
+    }
 }
 
 /// Tells what comes of each list, as it comes, and with `progress` how far the others are.
 async fn tell(
     ordered: Vec<(Watch, Receiver<Refreshed>)>,
     progress: bool,
-    write: &mut OwnedWriteHalf,
+    write: &mut Bounded,
 ) -> io::Result<()> {
     let (mut lists, mut looks, mut alive) = (Vec::new(), looks(), interval(ALIVE));
     let mut coming = FuturesUnordered::new();
@@ -144,16 +178,16 @@ async fn tell(
         tokio::select! {
             biased;
             next = coming.next() => {
-                let Some(refreshed) = next else { return write.write_all(&json_line(&News::Done {})?).await };
+                let Some(refreshed) = next else { return write.line(&json_line(&News::Done {})?).await };
                 lists.retain(|watch| watch.list() != refreshed.list);
-                write.write_all(&json_line(&News::Refreshed(refreshed))?).await?;
+                write.line(&json_line(&News::Refreshed(refreshed))?).await?;
             }
             _ = looks.tick(), if progress => {
                 for news in lists.iter_mut().filter_map(Watch::news) {
-                    write.write_all(&json_line(&news)?).await?;
+                    write.line(&json_line(&news)?).await?;
                 }
             }
-            _ = alive.tick() => write.write_all(b"\n").await?,
+            _ = alive.tick() => write.line(b"\n").await?,
         }
     }
 }
@@ -236,7 +270,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(path(folder.path())).unwrap();
         let service = async {
-            let (read, mut write) = listener.accept().await.unwrap().0.into_split();
+            let (read, write) = listener.accept().await.unwrap().0.into_split();
+            let mut write = Bounded(write);
             BufReader::new(read).read_line(&mut String::new()).await.unwrap();
             let (answer, refreshed) = tokio::sync::oneshot::channel();
             let slow = async {
@@ -251,5 +286,22 @@ mod tests {
         let (asked, ()) = tokio::join!(ask(folder.path(), &refresh, |news| heard.push(news)), service);
         assert_eq!(asked.unwrap(), Some(()));
         assert!(matches!(&heard[..], [News::Refreshed(of), News::Done {}] if of.list == "crm"), "{heard:?}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_take_an_answer_is_not_written_to_for_ever() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let (_read, write) = near.into_split();
+        let mut write = Bounded(write);
+        let line = vec![b'x'; 1 << 16];
+        let written = timeout(WRITE_TIMEOUT * 6, async {
+            loop {
+                if let Err(error) = write.line(&line).await {
+                    return error.kind();
+                }
+            }
+        });
+        assert_eq!(written.await.unwrap(), io::ErrorKind::TimedOut);
+        drop(far);
     }
 }

@@ -24,6 +24,7 @@
 //! - [`control`]: how commands ask the running service
 //! - [`serve`]: what is started, wired and stopped
 //! - [`listen`]: ports, each taken as soon as it can be had
+//! - [`files`]: as many as the service may need
 //! - [`parts`]: what the running service consists of, each part watched
 //! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`panics`], [`secret`], [`tls`]: small, used by all
 //!
@@ -37,6 +38,7 @@ pub mod config;
 pub mod control;
 pub mod directory;
 pub mod entry;
+pub mod files;
 pub mod listen;
 pub mod logging;
 pub mod mask;

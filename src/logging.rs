@@ -3,12 +3,18 @@
 use std::io::{self, IsTerminal};
 
 use serde::Deserialize;
+use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::{mask, panics};
 
-/// The variable that says how much is logged, in the syntax of `tracing`: `debug`, `nameplate::asterisk=trace`.
+/// The variable that says how much is logged, in the syntax of `tracing`: `debug`, `nameplate::asterisk=trace`. Other
+/// crates' lines below `warn` are never logged.
 pub const LEVEL_VARIABLE: &str = "NAMEPLATE_LOG";
 
 /// Lines that may wait to be written: those of half a minute in which 500 calls a second come. Room for all of them, 32
@@ -48,32 +54,46 @@ pub struct Logging {
 /// lines wait, further ones are dropped.
 pub fn start(settings: Settings, level: &str) -> Logging {
     mask::set(settings.mask);
-    let mut filter = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
-    // What these log of their own would show passwords and callers' numbers, whatever level is asked for.
-    for quiet in [
-        "tungstenite=info",
-        "tokio_tungstenite=info",
-        "hyper=info",
-        "hyper_util=info",
-        "reqwest=info",
-        "h2=info",
-    ] {
-        if let Ok(directive) = quiet.parse() {
-            filter = filter.add_directive(directive);
-        }
-    }
+    let asked = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(MOST_WAITING).finish(io::stderr());
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false);
+    let lines = layer().with_writer(writer).with_ansi(io::stderr().is_terminal()).with_target(false);
+    let lines = match settings.format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    };
+    // Both filters have to agree, so that nothing that is asked for lifts the second.
+    let started =
+        tracing_subscriber::registry().with(lines).with(asked).with(filter_fn(may_be_shown)).try_init();
     // The result says only that logging was started already, as in tests.
-    drop(match settings.format {
-        Format::Text => lines.try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
-    });
+    drop(started);
     panics::log();
     Logging { _writer: guard }
+}
+
+/// Whether a line may be shown, whatever level is asked for. Other crates write passwords and callers' numbers into theirs,
+/// as a websocket's library does with its handshake and its frames: of those only what has gone wrong.
+fn may_be_shown(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::WARN || is_ours(line.target())
+}
+
+fn is_ours(target: &str) -> bool {
+    target
+        .strip_prefix(env!("CARGO_CRATE_NAME"))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_modules_are_ours() {
+        for ours in ["nameplate", "nameplate::asterisk::ari"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for other in ["", "log", "tungstenite::handshake", "nameplate_x", "nameplate:", "x::nameplate"] {
+            assert!(!is_ours(other), "{other}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
-//! Numbers and names as logs show them: enough to recognise one's own test call, too little to be
-//! personal data of somebody else.
+//! Numbers and other people's words as logs show them: pseudonymised. Of a number the country code and the last two
+//! digits stay, enough to recognise one's own test call. That is still personal data: whoever has the calls of that
+//! minute can tell the caller. Of what may hold a name nothing stays.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,46 +19,57 @@ pub fn is_on() -> bool {
     MASK.load(Ordering::Relaxed)
 }
 
-/// A caller's digits, or a number, for a log line: `+4722334455` is shown as `+4722••••55`.
-///
-/// What has fewer than seven characters is hidden whole: two shown digits of a short number tell it.
+/// The most characters of a number that are shown.
+const LONGEST: usize = 64;
+/// Digits that are shown at a number's end.
+const LAST: usize = 2;
+/// Digits that are hidden at least: two shown digits of a short number tell it.
+const HIDDEN: usize = 4;
+
+/// A caller's digits, or a number, for a log line: `+4722334455` is shown as `+47••••••55`, and `22334455`, whose first
+/// digits are no country code, as `••••••55`. A short number is hidden whole, and so is what is no number: callers' and
+/// records' numbers may be texts, names among them.
 pub struct Number<'a>(pub &'a str);
 
 impl fmt::Display for Number<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let masked = is_on();
-        let count = self.0.chars().count();
-        let (first, last) = if count < 7 { (0, 0) } else { (count.saturating_sub(6).min(5), 2) };
-        for (place, c) in self.0.chars().enumerate().take(64) {
-            let shown = !masked || place < first || place >= count - last;
-            write_visible(f, if shown { c } else { '•' })?;
+        let is_number = self.0.chars().all(|c| c.is_ascii_digit() || is_separator(c));
+        let count = self.0.chars().filter(char::is_ascii_digit).count();
+        let code = self.0.strip_prefix('+').map_or(0, calling_code);
+        let is_long = is_number && count >= code + HIDDEN + LAST;
+        let mut place = 0;
+        for c in self.0.chars().take(LONGEST) {
+            place += usize::from(c.is_ascii_digit());
+            let shown = match c {
+                '0'..='9' => is_long && (place <= code || place > count - LAST),
+                _ => is_number,
+            };
+            write_visible(f, if masked && !shown { '•' } else { c })?;
         }
         Ok(())
     }
 }
 
-/// A person's or a company's name for a log line: each word keeps its first letter, `K••• N•••`.
-pub struct Name<'a>(pub &'a str);
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !is_on() {
-            return self.0.chars().try_for_each(|c| write_visible(f, c));
-        }
-        for (place, word) in self.0.split_whitespace().take(8).enumerate() {
-            if place > 0 {
-                f.write_str(" ")?;
-            }
-            if let Some(first) = word.chars().find(|c| c.is_alphanumeric()) {
-                write!(f, "{first}•••")?;
-            }
-        }
-        Ok(())
+/// How many digits the country code has that this number begins with, behind its `+`: the codes of ITU-T E.164, none of
+/// which begins another.
+fn calling_code(number: &str) -> usize {
+    let mut digits = number.bytes().filter(u8::is_ascii_digit);
+    match (digits.next(), digits.next()) {
+        (Some(b'1' | b'7'), _) => 1,
+        (Some(b'2'), Some(b'0' | b'7'))
+        | (Some(b'3'), Some(b'0'..=b'4' | b'6' | b'9'))
+        | (Some(b'4'), Some(b'0' | b'1' | b'3'..=b'9'))
+        | (Some(b'5'), Some(b'1'..=b'8'))
+        | (Some(b'6'), Some(b'0'..=b'6'))
+        | (Some(b'8'), Some(b'1' | b'2' | b'4' | b'6'))
+        | (Some(b'9'), Some(b'0'..=b'5' | b'8')) => 2,
+        _ => 3,
     }
 }
 
-/// Somebody else's text for a log line, such as a server's error message: its digits are hidden, but for
-/// runs of up to four (a year, a status, a port). Digits with separators between them are one run: `22 33 44 55`.
+/// Somebody else's text for a log line in which no name can be, such as a word of a dialplan: its digits are hidden, but
+/// for runs of up to four (a year, a status, a port). Only a letter ends a run: `22 33 44 55` is one.
 pub struct Text<'a>(pub &'a str);
 
 /// What stands between the digits of one number.
@@ -73,7 +85,7 @@ impl fmt::Display for Text<'_> {
             let text = rest.find(char::is_numeric).unwrap_or(rest.len());
             let (part, behind) = rest.split_at(text);
             part.chars().try_for_each(|c| write_visible(f, c))?;
-            let run = behind.find(|c: char| !c.is_numeric() && !is_separator(c)).unwrap_or(behind.len());
+            let run = behind.find(char::is_alphabetic).unwrap_or(behind.len());
             let (digits, behind) = behind.split_at(run);
             let hidden = masked && digits.chars().filter(|c| c.is_numeric()).count() > 4;
             let shown = |c: char| if hidden && c.is_numeric() { '•' } else { c };
@@ -81,6 +93,33 @@ impl fmt::Display for Text<'_> {
             rest = behind;
         }
         Ok(())
+    }
+}
+
+/// Somebody else's free text for a log line, such as a server's message: whatever is in trouble may be named in it, so
+/// that nothing of it is shown.
+pub struct Words<'a>(pub &'a str);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            _ if is_on() => f.write_str("`mask` hides its words"),
+            words => words.chars().try_for_each(|c| write_visible(f, c)),
+        }
+    }
+}
+
+/// Somebody else's word from a place where a protocol has one of its own, such as an error's type: shown where it is made
+/// as such words are, without a blank and without a number.
+pub struct Word<'a>(pub &'a str);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 60;
+        let is_word = self.0.len() <= LONGEST
+            && self.0.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | '@'));
+        if is_word { Text(self.0).fmt(f) } else { Words(self.0).fmt(f) }
     }
 }
 
@@ -98,22 +137,67 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_keeps_its_country_and_two_digits() {
-        assert_eq!(Number("+4722334455").to_string(), "+4722••••55");
-        assert_eq!(Number("4733").to_string(), "••••");
-        assert_eq!(Number("22334455").to_string(), "22••••55");
-        assert_eq!(Number("").to_string(), "");
+    fn a_number_keeps_its_country_and_two_digits_at_most() {
+        for (number, shown) in [
+            ("+4722334455", "+47••••••55"),
+            ("+47 22 33 44 55", "+47 •• •• •• 55"),
+            ("+12025550123", "+1••••••••23"),
+            ("+35312345678", "+353••••••78"),
+            ("22334455", "••••••55"),
+            ("4722334455", "••••••••55"),
+            ("004722334455", "••••••••••55"),
+            ("+4712345", "+•••••••"),
+            ("47333", "•••••"),
+            ("", ""),
+        ] {
+            assert_eq!(Number(number).to_string(), shown, "{number}");
+        }
     }
 
     #[test]
-    fn a_name_keeps_its_initials() {
-        assert_eq!(Name("Kari Nordmann (Fjord Sjømat AS)").to_string(), "K••• N••• F••• S••• A•••");
+    fn what_is_no_number_is_hidden_whole() {
+        for text in
+            ["Kari Nordmann", "kari.nordmann", "sip:kari@fjord.example", "22334455;ext=17", "٢٢٣٣٤٤٥٥"]
+        {
+            let shown = Number(text).to_string();
+            assert!(!shown.chars().any(char::is_alphanumeric), "{text}: {shown}");
+        }
+    }
+
+    #[test]
+    fn every_country_code_is_found_whole() {
+        // The rows of ITU-T E.164's list, by how many digits their codes have.
+        for (numbers, digits) in [
+            (&["1202", "7495"][..], 1),
+            (&["2010", "2711", "3021", "3906", "4122", "4930", "5155", "5866", "6012", "6655"], 2),
+            (&["8131", "8210", "8412", "8610", "9052", "9122", "9512", "9821"], 2),
+            (&["2125", "2912", "3519", "3706", "3891", "4202", "5021", "5992", "6702", "6921"], 3),
+            (&["8001", "8503", "8862", "9611", "9712", "9989"], 3),
+        ] {
+            for number in numbers {
+                assert_eq!(calling_code(number), digits, "{number}");
+            }
+        }
     }
 
     #[test]
     fn somebody_elses_text_shows_no_numbers() {
         assert_eq!(Text("Error 500 for 4722334455\n").to_string(), "Error 500 for ••••••••••\\n");
         assert_eq!(Text("at 22 33 44 55, port 8080").to_string(), "at •• •• •• ••, port 8080");
+        for number in ["22,33,44,55", "22:33:44:55", "22\t33\t44\t55", "22\u{2011}33\u{2011}44\u{2011}55"] {
+            assert!(!Text(number).to_string().contains("22"), "{number}");
+        }
+    }
+
+    #[test]
+    fn of_free_text_nothing_is_shown_and_of_a_protocols_word_all() {
+        assert_eq!(Words("Kari Nordmann is locked").to_string(), "`mask` hides its words");
+        assert_eq!(Words("").to_string(), "");
+        assert_eq!(Word("SoSessionException").to_string(), "SoSessionException");
+        for text in ["Kari Nordmann", "Kåre", "for 22334455"] {
+            assert_eq!(Word(text).to_string(), "`mask` hides its words", "{text}");
+        }
+        assert_eq!(Word("user_22334455").to_string(), "user_••••••••");
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Parts {
     names: HashMap<Id, String>,
     /// Tells all of them to end.
     shutdown: CancellationToken,
+    /// The part that has ended the service.
+    failed: Option<Failure>,
 }
 
 /// Which part has ended while the service was to run, or has failed to end well.
@@ -71,8 +73,12 @@ impl Parts {
         self.names.insert(id, name.into());
     }
 
-    /// Waits until the shutdown, which the end of a part brings about as well.
+    /// Waits until the shutdown, which the end of a part brings about as well. It may be given up and called again, and
+    /// tells that end each time.
     pub async fn until_shutdown(&mut self) -> Result<(), Failure> {
+        if let Some(failure) = &self.failed {
+            return Err(failure.clone());
+        }
         let ended = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => return Ok(()),
@@ -85,6 +91,7 @@ impl Parts {
         }
         error!("{failure}: the service ends");
         self.shutdown.cancel();
+        self.failed = Some(failure.clone());
         Err(failure)
     }
 
@@ -138,7 +145,9 @@ mod tests {
             parts.spawn_with("the web server", |shutdown| shutdown.cancelled_owned());
             parts.spawn("the control socket", std::future::pending());
             parts.spawn("the refresh of `sales`", async move { assert!(!panics, "+4722334455") });
-            assert_eq!(parts.until_shutdown().await.unwrap_err().to_string(), expected);
+            for _ in 0..2 {
+                assert_eq!(parts.until_shutdown().await.unwrap_err().to_string(), expected);
+            }
             assert!(parts.shutdown().is_cancelled());
             assert_eq!(parts.names(), ["the control socket", "the web server"]);
             parts.finish(Duration::from_secs(5)).await.unwrap();

@@ -2,8 +2,8 @@
 //! set. What fails or looks wrong takes nothing away, and serving begins with what is on disk, before the first
 //! question.
 //!
-//! - [`start`] loads the lists, puts the directory in place and starts the schedules; its [`Handle`] is the one
-//!   way to steer them
+//! - [`open`] loads the lists and puts the directory in place
+//! - [`start`] starts the schedules; its [`Handle`] is the one way to steer them
 //! - [`schedule`]: when a list is asked for, and what is said of it
 //! - [`keeper`]: one list: asks, judges, writes
 //! - [`guard`]: the guard against mass loss
@@ -123,21 +123,24 @@ impl Handle {
     }
 }
 
-/// Loads the lists from `state_dir`, puts their directory in place, and starts the schedules as `parts` of
-/// the service. `asked` are the `sources`, prepared. While `nameplate refresh` writes below `state_dir`, what is there so
-/// far is served, and the schedules begin when it is done; so long this does not return.
+/// The lists that are on disk, in place as a directory, with the right to write them.
+pub struct Opened {
+    publisher: Publisher,
+    /// None where `state_dir` can't be written.
+    lock: Option<Lock>,
+}
+
+/// Loads the lists from `state_dir` and puts their directory in place. While `nameplate refresh` writes below `state_dir`,
+/// what is there so far is served, and this does not return before that is done.
 ///
 /// # Errors
 /// When another service runs with this `state_dir`.
-pub async fn start(
+pub async fn open(
     sources: &[Settings],
-    asked: &[Arc<Source>],
     state_dir: &Path,
     rules: Rules,
     resolver: &Arc<Resolver>,
-    metrics: &Metrics,
-    parts: &mut Parts,
-) -> anyhow::Result<Handle> {
+) -> anyhow::Result<Opened> {
     let store = Store::new(state_dir);
     let places = places(sources);
     let load = |read: fn(&Store, &str) -> Kept| {
@@ -152,16 +155,28 @@ pub async fn start(
     });
     let lock = lock.await?;
     let publisher = load(|store, list| store.load(list, keeper::now())).await?;
+    Ok(Opened { publisher, lock })
+}
+
+/// Starts the schedules of the lists that were `opened`, as `parts` of the service. `asked` are the `sources`, prepared.
+pub fn start(
+    opened: Opened,
+    sources: &[Settings],
+    asked: &[Arc<Source>],
+    metrics: &Metrics,
+    parts: &mut Parts,
+) -> Handle {
+    let Opened { publisher, lock } = opened;
     let (changed, receive) = mpsc::channel(QUEUE);
     let mut lists = Vec::new();
-    for (place, (at, kept)) in places.iter().zip(&publisher.lists).enumerate() {
+    for (place, (at, kept)) in publisher.places.iter().zip(&publisher.lists).enumerate() {
         let (Some(settings), Some(source)) = (sources.get(at.source), asked.get(at.source)) else { continue };
         let question = ListOf { source: Arc::clone(source), list: at.list };
         let keeper = Keeper::new(
             at.name.clone(),
             question,
             settings.fingerprint(at.list),
-            store.clone(),
+            publisher.store.clone(),
             settings.full_refresh,
             kept.clone(),
         );
@@ -189,7 +204,7 @@ pub async fn start(
         let _lock = lock;
         publisher.run(receive).await;
     });
-    Ok(Handle { lists: lists.into() })
+    Handle { lists: lists.into() }
 }
 
 /// Says which ranges of the configuration have no company.

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use secrecy::SecretString;
 
 /// Where a secret comes from.
@@ -35,6 +36,16 @@ pub enum SecretError {
     /// A file or a variable without content: never what was meant.
     #[error("the secret in {0} is empty")]
     Empty(String),
+}
+
+impl SecretError {
+    /// Whether it passes by itself: there is no file descriptor left just now, and nothing is wrong with the secret.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        let Self::File { error, .. } = self else { return false };
+        // Of this process, or of the machine.
+        [Errno::MFILE, Errno::NFILE].iter().any(|none| error.raw_os_error() == Some(none.raw_os_error()))
+    }
 }
 
 impl Secret {

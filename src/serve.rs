@@ -13,7 +13,7 @@ use crate::listen::{self, Port};
 use crate::metrics::Metrics;
 use crate::parts::Parts;
 use crate::resolver::Resolver;
-use crate::{control, number, panics, refresh, search, source, tls, web};
+use crate::{control, files, number, panics, refresh, search, source, tls, web};
 
 /// How long calls in hand may take after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -39,6 +39,7 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     // The other countries' plans meanwhile, so that their first caller does not wait for them either.
     drop(tokio::task::spawn_blocking(number::load_all));
 
+    let room = files::make_room(&config);
     let metrics = Arc::new(Metrics::new());
     let asked = source::prepare(&config.sources)?;
     let searches = search::start(&config.sources, &asked, config.rules.shared, &metrics, parts);
@@ -48,7 +49,8 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     let link = |pbx: &ari::Settings| Arc::new(Link::new(&pbx.name, metrics.pbx(&pbx.name)));
     let mut links: Vec<_> = config.asterisks.iter().map(link).collect();
 
-    let agi = config.agi.map(|settings| {
+    let agi = config.agi.map(|mut settings| {
+        settings.max_sessions = room.sessions;
         let link = Arc::new(Link::new(agi::NAME, metrics.pbx(agi::NAME)));
         links.push(Arc::clone(&link));
         if let Some(what) = settings.default_has_moved() {
@@ -81,9 +83,9 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
         });
     }
     if let Some(port) = web {
-        parts.spawn_with("the web server", |shutdown| async move {
+        parts.spawn_with("the web server", move |shutdown| async move {
             if let Some((server, listener)) = shutdown.run_until_cancelled(port.listener()).await {
-                server.run(listener, shutdown).await;
+                server.run(listener, room.web, shutdown).await;
             }
         });
     }
@@ -99,11 +101,14 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     }
     // What is on disk is in place before the first question to a CRM.
     let (sources, state_dir, rules) = (&config.sources, &config.state_dir, config.rules);
-    let shutdown = parts.shutdown().clone();
-    let started = refresh::start(sources, &asked, state_dir, rules, &resolver, &metrics, parts);
-    if let Some(handle) = shutdown.run_until_cancelled(started).await.transpose()? {
-        control::start(&handle, state_dir, parts);
-    }
+    let opened = tokio::select! {
+        biased;
+        // A part that ends meanwhile ends the service; `serve` says so.
+        _ = parts.until_shutdown() => return Ok(()),
+        opened = refresh::open(sources, state_dir, rules, &resolver) => opened?,
+    };
+    let handle = refresh::start(opened, sources, &asked, &metrics, parts);
+    control::start(&handle, state_dir, parts);
     Ok(())
 }
 
@@ -124,7 +129,10 @@ fn something_is_served<'a>(
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::UnixStream;
+
     use super::*;
+    use crate::refresh::lock::{Lock, Purpose};
 
     #[tokio::test]
     async fn every_task_of_the_service_is_a_part_that_is_watched() {
@@ -164,5 +172,51 @@ mod tests {
         ];
         assert_eq!(parts.names(), expected);
         assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), expected.len());
+    }
+
+    /// The least that a service needs.
+    fn web_only(folder: &tempfile::TempDir) -> Config {
+        let text = r#"
+            state_dir = "."
+            numbers.country = "NO"
+            web.listen = "127.0.0.1:0"
+            [[source]]
+            name = "vip"
+            type = "csv"
+            path = "vip.csv"
+        "#;
+        Config::parse(&folder.path().join("nameplate.toml"), text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_while_a_command_has_the_lock_ends_the_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Lock::take(folder.path(), Purpose::Refresh).unwrap().unwrap();
+        let mut parts = Parts::default();
+        parts.spawn("the test", tokio::time::sleep(Duration::from_millis(300)));
+        let served = tokio::time::timeout(Duration::from_secs(30), serve(web_only(&folder), parts)).await;
+        assert_eq!(served.unwrap().unwrap_err().to_string(), "the test has ended by itself");
+        drop(command);
+    }
+
+    #[tokio::test]
+    async fn commands_in_hand_end_with_the_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut parts = Parts::default();
+        start(web_only(&folder), &mut parts).await.unwrap();
+        let metrics = tokio::runtime::Handle::current().metrics();
+        let tasks = metrics.num_alive_tasks();
+        // They ask for nothing.
+        let mut commands = Vec::new();
+        for _ in 0..100 {
+            commands.push(UnixStream::connect(control::path(folder.path())).await.unwrap());
+        }
+        // A bounded number of them at once; the others wait with the system.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!((1..=32).contains(&(metrics.num_alive_tasks() - tasks)), "{}", metrics.num_alive_tasks());
+        parts.shutdown().cancel();
+        parts.until_shutdown().await.unwrap();
+        parts.finish(Duration::from_secs(4)).await.unwrap();
+        assert_eq!(metrics.num_alive_tasks(), 0);
     }
 }

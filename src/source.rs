@@ -82,8 +82,7 @@ impl Settings {
 
     /// What the list is an answer to: who asks whom for what, and how the answer is read. A hash, and entries
     /// that were kept, belong to this question only. The same on every machine and in every version that
-    /// asks the same and reads alike: the last byte is [`READING`]. Secrets are in it only as a digest of which 56 bits
-    /// are left.
+    /// asks the same and reads alike: the last byte is [`READING`].
     #[must_use]
     pub fn fingerprint(&self, list: ListId) -> u64 {
         let mut question = Fingerprint::default();
@@ -94,12 +93,6 @@ impl Settings {
         question.add("selection", &list.selection.map_or_else(String::new, |id| id.to_string()));
         (question.finish() & !0xff) | u64::from(READING)
     }
-}
-
-/// Whether two fingerprints are of one question, whatever version has read the answers.
-#[must_use]
-pub fn same_question(one: u64, other: u64) -> bool {
-    (one ^ other) >> 8 == 0
 }
 
 /// The type of a source.
@@ -151,7 +144,7 @@ pub fn prepare_one(settings: &Settings) -> anyhow::Result<Arc<Source>> {
 }
 
 impl Source {
-    /// Prepares a source; nothing is asked yet. Fails when a file that the client needs can't be read.
+    /// Prepares a source; nothing is asked and no file read yet.
     pub fn new(settings: &Settings) -> anyhow::Result<Self> {
         Ok(match &settings.kind {
             Kind::SuperOffice(crm) => {
@@ -200,24 +193,5 @@ impl Source {
             Self::SuperOffice(client) => client.answered_in(list),
             Self::Csv(_) => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_can_not_be_prepared_is_named() {
-        crate::tls::install();
-        let crm = superoffice::Settings {
-            ca_file: Some("/nonexistent/ca.pem".into()),
-            ..superoffice::tests::settings()
-        };
-        let (kind, minute) = (Kind::SuperOffice(Box::new(crm)), Duration::from_mins(1));
-        let settings =
-            Settings { name: "sales".into(), kind, refresh: minute, full_refresh: minute, group: 0 };
-        let error = format!("{:#}", prepare(&[settings]).unwrap_err());
-        assert!(error.starts_with("source `sales`: can't read ca_file /nonexistent/ca.pem"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The web server: lookups for whatever can ask over HTTP, and how the service is.
 //!
 //! - [`Server`] serves until it is told to stop
-//! - `server`: connections, and what keeps one of them from holding up the others
+//! - `server`: connections; `places`: what keeps one of them from holding up the others
 //! - `guard`: who may ask: the `Host` header on loopback, the token elsewhere
 //! - `lookup`: `GET /lookup`
 //! - `health`: `GET /healthz`, `/readyz` and `/metrics`
@@ -12,6 +12,7 @@
 mod guard;
 mod health;
 mod lookup;
+mod places;
 mod server;
 
 use std::net::SocketAddr;
@@ -31,6 +32,9 @@ use crate::metrics::{self, Metrics};
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::{Secret, SecretError};
 use guard::Guard;
+
+/// Connections at once.
+pub const CONNECTIONS: usize = 256;
 
 /// The settings of `[web]`.
 #[derive(Clone, Debug)]
@@ -121,9 +125,9 @@ impl Server {
         Ok(Self { router })
     }
 
-    /// Serves what comes to `listener` until `shutdown`, then finishes what is in hand.
-    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) {
-        server::run(listener, self.router, shutdown).await;
+    /// Serves what comes to `listener`, at most `connections` at once, until `shutdown`; then finishes what is in hand.
+    pub async fn run(self, listener: TcpListener, connections: usize, shutdown: CancellationToken) {
+        server::run(listener, self.router, connections, shutdown).await;
     }
 }
 

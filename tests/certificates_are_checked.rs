@@ -1,13 +1,20 @@
-//! An Asterisk that speaks TLS is served over `https` and `wss` when its certificate is to be trusted; when it is not,
-//! the log says what is wrong with it.
+//! An Asterisk that speaks TLS is served over `https` and `wss`, and a SuperOffice is asked, when its certificate is to be
+//! trusted; when it is not, the log says what is wrong with it: of both by the same rules, in the same words.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::lab::asterisk::{Asterisk, Setup};
-use crate::lab::call::{Turn, from_trunk, ring};
+use crate::lab::call::{Turn, fjord, from_trunk, ring};
 use crate::lab::certificate::Certificate;
-use crate::lab::configuration::csv_folder;
+use crate::lab::configuration::{crm_folder, csv_folder, onsite, superoffice_alone};
 use crate::lab::machine::free_tcp_port;
-use crate::lab::nameplate::Nameplate;
+use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone};
+use crate::lab::superoffice::StandIn;
+use crate::lab::tls::Front;
 
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
 
@@ -89,7 +96,7 @@ async fn wrong_address(version: &str) {
         (
             format!("https://localhost:{port}"),
             Some(own.authority.as_str()),
-            "not for localhost: `url` needs a host that stands in it",
+            "not for localhost: the address needs a host that stands in it",
         ),
         (format!("https://127.0.0.1:{plain}"), None, "TLS: no TLS is spoken at this port"),
         (format!("http://127.0.0.1:{port}"), None, "or does this port speak https?"),
@@ -167,4 +174,129 @@ async fn a_file_without_certificates_is_found_by_check() {
     let (status, said) = check();
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("ok      [[asterisk]] pbx1: ca_file: "), "{said}");
+}
+
+/// A SuperOffice with a certificate.
+struct Crm {
+    stand_in: StandIn,
+    front: Front,
+}
+
+impl Crm {
+    async fn with(certificate: &Certificate) -> Self {
+        let stand_in = StandIn::start(fjord()).await.expect("the stand-in");
+        let front = Front::start(certificate, stand_in.address()).await;
+        Self { stand_in, front }
+    }
+
+    fn api(&self) -> String {
+        let (own, front) = (self.stand_in.address().to_string(), self.front.address().to_string());
+        self.stand_in.api_url().replace("http:", "https:").replace(&own, &front)
+    }
+
+    /// A folder for it; `trusted` is in its `ca_file`.
+    fn folder(&self, trusted: Option<&str>) -> Folder {
+        let ca_file = if trusted.is_some() { "\nca_file = \"crm.pem\"" } else { "" };
+        let folder = crm_folder(&superoffice_alone(&(onsite(&self.api()) + ca_file)));
+        folder.write("crm.pem", trusted.unwrap_or_default());
+        folder
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crm_that_has_signed_itself_or_has_an_authority_is_trusted_where_that_is_given() {
+    for certificate in [Certificate::self_signed(30), Certificate::signed(30)] {
+        let crm = Crm::with(&certificate).await;
+        let nameplate = crm.folder(Some(&certificate.authority)).serve();
+        nameplate.until_logged("new list", 1).await;
+        // By the command alone as well, and `check` finds nothing wrong with it.
+        let folder = crm.folder(Some(&certificate.authority));
+        for (command, said) in [("refresh", "crm: 4 entries"), ("check", "ok      [[source]] crm: ca_file: ")]
+        {
+            let output = tokio::task::block_in_place(|| folder.run(&[command]));
+            let out = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success() && out.contains(said), "{out}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_crms_is_said_in_the_same_words() {
+    let own = Certificate::self_signed(30);
+    let crm = Crm::with(&own).await;
+    let expired = Certificate::self_signed(0);
+    let expired_crm = Crm::with(&expired).await;
+    let stranger = Crm::with(&Certificate::signed(30)).await;
+    let plain = answers_in_clear().await;
+    for (folder, said) in [
+        (crm.folder(None), "TLS: the server's certificate is signed by itself: give it as `ca_file`"),
+        (expired_crm.folder(Some(&expired.authority)), "TLS: the server's certificate expired on 20"),
+        (stranger.folder(None), "TLS: nobody who is trusted here has signed the server's certificate"),
+        (
+            crm_folder(&superoffice_alone(&onsite(&format!("https://{plain}/api")))),
+            "TLS: no TLS is spoken at this port",
+        ),
+        (
+            elsewhere_folder(&crm, &own.authority),
+            "not for localhost: the address needs a host that stands in it",
+        ),
+    ] {
+        let nameplate = folder.serve();
+        nameplate.until_logged("refresh failed", 1).await;
+        let log = nameplate.log();
+        assert!(log.contains(said), "{said}\n{log}");
+    }
+}
+
+/// A server that knows no TLS, as most do that are asked for it.
+async fn answers_in_clear() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+        }
+    });
+    address
+}
+
+/// The same under another name than the certificate has.
+fn elsewhere_folder(crm: &Crm, trusted: &str) -> Folder {
+    let api = crm.api().replace("127.0.0.1", "localhost");
+    let folder = crm_folder(&superoffice_alone(&(onsite(&api) + "\nca_file = \"crm.pem\"")));
+    folder.write("crm.pem", trusted);
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crms_certificate_is_read_again_when_its_file_has_changed() {
+    let certificate = Certificate::self_signed(30);
+    let crm = Crm::with(&certificate).await;
+    let nameplate = crm.folder(Some(&Certificate::self_signed(30).authority)).serve();
+    nameplate.until_logged("refresh failed, what is known stays: TLS: ", 1).await;
+    nameplate.folder().write("crm.pem", &certificate.authority);
+    nameplate.until_logged("new list", 1).await;
+    // Trust that is taken back ends with the connections that it made, and a file that is missing is said.
+    nameplate.folder().write("crm.pem", Certificate::self_signed(30).authority);
+    nameplate.until_logged("refresh failed, what is known stays: TLS: ", 2).await;
+    std::fs::remove_file(nameplate.folder().path("crm.pem")).expect("it is there");
+    nameplate.until_logged("refresh failed, what is known stays: can't read ca_file", 1).await;
+    nameplate.folder().write("crm.pem", &certificate.authority);
+    nameplate.until_logged("answers again", 2).await;
+}
+
+/// Names that are on disk are served, and the file may come later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crms_file_that_is_missing_at_the_start_takes_no_name() {
+    let certificate = Certificate::self_signed(30);
+    let crm = Crm::with(&certificate).await;
+    let nameplate = crm.folder(Some(&certificate.authority)).serve();
+    nameplate.until_logged("new list", 1).await;
+    std::fs::remove_file(nameplate.folder().path("crm.pem")).expect("it is there");
+    let nameplate = nameplate.again();
+    nameplate.until_logged("directory is in place numbers=3 lists=from disk", 1).await;
+    nameplate.until_logged("can't read ca_file", 1).await;
+    nameplate.folder().write("crm.pem", &certificate.authority);
+    nameplate.until_logged("answers again", 1).await;
 }

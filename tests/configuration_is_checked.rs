@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::lab::nameplate::Folder;
+use crate::lab::nameplate::{Folder, project};
 
 const CONFIG: &str = r#"
 [numbers]
@@ -105,5 +105,37 @@ fn a_configuration_that_cannot_be_served_exits_with_2() {
     {
         folder.configure(&wrong);
         assert_eq!(folder.run(&["check"]).status.code(), Some(2));
+    }
+}
+
+/// The example that is shipped, with the section that begins with this line switched on, if there is one.
+fn example(switched_on: &str) -> String {
+    let text = std::fs::read_to_string(project().join("packaging/nameplate.toml")).expect("the example");
+    let mut is_on = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        is_on = line == switched_on || is_on && line.starts_with("#:");
+        lines.push(if is_on { line.trim_start_matches("#: ") } else { line });
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn the_shipped_example_says_in_its_first_line_what_to_switch_on() {
+    let folder = Folder::new(&example("nothing"));
+    folder.write("vip.csv", std::fs::read(project().join("packaging/vip.csv")).expect("it is shipped"));
+    let lookup = folder.run(&["lookup", "+47 22 33 44 55"]);
+    assert_eq!(lookup.status.code(), Some(0), "{}", said(&lookup));
+    let check = folder.run(&["check"]);
+    assert_eq!(check.status.code(), Some(2));
+    let first = example("nothing").lines().next().unwrap_or_default().to_owned();
+    for section in ["[[asterisk]]", "[agi]", "[web]"] {
+        assert!(said(&check).contains(section) && first.contains(section), "{first}\n{}", said(&check));
+        folder.configure(&example(&format!("#: {section}")));
+        for secret in ["ari.password", "web.token"] {
+            folder.write(secret, "secret");
+        }
+        let check = folder.run(&["check"]);
+        assert_eq!(check.status.code(), Some(0), "{section}: {}", said(&check));
     }
 }

@@ -6,8 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::lab::call::{Lab, fjord};
-use crate::lab::configuration::{CRM_PASSWORD, config, crm_alone, crm_folder, folder};
+use crate::lab::configuration::{CRM_PASSWORD, config, crm_alone, crm_folder, folder, superoffice_alone};
+use crate::lab::nameplate::Folder;
 use crate::lab::sip::Invite;
+use crate::lab::superoffice::login::{CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, TENANT};
 use crate::lab::superoffice::{Credential, Fault, Record, StandIn, Unchanged};
 
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
@@ -25,7 +27,10 @@ async fn through_every_failure_of_the_crm() {
     let lab = Lab::start(fjord()).await;
     kari_is_known(&lab).await;
     let faults = [
-        (Fault::status(500), "it answers 500 Internal Server Error: The lab fails on purpose"),
+        (
+            Fault::status(500),
+            "it answers 500 Internal Server Error: `mask` hides its words (SoServerException)",
+        ),
         (Fault::login_page(), "the answer is no collection of caller ids"),
         (Fault::message(), "it answers with a message in place of caller ids"),
         (Fault::empty_list(), "a list of 0 entries is held back"),
@@ -172,11 +177,22 @@ async fn numbers_and_names_are_masked_in_the_log() {
     lab.nameplate.until_logged("connected; answers go over", 2).await;
     kari_is_known(&lab).await;
     lab.ring(Invite::from("+46701234567").named("OSLO")).await;
+    // A number may be a name.
+    lab.ring(Invite::from("kari.nordmann").named("OSLO")).await;
     let records = r#"[{"PersonName":"Kari Nordmann","PhoneNumber":"22 33 44 55"}]"#;
-    for (round, body) in
-        (1..).zip([records, r#"{"CallerIDs":"Kari Nordmann 22334455"}"#, r#"{"Message":"22 33 44 55"}"#])
-    {
-        lab.crm.fail(Fault::body(200, body));
+    let faults = [
+        (200, records),
+        (200, r#"{"CallerIDs":"Kari Nordmann 22334455"}"#),
+        (200, r#"{"Message":"22 33 44 55"}"#),
+        (200, r#"{"Message":"Kari Nordmann is locked"}"#),
+        (200, r#"{"Kari Nordmann":{"22334455":1}}"#),
+        (200, "<CallerIDs><PersonName>Kari Nordmann</PersonName>22334455</CallerIDs>"),
+        (200, "Kari Nordmann;22334455"),
+        (500, r#"{"ErrorType":"SoException","ErrorMessage":"Kari Nordmann (22334455) is locked"}"#),
+        (401, "Kari Nordmann has no rights"),
+    ];
+    for (round, (status, body)) in (1..).zip(faults) {
+        lab.crm.fail(Fault::body(status, body));
         lab.nameplate.until_logged("refresh failed", round).await;
     }
     let log = lab.nameplate.log();
@@ -188,13 +204,60 @@ async fn numbers_and_names_are_masked_in_the_log() {
         "46701234567",
         "Kari",
         "Nordmann",
+        "kari",
+        "nordmann",
         "OSLO",
         CRM_PASSWORD,
         lab.asterisk.ari_password(),
     ] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
-    assert!(log.contains("+4670•••••67"), "{log}");
+    assert!(log.contains("+46•••••••67"), "{log}");
+}
+
+/// Whose list it is does not change while a credential can't be read, so that the guard knows how large it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_cannot_be_read_at_the_start_does_not_lift_the_guard() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    crm.set_credential(Credential::Bearer("nobody has it yet".into()));
+    crm.set_app_token(CLIENT_SECRET);
+    let auth = format!(
+        "type = \"refresh_token\", client_id = \"{CLIENT_ID}\", client_secret = \"{CLIENT_SECRET}\", refresh_token_file = \"refresh.token\""
+    );
+    let place = format!("tenant = \"{TENANT}\"\nhost = \"{}\"", crm.host());
+    let config = superoffice_alone(&format!("{place}\nauth = {{ {auth} }}\nrefresh = \"1s\""));
+    let folder = Folder::new(&config);
+    folder.write("refresh.token", REFRESH_TOKEN);
+    let nameplate = folder.serve();
+    nameplate.until_logged("new list", 1).await;
+    std::fs::remove_file(nameplate.folder().path("refresh.token")).expect("it is there");
+    crm.set_records(vec![Record::company(47, 22_334_400, (243, "Fjord Sjømat AS"))]);
+    let nameplate = nameplate.again();
+    nameplate.until_logged("can't read the secret in", 1).await;
+    nameplate.folder().write("refresh.token", REFRESH_TOKEN);
+    nameplate.until_logged("a list of 1 entries is held back, 4 are known", 1).await;
+    assert_eq!(nameplate.log().matches("new list").count(), 1, "{}", nameplate.log());
+}
+
+/// One that was changed by mistake, or whose new user knows next to nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_question_has_the_guard_too() {
+    let crm = StandIn::start(fjord()).await.expect("the stand-in");
+    let few = vec![Record::company(47, 22_334_400, (243, "Fjord Sjømat AS"))];
+    crm.add_user(Credential::basic("other", CRM_PASSWORD), few);
+    let nameplate = crm_folder(&crm_alone(&crm)).serve();
+    nameplate.until_logged("new list", 1).await;
+    nameplate.folder().configure(
+        &crm_alone(&crm)
+            .replace("username = \"nameplate\", password_file", "username = \"other\", password_file"),
+    );
+    let nameplate = nameplate.again();
+    nameplate.until_logged("directory is in place numbers=3 lists=from disk", 1).await;
+    nameplate
+        .until_logged("a list of 1 entries is held back, 4 are known: until it has come 2 times more", 1)
+        .await;
+    nameplate.until_logged("until it has come 1 times more", 1).await;
+    nameplate.until_logged("new list: 0 new, 2 gone, 0 renamed", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

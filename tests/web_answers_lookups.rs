@@ -1,7 +1,8 @@
 //! Whatever can ask over HTTP gets the name: a script, FreePBX's lookup source, a dialplan's `CURL()`.
 
-use std::net::TcpListener;
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -248,4 +249,71 @@ async fn beyond_loopback_the_token_opens() {
     .await;
     let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
     assert_eq!(ring.name(), KARI, "{}", calls.asterisk.log());
+}
+
+/// Connections that say nothing, or begin a request and do not end it.
+fn idle(address: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let begun = |connection: usize| {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        if connection.is_multiple_of(2) {
+            stream.write_all(b"GET /lookup?number=22334455 HTTP/1.1\r\nHost: loc").expect("it is taken");
+        }
+        stream
+    };
+    (0..count).map(begun).collect()
+}
+
+/// Before, 300 of them kept a lookup waiting for 5 s, and 600 for 10 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_connections_keeps_no_lookup_waiting() {
+    let nameplate = service().await;
+    let address = web::address(&nameplate).await;
+    for count in [300, 600, 1_500] {
+        let held = idle(address, count);
+        for path in ["/lookup?number=22334455", "/healthz", "/lookup?number=22334455"] {
+            let begun = Instant::now();
+            let answer = web::get(address, path, "");
+            assert_eq!(answer.status, 200, "{path} beside {count}: {answer:?}");
+            assert!(begun.elapsed() < Duration::from_secs(4), "{path} beside {count}: {:?}", begun.elapsed());
+        }
+        drop(held);
+    }
+}
+
+/// A rush of lookups is no attack: nobody's connection is taken away for the next one's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rush_of_lookups_has_all_its_names() {
+    let nameplate = service().await;
+    let address = web::address(&nameplate).await;
+    // What has come while the service was stopped is there all at once.
+    nameplate.signal("STOP");
+    let request = format!("GET /lookup?number=22334455 HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let mut waiting: Vec<TcpStream> = (0..600)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).expect("a connection");
+            stream.write_all(request.as_bytes()).expect("it is taken");
+            stream
+        })
+        .collect();
+    nameplate.signal("CONT");
+    for (place, stream) in waiting.iter_mut().enumerate() {
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.ends_with(KARI), "{place}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_a_whole_request_ends_after_a_second() {
+    let nameplate = service().await;
+    let address = web::address(&nameplate).await;
+    let mut held = idle(address, 2);
+    for stream in &mut held {
+        let begun = Instant::now();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
+        // With whatever is said of it.
+        let _ = stream.read_to_end(&mut Vec::new());
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
 }

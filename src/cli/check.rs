@@ -27,13 +27,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
     }
     for asterisk in &config.asterisks {
         report.secret(&format!("[[asterisk]] {}: password", asterisk.name), &asterisk.password)?;
-        if let Some(path) = &asterisk.ca_file {
-            let what = format!("[[asterisk]] {}: ca_file", asterisk.name);
-            match tls::client(Some(path)) {
-                Ok(_) => report.good(&what, &path.display().to_string())?,
-                Err(error) => report.bad(&what, &error.to_string())?,
-            }
-        }
+        report.ca_file(&format!("[[asterisk]] {}", asterisk.name), asterisk.ca_file.as_deref())?;
     }
     if let Some(what) = config.agi.as_ref().and_then(agi::Settings::default_has_moved) {
         report.good("[agi]", &what)?;
@@ -70,6 +64,15 @@ impl<W: Write> Report<W> {
         writeln!(self.out, "FAILED  {what}: {error}")
     }
 
+    /// Whether the certificates of a server can be read, where they are given.
+    fn ca_file(&mut self, what: &str, path: Option<&Path>) -> io::Result<()> {
+        let Some(path) = path else { return Ok(()) };
+        match tls::client(Some(path)) {
+            Ok(_) => self.good(&format!("{what}: ca_file"), &path.display().to_string()),
+            Err(error) => self.bad(&format!("{what}: ca_file"), &error.to_string()),
+        }
+    }
+
     /// Whether a secret can be read; nothing of it is shown.
     fn secret(&mut self, what: &str, secret: &Secret) -> io::Result<()> {
         match (secret.read(), secret) {
@@ -86,7 +89,7 @@ fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> a
     match &source.kind {
         Kind::Csv(file) => {
             let path = file.path.display().to_string();
-            match super::runtime()?.block_on(file.fetch("", &Progress::default())) {
+            match super::block_on(file.fetch("", &Progress::default()))? {
                 Ok(Fetched::Entries(delivery)) if delivery.unusable.is_empty() => {
                     report.good(&what, &format!("{path}: entries: {}", delivery.entries.len()))?;
                 }
@@ -103,11 +106,9 @@ fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> a
             for (key, secret) in settings.credential.secrets().into_iter().chain(app_token) {
                 report.secret(&format!("{what}: {key}"), secret)?;
             }
-            // Reads the certificates of `ca_file`, and makes what requests are sent with.
+            report.ca_file(&what, settings.ca_file.as_deref())?;
             if let Err(error) = Source::new(source) {
                 report.bad(&what, &format!("{error:#}"))?;
-            } else if let Some(path) = &settings.ca_file {
-                report.good(&format!("{what}: ca_file"), &path.display().to_string())?;
             }
         }
     }

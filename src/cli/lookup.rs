@@ -52,7 +52,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     let _logging = logging::start(config.log, "warn");
     tls::install();
     let pbx = pbx(config, arguments.pbx.as_deref())?;
-    let lists = super::runtime()?.block_on(alone::lists(&config.sources, &config.state_dir))?;
+    let lists = super::block_on(alone::lists(&config.sources, &config.state_dir))??;
     let resolver = Resolver::new(config.style.clone()).keeping(config.kept);
     resolver.swap(lists.directory(&config.rules)?);
     let asked = Asked { resolver: &resolver, pbx, country: arguments.country };

@@ -43,7 +43,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     }
     writeln!(io::stdout(), "asking {} …", arguments.name.clone().unwrap_or_else(known))?;
     let mut hearing = Hearing { shows: Line::is_wanted(), ..Hearing::default() };
-    let heard = super::runtime()?.block_on(order(config, arguments, &mut hearing));
+    let heard = super::block_on(order(config, arguments, &mut hearing))?;
     // What is said next, an error it may be, begins on a line of its own.
     let _ = hearing.line.clear(&mut io::stdout().lock());
     heard?;

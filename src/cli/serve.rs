@@ -12,11 +12,11 @@ pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
     config.check_for_service()?;
     // Kept until the end: what is still to be written is written when it goes.
     let _logging = logging::start(config.log, "info");
-    super::runtime()?.block_on(async {
+    super::block_on(async {
         let mut parts = Parts::default();
         watch_signals(&mut parts)?;
         serve::serve(config, parts).await
-    })?;
+    })??;
     Ok(Exit::Success)
 }
 

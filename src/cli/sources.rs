@@ -16,8 +16,7 @@ use crate::refresh::store::{Kept, Store};
 pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "error");
     let mut lists: Vec<ListStatus> = Vec::new();
-    let asked = super::runtime()?
-        .block_on(control::ask(&config.state_dir, &Request::Sources, |list| lists.push(list)));
+    let asked = super::block_on(control::ask(&config.state_dir, &Request::Sources, |list| lists.push(list)))?;
     let asked = asked.with_context(|| {
         format!("can't ask the running service at {}", control::path(&config.state_dir).display())
     })?;

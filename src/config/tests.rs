@@ -240,8 +240,8 @@ fn another_tenant_or_another_user_of_it_has_another_fingerprint() {
     };
     let of = |lines: &str| of_tenant("Cust12345", lines);
     for auth in [
-        r#"type = "refresh_token", client_id = "id", client_secret = "secret", refresh_token = "user""#,
-        r#"type = "system_user", client_secret = "secret", system_token = "user", private_key = "key""#,
+        r#"type = "refresh_token", client_id = "id", client_secret = "secret", refresh_token_file = "user""#,
+        r#"type = "system_user", client_secret = "secret", system_token_env = "user", private_key = "key""#,
         r#"type = "ticket", ticket_file = "user""#,
         r#"type = "bearer", token_env = "user""#,
     ] {
@@ -262,6 +262,38 @@ fn another_tenant_or_another_user_of_it_has_another_fingerprint() {
         if auth.contains("client_id") {
             assert_ne!(of(&lines), of(&lines.replace("\"id\"", "\"other\"")), "{auth}");
         }
+    }
+}
+
+/// A list is to be the same one when its credential is renewed, and while it can't be read.
+#[test]
+fn what_a_secret_is_has_no_part_in_the_fingerprint() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    let at = secret.display();
+    for auth in [
+        format!(
+            r#"type = "refresh_token", client_id = "id", client_secret = "s", refresh_token_file = "{at}""#
+        ),
+        format!(
+            r#"type = "system_user", client_secret = "s", private_key = "k", system_token_file = "{at}""#
+        ),
+        format!(r#"type = "ticket", ticket_file = "{at}""#),
+        format!(r#"type = "bearer", token_file = "{at}""#),
+        format!(r#"type = "xsrf", token = "t", cookie_file = "{at}""#),
+    ] {
+        let of = || {
+            let lines =
+                format!("host = \"online.superoffice.com\"\napp_token = \"app\"\nauth = {{ {auth} }}");
+            let config = tenant_of("Cust12345", &lines).unwrap();
+            config.sources[0].fingerprint(config.sources[0].lists()[0])
+        };
+        let missing = of();
+        for content in ["first", "renewed", ""] {
+            std::fs::write(&secret, content).unwrap();
+            assert_eq!(of(), missing, "{content:?}: {auth}");
+        }
+        std::fs::remove_file(&secret).unwrap();
     }
 }
 

@@ -14,7 +14,7 @@ use super::store::{Kept, Store};
 use crate::directory::list::List;
 use crate::directory::list::file::Header;
 use crate::panics;
-use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords, same_question};
+use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords};
 
 /// What a keeper asks for its list.
 pub trait Question: Send + Sync + 'static {
@@ -163,7 +163,6 @@ impl<Q: Question> Keeper<Q> {
         // The hash of another user's or selection's list says nothing about ours, nor does one that another version has
         // read otherwise.
         let same_list = header.fingerprint == self.fingerprint;
-        let same_question = same_question(header.fingerprint, self.fingerprint);
         let due = self.age.saturating_add(self.last_full.elapsed()) >= self.full_refresh;
         let full = accept || due || !same_list || self.guard.held().is_some();
         let hash = if full { "" } else { header.hash.as_str() };
@@ -187,25 +186,19 @@ impl<Q: Question> Keeper<Q> {
                     self.write_again().await;
                     return Ok(Outcome::Unchanged);
                 }
-                self.take(delivery, accept, same_question).await
+                self.take(delivery, accept).await
             }
         }
     }
 
-    async fn take(
-        &mut self,
-        delivery: Delivery,
-        accept: bool,
-        same_question: bool,
-    ) -> anyhow::Result<Outcome> {
+    async fn take(&mut self, delivery: Delivery, accept: bool) -> anyhow::Result<Outcome> {
         let count = delivery.entries.len();
-        // Another question's list says nothing about the size of this one; but nothing is never right.
-        let known = if same_question { self.kept.len() } else { self.kept.len().min(1) };
         let verdict = if accept {
             self.guard.release();
             Verdict::Take
         } else {
-            self.guard.judge(known, count, &delivery.hash)
+            // Also where another question was asked: one that was changed by mistake is to cost no names.
+            self.guard.judge(self.kept.len(), count, &delivery.hash)
         };
         let held = |more| Ok(Outcome::Held { count, known: self.kept.len(), more });
         match verdict {

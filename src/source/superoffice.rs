@@ -123,7 +123,7 @@ impl Settings {
 
 impl Client {
     /// Prepares the client; nothing is sent yet. A credential that is refused is not tried again for the time of
-    /// `rest`. Fails when `ca_file` can't be read.
+    /// `rest`. Fails when `proxy` is none.
     pub fn new(settings: Settings, rest: Duration) -> anyhow::Result<Self> {
         Ok(Self {
             http: Http::new(&settings)?,
@@ -293,7 +293,7 @@ async fn refusal(response: Response) -> FetchError {
         .headers()
         .get(reqwest::header::LOCATION)
         .and_then(|value| Url::options().base_url(Some(response.url())).parse(value.to_str().ok()?).ok())
-        .and_then(|url| url.host_str().map(|host| format!("it redirects to {}", error::short(host))));
+        .and_then(|url| url.host_str().map(|host| format!("it redirects to {}", error::address(host))));
     let said = match redirect {
         Some(redirect) => redirect,
         None => error::said(response).await,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ring::digest::{Context, SHA256};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::PemObject;
@@ -29,27 +30,76 @@ pub enum TrustError {
     #[error("ca_file {0} holds a certificate that can't be read")]
     NoCertificate(PathBuf),
     /// There is nobody to be trusted.
-    #[error("this system has no certificates to trust; allowed is `ca_file`, with those of the PBX")]
+    #[error("this system has no certificates to trust; allowed is `ca_file`, with the server's")]
     Nobody,
 }
 
 /// How a TLS client checks its servers: by the system's certificates, and beside them those of `ca_file` (PEM).
 /// Reads files, so it is not for a thread that serves calls. After [`install`](super::install).
 pub fn client(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
-    let mut roots = RootCertStore::empty();
-    // Some systems hold certificates that nobody can read; they are passed over, as everywhere.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let mut given = Vec::new();
-    if let Some(path) = ca_file {
-        given = read(path)?;
-        for certificate in &given {
-            let added = roots.add(certificate.clone());
-            added.map_err(|_| TrustError::NoCertificate(path.to_owned()))?;
-        }
+    Certificates::read(ca_file)?.client(ca_file)
+}
+
+/// The same for a client that lives longer than a connection: none where the certificates are still those with the mark
+/// `known`, which comes with each.
+pub(crate) fn client_if_changed(
+    ca_file: Option<&Path>,
+    known: Option<Mark>,
+) -> Result<Option<(ClientConfig, Mark)>, TrustError> {
+    let certificates = Certificates::read(ca_file)?;
+    let mark = certificates.mark();
+    if known == Some(mark) {
+        return Ok(None);
     }
-    let usual = WebPkiServerVerifier::builder(Arc::new(roots)).build().map_err(|_| TrustError::Nobody)?;
-    let verifier = Arc::new(Verifier { usual, given });
-    Ok(ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    Ok(Some((certificates.client(ca_file)?, mark)))
+}
+
+/// A client that trusts nobody, for where no TLS is spoken: reading the system's certificates costs milliseconds.
+pub(crate) fn nobody() -> ClientConfig {
+    ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+}
+
+/// A digest of certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark([u8; 32]);
+
+/// The certificates that are trusted.
+struct Certificates {
+    system: Vec<CertificateDer<'static>>,
+    /// Those of `ca_file`.
+    given: Vec<CertificateDer<'static>>,
+}
+
+impl Certificates {
+    fn read(ca_file: Option<&Path>) -> Result<Self, TrustError> {
+        let given = ca_file.map(read).transpose()?.unwrap_or_default();
+        Ok(Self { system: rustls_native_certs::load_native_certs().certs, given })
+    }
+
+    fn mark(&self) -> Mark {
+        let mut digest = Context::new(&SHA256);
+        for certificates in [&self.system, &self.given] {
+            digest.update(&(certificates.len() as u64).to_be_bytes());
+            certificates.iter().for_each(|certificate| digest.update(certificate));
+        }
+        Mark(digest.finish().as_ref().first_chunk().copied().unwrap_or_default())
+    }
+
+    fn client(self, ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+        let mut roots = RootCertStore::empty();
+        // Some systems hold certificates that nobody can read; they are passed over, as everywhere.
+        roots.add_parsable_certificates(self.system);
+        for certificate in &self.given {
+            let added = roots.add(certificate.clone());
+            added.map_err(|_| TrustError::NoCertificate(ca_file.unwrap_or(Path::new("")).to_owned()))?;
+        }
+        let usual = WebPkiServerVerifier::builder(Arc::new(roots)).build().map_err(|_| TrustError::Nobody)?;
+        let verifier = Arc::new(Verifier { usual, given: self.given });
+        Ok(ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth())
+    }
 }
 
 /// The certificates of a PEM file.
@@ -61,7 +111,7 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
 }
 
 /// The usual verification, and one thing beside it: a self-signed certificate that stands in `ca_file` itself is
-/// its server's. `openssl req -x509`, which most PBXs' certificates are made with, marks it as an authority's, and
+/// its server's. `openssl req -x509`, which most servers' own certificates are made with, marks it as an authority's, and
 /// webpki takes none of those for a server's (`CaUsedAsEndEntity`), after it has looked at its dates.
 #[derive(Debug)]
 struct Verifier {
@@ -117,6 +167,8 @@ impl ServerCertVerifier for Verifier {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+
     use super::*;
 
     #[test]
@@ -134,5 +186,25 @@ mod tests {
         assert!(said().ends_with("ca.pem holds no PEM certificates"), "{}", said());
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nS2FyaQ==\n-----END CERTIFICATE-----\n").unwrap();
         assert!(said().ends_with("ca.pem holds a certificate that can't be read"), "{}", said());
+    }
+
+    #[test]
+    fn a_client_is_made_anew_when_its_file_has_changed() {
+        crate::tls::install();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let certificates: Vec<_> = rustls_native_certs::load_native_certs().certs;
+        let pem = |certificate: &CertificateDer<'_>| {
+            let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+            format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+        };
+        std::fs::write(&path, pem(&certificates[0])).unwrap();
+        let (_, first) = client_if_changed(Some(&path), None).unwrap().unwrap();
+        assert!(client_if_changed(Some(&path), Some(first)).unwrap().is_none());
+        std::fs::write(&path, pem(&certificates[1])).unwrap();
+        let (_, second) = client_if_changed(Some(&path), Some(first)).unwrap().unwrap();
+        assert_ne!(first, second);
+        std::fs::remove_file(&path).unwrap();
+        assert!(client_if_changed(Some(&path), Some(second)).is_err());
     }
 }

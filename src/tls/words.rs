@@ -12,13 +12,24 @@ pub(crate) struct Trouble {
     pub(crate) lasts: bool,
 }
 
+/// What is wrong with TLS, where that is what stands behind an error of an HTTP client.
+pub(crate) fn trouble_behind(error: &(dyn std::error::Error + 'static)) -> Option<Trouble> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref().and_then(trouble)).next()
+}
+
 /// What is wrong with TLS, where that is what this error is about.
 pub(crate) fn trouble(error: &std::io::Error) -> Option<Trouble> {
-    let error = error.get_ref()?.downcast_ref::<Error>()?;
+    let behind = error.get_ref()?;
+    // hyper's connector wraps it twice.
+    if let Some(error) = behind.downcast_ref() {
+        return trouble(error);
+    }
+    let error = behind.downcast_ref::<Error>()?;
     let what = match error {
         Error::InvalidCertificate(error) => certificate(error),
         Error::InvalidMessage(_) => {
-            "no TLS is spoken at this port: is `tlsenable` set in http.conf, or does `url` mean http:// ?"
+            "no TLS is spoken at this port: is it the right one (of an Asterisk: is `tlsenable` set in http.conf), or is http:// meant?"
                 .into()
         }
         Error::AlertReceived(alert) => format!("the server breaks off, saying {alert:?}"),
@@ -45,7 +56,7 @@ fn certificate(error: &CertificateError) -> String {
             format!("the server's certificate names no host as subjectAltName, so it is not for {}", expected.to_str())
         }
         E::NotValidForNameContext { expected, presented } => format!(
-            "the server's certificate is for {}, not for {}: `url` needs a host that stands in it",
+            "the server's certificate is for {}, not for {}: the address needs a host that stands in it",
             presented.join(", "),
             expected.to_str()
         ),

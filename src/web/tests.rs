@@ -50,7 +50,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let server = Server::new(&settings, rooms.clone()).unwrap();
-        let server = tokio::spawn(server.run(listener, shutdown.clone()));
+        let server = tokio::spawn(server.run(listener, CONNECTIONS, shutdown.clone()));
         Self { address, rooms, shutdown, server }
     }
 
@@ -249,18 +249,16 @@ async fn a_head_without_end_is_refused() {
     assert_eq!(answer.status, 431);
 }
 
-#[tokio::test(start_paused = true)]
-async fn whoever_says_nothing_does_not_shut_others_out() {
+#[tokio::test]
+async fn whoever_says_nothing_gives_the_place_to_whoever_asks() {
     let web = Running::start(None).await;
     let mut silent = Vec::new();
-    for _ in 0..300 {
+    for _ in 0..CONNECTIONS {
         let mut stream = web.connect().await;
         stream.write_all(b"GET /lookup?number=22334455 HTTP/1.1\r\nHost: loc").await.unwrap();
         silent.push(stream);
     }
-    let begun = tokio::time::Instant::now();
     assert_eq!(web.get("/healthz", "").await.status, 200);
-    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
     for stream in silent {
         assert_ne!(answer(stream).await.status, 200);
     }

@@ -11,7 +11,7 @@
 //! - [`machine`]: rights, ports, what is installed, what killed tests have left
 //! - [`way`]: ARI and FastAGI, on the versions of Asterisk that are met
 //! - [`freepbx`]: what a FreePBX has around our lines
-//! - [`certificate`]: for a PBX that speaks TLS
+//! - [`certificate`], [`tls`]: for a PBX, and a CRM, that speak TLS
 //! - [`network`]: a path to the PBX that can be cut
 //! - [`call`]: all of it wired together
 //! - [`comparison`]: how much longer a call takes than one without us
@@ -37,6 +37,7 @@ pub mod people;
 pub mod proxy;
 pub mod sip;
 pub mod superoffice;
+pub mod tls;
 pub mod uptime;
 pub mod way;
 pub mod web;

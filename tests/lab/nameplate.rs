@@ -93,7 +93,11 @@ impl Folder {
 
     /// Starts the service on a host of its own, at the other end of this network.
     pub fn serve_in(self, network: &Network) -> Nameplate {
-        let mut command = network.inside();
+        self.serve_behind(network.inside())
+    }
+
+    /// Starts the service by a command that it is put behind, as `prlimit --nofile=64`.
+    pub fn serve_behind(self, mut command: Command) -> Nameplate {
         let service = self.command();
         command.arg(service.get_program()).args(service.get_args());
         for (variable, _) in service.get_envs() {

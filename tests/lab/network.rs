@@ -88,6 +88,18 @@ impl Network {
     }
 }
 
+/// A command to be put in front of a program: for that, names of hosts are looked up at `server` only, and an answer is
+/// waited for for minutes. `folder` is the test's own.
+pub fn resolving_at(server: SocketAddr, folder: &Path) -> Command {
+    assert_eq!(server.port(), 53, "a resolver asks at no other port");
+    let file = folder.join("resolv.conf");
+    let text = format!("nameserver {}\noptions timeout:30 attempts:5\n", server.ip());
+    std::fs::write(&file, text).expect("a file");
+    let mut command = as_root("unshare");
+    command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\""]).arg(file);
+    command
+}
+
 impl Drop for Network {
     fn drop(&mut self) {
         for relay in &self.relays {

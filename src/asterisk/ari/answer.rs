@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::iter::successors;
 use std::time::Duration;
 
-use super::wire::ErrorBody;
+use super::wire::{ErrorBody, ErrorWords};
 use crate::mask;
 use crate::tls::{self, Trouble};
 
@@ -148,9 +148,10 @@ fn message(body: &str) -> String {
     serde_json::from_str::<ErrorBody<'_>>(body).map(|body| body.message.into_owned()).unwrap_or_default()
 }
 
-/// What a body of an error says, for a line of the log: a page or pretty JSON has several, and may quote a number.
+/// What a body of an error says, for a line of the log: Asterisk's own words, which may quote a number. What is not JSON of
+/// Asterisk's is somebody else's.
 fn said(body: &str) -> String {
-    let message = serde_json::from_str::<ErrorBody<'_>>(body).map(|body| body.message);
+    let message = serde_json::from_str::<ErrorWords<'_>>(body).map(|body| body.message);
     let mut words = message.as_deref().unwrap_or(body).split_whitespace();
     let mut line = words.next().unwrap_or_default().to_owned();
     while line.len() < MAX_SAID
@@ -159,7 +160,7 @@ fn said(body: &str) -> String {
         line.extend([" ", word]);
     }
     let end = line.char_indices().nth(MAX_SAID).map_or(line.len(), |(end, _)| end);
-    mask::Text(&line[..end]).to_string()
+    if message.is_ok() { mask::Text(&line[..end]).to_string() } else { mask::Words(&line[..end]).to_string() }
 }
 
 #[cfg(test)]
@@ -221,15 +222,17 @@ mod tests {
             format!("<html>\r\n<body>\n{}\u{2028}+47 22 33 44 55</body>", "<p>Sørver</p>\n".repeat(40));
         for (body, line) in [
             ("{\n  \"message\": \"Write access\\ndenied\"\n}", "403 Write access denied"),
-            ("{\n  \"error\": 1\n}", "403 { \"error\": 1 }"),
-            ("Caller 4722334455\n", "403 Caller ••••••••••"),
+            ("{\n  \"error\": 1\n}", "403 `mask` hides its words"),
+            (r#"{"message":"Caller 4722334455"}"#, "403 Caller ••••••••••"),
+            (r#"{"error":"Allocation failed"}"#, "403 Allocation failed"),
+            ("Caller Kari 4722334455\n", "403 `mask` hides its words"),
             ("", "403 "),
         ] {
             assert_eq!(status(403, body).to_string(), format!("it answers {line}"));
         }
         for body in [page.clone(), page.replace(char::is_whitespace, "")] {
             let line = status(502, &body).to_string();
-            assert!(line.starts_with("it answers 502 <html>") && line.chars().count() < 120, "{line}");
+            assert!(line == "it answers 502 `mask` hides its words" && line.chars().count() < 120, "{line}");
             assert!(!line.contains(char::is_control), "{line}");
         }
     }

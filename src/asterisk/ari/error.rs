@@ -137,7 +137,7 @@ impl ConnectionError {
             Self::Forbidden(_) | Self::ReadOnly => Some(Refusal::Forbidden),
             Self::NoChannels | Self::NoApplications => Some(Refusal::Module),
             Self::Handoffs(_) => Some(Refusal::Handoffs),
-            Self::Secret(_) => Some(Refusal::Secret),
+            Self::Secret(error) if !error.passes() => Some(Refusal::Secret),
             Self::Trust(_) => Some(Refusal::Certificate),
             Self::Tls(trouble) if trouble.lasts => Some(Refusal::Certificate),
             _ => None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -25,9 +25,7 @@ pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Whom the websocket and the requests beside it trust.
 pub(super) async fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, ConnectionError> {
     if settings.url.scheme() != "https" {
-        // Nobody is asked who he is; reading the system's certificates all the same would cost milliseconds.
-        let nobody = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
-        return Ok(Arc::new(nobody.with_no_client_auth()));
+        return Ok(Arc::new(tls::nobody()));
     }
     let ca_file = settings.ca_file.clone();
     // Anew for each connection: who replaces a certificate is not to restart us.

@@ -6,6 +6,7 @@ use tracing::warn;
 use super::answer::Failure;
 use super::requests::ANSWER_TIMEOUT;
 use crate::asterisk::report::Report;
+use crate::mask;
 
 /// The warnings of one connection.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Warnings {
         self.country.of(country.to_owned(), |_| {
             warn!(
                 pbx = %self.pbx,
-                country = country.escape_default().to_string(),
+                country = mask::Text(country).to_string(),
                 "the dialplan names an unknown country; the PBX's own is taken"
             );
         });

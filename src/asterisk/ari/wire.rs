@@ -138,6 +138,13 @@ pub(super) struct ErrorBody<'a> {
     pub(super) message: Cow<'a, str>,
 }
 
+/// The same for people, by either of its names: it is `error` where Asterisk has run out of memory.
+#[derive(Debug, Deserialize)]
+pub(super) struct ErrorWords<'a> {
+    #[serde(borrow, alias = "error")]
+    pub(super) message: Cow<'a, str>,
+}
+
 /// A call as its `StasisStart` tells it, with texts of its own: for fuzzing.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -77,11 +77,20 @@ async fn what_another_version_has_read_is_asked_for_in_full_and_taken_anew() {
 }
 
 #[tokio::test]
-async fn another_question_is_asked_without_the_hash_and_its_size_says_nothing() {
+async fn another_question_is_asked_without_the_hash_and_has_the_guard() {
+    for (size, taken) in [(5, 1), (3, 3)] {
+        let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("b", size));
+        let mut keeper = keeper(&crm, &state, kept(FINGERPRINT + 0x100, Duration::ZERO));
+        for round in 1..=taken {
+            let outcome = keeper.refresh(false).await.unwrap();
+            assert_eq!(matches!(outcome, Outcome::New { .. }), round == taken, "{size} {round}: {outcome:?}");
+        }
+        // All of them for the whole set: the hash is another question's.
+        assert!(crm.asked().iter().all(String::is_empty));
+    }
     let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("b", 3));
     let mut keeper = keeper(&crm, &state, kept(FINGERPRINT + 0x100, Duration::ZERO));
-    assert!(matches!(keeper.refresh(false).await.unwrap(), Outcome::New { count: 3, .. }));
-    assert_eq!(crm.asked(), [""]);
+    assert!(matches!(keeper.refresh(true).await.unwrap(), Outcome::New { count: 3, .. }));
 }
 
 #[tokio::test(start_paused = true)]

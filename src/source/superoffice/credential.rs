@@ -1,9 +1,5 @@
 //! Credentials: what a request to SuperOffice is signed with, by the scheme of the installation.
 
-use std::fmt::Write as _;
-
-use secrecy::ExposeSecret;
-
 use crate::secret::Secret;
 use crate::source::fingerprint::Fingerprint;
 
@@ -84,7 +80,8 @@ impl Credential {
         matches!(self, Self::RefreshToken { .. } | Self::SystemUser { .. })
     }
 
-    /// Whose caller ids are wanted: another user's are another set.
+    /// Whose caller ids are wanted: another user's are another set. What is secret is not in it, and not read for it: a
+    /// secret is renewed while the user behind it stays, and one that can't be read just now is nobody else's.
     pub(super) fn identify(&self, question: &mut Fingerprint) {
         match self {
             Self::Basic { username, .. } => question.add("basic", username),
@@ -92,29 +89,19 @@ impl Credential {
             Self::Bearer(token) => question.add("bearer", &place(token)),
             Self::RefreshToken { client_id, refresh_token, .. } => {
                 question.add("client", client_id);
-                question.add("refresh_token", &digest(refresh_token));
+                question.add("refresh_token", &place(refresh_token));
             }
-            Self::SystemUser { system_token, .. } => question.add("system_user", &digest(system_token)),
+            Self::SystemUser { system_token, .. } => question.add("system_user", &place(system_token)),
             Self::Xsrf { cookie, .. } => question.add("xsrf", &place(cookie)),
         }
     }
 }
 
-/// For a secret that is renewed while the user behind it stays: its place, or what stands in the configuration.
+/// Where a secret lies: all that is known of a user whom only the secret names.
 fn place(secret: &Secret) -> String {
     match secret {
-        Secret::Given(_) => digest(secret),
+        Secret::Given(_) => "configuration".to_owned(),
         Secret::File(path) => format!("file {}", path.display()),
         Secret::Env(name) => format!("env {name}"),
     }
-}
-
-/// For a secret that stands for a user as long as it lives. Where it can't be read, nothing can be asked.
-fn digest(secret: &Secret) -> String {
-    let Ok(secret) = secret.read() else { return String::new() };
-    let digest = ring::digest::digest(&ring::digest::SHA256, secret.expose_secret().as_bytes());
-    digest.as_ref().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

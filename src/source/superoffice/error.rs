@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::key::KeyError;
 use crate::mask;
 use crate::secret::SecretError;
+use crate::tls::{self, TrustError};
 
 /// Why no list came. What was known stays in use after each of them.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,12 @@ pub enum FetchError {
     /// The host asked for silence, which is kept.
     #[error("it asked to be left alone for another {} s", .0.as_secs())]
     LeftAlone(Duration),
+    /// It can't be checked whose certificate is to be trusted.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The server is not to be trusted, or speaks no TLS.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// No connection could be made.
     #[error("can't reach it: {0}")]
     NoConnection(String),
@@ -139,6 +146,9 @@ impl FetchError {
     }
 
     pub(super) fn unreachable(error: reqwest::Error) -> Self {
+        if let Some(trouble) = tls::trouble_behind(&error) {
+            return Self::Tls(trouble.what);
+        }
         let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
         let said = chain(&error.without_url());
         match (is_connect, is_timeout) {
@@ -183,35 +193,56 @@ pub(super) async fn said(mut response: Response) -> String {
     }
     let parsed: ErrorBody = serde_json::from_slice(&body).unwrap_or_default();
     match (parsed.error_message.or(parsed.message), parsed.error_type) {
-        (Some(message), Some(kind)) => format!("{} ({})", short(&message), short(&kind)),
+        (Some(message), Some(kind)) => format!("{} ({})", short(&message), mask::Word(&kind)),
         (Some(message), None) => short(&message),
         _ if body.is_empty() => "(an empty body)".into(),
         _ => head(&body),
     }
 }
 
-/// Somebody else's words for a message: 160 characters, one line, masked.
+/// So much of somebody else's words is shown, in characters.
+const LONGEST: usize = 160;
+
+/// Somebody else's words for a message: 160 characters, one line; none where logs are masked.
 pub(super) fn short(text: &str) -> String {
-    const LONGEST: usize = 160;
+    cut(text.trim(), |text| mask::Words(text).to_string())
+}
+
+/// An address for a message: 160 characters, one line, masked.
+pub(super) fn address(text: &str) -> String {
+    cut(text, |text| mask::Text(text).to_string())
+}
+
+fn cut(text: &str, masked: impl FnOnce(&str) -> String) -> String {
     // What a number is shows behind the cut too.
-    let begin: String = text.chars().take(LONGEST * 2).collect();
-    let masked = mask::Text(begin.trim()).to_string();
+    let end = text.char_indices().nth(LONGEST * 2).map_or(text.len(), |(end, _)| end);
+    let begin = &text[..end];
+    let masked = masked(begin);
     let cut: String = masked.chars().take(LONGEST).collect();
     let is_whole = cut.len() == masked.len() && begin.len() == text.len();
     cut + if is_whole { "" } else { "…" }
 }
 
-/// The beginning of a body for a message: 160 characters, one line, masked. Of JSON, which may hold records, only the
-/// keys.
+/// The beginning of a body for a message: of JSON, which may hold records, the keys; of a page the elements; else the words.
 pub(super) fn head(body: &[u8]) -> String {
+    const ENOUGH: usize = 5;
+    let named = |kind: &str, names: Vec<&str>| {
+        let names: Vec<_> = names.into_iter().map(|name| mask::Word(name).to_string()).collect();
+        format!("{kind} with {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+    };
     let text = String::from_utf8_lossy(body);
-    if text.trim_start().starts_with(['{', '[', '"']) {
+    let begin = text.trim_start();
+    if begin.starts_with(['{', '[', '"']) {
         // Every other piece stands between two quotation marks; a key has a colon behind it.
         let pieces: Vec<&str> = text.split('"').collect();
         let keys = pieces.windows(2).filter(|pair| pair[1].trim_start().starts_with(':')).map(|pair| pair[0]);
-        let keys: Vec<_> = keys.take(5).collect();
-        let keys = if keys.is_empty() { "no keys".to_owned() } else { short(&keys.join(", ")) };
-        return format!("JSON with {keys}");
+        return named("JSON", keys.take(ENOUGH).collect());
+    }
+    if begin.starts_with('<') {
+        let elements =
+            text.split('<').filter_map(|piece| piece.split([' ', '>', '/', '\r', '\n', '\t']).next());
+        let elements = elements.filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()));
+        return named("markup", elements.take(ENOUGH).collect());
     }
     short(&text)
 }
@@ -221,13 +252,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_elses_words_are_short_and_without_numbers() {
-        assert_eq!(short(" as it is "), "as it is");
-        let long = short(&"word ".repeat(100_000));
+    fn somebody_elses_words_are_short_and_hidden() {
+        assert_eq!(short(" Kari Nordmann is locked "), "`mask` hides its words");
+        assert_eq!(short(""), "");
+        assert_eq!(address("https://x.example/22334455"), "https://x.example/••••••••");
+        let long = address(&"word ".repeat(100_000));
         assert!(long.chars().count() == 161 && long.ends_with('…'), "{long}");
         // A number that is cut is a number still.
-        let cut = short(&format!("{}2233445566", "x".repeat(157)));
+        let cut = address(&format!("{}2233445566", "x".repeat(157)));
         assert_eq!(cut, format!("{}•••…", "x".repeat(157)));
         assert!(head(format!("{{\"{}\":1}}", "k".repeat(9000)).as_bytes()).len() < 200);
+    }
+
+    #[test]
+    fn a_body_shows_how_it_is_made_and_nothing_of_what_is_in_it() {
+        for (body, shown) in [
+            (
+                r#"{"PersonName":"Kari Nordmann","Kari Nordmann":1}"#,
+                "JSON with PersonName, `mask` hides its words",
+            ),
+            ("[1, 2]", "JSON with none"),
+            (
+                "<?xml version='1.0'?>\n<CallerIDs><PersonName>Kari</PersonName>",
+                "markup with CallerIDs, PersonName",
+            ),
+            ("<!DOCTYPE html><html lang=en><title>Kari</title>", "markup with html, title"),
+            ("Kari Nordmann", "`mask` hides its words"),
+        ] {
+            assert_eq!(head(body.as_bytes()), shown, "{body}");
+        }
     }
 }

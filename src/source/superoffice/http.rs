@@ -1,58 +1,125 @@
 //! Every request to SuperOffice goes through here: in its turn, within its time, and timed.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Settings;
 use super::error::FetchError;
 use super::manners;
+use super::site::Site;
+use crate::panics;
+use crate::tls::{self, Mark};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long certificates that were read are trusted before their files are looked at again.
+const FRESH: Duration = Duration::from_secs(1);
 /// The largest answer of a login or a state call.
 const SMALL: usize = 1 << 20;
 
 /// An HTTP client with manners.
 #[derive(Debug)]
 pub(super) struct Http {
+    /// Makes requests. They are sent by a client that trusts whom it is to trust now.
     pub(super) client: Client,
+    settings: Sending,
+    /// None before the first request.
+    trusting: Mutex<Option<Trusting>>,
+}
+
+/// What requests are sent with.
+#[derive(Debug)]
+struct Sending {
     first_byte: Duration,
+    timeout: Duration,
+    proxy: Option<Url>,
+    ca_file: Option<PathBuf>,
+    /// Whether TLS may be spoken.
+    is_encrypted: bool,
+}
+
+/// A client, and the certificates that it trusts.
+#[derive(Debug)]
+struct Trusting {
+    client: Client,
+    mark: Mark,
+    /// When the certificates were looked at last.
+    looked: Instant,
 }
 
 impl Http {
+    /// Prepares the client; nothing is sent yet, and no certificate read.
     pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let mut client = Client::builder()
-            .user_agent(concat!("nameplate/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(settings.timeout)
-            // A redirect leads to a login page, and would take the credential along.
-            .redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = &settings.ca_file {
-            let pem =
-                std::fs::read(path).with_context(|| format!("can't read ca_file {}", path.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .with_context(|| format!("ca_file {} holds no PEM certificates", path.display()))?;
-            client = client.tls_certs_merge(certificates);
-        }
-        if let Some(proxy) = &settings.proxy {
-            client = client.proxy(reqwest::Proxy::all(proxy.clone())?);
-        }
-        Ok(Self { client: client.build()?, first_byte: settings.first_byte })
+        let is_http = |url: &Url| url.scheme() == "http";
+        let is_plain = matches!(&settings.site, Site::Api(api) if is_http(api))
+            && settings.proxy.as_ref().is_none_or(is_http);
+        let sending = Sending {
+            first_byte: settings.first_byte,
+            timeout: settings.timeout,
+            proxy: settings.proxy.clone(),
+            ca_file: settings.ca_file.clone(),
+            is_encrypted: !is_plain,
+        };
+        Ok(Self { client: sending.client(tls::nobody())?, settings: sending, trusting: Mutex::default() })
     }
 
     /// Sends a request in its turn. The answer's head, and how long it took to come.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<(Response, Duration), FetchError> {
         let request = request.build().map_err(FetchError::unreachable)?;
+        let client = self.trusting().await?;
         manners::turn(request.url()).await?;
         let begun = Instant::now();
-        let answer = tokio::time::timeout(self.first_byte, self.client.execute(request)).await;
+        let first_byte = self.settings.first_byte;
+        let answer = tokio::time::timeout(first_byte, client.execute(request)).await;
         let response =
-            answer.map_err(|_| FetchError::Silent(self.first_byte))?.map_err(FetchError::unreachable)?;
+            answer.map_err(|_| FetchError::Silent(first_byte))?.map_err(FetchError::unreachable)?;
         Ok((response, begun.elapsed()))
+    }
+
+    /// A client that trusts whom it is to trust now: another one where the certificates have changed, whose connections are
+    /// new.
+    async fn trusting(&self) -> Result<Client, FetchError> {
+        if !self.settings.is_encrypted {
+            return Ok(self.client.clone());
+        }
+        let mut trusting = self.trusting.lock().await;
+        let fresh = trusting.as_ref().filter(|known| known.looked.elapsed() < FRESH);
+        if let Some(known) = fresh {
+            return Ok(known.client.clone());
+        }
+        let (ca_file, known) = (self.settings.ca_file.clone(), trusting.as_ref().map(|known| known.mark));
+        let read = panics::blocking(move || tls::client_if_changed(ca_file.as_deref(), known)).await;
+        let read = read.map_err(|_| FetchError::Interrupted)??;
+        let looked = Instant::now();
+        if let Some((config, mark)) = read {
+            let client = self.settings.client(config).map_err(FetchError::unreachable)?;
+            *trusting = Some(Trusting { client, mark, looked });
+        } else if let Some(known) = &mut *trusting {
+            known.looked = looked;
+        }
+        trusting.as_ref().map(|known| known.client.clone()).ok_or(FetchError::Interrupted)
+    }
+}
+
+impl Sending {
+    fn client(&self, tls: ClientConfig) -> reqwest::Result<Client> {
+        let client = Client::builder()
+            .user_agent(concat!("nameplate/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(self.timeout)
+            .tls_backend_preconfigured(tls)
+            // A redirect leads to a login page, and would take the credential along.
+            .redirect(reqwest::redirect::Policy::none());
+        match &self.proxy {
+            Some(proxy) => client.proxy(reqwest::Proxy::all(proxy.clone())?).build(),
+            None => client.build(),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::error::{FetchError, short};
 use super::http::Http;
 use super::login;
 use super::signer::Kept;
+use crate::mask;
 use crate::secret::Secret;
 
 /// SuperOffice's access tokens live an hour; for an answer that does not say it.
@@ -56,8 +57,9 @@ pub(super) async fn access_token(
         Some(value) => Ok(Kept { value, until: Instant::now() + usable(answer.expires_in) }),
         None => {
             let error = answer.error.unwrap_or_else(|| "no error is named".into());
-            let said = format!("{status}, {error} {}", answer.error_description.unwrap_or_default());
-            Err(login::refused(short(&said), advice(&error), clock))
+            let description = short(&answer.error_description.unwrap_or_default());
+            let said = format!("{status}, {} {description}", mask::Word(&error));
+            Err(login::refused(said.trim_end().to_owned(), advice(&error), clock))
         }
     }
 }

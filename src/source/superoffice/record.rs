@@ -79,7 +79,11 @@ impl Record {
         };
         let prefix = match &self.dial_in_prefix {
             Scalar::Missing => String::new(),
-            prefix => format!(", prefix {}", mask::Text(&prefix.to_string())),
+            // A longer one is no country's, and has more of the number in it.
+            prefix => match prefix.integer().filter(|prefix| (-999..=999).contains(prefix)) {
+                Some(prefix) => format!(", prefix {prefix}"),
+                None => format!(", prefix {}", mask::Number(&prefix.to_string())),
+            },
         };
         format!("number {number}{prefix}, person {}, contact {}", self.person_id.id(), self.contact_id.id())
     }

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use super::error::{self, FetchError};
 use super::http::{self, Http};
 use super::manners;
+use crate::mask;
 
 /// However long a state is said to be valid: it is asked for again after a day.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -113,7 +114,7 @@ impl State {
 
     /// The state's name, fit for a line.
     fn word(&self) -> String {
-        error::head(self.state.as_deref().unwrap_or("Unknown").as_bytes())
+        mask::Word(self.state.as_deref().unwrap_or("Unknown")).to_string()
     }
 }
 
@@ -172,7 +173,7 @@ impl Finder {
     /// Whether a failed call may mean that the tenant has moved.
     pub(super) fn may_have_moved(&self, error: &FetchError) -> bool {
         let is_sign = match error {
-            FetchError::NoConnection(_) => true,
+            FetchError::NoConnection(_) | FetchError::Tls(_) => true,
             FetchError::Status { status, .. } => *status == StatusCode::MISDIRECTED_REQUEST,
             _ => false,
         };
@@ -219,10 +220,10 @@ fn running(name: &str, host: &Url, state: State) -> Result<Url, FetchError> {
     }
     let said = state.api.ok_or_else(|| wrong("it has no Api".to_owned()))?;
     let api =
-        Url::parse(&said).map_err(|error| wrong(format!("its Api `{}`: {error}", error::short(&said))))?;
+        Url::parse(&said).map_err(|error| wrong(format!("its Api `{}`: {error}", error::address(&said))))?;
     // The credential goes there: never in clear where the state came encrypted.
     if api.scheme() != host.scheme() && api.scheme() != "https" {
-        return Err(wrong(format!("its Api `{}` is not https", error::short(&said))));
+        return Err(wrong(format!("its Api `{}` is not https", error::address(&said))));
     }
     Ok(api)
 }

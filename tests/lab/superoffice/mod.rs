@@ -98,6 +98,11 @@ struct Setting {
 }
 
 impl StandIn {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Starts a server that knows `records` and lets in the user `nameplate` with the password
     /// `pass:wørd`.
     pub async fn start(records: Vec<Record>) -> io::Result<Self> {

@@ -1,0 +1,102 @@
+//! File descriptors: each connection is one, each list, and each file that is read. Where they run out the service can
+//! neither accept a call nor read a password, so that it has as many as it may need, or takes in fewer connections.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::warn;
+
+use crate::config::Config;
+use crate::refresh::places;
+use crate::web;
+
+/// What is open whatever is configured: the log, the runtime, the sockets that are listened on, the control socket's
+/// connections, and files that are read once in a while.
+const ALWAYS: usize = 100;
+/// A websocket and the one before it, the requests beside it that may be under way, and some that are opened in vain.
+const OF_A_PBX: usize = 40;
+/// A list, the one that takes its place and its copy, and the connection to its source.
+const OF_A_LIST: usize = 5;
+/// However few there are: so many connections are taken in.
+const LEAST: usize = 8;
+
+/// Connections that may be taken in at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// FastAGI sessions.
+    pub sessions: usize,
+    /// Connections of `[web]`.
+    pub web: usize,
+}
+
+impl Room {
+    /// All that `config` allows.
+    fn wanted(config: &Config) -> Self {
+        let sessions = config.agi.as_ref().map_or(0, |agi| agi.max_sessions);
+        Self { sessions, web: config.web.as_ref().map_or(0, |_| web::CONNECTIONS) }
+    }
+
+    fn all(self) -> usize {
+        self.sessions + self.web
+    }
+
+    /// As much of it as so many files are enough for: a half for each, unless one needs less.
+    fn within(self, files: usize) -> Self {
+        if self.all() <= files {
+            return self;
+        }
+        let web = self.web.min((files / 2).max(files.saturating_sub(self.sessions)));
+        let sessions = self.sessions.min(files - web);
+        Self { sessions: sessions.max(LEAST.min(self.sessions)), web: web.max(LEAST.min(self.web)) }
+    }
+}
+
+/// Raises the limit of this process to what `config` may need. What the system does not allow is said, and then there is
+/// less room for connections.
+pub fn make_room(config: &Config) -> Room {
+    let (lists, wanted) = (places(&config.sources).len(), Room::wanted(config));
+    let other = ALWAYS + config.asterisks.len() * OF_A_PBX + lists * OF_A_LIST;
+    let needed = other + wanted.all();
+    let allowed = raise(needed);
+    let room = wanted.within(allowed.saturating_sub(other));
+    if allowed < needed {
+        warn!(
+            needed,
+            allowed,
+            sessions = room.sessions,
+            web = room.web,
+            "this process may open fewer files than it may need: raise its hard limit (`LimitNOFILE` of its systemd \
+             unit, `ulimit -Hn`); until then it takes in fewer connections"
+        );
+    }
+    room
+}
+
+/// Raises the limit to `needed` where it is lower, as far as the hard limit lets it; gives what it is then.
+fn raise(needed: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(needed).unwrap_or(u64::MAX);
+    // None is no limit.
+    let most = limit.maximum.map_or(wanted, |most| most.min(wanted));
+    let Some(now) = limit.current.filter(|now| *now < most) else {
+        return limit.current.map_or(usize::MAX, |now| usize::try_from(now).unwrap_or(usize::MAX));
+    };
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit });
+    usize::try_from(if raised.is_ok() { most } else { now }).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_files_are_shared_and_some_are_there_for_each() {
+        let wanted = Room { sessions: 1000, web: 256 };
+        assert_eq!(wanted.within(5000), wanted);
+        assert_eq!(wanted.within(1000), Room { sessions: 744, web: 256 });
+        assert_eq!(wanted.within(100), Room { sessions: 50, web: 50 });
+        assert_eq!(wanted.within(0), Room { sessions: LEAST, web: LEAST });
+        let few = Room { sessions: 20, web: 256 };
+        assert_eq!(few.within(200), Room { sessions: 20, web: 180 });
+        assert_eq!(Room { sessions: 1000, web: 0 }.within(100), Room { sessions: 100, web: 0 });
+        assert_eq!(Room { sessions: 0, web: 256 }.within(100), Room { sessions: 0, web: 100 });
+    }
+}
