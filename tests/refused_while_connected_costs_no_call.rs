@@ -18,10 +18,10 @@ use crate::lab::web;
 use crate::{by_every_way_of_ari, by_these_ways};
 
 const KARI: &str = "Kari Nordmann (Fjord Sjømat AS)";
-/// A refusal is noticed within three seconds where nobody calls, and the machine may be slow.
-const NOTICED: Duration = Duration::from_secs(10);
-/// The longest wait after a refusal, and a little.
-const SLOWLY: Duration = Duration::from_secs(40);
+/// A refusal is noticed within a few seconds where nobody calls, and the machine may be slow.
+const NOTICED: Duration = Duration::from_secs(30);
+/// The longest wait after a refusal is 30 s.
+const SLOWLY: Duration = Duration::from_secs(60);
 /// The dialplan's bound is 500 ms. Of several calls one is faster, unless each waits for it.
 const AT_ONCE: Duration = Duration::from_millis(400);
 

@@ -214,8 +214,14 @@ impl Connection {
                     return Err(reason);
                 }
                 waiting = &mut setup, if !recovered => {
-                    self.recover(waiting?);
                     recovered = true;
+                    match waiting {
+                        Ok(waiting) => self.recover(waiting),
+                        Err(error) => {
+                            self.let_go().await;
+                            return Err(error);
+                        }
+                    }
                 }
                 () = &mut late, if !recovered && !is_late => {
                     is_late = true;
