@@ -26,7 +26,7 @@ pub fn asterisk(way: Way, phone: &Phone, server: &FastAgi) -> Asterisk {
         ("extensions_override_freepbx.conf", way.line(&block("[cidlookup]"))),
         ("extensions_custom.conf", way.line(&custom())),
         ("extensions_nameplate_freepbx.conf", by(way, &shipped())),
-        ("freepbx.conf", filled(is_old, phone, server)),
+        ("freepbx.conf", by(way, &filled(is_old, phone, server))),
         ("queues.conf", QUEUES.to_owned()),
         ("voicemail.conf", MAILBOXES.to_owned()),
     ];
