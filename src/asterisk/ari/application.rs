@@ -149,7 +149,9 @@ impl Application {
                 let place = Place::of(&resolution, self.resolver.keeps(&caller.name));
                 let outcome = self.http.send_on(channel, &place.parameters()).await;
                 self.link.report(&resolution, begun);
-                if !self.has_gone_on(&outcome) {
+                if outcome == Outcome::NoSuchPlace {
+                    self.misplaced(channel).await;
+                } else if !self.has_gone_on(&outcome) {
                     // It may have been taken without an answer to us.
                     let doubtful = matches!(outcome, Outcome::Failed(_));
                     self.release_over_http(channel, doubtful).await;
@@ -196,11 +198,8 @@ impl Application {
                 debug!(%pbx, "the caller hung up during the lookup, or the call went on without us");
                 true
             }
-            Outcome::NoSuchPlace => {
-                self.link.metrics.handoff_failed();
-                self.warnings.place();
-                false
-            }
+            // What that says is known once the call has been looked for.
+            Outcome::NoSuchPlace => false,
             Outcome::NotACaller => {
                 self.link.metrics.handoff_failed();
                 self.warnings.no_caller();

@@ -89,6 +89,17 @@ impl Application {
         sleep(backoff.next_wait()).await;
     }
 
+    /// Sends on a call whose place Asterisk has not found. A caller who hangs up at that moment is in another context
+    /// already, which has no such place either: that is nobody's mistake.
+    pub(super) async fn misplaced(&self, channel: &str) {
+        if let Sight::Gone = self.look(channel).await {
+            return debug!(pbx = %self.settings.name, %channel, "the caller hung up during the lookup");
+        }
+        self.link.metrics.handoff_failed();
+        self.warnings.place();
+        self.release(channel).await;
+    }
+
     /// Serves a call that was in the application before this connection.
     pub(super) async fn recover(&self, channel: &str) {
         let seen = timeout(GIVEN_UP, self.look_until_seen(channel));

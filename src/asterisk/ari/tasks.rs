@@ -29,6 +29,8 @@ pub(super) enum Job {
     Serve { wish: Wish, caller: Caller<'static> },
     /// It waits since before the connection.
     Recover,
+    /// Asterisk has not found the place that it was sent to.
+    Misplaced,
     /// It is sent on. `doubtful`: if it is there still.
     Release { doubtful: bool },
 }
@@ -114,6 +116,7 @@ async fn run(application: &Application, channel: &str, job: Job) {
     match job {
         Job::Serve { wish, caller } => application.serve_over_http(wish, channel, &caller).await,
         Job::Recover => application.recover(channel).await,
+        Job::Misplaced => application.misplaced(channel).await,
         Job::Release { doubtful } => application.release_over_http(channel, doubtful).await,
     }
 }

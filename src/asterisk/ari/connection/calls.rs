@@ -98,6 +98,10 @@ impl Connection {
                 if self.application.has_gone_on(&outcome) {
                     return Ok(());
                 }
+                if outcome == Outcome::NoSuchPlace {
+                    self.tasks.spawn(channel, Job::Misplaced);
+                    return Ok(());
+                }
                 self.release(channel).await
             }
             Purpose::Plain { channel } => {

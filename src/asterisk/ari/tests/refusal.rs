@@ -160,7 +160,13 @@ async fn three_handoffs_in_a_row_that_fail_end_it_and_what_concerns_one_call_doe
         (409, "Channel not in Stasis application"),
         (412, "Channel in invalid state"),
     ];
-    let mut pbx = StandIn::start(usual).await;
+    let mut pbx = StandIn::start(|request| match request {
+        _ if request.starts_with("GET channels/1.") => {
+            Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate,handoff,1"))
+        }
+        _ => usual(request),
+    })
+    .await;
     let service = Service::start(&pbx);
     let mut socket = pbx.socket().await;
     socket.answer_probe().await;
@@ -191,6 +197,38 @@ async fn three_handoffs_in_a_row_that_fail_end_it_and_what_concerns_one_call_doe
     assert!(socket.until_closed().await < Duration::from_millis(100));
     sleep(Duration::from_millis(20)).await;
     assert_eq!(refused(service.link.state()), Some(Refusal::Handoffs), "{}", service.link.said());
+}
+
+/// Seen on a real Asterisk: the channel of a caller who hangs up is in the context of another `h` already.
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_hangs_up_misses_no_place() {
+    let log = Log::start();
+    for on_websocket in [true, false] {
+        let mut pbx = StandIn::start(|request| match request {
+            "POST channels/1.1/continue" => error(404, "Requested label can not be found"),
+            "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Log", "NOTICE")),
+            _ => usual(request),
+        })
+        .await;
+        let service = Service::start(&pbx);
+        let mut socket = pbx.socket().await;
+        if on_websocket {
+            socket.answer_probe().await;
+        } else {
+            sleep(Duration::from_millis(1_500)).await;
+        }
+        socket.call("1.1", &["handoff", "1"]).await;
+        if on_websocket {
+            let handoff = socket.expect("channels/1.1/continue").await;
+            socket.answer_with(&handoff, 404, "Requested label can not be found").await;
+        }
+        pbx.until("GET channels/1.1", 1).await;
+        sleep(Duration::from_secs(1)).await;
+        let sent_on = pbx.count("POST channels/1.1/continue");
+        assert_eq!(sent_on, usize::from(!on_websocket), "{:?}", pbx.seen());
+        service.shutdown.cancel();
+    }
+    assert!(!log.text().contains("no place for the name"), "{}", log.text());
 }
 
 #[tokio::test(start_paused = true)]
