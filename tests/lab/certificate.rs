@@ -4,6 +4,8 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -17,18 +19,19 @@ pub struct Certificate {
 
 impl Certificate {
     /// As administrators make them, and as they are found on most PBXs: signed by itself, and marked as an authority's,
-    /// as `openssl req -x509` does. Valid for so many days: with 0 it has expired after a second.
+    /// as `openssl req -x509` does. Valid for so many days: with 0 it has expired.
     pub fn self_signed(days: u32) -> Self {
         let folder = Folder::new();
         folder.request("subjectAltName=IP:127.0.0.1\nbasicConstraints=critical,CA:TRUE\n");
         folder.openssl(&format!(
             "x509 -req -in request -signkey server.key -days {days} -extfile extensions -out server.pem"
         ));
+        until_over(days);
         let certificate = folder.read("server.pem");
         Self { with_key: certificate.clone() + &folder.read("server.key"), authority: certificate }
     }
 
-    /// Signed by an authority, and valid for so many days: with 0 it has expired after a second.
+    /// Signed by an authority, and valid for so many days: with 0 it has expired.
     pub fn signed(days: u32) -> Self {
         let folder = Folder::new();
         folder.openssl(&format!(
@@ -38,10 +41,18 @@ impl Certificate {
         folder.openssl(&format!(
             "x509 -req -in request -CA authority.pem -CAkey authority.key -CAcreateserial -days {days} -extfile extensions -out server.pem"
         ));
+        until_over(days);
         Self {
             with_key: folder.read("server.pem") + &folder.read("server.key"),
             authority: folder.read("authority.pem"),
         }
+    }
+}
+
+/// A certificate is valid for the whole second in which it ends.
+fn until_over(days: u32) {
+    if days == 0 {
+        sleep(Duration::from_millis(1_100));
     }
 }
 
