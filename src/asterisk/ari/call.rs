@@ -80,6 +80,11 @@ impl Place {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn not_found() -> Self {
+        Self { extension: "notfound".into(), label: "notfound" }
+    }
+
     /// The parameters of the `continue` request.
     pub(super) fn parameters(&self) -> [Parameter<'_>; 2] {
         [
