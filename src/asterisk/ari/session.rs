@@ -1,9 +1,9 @@
 //! One connection as a machine without I/O. [`Session::handle`] takes one input and the time, and returns the outputs: frames to
 //! write, calls to answer, tasks to start. `driver` has the socket, the timer and the tasks.
 //!
-//! - [`Phase`]: serving, and the ways out of it
+//! - `phase`: serving, and the ways out of it
 //! - [`Way`]: how requests go
-//! - [`SetUp`]: whether the calls from before this connection are known
+//! - `set_up`: the calls from before this connection, and Asterisk's version
 //! - `queue`: what waits on the socket after a pause
 //! - `pulse`: pings, silence, late ticks
 //! - `row`: failures in a row, which end the connection
@@ -11,10 +11,12 @@
 //! - `calls`: from a call's event to the answer about its request
 
 mod calls;
+mod phase;
 mod pulse;
 mod queue;
 mod requests;
 mod row;
+mod set_up;
 #[cfg(test)]
 mod tests;
 
@@ -35,19 +37,15 @@ use crate::number::Country;
 #[cfg(test)]
 pub(super) use calls::MAX_TASKS;
 pub(super) use calls::{Job, Task};
+use phase::Phase;
 use pulse::Pulse;
 use queue::Queue;
 use requests::{Purpose, Requests};
 use row::Row;
+use set_up::{SetUp, Version};
 
-/// How long a connection is set up before calls are served without knowing which ones wait.
-const SET_UP: Duration = Duration::from_secs(2);
 /// Versions without requests on the websocket ignore them silently: no answer in this time means HTTP.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long answers in hand, and the close frame's, may take when the service stops.
-const CLOSE: Duration = Duration::from_millis(1_500);
-/// How long calls in hand may take when the service is refused. Asterisk answers at once, also that it does not.
-const LET_GO: Duration = Duration::from_millis(200);
 
 /// What happens to a connection.
 #[derive(Debug)]
@@ -112,21 +110,6 @@ pub(super) enum Output {
     End { how: Result<(), ConnectionError>, keep_socket: bool },
 }
 
-/// How far a connection is on its way to the end.
-#[derive(Debug)]
-enum Phase {
-    /// Calls are answered.
-    Serving,
-    /// The service stops: answers in hand are awaited until then.
-    Stopping { until: Instant },
-    /// Calls can't be answered. A websocket may still do what HTTP does not: calls in hand are sent on until then.
-    LettingGo { until: Instant, why: ConnectionError },
-    /// The close frame is sent, which takes the application away. Calls that come in between are served over HTTP.
-    Closing { until: Instant, how: Result<(), ConnectionError> },
-    /// Nothing more is taken.
-    Ended,
-}
-
 /// How requests go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -138,17 +121,6 @@ enum Way {
     Http,
 }
 
-/// Whether the calls from before this connection are known.
-#[derive(Debug)]
-enum SetUp {
-    /// Asterisk is asked. `started`: the calls whose events came since, which are in hand.
-    Asked { started: HashSet<String>, late_at: Instant },
-    /// It has not answered in time. Calls are served all the same.
-    Late { started: HashSet<String> },
-    /// It has answered.
-    Known,
-}
-
 /// Whether calls that are left in the application are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Search {
@@ -156,16 +128,6 @@ enum Search {
     UnderWay,
     /// Another one is wanted after this one.
     Twice,
-}
-
-/// What is known of Asterisk's version.
-#[derive(Debug)]
-enum Version {
-    NotAsked,
-    Asked,
-    Known(String),
-    /// The connection was announced with it.
-    Said,
 }
 
 /// One connection, from the open websocket to its end.
@@ -197,7 +159,7 @@ impl Session {
             warnings,
             phase: Phase::Serving,
             way: Way::Unknown { until: now + PROBE_TIMEOUT },
-            set_up: SetUp::Asked { started: HashSet::new(), late_at: now + SET_UP },
+            set_up: SetUp::begin(now),
             version: Version::NotAsked,
             pulse: Pulse::new(now),
             queue: Queue::default(),
@@ -230,8 +192,8 @@ impl Session {
     pub(super) fn wake_at(&self) -> Option<Instant> {
         let serving = || {
             let way = if let Way::Unknown { until } = self.way { Some(until) } else { None };
-            let late = if let SetUp::Asked { late_at, .. } = &self.set_up { Some(*late_at) } else { None };
-            [Some(self.pulse.next_tick()), way, late, self.queue.given_up_at()].into_iter().flatten().min()
+            let times = [Some(self.pulse.next_tick()), way, self.set_up.late_at(), self.queue.given_up_at()];
+            times.into_iter().flatten().min()
         };
         match &self.phase {
             Phase::Serving => serving(),
@@ -283,95 +245,8 @@ impl Session {
             Input::OverHttp(Report::Failed(failure)) => self.refuse(row::refusal(&failure)),
             Input::Ended { task, release } => self.ended(task, release, now),
             Input::Time => self.time(now),
-            Input::Stop => {
-                if matches!(self.phase, Phase::Serving) {
-                    self.phase = Phase::Stopping { until: now + CLOSE };
-                }
-            }
+            Input::Stop => self.stop(now),
         }
-    }
-
-    /// No call is forgotten: the others go over HTTP.
-    fn take_after_the_end(&mut self, input: Input<'_>) {
-        match input {
-            Input::Answer { channel, place } => self.spawn(channel, Job::SendTo(place)),
-            Input::Ended { release, .. } => {
-                for channel in release {
-                    self.spawn(channel, Job::Release { doubtful: false });
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Calls can't be answered, for this reason. The first one counts.
-    fn refuse(&mut self, why: Option<ConnectionError>) {
-        if self.refused.is_none() {
-            self.refused = why;
-        }
-    }
-
-    /// Goes on to the next phase where it is time.
-    fn advance(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Serving) {
-            // While a ping is not answered either, there is nothing to be said of requests.
-            if !self.pulse.is_silent(now)
-                && let Some(why) = self.refused.take()
-            {
-                self.phase = Phase::LettingGo { until: now + LET_GO, why };
-            } else {
-                self.announce();
-            }
-        }
-        let is_over = match &self.phase {
-            Phase::Serving | Phase::Ended => false,
-            Phase::Stopping { until } => now >= *until || !self.awaits_an_answer(),
-            Phase::LettingGo { until, .. } => now >= *until || self.way != Way::Websocket || !self.is_busy(),
-            Phase::Closing { until, .. } => now >= *until,
-        };
-        if !is_over {
-            return;
-        }
-        match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Stopping { until } => self.close(until.max(now), Ok(())),
-            Phase::LettingGo { why, .. } => self.close(now + CLOSE, Err(why)),
-            Phase::Closing { how, .. } => self.end(how),
-            Phase::Serving | Phase::Ended => {}
-        }
-    }
-
-    /// Sends the close frame: no further call waits for us then. Until the answer to it, calls may come.
-    fn close(&mut self, until: Instant, how: Result<(), ConnectionError>) {
-        self.outputs.push(Output::Send(Message::Close(None)));
-        self.phase = Phase::Closing { until, how };
-    }
-
-    /// The socket is gone.
-    fn lost(&mut self, error: ConnectionError) {
-        let how = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Serving => Err(error),
-            Phase::Stopping { .. } => Ok(()),
-            Phase::LettingGo { why, .. } => Err(why),
-            Phase::Closing { how, .. } => how,
-            Phase::Ended => return,
-        };
-        self.end(how);
-    }
-
-    fn end(&mut self, how: Result<(), ConnectionError>) {
-        self.phase = Phase::Ended;
-        // Otherwise the next connection is made at once, and asks which calls still wait.
-        if how.as_ref().map_or_else(|error| error.refusal().is_some(), |()| true) {
-            for channel in self.requests.take_all().into_iter().filter_map(Purpose::channel) {
-                self.spawn(channel, Job::Release { doubtful: true });
-            }
-        }
-        // Asterisk may have let one in while it closed, and told nobody. The next connection is far.
-        if matches!(how, Err(ConnectionError::Handoffs(_))) {
-            self.search();
-        }
-        let keep_socket = matches!(how, Err(ConnectionError::Behind));
-        self.outputs.push(Output::End { how, keep_socket });
     }
 
     /// The time has come for something.
@@ -388,52 +263,9 @@ impl Session {
         {
             self.way = Way::Http;
         }
-        if let SetUp::Asked { started, late_at } = &mut self.set_up
-            && now >= *late_at
-        {
-            self.warnings.no_list(SET_UP);
-            self.set_up = SetUp::Late { started: std::mem::take(started) };
-            self.learn_version();
-        }
+        self.wait_no_longer(now);
         if now >= self.pulse.next_tick() {
             self.tick(now);
-        }
-    }
-
-    /// Calls that were in the application before this connection are served: nothing is replayed to it.
-    fn recover(&mut self, waiting: Vec<String>) {
-        let started = match std::mem::replace(&mut self.set_up, SetUp::Known) {
-            SetUp::Asked { started, .. } | SetUp::Late { started } => started,
-            SetUp::Known => HashSet::new(),
-        };
-        // Those that came since are in hand.
-        let waiting: Vec<_> = waiting.into_iter().filter(|channel| !started.contains(channel)).collect();
-        if !waiting.is_empty() {
-            info!(pbx = self.warnings.pbx(), calls = waiting.len(), "calls were waiting in the application");
-        }
-        for channel in waiting {
-            self.spawn(channel, Job::Recover);
-        }
-        self.learn_version();
-    }
-
-    /// Callers who have waited long enough come first: the version is asked for when they are known.
-    fn learn_version(&mut self) {
-        if let Version::NotAsked = self.version {
-            self.version = Version::Asked;
-            self.outputs.push(Output::LearnVersion);
-        }
-    }
-
-    fn announce(&mut self) {
-        let way = match self.way {
-            Way::Unknown { .. } => return,
-            Way::Websocket => "the websocket",
-            Way::Http => "HTTP",
-        };
-        match std::mem::replace(&mut self.version, Version::Said) {
-            Version::Known(version) => self.outputs.push(Output::Connected { version, way }),
-            other => self.version = other,
         }
     }
 

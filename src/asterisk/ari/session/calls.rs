@@ -1,7 +1,5 @@
 //! Calls: from a call's event to the answer about its request.
 
-use std::collections::HashSet;
-
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -11,12 +9,10 @@ use super::super::error::ConnectionError;
 use super::super::wire::{self, Caller};
 use super::requests::{ANSWER_TIMEOUT, Purpose};
 use super::row;
-use super::{Output, Session, SetUp, TaskKind, Way};
+use super::{Output, Session, TaskKind, Way};
 
 /// Calls that are served over HTTP at once; one more is sent on without a name.
 pub(in super::super) const MAX_TASKS: usize = 2_000;
-/// Channels that are remembered until it is known which ones wait since before the connection.
-const MAX_STARTED: usize = 10_000;
 
 /// What is done over HTTP, beside the connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,11 +92,7 @@ impl Session {
 
     /// A call has come.
     fn start(&mut self, wish: Wish, channel: &str, caller: Caller<'_>, now: Instant) {
-        if let Some(started) = self.started()
-            && started.len() < MAX_STARTED
-        {
-            started.insert(channel.to_owned());
-        }
+        self.set_up.started(channel);
         let (channel, caller) = (channel.to_owned(), caller.into_owned());
         match wish {
             Wish::Handoff { country } if self.is_on_websocket() => {
@@ -112,13 +104,6 @@ impl Session {
                 self.release(channel, now);
             }
             _ => self.spawn(channel, Job::Serve { wish, caller }),
-        }
-    }
-
-    fn started(&mut self) -> Option<&mut HashSet<String>> {
-        match &mut self.set_up {
-            SetUp::Asked { started, .. } | SetUp::Late { started } => Some(started),
-            SetUp::Known => None,
         }
     }
 
