@@ -39,6 +39,7 @@ mod macro_skips_the_lookup;
 mod missing_module_loses_no_call;
 mod names_are_written_as_wanted;
 mod old_asterisk_is_served_over_http;
+mod others_read_the_same;
 mod outside_lines_show_the_providers_name;
 mod presentation_is_as_documented;
 mod refused_while_connected_costs_no_call;
