@@ -20,13 +20,12 @@ mod set_up;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::answer::{Failure, Outcome};
 use super::call::Place;
