@@ -13,12 +13,13 @@ use tracing::debug;
 
 use super::Settings;
 use super::answer::Outcome;
-use super::call::{Place, Wish, poisons, serve_direct};
+use super::call::{Wish, parameters, poisons, serve_direct};
 use super::error::ConnectionError;
 use super::rest::{Http, Turn};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::link::Link;
+use crate::call::{self, Handoff};
 use crate::metrics;
 use crate::resolver::Resolver;
 
@@ -105,10 +106,9 @@ impl Application {
         let begun = Instant::now();
         match wish {
             Wish::Handoff { country } => {
-                let resolution = self.resolver.resolve(&self.settings.pbx, country, &caller.number);
-                let place = Place::of(&resolution, self.resolver.keeps(&caller.name));
-                let outcome = self.http.send_on(channel, &place.parameters()).await;
-                self.link.report(&resolution, begun);
+                let answer = call::answer(&self.resolver, &self.settings.pbx, caller.with_country(country));
+                let outcome = self.http.send_on(channel, &parameters(&answer.handoff())).await;
+                self.link.report(&answer, begun);
                 self.handed_off(channel, outcome).await
             }
             Wish::Direct => {
@@ -130,7 +130,7 @@ impl Application {
         // No bound of a dialplan ends this.
         let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
         match timeout(DIRECT, served).await {
-            Ok(Ok(Some(resolution))) => self.link.report(&resolution, begun),
+            Ok(Ok(Some(answer))) => self.link.report(&answer, begun),
             // Withheld: there is nothing to be logged.
             Ok(Ok(None)) => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
             Ok(Err(failure)) => self.warnings.presentation(&failure),
@@ -138,9 +138,9 @@ impl Application {
         }
     }
 
-    /// Sends a call to its place.
-    pub(super) async fn send_to(&self, channel: &str, place: &Place) -> Then {
-        let outcome = self.http.send_on(channel, &place.parameters()).await;
+    /// Hands a call off.
+    pub(super) async fn hand_off(&self, channel: &str, handoff: &Handoff) -> Then {
+        let outcome = self.http.send_on(channel, &parameters(handoff)).await;
         self.handed_off(channel, outcome).await
     }
 

@@ -16,14 +16,14 @@ use tracing::info;
 
 use super::Settings;
 use super::application::Application;
-use super::call::Place;
 use super::error::ConnectionError;
 use super::handshake::{Socket, open, trust};
 use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
 use super::tasks::{Ended, Tasks};
 use crate::asterisk::link::Link;
-use crate::resolver::{Resolution, Resolver};
+use crate::call;
+use crate::resolver::Resolver;
 use crate::secret::Secret;
 
 /// How long the handshake may take.
@@ -220,7 +220,7 @@ impl Driver {
         begun: std::time::Instant,
     ) -> ControlFlow<End, Option<Connected>> {
         let mut connected = None;
-        let mut answered: Option<Arc<Resolution>> = None;
+        let mut answered = None;
         while !outputs.is_empty() {
             for output in std::mem::take(&mut outputs) {
                 match output {
@@ -231,10 +231,10 @@ impl Driver {
                     }
                     Output::Answer { channel, country, caller } => {
                         let Application { settings, resolver, .. } = &*self.application;
-                        let resolution = resolver.resolve(&settings.pbx, country, &caller.number);
-                        let place = Place::of(&resolution, resolver.keeps(&caller.name));
-                        answered = Some(resolution);
-                        outputs.extend(self.session.handle(Input::Answer { channel, place }, Instant::now()));
+                        let answer = call::answer(resolver, &settings.pbx, caller.with_country(country));
+                        let input = Input::Answer { channel, handoff: answer.handoff() };
+                        outputs.extend(self.session.handle(input, Instant::now()));
+                        answered = Some(answer);
                     }
                     Output::Task(task) => self.tasks.spawn(task),
                     Output::LearnVersion => self.is_learning = true,
@@ -244,8 +244,8 @@ impl Driver {
             }
         }
         // Behind the answer: a line of the log takes its time.
-        if let Some(resolution) = answered {
-            self.application.link.report(&resolution, begun);
+        if let Some(answer) = answered {
+            self.application.link.report(&answer, begun);
         }
         ControlFlow::Continue(connected)
     }

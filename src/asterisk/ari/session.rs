@@ -28,10 +28,10 @@ use tokio_tungstenite::tungstenite::protocol::Message;
 use tracing::debug;
 
 use super::answer::{Failure, Outcome};
-use super::call::Place;
 use super::error::ConnectionError;
 use super::warnings::Warnings;
 use super::wire::{self, Caller, Parameter};
+use crate::call::Handoff;
 use crate::number::Country;
 #[cfg(test)]
 pub(super) use calls::MAX_TASKS;
@@ -57,8 +57,8 @@ pub(super) enum Input<'a> {
     Message(&'a Message),
     /// The socket is closed, or takes no data.
     Lost(ConnectionError),
-    /// The place for a call: the reply to [`Output::Answer`].
-    Answer { channel: String, place: Place },
+    /// The handoff of a call: the reply to [`Output::Answer`].
+    Answer { channel: String, handoff: Handoff },
     /// The calls from before this connection, or why the set-up failed.
     Waiting(Result<Vec<String>, ConnectionError>),
     /// Asterisk's version: the reply to [`Output::LearnVersion`].
@@ -226,7 +226,7 @@ impl Session {
                 }
             }
             Input::Lost(error) => self.lost(error),
-            Input::Answer { channel, place } => self.answer(channel, place, now),
+            Input::Answer { channel, handoff } => self.answer(channel, handoff, now),
             Input::Waiting(Ok(channels)) => self.recover(channels),
             Input::Waiting(Err(error)) => {
                 self.set_up = SetUp::Known;

@@ -105,7 +105,7 @@ async fn serve(application: &Application, channel: String, job: Job) -> Option<S
 async fn run_job(application: &Application, channel: &str, job: Job) -> Then {
     match job {
         Job::Serve { wish, caller } => application.serve(wish, channel, &caller).await,
-        Job::SendTo(place) => application.send_to(channel, &place).await,
+        Job::HandOff(handoff) => application.hand_off(channel, &handoff).await,
         Job::Recover => application.recover(channel).await,
         Job::Misplaced => application.misplaced(channel).await,
         Job::Release { doubtful } => {

@@ -7,6 +7,9 @@ use jiff::fmt::strtime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use crate::call;
+use crate::number::Country;
+
 /// The events that are asked for. The answers to requests on the socket are events to Asterisk's filter:
 /// without `RESTResponse` they would be dropped.
 pub(super) const EVENTS: [&str; 3] = ["StasisStart", "RESTResponse", "ApplicationReplaced"];
@@ -82,6 +85,11 @@ pub(super) struct Caller<'a> {
 }
 
 impl Caller<'_> {
+    /// The caller, on a trunk of this country where it is not the PBX's.
+    pub(super) fn with_country(&self, country: Option<Country>) -> call::Caller<'_> {
+        call::Caller { number: &self.number, name: &self.name, country }
+    }
+
     /// The same, with texts of its own.
     pub(super) fn into_owned(self) -> Caller<'static> {
         Caller { name: self.name.into_owned().into(), number: self.number.into_owned().into() }

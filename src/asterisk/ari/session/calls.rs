@@ -4,12 +4,13 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::answer::{Failure, Outcome};
-use super::super::call::{Place, Wish};
+use super::super::call::{Wish, parameters};
 use super::super::error::ConnectionError;
 use super::super::wire::{self, Caller};
 use super::requests::{ANSWER_TIMEOUT, Purpose};
 use super::row;
 use super::{Output, Session, TaskKind, Way};
+use crate::call::Handoff;
 
 /// Calls that are served over HTTP at once; one more is sent on without a name.
 pub(in super::super) const MAX_TASKS: usize = 2_000;
@@ -40,8 +41,8 @@ impl Task {
 pub(in super::super) enum Job {
     /// Its event has come.
     Serve { wish: Wish, caller: Caller<'static> },
-    /// Its place is known.
-    SendTo(Place),
+    /// Its name is known.
+    HandOff(Handoff),
     /// It waits since before the connection.
     Recover,
     /// Asterisk has not found the place that it was sent to.
@@ -107,13 +108,13 @@ impl Session {
         }
     }
 
-    /// A call's place is known.
-    pub(super) fn answer(&mut self, channel: String, place: Place, now: Instant) {
+    /// A call's name is known.
+    pub(super) fn answer(&mut self, channel: String, handoff: Handoff, now: Instant) {
         self.answers = self.answers.saturating_sub(1);
         if self.is_on_websocket() {
-            self.request(Purpose::Handoff { channel }, &place.parameters(), now);
+            self.request(Purpose::Handoff { channel }, &parameters(&handoff), now);
         } else {
-            self.spawn(channel, Job::SendTo(place));
+            self.spawn(channel, Job::HandOff(handoff));
         }
     }
 

@@ -41,7 +41,7 @@ impl Session {
     /// No call is forgotten: the others go over HTTP.
     pub(super) fn take_after_the_end(&mut self, input: Input<'_>) {
         match input {
-            Input::Answer { channel, place } => self.spawn(channel, Job::SendTo(place)),
+            Input::Answer { channel, handoff } => self.spawn(channel, Job::HandOff(handoff)),
             Input::Ended { release, .. } => {
                 for channel in release {
                     self.spawn(channel, Job::Release { doubtful: false });

@@ -13,11 +13,12 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 use super::super::answer::Outcome;
-use super::super::call::{Place, Wish};
+use super::super::call::Wish;
 use super::super::error::ConnectionError;
 use super::super::warnings::Warnings;
 use super::{Input, Job, Output, Report, Session, Task, TaskKind};
 use crate::asterisk::link::Link;
+use crate::call::Handoff;
 use crate::metrics;
 
 const NO_CHANNEL: &str = "Channel not found";
@@ -89,7 +90,7 @@ impl Pbx {
                     Job::Serve { wish, .. } => {
                         format!("serve {channel} {}", if wish == Wish::Direct { "direct" } else { "handoff" })
                     }
-                    Job::SendTo(_) => format!("send {channel} to its place"),
+                    Job::HandOff(_) => format!("hand off {channel}"),
                     Job::Recover => format!("recover {channel}"),
                     Job::Misplaced => format!("misplaced {channel}"),
                     Job::Release { doubtful } => {
@@ -137,15 +138,18 @@ impl Pbx {
         self.message(&call(channel, arguments, ""))
     }
 
-    /// The resolver has the place for a call.
-    fn place(&mut self, channel: &str) -> String {
-        self.give(Input::Answer { channel: channel.into(), place: Place::not_found() })
+    /// The name of a caller is known.
+    fn name(&mut self, channel: &str) -> String {
+        self.give(Input::Answer {
+            channel: channel.into(),
+            handoff: Handoff { extension: "notfound".into(), label: "notfound" },
+        })
     }
 
     /// A call comes in, is answered, and the handoff is under way. The request's id.
     fn hand_off(&mut self, channel: &str) -> String {
         assert_eq!(self.call(channel, HANDOFF), format!("answer {channel} 22334455"));
-        assert_eq!(self.place(channel), "");
+        assert_eq!(self.name(channel), "");
         self.request(channel)
     }
 

@@ -7,7 +7,7 @@ use super::*;
 fn a_call_is_handed_off_and_goes_on() {
     let mut pbx = Pbx::on_websocket();
     assert_eq!(pbx.call("1.1", HANDOFF), "answer 1.1 22334455");
-    assert_eq!(pbx.place("1.1"), "");
+    assert_eq!(pbx.name("1.1"), "");
     let frame = pbx.frame();
     assert_eq!(frame["query_strings"][1]["value"], "notfound", "{frame}");
     assert_eq!(pbx.answer(frame["request_id"].as_str().unwrap(), 204, ""), "");
@@ -15,13 +15,13 @@ fn a_call_is_handed_off_and_goes_on() {
 }
 
 #[test]
-fn a_place_that_comes_later_holds_up_no_other_call() {
+fn a_name_that_comes_later_holds_up_no_other_call() {
     let mut pbx = Pbx::on_websocket();
     assert_eq!(pbx.call("1.1", HANDOFF), "answer 1.1 22334455");
     let second = pbx.hand_off("1.2");
     assert_eq!(pbx.answer(&second, 204, ""), "");
     assert_eq!(pbx.pass(ms(400)), "");
-    assert_eq!(pbx.place("1.1"), "");
+    assert_eq!(pbx.name("1.1"), "");
     let first = pbx.request("1.1");
     assert_eq!(pbx.answer(&first, 204, ""), "");
 }

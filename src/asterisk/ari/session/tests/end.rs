@@ -80,7 +80,7 @@ fn a_stop_awaits_the_answers_in_hand() {
     let third = pbx.hand_off("1.3");
     assert_eq!(pbx.answer(&first, 204, ""), "");
     assert_eq!(pbx.answer(&third, 204, ""), "");
-    assert_eq!(pbx.place("1.2"), "");
+    assert_eq!(pbx.name("1.2"), "");
     let second = pbx.request("1.2");
     assert_eq!(pbx.answer(&second, 204, ""), "close");
     assert_eq!(pbx.call("1.4", HANDOFF), "serve 1.4 handoff");
@@ -97,8 +97,8 @@ fn a_stop_is_bounded_and_forgets_no_call() {
     assert_eq!(pbx.pass(ms(1_499)), "");
     let end = pbx.pass(ms(1));
     assert_eq!(end, "close; release 1.1?; end: well");
-    // The resolver has its place only now, and a task leaves another one.
-    assert_eq!(pbx.place("1.2"), "send 1.2 to its place");
+    // Its name is known only now, and a task leaves another one.
+    assert_eq!(pbx.name("1.2"), "hand off 1.2");
     let release = vec!["1.3".into()];
     assert_eq!(pbx.give(Input::Ended { task: TaskKind::Call, release }), "release 1.3");
     assert_eq!(pbx.call("1.4", HANDOFF), "");
