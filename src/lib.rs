@@ -4,6 +4,7 @@
 //! A call's way, from its event to its name; nothing on it waits for anything but Asterisk:
 //!
 //! - [`asterisk`]: a call enters our application, one request sends it on with its name
+//! - [`call`]: a caller → an answer, for every way in, and the words in which a dialplan gets it
 //! - [`resolver`]: the caller's digits → the name, and why
 //! - [`number`]: what digits mean: a country, a national number
 //! - [`directory`]: who answers to a number; immutable, swapped whole
@@ -33,6 +34,7 @@
 
 pub mod asterisk;
 pub mod backoff;
+pub mod call;
 pub mod cli;
 pub mod config;
 pub mod control;

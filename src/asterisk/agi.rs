@@ -161,7 +161,7 @@ impl Server {
         let session = session::serve(&mut stream, &self.resolver, &self.settings.pbx, unknown_country);
         let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
-            Ok(resolution) => self.link.report(&resolution, begun),
+            Ok(answer) => self.link.report(&answer, begun),
             Err(error) => {
                 self.link.metrics.unserved();
                 self.say(&error);

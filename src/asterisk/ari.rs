@@ -4,13 +4,12 @@
 //! In reading order:
 //!
 //! - [`run`] keeps one PBX connected: connects, serves, waits, connects again
-//! - `connection`: one websocket, from its `handshake` to its end
-//! - `requests`: those under way on the websocket
+//! - `session`: one connection as a machine without I/O, from its `handshake` to its end
+//! - `driver`: its socket, timer and tasks
 //! - `tasks`: calls that are served over HTTP, beside it
 //! - `application`: our application on one PBX, and how a call is served over HTTP
 //! - `release`: no call stays in it
 //! - `takeover`: another copy has it
-//! - `verdict`: whether Asterisk takes what is asked; else the connection ends
 //! - `call`: what a call wants, and which requests answer it
 //! - `rest`: requests over HTTP
 //! - `answer`: what answers mean
@@ -21,17 +20,16 @@
 mod answer;
 mod application;
 mod call;
-mod connection;
+mod driver;
 mod error;
 mod handshake;
 mod release;
-mod requests;
 mod rest;
+mod session;
 mod takeover;
 mod tasks;
 #[cfg(test)]
 mod tests;
-mod verdict;
 mod warnings;
 mod wire;
 
@@ -48,7 +46,7 @@ use crate::asterisk::link::{Link, State};
 use crate::backoff::{Backoff, jittered};
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
-use connection::Left;
+use driver::Left;
 use error::ConnectionError;
 #[doc(hidden)]
 pub use wire::{Started, started};
@@ -91,7 +89,7 @@ pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, s
     while !shutdown.is_cancelled() {
         let mut connected = None;
         link.begin_attempt();
-        let ended = connection::serve(&settings, &resolver, &link, &shutdown, &mut left, || {
+        let ended = driver::serve(&settings, &resolver, &link, &shutdown, &mut left, || {
             link.set(State::Connected);
             connected = Some(Instant::now());
             reported = None;

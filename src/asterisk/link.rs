@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use tracing::info;
 
+use crate::call::Answer;
 use crate::metrics::Refusal;
-use crate::resolver::Resolution;
 use crate::{mask, metrics};
 
 /// How a PBX is connected.
@@ -68,7 +68,8 @@ impl Link {
     }
 
     /// Logs and counts an answer that was begun then.
-    pub(super) fn report(&self, resolution: &Resolution, begun: Instant) {
+    pub(super) fn report(&self, answer: &Answer, begun: Instant) {
+        let resolution = &answer.resolution;
         let took = begun.elapsed();
         self.metrics.answered(resolution.status.into(), took);
         info!(

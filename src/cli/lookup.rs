@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 use super::{Exit, Usage};
+use crate::call::{self, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
 use crate::number::Country;
@@ -44,7 +45,8 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn resolve(&self, number: &str) -> std::sync::Arc<Resolution> {
-        self.resolver.resolve(self.pbx, self.country, number)
+        let caller = Caller { number, country: self.country, ..Caller::default() };
+        call::answer(self.resolver, self.pbx, caller).resolution
     }
 }
 

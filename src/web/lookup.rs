@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tracing::info;
 
+use crate::call::{self, Answer, Caller};
 use crate::mask;
 use crate::number::Country;
 use crate::resolver::{Resolution, Status};
@@ -49,7 +50,8 @@ pub(super) async fn lookup(
     if !state.rooms.resolver.is_filled() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", &headers);
     }
-    let resolution = state.rooms.resolver.resolve(&state.rooms.pbx, country, &number);
+    let caller = Caller { number: &number, country, ..Caller::default() };
+    let Answer { resolution, .. } = call::answer(&state.rooms.resolver, &state.rooms.pbx, caller);
     state.counted.answered(resolution.status.into());
     info!(
         caller = %mask::Number(&resolution.input),

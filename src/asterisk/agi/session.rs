@@ -1,6 +1,5 @@
 //! One call: its block, its name, its commands.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -11,9 +10,9 @@ use tokio::time::timeout;
 use super::block::{Block, BlockError};
 use super::command::{Answer, set_variable};
 use super::lines::{LineError, Lines};
+use crate::call::{self, Caller};
 use crate::mask;
-use crate::name::Name;
-use crate::resolver::{Pbx, Resolution, Resolver, Status};
+use crate::resolver::{Pbx, Resolver};
 
 /// How long the block may take to arrive.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -77,7 +76,7 @@ pub(super) async fn serve(
     resolver: &Resolver,
     pbx: &Pbx,
     unknown_country: impl FnOnce(&str),
-) -> Result<Arc<Resolution>, SessionError> {
+) -> Result<call::Answer, SessionError> {
     let (read, write) = stream.split();
     let mut lines = Lines::new(read);
     let block = timeout(BLOCK, Block::read(&mut lines)).await.map_err(|_| SessionError::BlockTooSlow)??;
@@ -89,61 +88,24 @@ pub(super) async fn serve(
     if !resolver.is_filled() {
         return Err(SessionError::NoDirectory);
     }
-    let resolution = resolve(&block, resolver, pbx, unknown_country);
-    // The call keeps the name that it brings along.
-    let keeps = resolver.keeps(&block.name);
-    let name = resolution.name.as_ref().filter(|_| !keeps).map(Name::as_str);
-    let status = status(resolution.status_of(keeps));
+    // A withheld number is not looked at, wherever it comes from.
+    let number = if block.is_allowed() { block.caller.as_str() } else { "" };
+    let country = call::country(&block.country, unknown_country);
+    let answer = call::answer(resolver, pbx, Caller { number, name: &block.name, country });
     let mut talk = Talk { lines, write };
     match script {
-        Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer(status, &resolution, name)).await?,
+        Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer.line()).await?,
         Script::Lookup => {
-            if let Some(name) = name {
+            if let Some(name) = answer.name() {
                 talk.set("CALLERID(name)", name).await?;
             }
-            let [person, company] = ids(&resolution);
+            let [person, company] = answer.ids();
             talk.set("__NAMEPLATE_PERSON_ID", &person).await?;
             talk.set("__NAMEPLATE_CONTACT_ID", &company).await?;
-            talk.set("__NAMEPLATE_STATUS", status).await?;
+            talk.set("__NAMEPLATE_STATUS", answer.word()).await?;
         }
     }
-    Ok(resolution)
-}
-
-/// Who is calling. A withheld number is not looked at, wherever it comes from.
-fn resolve(
-    block: &Block,
-    resolver: &Resolver,
-    pbx: &Pbx,
-    unknown_country: impl FnOnce(&str),
-) -> Arc<Resolution> {
-    let caller = if block.is_allowed() { block.caller.as_str() } else { "" };
-    let country = Some(block.country.trim()).filter(|country| !country.is_empty());
-    let read = country.and_then(|country| country.parse().ok());
-    if let (Some(country), None) = (country, read) {
-        unknown_country(&shortened(country));
-    }
-    resolver.resolve(pbx, read, caller)
-}
-
-/// What the shipped context takes apart: `FOUND:<person id>:<contact id>:<name>`, without a name where none
-/// is to be set. A name has no colon.
-fn answer(status: &str, resolution: &Resolution, name: Option<&str>) -> String {
-    let [person, company] = ids(resolution);
-    let name = name.unwrap_or_default();
-    format!("{status}:{person}:{company}:{name}")
-}
-
-fn ids(resolution: &Resolution) -> [String; 2] {
-    resolution.ids().map(|id| id.map_or_else(String::new, |id| id.to_string()))
-}
-
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::Found => "FOUND",
-        Status::NotFound => "NOTFOUND",
-        Status::Skipped => "SKIPPED",
-    }
+    Ok(answer)
 }
 
 /// Somebody else's word, for a line of the log.

@@ -130,6 +130,11 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the call went on, or there is no call any more. Otherwise it may be in Stasis still.
+    pub(super) fn has_gone_on(&self) -> bool {
+        matches!(self, Self::Done | Self::CallerGone | Self::LeftStasis)
+    }
+
     /// Reads an answer's status and body.
     pub(super) fn of(status: u16, body: &str) -> Self {
         match status {

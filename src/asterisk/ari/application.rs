@@ -6,24 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Settings;
 use super::answer::Outcome;
-use super::call::{Place, Wish, poisons, serve_direct};
+use super::call::{Wish, parameters, poisons, serve_direct};
 use super::error::ConnectionError;
 use super::rest::{Http, Turn};
-use super::verdict::Verdict;
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::link::Link;
+use crate::call::{self, Handoff};
 use crate::metrics;
 use crate::resolver::Resolver;
 
-/// Calls that may wait to be sent on over the websocket; one more goes over HTTP.
-const MOST_RELEASED: usize = 1_000;
 /// Calls that are tried once more, at once: many calls in trouble are not to become a flood of requests.
 const MOST_RETRIED: usize = 32;
 /// How long a call of the direct style may wait for its name: as long as the dialplan's bound lets others wait.
@@ -34,81 +33,43 @@ pub(super) struct Application {
     pub(super) settings: Settings,
     pub(super) resolver: Arc<Resolver>,
     pub(super) link: Arc<Link>,
-    pub(super) warnings: Warnings,
+    pub(super) warnings: Arc<Warnings>,
     pub(super) http: Http,
-    /// Whether Asterisk takes what is asked.
-    pub(super) verdict: Arc<Verdict>,
+    /// Nothing more is asked: it would be refused, or there is no time left.
+    pub(super) over: CancellationToken,
     /// Calls that are tried once more, at once.
     pub(super) retried: Semaphore,
-    /// Whether requests are answered on the websocket.
-    on_websocket: AtomicBool,
-    /// Channels that the connection sends on by a plain `continue` on the websocket.
-    released: mpsc::Sender<String>,
     /// Whether the direct style costs the call its `DB()` on this version.
     poisons: AtomicBool,
-    /// Calls that are left in the application are looked for.
-    pub(super) searches: Searches,
 }
 
-/// Whether calls that are left in the application are looked for, one search at a time.
-#[derive(Debug, Default)]
-pub(super) struct Searches {
-    wanted: AtomicBool,
-    under_way: AtomicBool,
-}
-
-impl Searches {
-    /// A search is wanted. Whether it is to be begun: otherwise the one that is under way begins anew at its end.
-    pub(super) fn want(&self) -> bool {
-        self.wanted.store(true, Ordering::SeqCst);
-        !self.under_way.swap(true, Ordering::SeqCst)
-    }
-
-    /// Whether there is something to be searched for still; otherwise the search is over.
-    pub(super) fn goes_on(&self) -> bool {
-        if self.wanted.swap(false, Ordering::SeqCst) {
-            return true;
-        }
-        self.under_way.store(false, Ordering::SeqCst);
-        // It may be wanted since.
-        self.wanted.load(Ordering::SeqCst) && self.want() && self.wanted.swap(false, Ordering::SeqCst)
-    }
+/// What is left to be done for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Then {
+    Nothing,
+    /// The connection sends it on to the priority behind its `Stasis()`, the fastest way that there is.
+    Release,
 }
 
 impl Application {
-    /// The application, and the channels that the connection is to send on.
     pub(super) fn new(
         settings: Settings,
         resolver: Arc<Resolver>,
         link: Arc<Link>,
         http: Http,
-        verdict: Arc<Verdict>,
-    ) -> (Arc<Self>, mpsc::Receiver<String>) {
-        let (released, to_release) = mpsc::channel(MOST_RELEASED);
-        let application = Self {
-            warnings: Warnings::new(&settings.name),
+        over: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            warnings: Arc::new(Warnings::new(Arc::clone(&link))),
             settings,
             resolver,
             link,
             http,
-            verdict,
+            over,
             retried: Semaphore::new(MOST_RETRIED),
-            on_websocket: AtomicBool::new(false),
-            released,
             poisons: AtomicBool::new(false),
-            searches: Searches::default(),
-        };
-        (Arc::new(application), to_release)
-    }
-
-    /// Says whether requests are answered on the websocket.
-    pub(super) fn use_websocket(&self, answered: bool) {
-        self.on_websocket.store(answered, Ordering::Relaxed);
-    }
-
-    /// Leaves a call to the connection, which sends it on. False: it must go over HTTP.
-    pub(super) fn release_on_websocket(&self, channel: &str) -> bool {
-        self.on_websocket.load(Ordering::Relaxed) && self.released.try_send(channel.to_owned()).is_ok()
+        })
     }
 
     /// Sets the event filter, and asks for the channels that are in the application already: they wait since before
@@ -140,81 +101,59 @@ impl Application {
         version
     }
 
-    /// Serves a call by requests over HTTP, and sends it on, whatever comes of them.
-    pub(super) async fn serve_over_http(&self, wish: Wish, channel: &str, caller: &Caller<'_>) {
+    /// Serves a call by requests over HTTP.
+    pub(super) async fn serve(&self, wish: Wish, channel: &str, caller: &Caller<'_>) -> Then {
         let begun = Instant::now();
         match wish {
             Wish::Handoff { country } => {
-                let resolution = self.resolver.resolve(&self.settings.pbx, country, &caller.number);
-                let place = Place::of(&resolution, self.resolver.keeps(&caller.name));
-                let outcome = self.http.send_on(channel, &place.parameters()).await;
-                self.link.report(&resolution, begun);
-                if outcome == Outcome::NoSuchPlace {
-                    self.misplaced(channel).await;
-                } else if !self.has_gone_on(&outcome) {
-                    // It may have been taken without an answer to us.
-                    let doubtful = matches!(outcome, Outcome::Failed(_));
-                    self.release_over_http(channel, doubtful).await;
-                }
+                let answer = call::answer(&self.resolver, &self.settings.pbx, caller.with_country(country));
+                let outcome = self.http.send_on(channel, &parameters(&answer.handoff())).await;
+                self.link.report(&answer, begun);
+                self.handed_off(channel, outcome).await
             }
             Wish::Direct => {
-                if self.poisons.load(Ordering::Relaxed) {
-                    self.warnings.poison();
-                }
-                let (resolver, pbx) = (&self.resolver, &self.settings.pbx);
-                // No bound of a dialplan ends this.
-                let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
-                match timeout(DIRECT, served).await {
-                    Ok(Ok(Some(resolution))) => self.link.report(&resolution, begun),
-                    // Withheld: there is nothing to be logged.
-                    Ok(Ok(None)) => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
-                    Ok(Err(failure)) => {
-                        self.link.metrics.unserved();
-                        if !failure.is_no_channel() {
-                            self.warnings.presentation(&failure);
-                        }
-                    }
-                    Err(_) => {
-                        self.link.metrics.unserved();
-                        self.warnings.slow(DIRECT);
-                    }
-                }
-                self.release(channel).await;
+                self.serve_direct(channel, caller, begun).await;
+                Then::Release
             }
             Wish::Unknown => {
                 self.warnings.arguments();
-                self.link.metrics.unserved();
-                self.release(channel).await;
+                Then::Release
             }
         }
     }
 
-    /// Whether a handoff sent the call on, or there is no call any more. Otherwise it is still in Stasis.
-    pub(super) fn has_gone_on(&self, outcome: &Outcome) -> bool {
-        let pbx = &self.settings.name;
-        match outcome {
-            Outcome::Done => true,
-            Outcome::CallerGone | Outcome::LeftStasis => {
-                debug!(%pbx, "the caller hung up during the lookup, or the call went on without us");
-                true
-            }
-            // What that says is known once the call has been looked for.
-            Outcome::NoSuchPlace => false,
-            Outcome::NotACaller => {
-                self.link.metrics.handoff_failed();
-                self.warnings.no_caller();
-                false
-            }
-            Outcome::Failed(failure) => {
-                self.link.metrics.handoff_failed();
-                self.warnings.handoff(failure);
-                false
-            }
+    async fn serve_direct(&self, channel: &str, caller: &Caller<'_>, begun: Instant) {
+        if self.poisons.load(Ordering::Relaxed) {
+            self.warnings.poison();
+        }
+        let (resolver, pbx) = (&self.resolver, &self.settings.pbx);
+        // No bound of a dialplan ends this.
+        let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
+        match timeout(DIRECT, served).await {
+            Ok(Ok(Some(answer))) => self.link.report(&answer, begun),
+            // Withheld: there is nothing to be logged.
+            Ok(Ok(None)) => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
+            Ok(Err(failure)) => self.warnings.presentation(&failure),
+            Err(_) => self.warnings.slow(DIRECT),
         }
     }
 
-    /// Asks over HTTP whether a call could be sent on.
-    pub(super) async fn check(&self) {
-        self.verdict.of_check(self.http.check(Turn::Now).await);
+    /// Hands a call off.
+    pub(super) async fn hand_off(&self, channel: &str, handoff: &Handoff) -> Then {
+        let outcome = self.http.send_on(channel, &parameters(handoff)).await;
+        self.handed_off(channel, outcome).await
+    }
+
+    async fn handed_off(&self, channel: &str, outcome: Outcome) -> Then {
+        self.warnings.handoff(&outcome);
+        if outcome == Outcome::NoSuchPlace {
+            return self.misplaced(channel).await;
+        }
+        if !outcome.has_gone_on() {
+            // It may have been taken without an answer to us.
+            let doubtful = matches!(outcome, Outcome::Failed(_));
+            self.release(channel, doubtful).await;
+        }
+        Then::Nothing
     }
 }

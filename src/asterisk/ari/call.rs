@@ -3,9 +3,10 @@
 use super::answer::{Failure, Outcome};
 use super::rest::Http;
 use super::warnings::Warnings;
-use super::wire::{Caller, Parameter};
+use super::wire::{self, Parameter};
+use crate::call::{self, Answer, Handoff};
 use crate::number::Country;
-use crate::resolver::{Pbx, Resolution, Resolver, Status};
+use crate::resolver::{Pbx, Resolver};
 
 /// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>)`.
 const PROTOCOL: &str = "1";
@@ -35,12 +36,7 @@ impl Wish {
         match (arguments.next(), arguments.next(), arguments.next()) {
             (None | Some(""), None, None) => Self::Direct,
             (Some("handoff"), Some(PROTOCOL), country) => {
-                let country = country.map(str::trim).filter(|country| !country.is_empty());
-                let read = country.and_then(|country| country.parse().ok());
-                if let (Some(country), None) = (country, read) {
-                    unknown_country(country);
-                }
-                Self::Handoff { country: read }
+                Self::Handoff { country: call::country(country.unwrap_or_default(), unknown_country) }
             }
             _ => Self::Unknown,
         }
@@ -52,41 +48,12 @@ impl Wish {
     }
 }
 
-/// Where the handoff sends a call: an extension of the context it is in, at a label.
-///
-/// No context is named, which means the one that `Stasis()` stands in: a renamed context works, and a call
-/// that came from elsewhere can't be sent into one that it would not find back from. The label makes a
-/// mismatch an immediate 404, with the call still in Stasis; an unknown priority would lose the call.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    extension: String,
-    label: &'static str,
-}
-
-impl Place {
-    /// The place for what was found. `keeps`: the call keeps the name that it has.
-    pub(super) fn of(resolution: &Resolution, keeps: bool) -> Self {
-        match (resolution.status_of(keeps), &resolution.name) {
-            (Status::Found, Some(name)) => {
-                let [person, company] =
-                    resolution.ids().map(|id| id.map_or_else(String::new, |id| id.to_string()));
-                if keeps {
-                    return Self { extension: format!("={person}:{company}:"), label: "kept" };
-                }
-                Self { extension: format!("={person}:{company}:{}", name.as_str()), label: "found" }
-            }
-            (Status::Skipped, _) => Self { extension: "skipped".into(), label: "skipped" },
-            _ => Self { extension: "notfound".into(), label: "notfound" },
-        }
-    }
-
-    /// The parameters of the `continue` request.
-    pub(super) fn parameters(&self) -> [Parameter<'_>; 2] {
-        [
-            Parameter { name: "extension", value: &self.extension },
-            Parameter { name: "label", value: self.label },
-        ]
-    }
+/// The parameters of the `continue` request that hands a call off.
+pub(super) fn parameters(handoff: &Handoff) -> [Parameter<'_>; 2] {
+    [
+        Parameter { name: "extension", value: &handoff.extension },
+        Parameter { name: "label", value: handoff.label },
+    ]
 }
 
 /// Finds a call's name and sets it, in the direct style. All over HTTP: on the websocket one stuck channel would hold up
@@ -96,24 +63,21 @@ pub(super) async fn serve_direct(
     resolver: &Resolver,
     pbx: &Pbx,
     channel: &str,
-    caller: &Caller<'_>,
+    caller: &wire::Caller<'_>,
     warnings: &Warnings,
-) -> Result<Option<std::sync::Arc<Resolution>>, Failure> {
+) -> Result<Option<Answer>, Failure> {
     // Read by `GET variable`, which does not poison the dialplan.
     let presentation = http.variable(channel, "CALLERID(num-pres)").await?;
     if !presentation.starts_with("allowed") {
         return Ok(None);
     }
-    let resolution = resolver.resolve(pbx, None, &caller.number);
-    if let Some(name) = &resolution.name
-        && !resolver.keeps(&caller.name)
+    let answer = call::answer(resolver, pbx, caller.with_country(None));
+    if let Some(name) = answer.name()
+        && let Outcome::Failed(what) = http.set_variable(channel, "CALLERID(name)", name).await
     {
-        let outcome = http.set_variable(channel, "CALLERID(name)", name.as_str()).await;
-        if let Outcome::Failed(what) = outcome {
-            warnings.name(&what);
-        }
+        warnings.name(&what);
     }
-    Ok(Some(resolution))
+    Ok(Some(answer))
 }
 
 /// Whether `POST channels/{id}/variable` makes this Asterisk refuse `DB()`, `SHELL()` and others for the
@@ -138,8 +102,6 @@ pub(super) fn poisons(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::Name;
-    use crate::resolver::{CompanyParty, PersonParty};
 
     #[test]
     fn the_arguments_say_how_a_call_wants_its_answer() {
@@ -160,49 +122,6 @@ mod tests {
             assert_eq!(read, wish, "{app_data}");
             assert_eq!(unknown.as_deref(), app_data.ends_with("XX").then_some("XX"), "{app_data}");
         }
-    }
-
-    #[test]
-    fn the_longest_answer_fits_an_extension() {
-        let resolver = Resolver::new(crate::name::Style::default());
-        let pbx = Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) };
-        let mut resolution = resolver.resolve(&pbx, None, "22334455").as_ref().clone();
-        for keeps in [false, true] {
-            let expected = Place { extension: "notfound".into(), label: "notfound" };
-            assert_eq!(Place::of(&resolution, keeps), expected);
-        }
-
-        resolution.status = Status::Found;
-        resolution.name = Name::new(&"Ж".repeat(28), usize::MAX, false);
-        resolution.person =
-            Some(PersonParty { id: Some(u32::MAX), name: String::new(), mrmrs: String::new() });
-        resolution.company = Some(CompanyParty { id: Some(u32::MAX), name: String::new() });
-        let place = Place::of(&resolution, false);
-        assert_eq!(place.label, "found");
-        assert_eq!(place.extension.len(), 79);
-        assert!(place.extension.starts_with("=4294967295:4294967295:ЖЖ"));
-
-        resolution.person = None;
-        resolution.company = None;
-        resolution.name = Name::new("---", usize::MAX, false);
-        assert_eq!(Place::of(&resolution, false).extension, "=::---");
-        assert_eq!(Place::of(&resolution, true), Place { extension: "=::".into(), label: "kept" });
-    }
-
-    #[test]
-    fn a_guess_has_no_ids_and_gives_way_to_a_name() {
-        let resolver = Resolver::new(crate::name::Style::default());
-        let pbx = Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) };
-        let mut range = resolver.resolve(&pbx, None, "22334455").as_ref().clone();
-        range.status = Status::Found;
-        range.name = Name::new("~Fjord", usize::MAX, false);
-        range.company = Some(CompanyParty { id: Some(243), name: "Fjord".into() });
-        // One that the administrator wrote.
-        assert_eq!(Place::of(&range, false).extension, "=:243:~Fjord");
-        assert_eq!(Place::of(&range, true), Place { extension: "=:243:".into(), label: "kept" });
-        range.guessed = true;
-        assert_eq!(Place::of(&range, false).extension, "=::~Fjord");
-        assert_eq!(Place::of(&range, true), Place { extension: "notfound".into(), label: "notfound" });
     }
 
     #[test]

@@ -75,6 +75,11 @@ pub(super) enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Asterisk has closed the websocket.
+    pub(super) fn closed() -> Self {
+        Self::Lost("Asterisk closed it".into())
+    }
+
     /// Of a request that has failed.
     pub(super) fn of(failure: Failure) -> Self {
         match failure {

@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::answer::{Failure, Outcome};
-use super::application::Application;
+use super::application::{Application, Then};
 use super::call::Wish;
 use super::rest::Turn;
-use super::tasks::{Job, contained};
 use super::wire::{self, ApplicationInfo, Caller, Whereabouts};
 use crate::backoff::Backoff;
 
@@ -39,19 +37,11 @@ enum Sight {
 }
 
 impl Application {
-    /// Sends a call on to the priority behind its `Stasis()`. On the websocket where requests are answered
-    /// there: a plain `continue` is queued by Asterisk and holds up nothing. Else over HTTP.
-    pub(super) async fn release(&self, channel: &str) {
-        if !self.release_on_websocket(channel) {
-            self.release_over_http(channel, false).await;
-        }
-    }
-
-    /// Sends a call on over HTTP, again and again until Asterisk has answered, the call has had its time, or nothing more is
-    /// to be asked. `doubtful`: it may have gone on already, and be in somebody else's application.
-    pub(super) async fn release_over_http(&self, channel: &str, doubtful: bool) {
+    /// Sends a call on to the priority behind its `Stasis()`, again and again until Asterisk has answered, the call has had its
+    /// time, or nothing more is to be asked. `doubtful`: it may have gone on already, and be in somebody else's application.
+    pub(super) async fn release(&self, channel: &str, doubtful: bool) {
         let sent_on = timeout(GIVEN_UP, self.try_to_send_on(channel, doubtful));
-        if !matches!(self.verdict.meanwhile(sent_on).await, Some(Ok(()))) {
+        if !matches!(self.over.run_until_cancelled(sent_on).await, Some(Ok(()))) {
             self.warnings.given_up(channel);
         }
     }
@@ -91,25 +81,29 @@ impl Application {
 
     /// Sends on a call whose place Asterisk has not found. A caller who hangs up at that moment is in another context
     /// already, which has no such place either: that is nobody's mistake.
-    pub(super) async fn misplaced(&self, channel: &str) {
+    pub(super) async fn misplaced(&self, channel: &str) -> Then {
         if let Sight::Gone = self.look(channel).await {
-            return debug!(pbx = %self.settings.name, %channel, "the caller hung up during the lookup");
+            debug!(pbx = %self.settings.name, %channel, "the caller hung up during the lookup");
+            return Then::Nothing;
         }
-        self.link.metrics.handoff_failed();
         self.warnings.place();
-        self.release(channel).await;
+        Then::Release
     }
 
     /// Serves a call that was in the application before this connection.
-    pub(super) async fn recover(&self, channel: &str) {
+    pub(super) async fn recover(&self, channel: &str) -> Then {
         let seen = timeout(GIVEN_UP, self.look_until_seen(channel));
-        match self.verdict.meanwhile(seen).await {
-            Some(Ok(Sight::Ours { wish, caller })) => self.serve_over_http(wish, channel, &caller).await,
-            Some(Ok(Sight::Listed)) => self.release(channel).await,
+        match self.over.run_until_cancelled(seen).await {
+            Some(Ok(Sight::Ours { wish, caller })) => self.serve(wish, channel, &caller).await,
+            Some(Ok(Sight::Listed)) => Then::Release,
             Some(Ok(Sight::Gone)) => {
-                debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on")
+                debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on");
+                Then::Nothing
             }
-            Some(Ok(Sight::Unknown(_)) | Err(_)) | None => self.warnings.given_up(channel),
+            Some(Ok(Sight::Unknown(_)) | Err(_)) | None => {
+                self.warnings.given_up(channel);
+                Then::Nothing
+            }
         }
     }
 
@@ -126,16 +120,14 @@ impl Application {
         }
     }
 
-    /// Serves the calls that are left in the application: those that Asterisk lists now and [`LATER`] too, when whatever is
+    /// The calls that are left in the application: those that Asterisk lists now and [`LATER`] too, when any that is
     /// served otherwise has gone on.
-    pub(super) async fn search(&self) {
-        while self.searches.goes_on() {
-            let Some(before) = self.list().await else { continue };
-            sleep(LATER).await;
-            let Some(left) = self.list().await else { continue };
-            let left: Vec<_> = left.into_iter().filter(|channel| before.contains(channel)).collect();
-            join_all(left.iter().map(|channel| contained(self, channel, Job::Recover))).await;
-        }
+    pub(super) async fn left_behind(&self) -> Vec<String> {
+        let Some(before) = self.list().await else { return Vec::new() };
+        sleep(LATER).await;
+        let Some(mut left) = self.list().await else { return Vec::new() };
+        left.retain(|channel| before.contains(channel));
+        left
     }
 
     /// The channels in the application. None: Asterisk does not say.
@@ -154,7 +146,7 @@ impl Application {
                 warn!(pbx = %self.settings.name, "can't ask for calls that are left: {failure}");
                 return None;
             }
-            self.verdict.meanwhile(sleep(backoff.next_wait())).await?;
+            self.over.run_until_cancelled(sleep(backoff.next_wait())).await?;
         }
     }
 

@@ -4,20 +4,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::CONNECTION;
 use reqwest::{Method, Url};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::answer::{Failure, Outcome};
-use super::verdict::{NOBODY, PAUSED, Verdict};
-use super::wire::{Parameter, complaint};
+use super::session::Report;
+use super::wire::{NOBODY, Parameter, complaint, continue_path, segment};
 
 /// How long one request over HTTP may take. The dialplan's bound has released the call long before.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,12 +33,37 @@ const ACCEPTED: Duration = Duration::from_millis(10);
 /// The client has a connection free a moment after the answer: a request that comes earlier opens another one.
 const SETTLING: Duration = Duration::from_millis(1);
 
-/// What stays as it is in a path: all that Asterisk's own channel ids are made of.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+/// A wait for Asterisk that ends so much later says that this process was paused: the answer may be there.
+const PAUSED: Duration = Duration::from_millis(100);
+/// Reports that may wait for the connection. One more is dropped: three failures in a row are enough.
+const MOST_REPORTS: usize = 1_000;
 
-/// `channels/{id}/continue`
-pub(super) fn continue_path(channel: &str) -> String {
-    format!("channels/{}/continue", utf8_percent_encode(channel, PLAIN))
+/// Tells the connection what comes of requests over HTTP.
+#[derive(Debug)]
+pub(super) struct Reports {
+    sender: mpsc::Sender<Report>,
+    /// Cancelled by a refusal: nothing more is to be asked.
+    over: CancellationToken,
+}
+
+impl Reports {
+    /// Where the reports come from; `over` is cancelled by a refusal.
+    pub(super) fn new(over: CancellationToken) -> (Self, mpsc::Receiver<Report>) {
+        let (sender, receiver) = mpsc::channel(MOST_REPORTS);
+        (Self { sender, over }, receiver)
+    }
+
+    /// After the connection's end nobody reads them.
+    fn say(&self, report: Report) {
+        let _ = self.sender.try_send(report);
+    }
+
+    fn failed(&self, failure: &Failure) {
+        if failure.is_refusal() {
+            self.say(Report::Failed(failure.clone()));
+            self.over.cancel();
+        }
+    }
 }
 
 /// ARI over HTTP, for one connection's life: the password is the one that the websocket was opened with.
@@ -51,8 +76,7 @@ pub(super) struct Http {
     password: SecretString,
     at_once: Semaphore,
     connections: Arc<Connections>,
-    /// Hears of each request that fails.
-    verdict: Arc<Verdict>,
+    reports: Reports,
 }
 
 /// What is known of the client's connections: which are open and free, so that a request need not open one.
@@ -119,7 +143,7 @@ impl Http {
         settings: &Settings,
         password: SecretString,
         tls: &ClientConfig,
-        verdict: Arc<Verdict>,
+        reports: Reports,
     ) -> Result<Self, Failure> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
@@ -133,7 +157,7 @@ impl Http {
         base.set_path(&format!("{}/ari/", settings.url.path().trim_end_matches('/')));
         let username = settings.username.clone();
         let (at_once, connections) = (Semaphore::new(AT_ONCE), Arc::new(Connections::new()));
-        Ok(Self { client, base, username, password, at_once, connections, verdict })
+        Ok(Self { client, base, username, password, at_once, connections, reports })
     }
 
     /// Sends a request; `path` is relative to `/ari/`, and already percent-encoded. The status and the body that come.
@@ -194,7 +218,7 @@ impl Http {
 
     /// A request that has failed so.
     fn failed<T>(&self, failure: Failure) -> Result<T, Failure> {
-        self.verdict.failed(&failure);
+        self.reports.failed(&failure);
         Err(failure)
     }
 
@@ -232,7 +256,7 @@ impl Http {
             Err(failure) => Outcome::Failed(failure),
         };
         if let Outcome::Failed(failure) = &outcome {
-            self.verdict.failed(failure);
+            self.reports.failed(failure);
         }
         outcome
     }
@@ -240,8 +264,14 @@ impl Http {
     /// Sends a call on: to this place, or without one to the priority behind its `Stasis()`.
     pub(super) async fn send_on(&self, channel: &str, place: &[Parameter<'_>]) -> Outcome {
         let outcome = self.post(&continue_path(channel), place).await;
-        self.verdict.of_call(channel, &outcome);
+        self.reports.say(Report::Call { channel: channel.to_owned(), outcome: outcome.clone() });
         outcome
+    }
+
+    /// Asks whether a call could be sent on, and reports the answer.
+    pub(super) async fn check_and_report(&self, turn: Turn) {
+        let outcome = self.check(turn).await;
+        self.reports.say(Report::Check(outcome));
     }
 
     /// Asks whether a call could be sent on, by sending one on that does not exist.
@@ -254,8 +284,7 @@ impl Http {
 
     /// The value of a channel's variable or function.
     pub(super) async fn variable(&self, channel: &str, name: &str) -> Result<String, Failure> {
-        let channel = utf8_percent_encode(channel, PLAIN);
-        let name = utf8_percent_encode(name, PLAIN);
+        let (channel, name) = (segment(channel), segment(name));
         let variable: super::wire::Variable =
             self.get(Turn::Wait, &format!("channels/{channel}/variable?variable={name}")).await?;
         Ok(variable.value)
@@ -263,14 +292,14 @@ impl Http {
 
     /// Sets a channel's variable or function.
     pub(super) async fn set_variable(&self, channel: &str, name: &str, value: &str) -> Outcome {
-        let path = format!("channels/{}/variable", utf8_percent_encode(channel, PLAIN));
+        let path = format!("channels/{}/variable", segment(channel));
         let parameters = [Parameter { name: "variable", value: name }, Parameter { name: "value", value }];
         self.post(&path, &parameters).await
     }
 
     /// The snapshot of a channel, as JSON; see [`super::wire::Channel`].
     pub(super) async fn channel(&self, channel: &str) -> Result<String, Failure> {
-        self.get_text(Turn::Wait, &format!("channels/{}", utf8_percent_encode(channel, PLAIN))).await
+        self.get_text(Turn::Wait, &format!("channels/{}", segment(channel))).await
     }
 }
 
@@ -280,12 +309,6 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-
-    #[test]
-    fn a_channel_id_of_somebodys_own_choice_stays_one_segment() {
-        assert_eq!(continue_path("1753963200.7"), "channels/1753963200.7/continue");
-        assert_eq!(continue_path("a/../b?c +"), "channels/a%2F..%2Fb%3Fc%20%2B/continue");
-    }
 
     /// How many connections wait for their first answer, and how many have at most.
     #[derive(Default)]
@@ -339,9 +362,9 @@ mod tests {
             app: "nameplate".into(),
             pbx: crate::resolver::Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
         };
-        let (verdict, _) = Verdict::new();
         let tls = crate::tls::client(None).unwrap();
-        let http = Http::new(&settings, "password".into(), &tls, Arc::new(verdict)).unwrap();
+        let http =
+            Http::new(&settings, "password".into(), &tls, Reports::new(CancellationToken::new()).0).unwrap();
         for _ in 0..2 {
             let calls = (0..100).map(|_| http.post("channels/1.1/continue", &[]));
             let outcomes = futures_util::future::join_all(calls).await;

@@ -2,16 +2,15 @@
 //! between that nobody answers. So it is the other's until the other has left it.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::Settings;
 use super::error::ConnectionError;
 use super::handshake::trust;
-use super::rest::{Http, Turn};
-use super::verdict::Verdict;
+use super::rest::{Http, Reports, Turn};
 use super::wire::ApplicationInfo;
 use crate::backoff::{Backoff, jittered};
 
@@ -65,10 +64,9 @@ async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Sight, Con
         Some(http) => http,
         none => {
             let tls = trust(settings).await?;
-            let verdict = Arc::new(Verdict::new().0);
-            none.insert(
-                Http::new(settings, settings.password.read()?, &tls, verdict).map_err(ConnectionError::of)?,
-            )
+            let (reports, _) = Reports::new(CancellationToken::new());
+            let http = Http::new(settings, settings.password.read()?, &tls, reports);
+            none.insert(http.map_err(ConnectionError::of)?)
         }
     };
     let path = format!("applications/{}", settings.app);

@@ -1,44 +1,35 @@
-//! Calls that are served over HTTP, each in a task beside the websocket.
+//! What is done over HTTP, each task beside the websocket.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::error;
 
-use super::application::Application;
-use super::call::Wish;
-use super::wire::Caller;
+use super::application::{Application, Then};
+use super::rest::Turn;
+use super::session::{Job, Task, TaskKind};
 
-/// Calls that are served at once; one more is sent on without a name.
-pub(super) const MAX_TASKS: usize = 2_000;
 /// How long they may take after their connection's end: longer than a name may take, and a request to send a call on.
 /// Together with the connection's own end it is less than the service's limit.
 const DRAIN: Duration = Duration::from_millis(2_500);
-
 /// How long calls that are given up may take to say so.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// What is done for a call.
-#[derive(Debug)]
-pub(super) enum Job {
-    /// Its event has come.
-    Serve { wish: Wish, caller: Caller<'static> },
-    /// It waits since before the connection.
-    Recover,
-    /// Asterisk has not found the place that it was sent to.
-    Misplaced,
-    /// It is sent on. `doubtful`: if it is there still.
-    Release { doubtful: bool },
-}
-
-/// The calls of one connection that are served over HTTP.
+/// The tasks of one connection.
 pub(super) struct Tasks {
     application: Arc<Application>,
-    set: JoinSet<()>,
+    set: JoinSet<Ended>,
+}
+
+/// A task that has ended, and the channels that it leaves to the connection to send on.
+pub(super) struct Ended {
+    pub(super) task: TaskKind,
+    pub(super) release: Vec<String>,
 }
 
 impl Tasks {
@@ -46,77 +37,80 @@ impl Tasks {
         Self { application, set: JoinSet::new() }
     }
 
-    /// Whether one more call is too many. Sending calls on has no limit but Asterisk's own number of calls.
-    pub(super) fn are_full(&self) -> bool {
-        self.set.len() >= MAX_TASKS
-    }
-
-    pub(super) fn spawn(&mut self, channel: String, job: Job) {
-        self.forget_ended();
+    pub(super) fn spawn(&mut self, task: Task) {
         let application = Arc::clone(&self.application);
-        self.set.spawn(async move { contained(&application, &channel, job).await });
-    }
-
-    /// Asks whether a call could be sent on.
-    pub(super) fn check(&mut self) {
-        let application = Arc::clone(&self.application);
-        self.set.spawn(async move { application.check().await });
-    }
-
-    /// Looks for calls that are left in the application.
-    pub(super) fn search(&mut self) {
-        if self.application.searches.want() {
-            let application = Arc::clone(&self.application);
-            self.set.spawn(async move { application.search().await });
-        }
-    }
-
-    /// Whether a call is in hand.
-    pub(super) fn any(&self) -> bool {
-        !self.set.is_empty()
+        let kind = task.kind();
+        self.set.spawn(async move {
+            let done = AssertUnwindSafe(run(&application, task)).catch_unwind().await;
+            Ended { task: kind, release: done.unwrap_or_default() }
+        });
     }
 
     /// Waits until one more has ended; for ever where there is none.
-    pub(super) async fn next_ended(&mut self) {
-        if self.set.join_next().await.is_none() {
-            std::future::pending::<()>().await;
+    pub(super) async fn next_ended(&mut self) -> Ended {
+        match self.set.join_next().await {
+            Some(Ok(ended)) => ended,
+            // A panic is caught within the task, and none is aborted.
+            Some(Err(_)) | None => std::future::pending().await,
         }
     }
 
-    /// Lets go of what has ended.
-    pub(super) fn forget_ended(&mut self) {
-        while self.set.try_join_next().is_some() {}
-    }
-
-    /// Finishes the calls in hand, within a bounded time. The others are given up, each by its name.
+    /// Finishes the tasks within a bounded time: there is no connection any more. Calls that are given up are named.
     pub(super) async fn finish(mut self) {
         if timeout(DRAIN, self.all_ended()).await.is_err() {
-            self.application.verdict.close();
+            self.application.over.cancel();
             // Those that wait for something else are dropped.
             let _ = timeout(LAST_WORDS, self.all_ended()).await;
         }
     }
 
     async fn all_ended(&mut self) {
-        while self.set.join_next().await.is_some() {}
+        while let Some(ended) = self.set.join_next().await {
+            for channel in ended.map(|ended| ended.release).unwrap_or_default() {
+                self.spawn(Task::Call { channel, job: Job::Release { doubtful: false } });
+            }
+        }
     }
 }
 
-/// Does it, and sends the call on where that panics.
-pub(super) async fn contained(application: &Application, channel: &str, job: Job) {
-    let done = AssertUnwindSafe(run(application, channel, job)).catch_unwind();
-    if done.await.is_err() {
-        // What it says may be made of the caller's number: `panics` decides whether the log has it.
-        error!(pbx = %application.settings.name, %channel, "serving a call has panicked: it goes on without a name");
-        application.release_over_http(channel, true).await;
+async fn run(application: &Application, task: Task) -> Vec<String> {
+    match task {
+        Task::Call { channel, job } => serve(application, channel, job).await.into_iter().collect(),
+        Task::Check => {
+            application.http.check_and_report(Turn::Now).await;
+            Vec::new()
+        }
+        Task::Search => {
+            let left = application.left_behind().await;
+            let served = left.into_iter().map(|channel| serve(application, channel, Job::Recover));
+            join_all(served).await.into_iter().flatten().collect()
+        }
     }
 }
 
-async fn run(application: &Application, channel: &str, job: Job) {
+/// Serves a call, and sends the call on where that panics. The channel, where the connection is to send the call on.
+async fn serve(application: &Application, channel: String, job: Job) -> Option<String> {
+    let then = match AssertUnwindSafe(run_job(application, &channel, job)).catch_unwind().await {
+        Ok(then) => then,
+        Err(_) => {
+            // The panic's words may have the caller's number in them: `panics` decides whether the log has them.
+            error!(pbx = %application.settings.name, %channel, "serving a call has panicked: it goes on without a name");
+            application.release(&channel, true).await;
+            Then::Nothing
+        }
+    };
+    (then == Then::Release).then_some(channel)
+}
+
+async fn run_job(application: &Application, channel: &str, job: Job) -> Then {
     match job {
-        Job::Serve { wish, caller } => application.serve_over_http(wish, channel, &caller).await,
+        Job::Serve { wish, caller } => application.serve(wish, channel, &caller).await,
+        Job::HandOff(handoff) => application.hand_off(channel, &handoff).await,
         Job::Recover => application.recover(channel).await,
         Job::Misplaced => application.misplaced(channel).await,
-        Job::Release { doubtful } => application.release_over_http(channel, doubtful).await,
+        Job::Release { doubtful } => {
+            application.release(channel, doubtful).await;
+            Then::Nothing
+        }
     }
 }

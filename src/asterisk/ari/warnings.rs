@@ -1,18 +1,20 @@
 //! What is wrong with the PBX's dialplan is said once for a connection, and what goes wrong with calls once a minute: the
-//! same line at every call would bury the others.
+//! same line at every call would bury the others. A call without an answer is counted each time.
 
-use tracing::warn;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::answer::Failure;
-use super::requests::ANSWER_TIMEOUT;
+use tracing::{debug, warn};
+
+use super::answer::{Failure, Outcome};
+use crate::asterisk::link::Link;
 use crate::asterisk::report::Report;
 use crate::mask;
 
 /// The warnings of one connection.
 #[derive(Debug)]
 pub(super) struct Warnings {
-    /// The PBX, as logs name it.
-    pbx: String,
+    link: Arc<Link>,
     poison: Report,
     place: Report,
     arguments: Report,
@@ -32,9 +34,9 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
-    pub(super) fn new(pbx: &str) -> Self {
+    pub(super) fn new(link: Arc<Link>) -> Self {
         Self {
-            pbx: pbx.to_owned(),
+            link,
             poison: Report::once(),
             place: Report::once(),
             arguments: Report::once(),
@@ -52,11 +54,21 @@ impl Warnings {
         }
     }
 
+    /// The PBX, as logs name it.
+    pub(super) fn pbx(&self) -> &str {
+        self.link.name()
+    }
+
+    /// A call was answered too late: the dialplan's bound had released it.
+    pub(super) fn missed(&self) {
+        self.link.metrics.unserved();
+    }
+
     /// A direct call on a version where that costs it its `DB()`.
     pub(super) fn poison(&self) {
         self.poison.say(|_| {
             warn!(
-                pbx = %self.pbx,
+                pbx = self.pbx(),
                 "a bare Stasis() on this version of Asterisk: once a variable is set through ARI, the rest of the \
                  call's dialplan can't use DB(), SHELL() and others. Gosub(nameplate,lookup,1) has no such effect"
             );
@@ -65,22 +77,31 @@ impl Warnings {
 
     /// The context lacks the extension or label that a handoff goes to.
     pub(super) fn place(&self) {
+        self.link.metrics.handoff_failed();
         self.place.say(|_| {
-            warn!(pbx = %self.pbx, "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
+            warn!(pbx = self.pbx(), "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
         });
     }
 
     /// `Stasis()` has arguments that this version does not know.
     pub(super) fn arguments(&self) {
+        self.link.metrics.unserved();
         self.arguments.say(|_| {
-            warn!(pbx = %self.pbx, "the dialplan's Stasis() has arguments of another version: copy asterisk-conf again");
+            warn!(
+                pbx = self.pbx(),
+                "the dialplan's Stasis() has arguments of another version: copy asterisk-conf again"
+            );
         });
     }
 
     /// More calls in hand than are served.
     pub(super) fn rush(&self, most: usize) {
+        self.link.metrics.unserved();
         self.rush.say(|times| {
-            warn!(pbx = %self.pbx, times, "{most} calls are in hand already: further ones go on without a name");
+            warn!(
+                pbx = self.pbx(),
+                times, "{most} calls are in hand already: further ones go on without a name"
+            );
         });
     }
 
@@ -88,79 +109,105 @@ impl Warnings {
     pub(super) fn country(&self, country: &str) {
         self.country.of(country.to_owned(), |_| {
             warn!(
-                pbx = %self.pbx,
+                pbx = self.pbx(),
                 country = mask::Text(country).to_string(),
                 "the dialplan names an unknown country; the PBX's own is taken"
             );
         });
     }
 
-    /// A handoff was not taken.
-    pub(super) fn handoff(&self, what: &Failure) {
-        self.handoff.say(|times| {
-            warn!(pbx = %self.pbx, times, "the handoff failed, the call goes on without its name: {what}");
-        });
-    }
-
-    /// A channel that can't be sent on, because it is one that is being called.
-    pub(super) fn no_caller(&self) {
-        self.no_caller.say(|times| {
-            warn!(pbx = %self.pbx, times, "a call that is being placed, not received, is in the application (412): Stasis() is for callers");
-        });
+    /// A handoff was answered, or not.
+    pub(super) fn handoff(&self, outcome: &Outcome) {
+        match outcome {
+            // A missing place is told from a caller who hung up once the call has been looked for.
+            Outcome::Done | Outcome::NoSuchPlace => {}
+            Outcome::CallerGone | Outcome::LeftStasis => {
+                debug!(
+                    pbx = self.pbx(),
+                    "the caller hung up during the lookup, or the call went on without us"
+                );
+            }
+            Outcome::NotACaller => {
+                self.link.metrics.handoff_failed();
+                self.no_caller.say(|times| {
+                    warn!(pbx = self.pbx(), times, "a call that is being placed, not received, is in the application (412): Stasis() is for callers");
+                });
+            }
+            Outcome::Failed(failure) => {
+                self.link.metrics.handoff_failed();
+                self.handoff.say(|times| {
+                    warn!(
+                        pbx = self.pbx(),
+                        times, "the handoff failed, the call goes on without its name: {failure}"
+                    );
+                });
+            }
+        }
     }
 
     /// It is not known whether a direct call's number may be shown.
     pub(super) fn presentation(&self, what: &Failure) {
+        self.link.metrics.unserved();
+        if what.is_no_channel() {
+            return;
+        }
         self.presentation.say(|times| {
-            warn!(pbx = %self.pbx, times, "Asterisk does not say whether the number may be shown, the call goes on without a name: {what}");
+            warn!(pbx = self.pbx(), times, "Asterisk does not say whether the number may be shown, the call goes on without a name: {what}");
         });
     }
 
     /// A direct call's name was not taken.
     pub(super) fn name(&self, what: &Failure) {
-        self.name.say(|times| warn!(pbx = %self.pbx, times, "Asterisk does not take the name: {what}"));
+        self.name.say(|times| warn!(pbx = self.pbx(), times, "Asterisk does not take the name: {what}"));
     }
 
     /// A direct call has had its time.
-    pub(super) fn slow(&self, limit: std::time::Duration) {
+    pub(super) fn slow(&self, limit: Duration) {
+        self.link.metrics.unserved();
         self.slow.say(|times| {
-            warn!(pbx = %self.pbx, times, "Asterisk has not taken a name within {limit:?}: the call goes on");
+            warn!(
+                pbx = self.pbx(),
+                times, "Asterisk has not taken a name within {limit:?}: the call goes on"
+            );
         });
     }
 
     /// A call could not be sent on at the first attempt.
     pub(super) fn release(&self, channel: &str, what: &str) {
         self.release.say(|times| {
-            warn!(pbx = %self.pbx, %channel, times, "the call can't be sent on yet: {what}");
+            warn!(pbx = self.pbx(), %channel, times, "the call can't be sent on yet: {what}");
         });
     }
 
     /// A call can't be sent on. Each is named: nobody tries any more.
     pub(super) fn given_up(&self, channel: &str) {
-        warn!(pbx = %self.pbx, %channel, "the call is given up: it could not be sent on. The dialplan's bound lets it go on, where there is one; the next connection looks for it");
+        warn!(pbx = self.pbx(), %channel, "the call is given up: it could not be sent on. The dialplan's bound lets it go on, where there is one; the next connection looks for it");
     }
 
     /// Asterisk has not said within this time which calls wait in the application.
-    pub(super) fn no_list(&self, limit: std::time::Duration) {
-        warn!(pbx = %self.pbx, "Asterisk has not said within {limit:?} which calls wait in the application: those that come now are served, those from before this connection are not. Restart Asterisk if that lasts");
+    pub(super) fn no_list(&self, limit: Duration) {
+        warn!(
+            pbx = self.pbx(),
+            "Asterisk has not said within {limit:?} which calls wait in the application: those that come now are served, those from before this connection are not. Restart Asterisk if that lasts"
+        );
     }
 
     /// A request on the websocket was not answered.
-    pub(super) fn unanswered(&self, channel: &str) {
+    pub(super) fn unanswered(&self, channel: &str, limit: Duration) {
         self.unanswered.say(|times| {
-            warn!(pbx = %self.pbx, %channel, times, "Asterisk did not answer a request within {ANSWER_TIMEOUT:?}");
+            warn!(pbx = self.pbx(), %channel, times, "Asterisk did not answer a request within {limit:?}");
         });
     }
 
     /// This of what Asterisk says can't be read.
     pub(super) fn unread(&self, thing: &'static str, what: &str) {
-        self.unread.of(thing, |times| warn!(pbx = %self.pbx, times, "{thing} can't be read: {what}"));
+        self.unread.of(thing, |times| warn!(pbx = self.pbx(), times, "{thing} can't be read: {what}"));
     }
 
     /// So many calls had been released by the dialplan's bound before they could be looked at.
     pub(super) fn behind(&self, calls: usize) {
         self.behind.say(|times| {
-            warn!(pbx = %self.pbx, calls, times, "calls have waited too long for an answer: the service was stopped, or the machine is overloaded");
+            warn!(pbx = self.pbx(), calls, times, "calls have waited too long for an answer: the service was stopped, or the machine is overloaded");
         });
     }
 }

@@ -4,13 +4,31 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::rest::continue_path;
+use crate::call;
+use crate::number::Country;
 
 /// The events that are asked for. The answers to requests on the socket are events to Asterisk's filter:
 /// without `RESTResponse` they would be dropped.
 pub(super) const EVENTS: [&str; 3] = ["StasisStart", "RESTResponse", "ApplicationReplaced"];
+
+/// The channel that is asked to go on, to see whether a channel could be: there is none with this id.
+pub(super) const NOBODY: &str = "nameplate-asks-whether-it-could-send-a-call-on";
+
+/// What stays as it is in a path: all that Asterisk's own channel ids are made of.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// A channel's id, or a variable's name, as one segment of an address.
+pub(super) fn segment(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, PLAIN)
+}
+
+/// `channels/{id}/continue`
+pub(super) fn continue_path(channel: &str) -> String {
+    format!("channels/{}/continue", segment(channel))
+}
 
 /// Any message on the socket: an event, or the answer to a request. `kind` says which fields are there.
 #[derive(Debug, Deserialize)]
@@ -56,7 +74,7 @@ pub(super) struct Channel<'a> {
 }
 
 /// The caller of a channel.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Caller<'a> {
     /// The name that the call brings along, "" when it is unset, and when it is no UTF-8.
     #[serde(default, borrow)]
@@ -67,6 +85,11 @@ pub(super) struct Caller<'a> {
 }
 
 impl Caller<'_> {
+    /// The caller, on a trunk of this country where it is not the PBX's.
+    pub(super) fn with_country(&self, country: Option<Country>) -> call::Caller<'_> {
+        call::Caller { number: &self.number, name: &self.name, country }
+    }
+
     /// The same, with texts of its own.
     pub(super) fn into_owned(self) -> Caller<'static> {
         Caller { name: self.name.into_owned().into(), number: self.number.into_owned().into() }
@@ -248,6 +271,12 @@ mod tests {
             let channel: Channel<'_> = serde_json::from_str(&snapshot).unwrap();
             assert_eq!(channel.whereabouts("nameplate"), whereabouts, "{snapshot}");
         }
+    }
+
+    #[test]
+    fn a_channel_id_of_somebodys_own_choice_stays_one_segment() {
+        assert_eq!(continue_path("1753963200.7"), "channels/1753963200.7/continue");
+        assert_eq!(continue_path("a/../b?c +"), "channels/a%2F..%2Fb%3Fc%20%2B/continue");
     }
 
     #[test]

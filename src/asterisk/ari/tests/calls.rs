@@ -162,7 +162,7 @@ async fn a_call_beyond_those_in_hand_is_sent_on_at_once() {
     let _service = Service::start(&pbx);
     let mut socket = pbx.socket().await;
     socket.answer_probe().await;
-    for call in 0..=super::super::tasks::MAX_TASKS {
+    for call in 0..=super::super::session::MAX_TASKS {
         socket.call(&format!("1.{call}"), &[]).await;
     }
     socket.expect("channels/1.2000/continue").await;

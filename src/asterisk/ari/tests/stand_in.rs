@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::derive_accept_key};
 
-use super::super::verdict::NOBODY;
+use super::super::wire::NOBODY;
 
 /// What the server does with a request.
 #[derive(Clone)]

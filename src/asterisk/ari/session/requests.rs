@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rest::continue_path;
-use super::verdict::NOBODY;
-use super::wire::{Parameter, RestRequest};
+use super::super::wire::{NOBODY, Parameter, RestRequest, continue_path};
 
 /// An answer that is later than this is not waited for.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -71,6 +69,7 @@ impl Requests {
         &mut self,
         purpose: Purpose,
         parameters: &[Parameter<'_>],
+        now: Instant,
     ) -> serde_json::Result<String> {
         self.last += 1;
         let frame = serde_json::to_string(&RestRequest {
@@ -81,7 +80,7 @@ impl Requests {
             uri: &purpose.uri(),
             query_strings: parameters,
         })?;
-        self.pending.insert(self.last, Pending { purpose, sent: Instant::now() });
+        self.pending.insert(self.last, Pending { purpose, sent: now });
         Ok(frame)
     }
 
@@ -92,8 +91,10 @@ impl Requests {
     }
 
     /// Gives up the requests whose answer is overdue.
-    pub(super) fn take_overdue(&mut self) -> Vec<Purpose> {
-        let overdue = self.pending.extract_if(|_, pending| pending.sent.elapsed() >= ANSWER_TIMEOUT);
+    pub(super) fn take_overdue(&mut self, now: Instant) -> Vec<Purpose> {
+        let overdue = self
+            .pending
+            .extract_if(|_, pending| now.saturating_duration_since(pending.sent) >= ANSWER_TIMEOUT);
         overdue.map(|(_, pending)| pending.purpose).collect()
     }
 
@@ -102,7 +103,7 @@ impl Requests {
         self.pending.drain().map(|(_, pending)| pending.purpose).collect()
     }
 
-    /// Whether a call waits for an answer.
+    /// Whether the answer about a call is awaited.
     pub(super) fn any_call(&self) -> bool {
         self.pending.values().any(|pending| !matches!(pending.purpose, Purpose::Probe | Purpose::Check))
     }
@@ -118,11 +119,11 @@ mod tests {
 
     #[test]
     fn an_answer_finds_its_request_once() {
-        let mut requests = Requests::default();
-        requests.write(Purpose::Probe, &[]).unwrap();
+        let (mut requests, now) = (Requests::default(), Instant::now());
+        requests.write(Purpose::Probe, &[], now).unwrap();
         assert!(!requests.any_call());
-        requests.write(handoff("1.1"), &[]).unwrap();
-        requests.write(handoff("1.2"), &[]).unwrap();
+        requests.write(handoff("1.1"), &[], now).unwrap();
+        requests.write(handoff("1.2"), &[], now).unwrap();
         assert!(requests.any_call());
         assert_eq!(requests.answered("3"), Some(handoff("1.2")));
         assert_eq!(requests.answered("3"), None);
@@ -134,26 +135,26 @@ mod tests {
 
     #[test]
     fn a_frame_says_what_asterisk_asks_for() {
-        let mut requests = Requests::default();
+        let (mut requests, now) = (Requests::default(), Instant::now());
         let parameters = [Parameter { name: "label", value: "fo\"und" }];
-        let frame = requests.write(handoff("a/b"), &parameters).unwrap();
+        let frame = requests.write(handoff("a/b"), &parameters, now).unwrap();
         assert_eq!(
             frame,
             r#"{"type":"RESTRequest","transaction_id":"nameplate","request_id":"1","method":"POST","uri":"channels/a%2Fb/continue","query_strings":[{"name":"label","value":"fo\"und"}]}"#
         );
-        let plain = requests.write(Purpose::Plain { channel: "1.1".into() }, &[]).unwrap();
+        let plain = requests.write(Purpose::Plain { channel: "1.1".into() }, &[], now).unwrap();
         assert!(plain.ends_with(r#""method":"POST","uri":"channels/1.1/continue"}"#), "{plain}");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_overdue_is_given_up_the_rest_is_awaited() {
-        let mut requests = Requests::default();
-        requests.write(handoff("old"), &[]).unwrap();
-        tokio::time::advance(ANSWER_TIMEOUT / 2).await;
-        requests.write(handoff("new"), &[]).unwrap();
-        assert_eq!(requests.take_overdue(), []);
-        tokio::time::advance(ANSWER_TIMEOUT / 2).await;
-        assert_eq!(requests.take_overdue(), [handoff("old")]);
+    #[test]
+    fn what_is_overdue_is_given_up_the_rest_is_awaited() {
+        let (mut requests, now) = (Requests::default(), Instant::now());
+        requests.write(handoff("old"), &[], now).unwrap();
+        let now = now + ANSWER_TIMEOUT / 2;
+        requests.write(handoff("new"), &[], now).unwrap();
+        assert_eq!(requests.take_overdue(now), []);
+        let now = now + ANSWER_TIMEOUT / 2;
+        assert_eq!(requests.take_overdue(now), [handoff("old")]);
         assert_eq!(requests.answered("1"), None);
         assert_eq!(requests.answered("2"), Some(handoff("new")));
     }

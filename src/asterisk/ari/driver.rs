@@ -1,0 +1,266 @@
+//! Drives a session: has the socket, the timer and the tasks, and does what the session says.
+
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{Error as SocketError, protocol::Message};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::Settings;
+use super::application::Application;
+use super::error::ConnectionError;
+use super::handshake::{Socket, open, trust};
+use super::rest::{Http, Reports, Turn};
+use super::session::{Input, Output, Report, Session};
+use super::tasks::{Ended, Tasks};
+use crate::asterisk::link::Link;
+use crate::call;
+use crate::resolver::Resolver;
+use crate::secret::Secret;
+
+/// How long the handshake may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a write may take. Asterisk reads at once; a full buffer means that it is stuck.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most messages that are taken at once.
+const MOST_AT_ONCE: usize = 10_000;
+
+/// What connections leave that have ended.
+#[derive(Default)]
+pub(super) struct Left {
+    /// Calls in hand, which are finished within a bounded time.
+    pub(super) calls: JoinSet<()>,
+    /// A socket whose queue is stuck. While it is open Asterisk has the application, and lets calls in, for the next
+    /// connection; without it they would go on unnamed.
+    socket: Option<Socket>,
+    /// The password that was tried last.
+    password: Option<SecretString>,
+}
+
+impl Left {
+    /// Whether there is another password now than the one that was tried last.
+    pub(super) fn has_new_password(&self, now: &Secret) -> bool {
+        let tried = self.password.as_ref().map(ExposeSecret::expose_secret);
+        tried.is_some() && now.read().is_ok_and(|now| tried != Some(now.expose_secret()))
+    }
+
+    /// Finishes the calls in hand: there is no next connection.
+    pub(super) async fn finish(mut self) {
+        drop(self.socket);
+        while self.calls.join_next().await.is_some() {}
+    }
+}
+
+/// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called once events
+/// are filtered and it is known which way requests go.
+pub(super) async fn serve(
+    settings: &Settings,
+    resolver: &Arc<Resolver>,
+    link: &Arc<Link>,
+    shutdown: &CancellationToken,
+    left: &mut Left,
+    connected: impl FnOnce(),
+) -> Result<(), ConnectionError> {
+    // Closed when the next one is open, which has the application then; or when that fails.
+    let former = left.socket.take();
+    let password = settings.password.read()?;
+    left.password = Some(password.clone());
+    let tls = trust(settings).await?;
+    let over = CancellationToken::new();
+    let (reports, reported) = Reports::new(over.clone());
+    let http = Http::new(settings, password.clone(), &tls, reports).map_err(ConnectionError::of)?;
+    let opening = async {
+        // An application that can't send calls on would hold them.
+        ConnectionError::of_check(http.check(Turn::Patient).await)?;
+        open(settings, &password, tls).await
+    };
+    let socket = tokio::select! {
+        opened = timeout(CONNECT_TIMEOUT, opening) => {
+            opened.map_err(|_| ConnectionError::TooSlow(CONNECT_TIMEOUT))??
+        }
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    drop(former);
+    let application = Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(link), http, over);
+    let (session, outputs) = Session::begin(Arc::clone(&application.warnings), Instant::now());
+    let tasks = Tasks::new(Arc::clone(&application));
+    let mut driver = Driver { application, session, socket, tasks, is_learning: false };
+    let End { how, keep_socket } = driver.drive(outputs, reported, shutdown, connected).await;
+    let Driver { socket, tasks, .. } = driver;
+    // Until it is closed, calls come to us and wait: for the next connection, where that is made at once.
+    left.socket = keep_socket.then_some(socket);
+    left.calls.spawn(tasks.finish());
+    how
+}
+
+/// The end of a connection.
+struct End {
+    how: Result<(), ConnectionError>,
+    keep_socket: bool,
+}
+
+struct Driver {
+    application: Arc<Application>,
+    session: Session,
+    socket: Socket,
+    tasks: Tasks,
+    /// Asterisk's version is wanted.
+    is_learning: bool,
+}
+
+/// What a websocket has received: None at its end.
+type Received = Option<Result<Message, SocketError>>;
+
+impl Driver {
+    async fn drive(
+        &mut self,
+        outputs: Vec<Output>,
+        mut reported: mpsc::Receiver<Report>,
+        shutdown: &CancellationToken,
+        connected: impl FnOnce(),
+    ) -> End {
+        let application = Arc::clone(&self.application);
+        let mut set_up = pin!(application.set_up());
+        let mut learning = pin!(application.learn_version());
+        let mut alarm = pin!(sleep_until(Instant::now()));
+        let mut connected = Some(connected);
+        let (mut is_set_up, mut is_stopping) = (false, false);
+        let mut done = self.perform(outputs, std::time::Instant::now()).await;
+        loop {
+            match done {
+                ControlFlow::Continue(None) => {}
+                ControlFlow::Continue(Some(Connected { version, way })) => {
+                    if let Some(connected) = connected.take() {
+                        connected();
+                    }
+                    info!(pbx = %application.settings.name, %version, "connected; answers go over {way}");
+                }
+                ControlFlow::Break(end) => return end,
+            }
+            let wake_at = self.session.wake_at();
+            if let Some(at) = wake_at
+                && alarm.deadline() != at
+            {
+                alarm.as_mut().reset(at);
+            }
+            let input = tokio::select! {
+                message = self.socket.next() => {
+                    done = self.take(message).await;
+                    continue;
+                }
+                Some(report) = reported.recv() => Input::OverHttp(report),
+                Ended { task, release } = self.tasks.next_ended() => Input::Ended { task, release },
+                waiting = &mut set_up, if !is_set_up => {
+                    is_set_up = true;
+                    Input::Waiting(waiting)
+                }
+                version = &mut learning, if self.is_learning => {
+                    self.is_learning = false;
+                    Input::Version(version)
+                }
+                () = &mut alarm, if wake_at.is_some() => Input::Time,
+                () = shutdown.cancelled(), if !is_stopping => {
+                    is_stopping = true;
+                    Input::Stop
+                }
+            };
+            done = self.give(input).await;
+        }
+    }
+
+    async fn give(&mut self, input: Input<'_>) -> ControlFlow<End, Option<Connected>> {
+        let begun = std::time::Instant::now();
+        let outputs = self.session.handle(input, Instant::now());
+        self.perform(outputs, begun).await
+    }
+
+    /// Takes what came on the socket, and what waits behind it.
+    async fn take(&mut self, first: Received) -> ControlFlow<End, Option<Connected>> {
+        let mut messages = Vec::new();
+        let mut lost = None;
+        let mut next = Some(first);
+        while let Some(received) = next {
+            match received {
+                Some(Ok(message)) => messages.push(message),
+                Some(Err(error)) => lost = Some(ConnectionError::Lost(error.to_string())),
+                None => lost = Some(ConnectionError::closed()),
+            }
+            let goes_on = lost.is_none() && messages.len() < MOST_AT_ONCE;
+            next = if goes_on { self.socket.next().now_or_never() } else { None };
+        }
+        let mut connected = None;
+        // As a rule nothing waits.
+        if messages.len() > 1 {
+            connected = self.give(Input::QueueBegins(&messages)).await?;
+        }
+        for message in &messages {
+            connected = connected.or(self.give(Input::Message(message)).await?);
+        }
+        if messages.len() > 1 {
+            connected = connected.or(self.give(Input::QueueEnds).await?);
+        }
+        if let Some(error) = lost {
+            connected = connected.or(self.give(Input::Lost(error)).await?);
+        }
+        ControlFlow::Continue(connected)
+    }
+
+    /// Does what the session says. `begun`: when its input came.
+    async fn perform(
+        &mut self,
+        mut outputs: Vec<Output>,
+        begun: std::time::Instant,
+    ) -> ControlFlow<End, Option<Connected>> {
+        let mut connected = None;
+        let mut answered = None;
+        while !outputs.is_empty() {
+            for output in std::mem::take(&mut outputs) {
+                match output {
+                    Output::Send(message) => {
+                        if let Err(error) = self.write(message).await {
+                            outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
+                        }
+                    }
+                    Output::Answer { channel, country, caller } => {
+                        let Application { settings, resolver, .. } = &*self.application;
+                        let answer = call::answer(resolver, &settings.pbx, caller.with_country(country));
+                        let input = Input::Answer { channel, handoff: answer.handoff() };
+                        outputs.extend(self.session.handle(input, Instant::now()));
+                        answered = Some(answer);
+                    }
+                    Output::Task(task) => self.tasks.spawn(task),
+                    Output::LearnVersion => self.is_learning = true,
+                    Output::Connected { version, way } => connected = Some(Connected { version, way }),
+                    Output::End { how, keep_socket } => return ControlFlow::Break(End { how, keep_socket }),
+                }
+            }
+        }
+        // Behind the answer: a line of the log takes its time.
+        if let Some(answer) = answered {
+            self.application.link.report(&answer, begun);
+        }
+        ControlFlow::Continue(connected)
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), ConnectionError> {
+        match timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(ConnectionError::Lost(error.to_string())),
+            Err(_) => Err(ConnectionError::Stuck),
+        }
+    }
+}
+
+/// Calls are answered from now on.
+struct Connected {
+    version: String,
+    way: &'static str,
+}

@@ -1,0 +1,106 @@
+//! The set-up of a connection: the calls from before it, and Asterisk's version. Calls are served meanwhile.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::calls::Job;
+use super::{Output, Session, Way};
+
+/// Channels that are remembered until it is known which ones wait since before the connection.
+const MAX_STARTED: usize = 10_000;
+/// How long a connection is set up before calls are served without knowing which ones wait.
+const SET_UP: Duration = Duration::from_secs(2);
+
+/// Whether the calls from before this connection are known.
+#[derive(Debug)]
+pub(super) enum SetUp {
+    /// Asterisk is asked. `started`: the calls whose events came since, which are in hand.
+    Asked { started: HashSet<String>, late_at: Instant },
+    /// It has not answered in time. Calls are served all the same.
+    Late { started: HashSet<String> },
+    /// It has answered.
+    Known,
+}
+
+/// What is known of Asterisk's version.
+#[derive(Debug)]
+pub(super) enum Version {
+    NotAsked,
+    Asked,
+    Known(String),
+    /// The connection was announced with it.
+    Said,
+}
+
+impl SetUp {
+    pub(super) fn begin(now: Instant) -> Self {
+        Self::Asked { started: HashSet::new(), late_at: now + SET_UP }
+    }
+
+    /// When the list of waiting calls is not waited for any longer.
+    pub(super) fn late_at(&self) -> Option<Instant> {
+        if let Self::Asked { late_at, .. } = self { Some(*late_at) } else { None }
+    }
+
+    /// A call's event has come.
+    pub(super) fn started(&mut self, channel: &str) {
+        if let Self::Asked { started, .. } | Self::Late { started } = self
+            && started.len() < MAX_STARTED
+        {
+            started.insert(channel.to_owned());
+        }
+    }
+}
+
+impl Session {
+    /// The version is asked for, though Asterisk has not said which calls wait.
+    pub(super) fn wait_no_longer(&mut self, now: Instant) {
+        if let SetUp::Asked { started, late_at } = &mut self.set_up
+            && now >= *late_at
+        {
+            self.warnings.no_list(SET_UP);
+            self.set_up = SetUp::Late { started: std::mem::take(started) };
+            self.learn_version();
+        }
+    }
+
+    /// Calls that were in the application before this connection are served: nothing is replayed to it.
+    pub(super) fn recover(&mut self, waiting: Vec<String>) {
+        let started = match std::mem::replace(&mut self.set_up, SetUp::Known) {
+            SetUp::Asked { started, .. } | SetUp::Late { started } => started,
+            SetUp::Known => HashSet::new(),
+        };
+        // Those that came since are in hand.
+        let waiting: Vec<_> = waiting.into_iter().filter(|channel| !started.contains(channel)).collect();
+        if !waiting.is_empty() {
+            info!(pbx = self.warnings.pbx(), calls = waiting.len(), "calls were waiting in the application");
+        }
+        for channel in waiting {
+            self.spawn(channel, Job::Recover);
+        }
+        self.learn_version();
+    }
+
+    /// Callers who have waited long enough come first: the version is asked for when they are known.
+    pub(super) fn learn_version(&mut self) {
+        if let Version::NotAsked = self.version {
+            self.version = Version::Asked;
+            self.outputs.push(Output::LearnVersion);
+        }
+    }
+
+    pub(super) fn announce(&mut self) {
+        let way = match self.way {
+            Way::Unknown { .. } => return,
+            Way::Websocket => "the websocket",
+            Way::Http => "HTTP",
+        };
+        match std::mem::replace(&mut self.version, Version::Said) {
+            Version::Known(version) => self.outputs.push(Output::Connected { version, way }),
+            other => self.version = other,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Each state and each transition, without a socket and without waiting.
+
+mod calls;
+mod end;
+mod set_up;
+mod time;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::Message;
+
+use super::super::answer::Outcome;
+use super::super::call::Wish;
+use super::super::error::ConnectionError;
+use super::super::warnings::Warnings;
+use super::{Input, Job, Output, Report, Session, Task, TaskKind};
+use crate::asterisk::link::Link;
+use crate::call::Handoff;
+use crate::metrics;
+
+const NO_CHANNEL: &str = "Channel not found";
+const HANDOFF: &[&str] = &["handoff", "1"];
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A session, and the time as it sees it.
+struct Pbx {
+    session: Session,
+    now: Instant,
+    /// Frames that were written and not looked at yet.
+    frames: Vec<Value>,
+}
+
+impl Pbx {
+    /// The websocket is open, and the probe is not answered yet.
+    fn new() -> Self {
+        let link = Arc::new(Link::new("pbx1", metrics::Pbx::default()));
+        let now = Instant::now();
+        let (session, outputs) = Session::begin(Arc::new(Warnings::new(link)), now);
+        let mut pbx = Self { session, now, frames: Vec::new() };
+        assert_eq!(pbx.keep_frames(outputs), "");
+        assert_eq!(pbx.frame()["uri"], "asterisk/info");
+        pbx
+    }
+
+    /// Requests are answered on the websocket, and no call waits since before.
+    fn on_websocket() -> Self {
+        let mut pbx = Self::new();
+        pbx.answer("1", 200, "");
+        assert_eq!(pbx.give(Input::Waiting(Ok(Vec::new()))), "learn version");
+        assert_eq!(pbx.give(Input::Version("22.10.1".into())), "connected by the websocket to 22.10.1");
+        pbx
+    }
+
+    /// The same over HTTP.
+    fn over_http() -> Self {
+        let mut pbx = Self::new();
+        assert_eq!(pbx.pass(ms(1_000)), "");
+        assert_eq!(pbx.give(Input::Waiting(Ok(Vec::new()))), "learn version");
+        assert_eq!(pbx.give(Input::Version("16.28.0".into())), "connected by HTTP to 16.28.0");
+        pbx
+    }
+
+    /// Gives an input. The outputs in words; frames are kept.
+    fn give(&mut self, input: Input<'_>) -> String {
+        let outputs = self.session.handle(input, self.now);
+        self.keep_frames(outputs)
+    }
+
+    fn keep_frames(&mut self, outputs: Vec<Output>) -> String {
+        let mut words = Vec::new();
+        for output in outputs {
+            words.push(match output {
+                Output::Send(Message::Text(text)) => {
+                    self.frames.push(serde_json::from_str(&text).unwrap());
+                    continue;
+                }
+                Output::Send(Message::Ping(word)) => {
+                    format!("ping {}", String::from_utf8_lossy(&word))
+                }
+                Output::Send(Message::Close(_)) => "close".into(),
+                Output::Send(other) => panic!("{other:?}"),
+                Output::Answer { channel, caller, .. } => format!("answer {channel} {}", caller.number),
+                Output::Task(Task::Call { channel, job }) => match job {
+                    Job::Serve { wish, .. } => {
+                        format!("serve {channel} {}", if wish == Wish::Direct { "direct" } else { "handoff" })
+                    }
+                    Job::HandOff(_) => format!("hand off {channel}"),
+                    Job::Recover => format!("recover {channel}"),
+                    Job::Misplaced => format!("misplaced {channel}"),
+                    Job::Release { doubtful } => {
+                        format!("release {channel}{}", if doubtful { "?" } else { "" })
+                    }
+                },
+                Output::Task(Task::Check) => "check".into(),
+                Output::Task(Task::Search) => "search".into(),
+                Output::LearnVersion => "learn version".into(),
+                Output::Connected { version, way } => format!("connected by {way} to {version}"),
+                Output::End { how, keep_socket } => {
+                    let how = how.map_or_else(|error| error.to_string(), |()| "well".into());
+                    let socket = if keep_socket { ", the socket is kept" } else { "" };
+                    format!("end: {how}{socket}")
+                }
+            });
+        }
+        words.join("; ")
+    }
+
+    /// Lets time pass, with each wake-up in between. The outputs in words.
+    fn pass(&mut self, time: Duration) -> String {
+        let end = self.now + time;
+        let mut words = Vec::new();
+        while let Some(at) = self.session.wake_at().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            words.push(self.give(Input::Time));
+        }
+        self.now = end;
+        words.retain(|words| !words.is_empty());
+        words.join("; ")
+    }
+
+    /// The process is paused: time passes without a wake-up.
+    fn pause(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn message(&mut self, event: &Value) -> String {
+        self.give(Input::Message(&Message::text(event.to_string())))
+    }
+
+    /// A call comes in.
+    fn call(&mut self, channel: &str, arguments: &[&str]) -> String {
+        self.message(&call(channel, arguments, ""))
+    }
+
+    /// The name of a caller is known.
+    fn name(&mut self, channel: &str) -> String {
+        self.give(Input::Answer {
+            channel: channel.into(),
+            handoff: Handoff { extension: "notfound".into(), label: "notfound" },
+        })
+    }
+
+    /// A call comes in, is answered, and the handoff is under way. The request's id.
+    fn hand_off(&mut self, channel: &str) -> String {
+        assert_eq!(self.call(channel, HANDOFF), format!("answer {channel} 22334455"));
+        assert_eq!(self.name(channel), "");
+        self.request(channel)
+    }
+
+    /// Asterisk answers a request on the websocket.
+    fn answer(&mut self, request: &str, status: u16, message: &str) -> String {
+        let body = if message.is_empty() { String::new() } else { json!({ "message": message }).to_string() };
+        self.message(&json!({
+            "type": "RESTResponse", "request_id": request, "status_code": status, "message_body": body,
+        }))
+    }
+
+    /// The next frame.
+    fn frame(&mut self) -> Value {
+        assert!(!self.frames.is_empty(), "no frame was written");
+        self.frames.remove(0)
+    }
+
+    /// The id of the next frame, which sends this channel on.
+    fn request(&mut self, channel: &str) -> String {
+        let frame = self.frame();
+        assert_eq!(frame["uri"], format!("channels/{channel}/continue"));
+        frame["request_id"].as_str().unwrap().to_owned()
+    }
+
+    fn ended(&mut self, task: TaskKind) -> String {
+        self.give(Input::Ended { task, release: Vec::new() })
+    }
+
+    /// No frame is left, and this is the next output when the websocket is closed.
+    fn is_lost(mut self, end: &str) {
+        assert_eq!(self.frames, Vec::<Value>::new());
+        assert_eq!(self.give(Input::Lost(ConnectionError::Lost("gone".into()))), end);
+        assert_eq!(self.session.wake_at(), None);
+    }
+}
+
+fn call(channel: &str, arguments: &[&str], timestamp: &str) -> Value {
+    json!({
+        "type": "StasisStart", "timestamp": timestamp, "args": arguments,
+        "channel": { "id": channel, "caller": { "name": "", "number": "22334455" } },
+    })
+}
+
+fn failed(status: u16) -> Outcome {
+    Outcome::of(status, "")
+}

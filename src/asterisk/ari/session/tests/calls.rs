@@ -1,0 +1,162 @@
+//! From a call's event to the answer about its request.
+
+use super::super::calls::MAX_TASKS;
+use super::*;
+
+#[test]
+fn a_call_is_handed_off_and_goes_on() {
+    let mut pbx = Pbx::on_websocket();
+    assert_eq!(pbx.call("1.1", HANDOFF), "answer 1.1 22334455");
+    assert_eq!(pbx.name("1.1"), "");
+    let frame = pbx.frame();
+    assert_eq!(frame["query_strings"][1]["value"], "notfound", "{frame}");
+    assert_eq!(pbx.answer(frame["request_id"].as_str().unwrap(), 204, ""), "");
+    assert!(!pbx.session.is_busy());
+}
+
+#[test]
+fn a_name_that_comes_later_holds_up_no_other_call() {
+    let mut pbx = Pbx::on_websocket();
+    assert_eq!(pbx.call("1.1", HANDOFF), "answer 1.1 22334455");
+    let second = pbx.hand_off("1.2");
+    assert_eq!(pbx.answer(&second, 204, ""), "");
+    assert_eq!(pbx.pass(ms(400)), "");
+    assert_eq!(pbx.name("1.1"), "");
+    let first = pbx.request("1.1");
+    assert_eq!(pbx.answer(&first, 204, ""), "");
+}
+
+#[test]
+fn answers_about_one_call_concern_that_call_alone() {
+    for (status, message, then) in [
+        (204, "", ""),
+        (404, NO_CHANNEL, ""),
+        (409, "Channel not in Stasis application", ""),
+        (404, "Requested label can not be found", "misplaced 1.1"),
+    ] {
+        let mut pbx = Pbx::on_websocket();
+        for _ in 0..9 {
+            let request = pbx.hand_off("1.1");
+            assert_eq!(pbx.answer(&request, status, message), then);
+            assert_eq!(pbx.frames, Vec::<Value>::new(), "{status} {message}");
+            if !then.is_empty() {
+                pbx.ended(TaskKind::Call);
+            }
+        }
+    }
+    // It goes on without its name.
+    for (status, message) in [(412, "Channel in invalid state"), (500, "Server error")] {
+        let mut pbx = Pbx::on_websocket();
+        let request = pbx.hand_off("1.1");
+        assert_eq!(pbx.answer(&request, status, message), "");
+        let plain = pbx.frame();
+        assert_eq!((&plain["uri"], &plain["query_strings"]), (&json!("channels/1.1/continue"), &Value::Null));
+        assert_eq!(pbx.answer(plain["request_id"].as_str().unwrap(), 204, ""), "");
+    }
+}
+
+#[test]
+fn a_plain_continue_that_fails_goes_over_http() {
+    let mut pbx = Pbx::on_websocket();
+    let release = vec!["1.1".into()];
+    assert_eq!(pbx.give(Input::Ended { task: TaskKind::Call, release }), "");
+    let plain = pbx.request("1.1");
+    assert_eq!(pbx.answer(&plain, 500, ""), "release 1.1?");
+}
+
+#[test]
+fn what_a_task_leaves_goes_the_way_that_there_is() {
+    let mut pbx = Pbx::on_websocket();
+    assert_eq!(pbx.call("1.1", &[]), "serve 1.1 direct");
+    let release = || vec!["1.1".to_owned()];
+    assert_eq!(pbx.give(Input::Ended { task: TaskKind::Call, release: release() }), "");
+    pbx.request("1.1");
+    let mut pbx = Pbx::over_http();
+    assert_eq!(pbx.give(Input::Ended { task: TaskKind::Call, release: release() }), "release 1.1");
+}
+
+#[test]
+fn a_rush_goes_on_without_names() {
+    let mut pbx = Pbx::over_http();
+    for call in 0..MAX_TASKS {
+        assert_eq!(pbx.call(&format!("1.{call}"), HANDOFF), format!("serve 1.{call} handoff"));
+    }
+    assert_eq!(pbx.call("2.1", HANDOFF), "release 2.1");
+    pbx.ended(TaskKind::Call);
+    pbx.ended(TaskKind::Call);
+    assert_eq!(pbx.call("2.2", HANDOFF), "serve 2.2 handoff");
+}
+
+#[test]
+fn a_request_that_is_not_answered_is_made_good_over_http() {
+    let mut pbx = Pbx::on_websocket();
+    let request = pbx.hand_off("1.1");
+    assert_eq!(pbx.pass(ms(1_900)), "");
+    assert_eq!(pbx.pass(ms(1_100)), "release 1.1?; ping nameplate");
+    // Its answer comes too late.
+    assert_eq!(pbx.answer(&request, 500, ""), "");
+}
+
+#[test]
+fn what_cannot_be_read_is_searched_for_one_search_at_a_time() {
+    let mut pbx = Pbx::on_websocket();
+    assert_eq!(pbx.message(&json!({ "type": "StasisStart", "channel": 1 })), "search");
+    assert_eq!(pbx.message(&json!({ "type": "StasisStart", "args": [] })), "");
+    assert_eq!(pbx.message(&json!(7)), "");
+    assert_eq!(pbx.ended(TaskKind::Search), "search");
+    assert_eq!(pbx.ended(TaskKind::Search), "");
+    assert_eq!(pbx.message(&json!({ "type": "PlaybackStarted" })), "");
+}
+
+/// Gives messages as the driver does.
+fn take(pbx: &mut Pbx, events: &[Value]) -> Vec<String> {
+    let messages: Vec<_> = events.iter().map(|event| Message::text(event.to_string())).collect();
+    let mut words = vec![pbx.give(Input::QueueBegins(&messages))];
+    words.extend(messages.iter().map(|message| pbx.give(Input::Message(message))));
+    words.push(pbx.give(Input::QueueEnds));
+    words.retain(|words| !words.is_empty());
+    words
+}
+
+fn at(second: u32, call_number: usize) -> Value {
+    call(&format!("{second}.{call_number}"), HANDOFF, &format!("2026-07-31T12:00:0{second}.000+0200"))
+}
+
+#[test]
+fn after_a_pause_calls_that_the_dialplan_has_released_are_not_answered() {
+    let mut pbx = Pbx::on_websocket();
+    let mut queue: Vec<_> = (0..20).map(|number| at(1, number)).collect();
+    queue.push(call("direct", &[], "2026-07-31T12:00:01.000+0200"));
+    queue.extend((0..20).map(|number| at(2, number)));
+    let words = take(&mut pbx, &queue);
+    assert_eq!(words[0], "ping awake");
+    assert_eq!(words[1], "serve direct direct");
+    assert_eq!(
+        words[2..22],
+        [0; 20].iter().enumerate().map(|(n, _)| format!("answer 2.{n} 22334455")).collect::<Vec<_>>()
+    );
+    assert_eq!(words[22..], ["search"]);
+    // All has come.
+    assert_eq!(pbx.give(Input::Message(&Message::Pong("awake".into()))), "");
+    assert_eq!(pbx.pass(ms(900)), "");
+}
+
+#[test]
+fn a_queue_that_is_stuck_is_left_and_its_socket_kept() {
+    let mut pbx = Pbx::on_websocket();
+    let queue: Vec<_> = (0..40).map(|number| at(1 + u32::from(number >= 20), number)).collect();
+    take(&mut pbx, &queue);
+    assert_eq!(pbx.give(Input::Message(&Message::Pong("nameplate".into()))), "");
+    assert_eq!(pbx.pass(ms(99)), "");
+    let end = format!("end: {}, the socket is kept", ConnectionError::Behind);
+    assert_eq!(pbx.pass(ms(1)), end);
+}
+
+#[test]
+fn a_rush_is_no_pause() {
+    let mut pbx = Pbx::on_websocket();
+    let rush: Vec<_> = (0..60).map(|number| at(1, number)).collect();
+    assert_eq!(take(&mut pbx, &rush).len(), 60);
+    let few: Vec<_> = (1..8).map(|second| at(second, 0)).collect();
+    assert_eq!(take(&mut pbx, &few).len(), 7);
+}
