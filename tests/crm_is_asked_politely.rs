@@ -1,8 +1,10 @@
 //! SuperOffice is asked no more often than it allows, left alone when it asks for it, and never waited for
 //! without an end; what it sends may be compressed, and not of any size.
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::chown;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::lab::call::fjord;
 use crate::lab::configuration::{crm_alone, crm_folder, further, onsite, superoffice_alone};
+use crate::lab::machine::is_root;
 use crate::lab::nameplate::{Folder, Nameplate};
 use crate::lab::superoffice::{Credential, Fault, Record, Request, StandIn};
 
@@ -175,6 +178,14 @@ async fn lookups_that_fail_or_can_write_nothing_ask_ten_times_a_second() {
     unwritable.write("state", "no folder");
     all_know_kari(&lookups_at_once(&unwritable, 15).await);
     assert_eq!(crm.count(), 30);
+    if is_root() {
+        // What is another user's stays so: the service could not read root's files.
+        let others = self::folder(&crm, "");
+        fs::create_dir(others.path("state")).expect("a folder");
+        chown(others.path("state"), Some(12_345), None).expect("root may");
+        all_know_kari(&lookups_at_once(&others, 5).await);
+        assert_eq!(fs::read_dir(others.path("state")).expect("a folder").count(), 0);
+    }
     ten_a_second(&crm.requests());
 }
 

@@ -1,11 +1,14 @@
 //! Lists that are not there yet. The CRM's ten calls a second are one limit for all processes, so one asks at a time: the
 //! running service; without one whoever has the lock of `state_dir`, who writes them for the others; and where nothing can
-//! be written, whoever has the configuration file locked.
+//! or may be written, whoever has the configuration file locked.
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use rustix::process::geteuid;
 
 use crate::config::Config;
 use crate::control::{self, Request};
@@ -32,6 +35,10 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
         if let Some(said) = asked_by_service(state_dir, &missing).await {
             failed = said;
+            break;
+        }
+        // Another user's files in it would be no use to the service.
+        if !is_ours(state_dir) {
             break;
         }
         match Lock::take(state_dir, Purpose::Refresh) {
@@ -68,6 +75,11 @@ fn why(status: &ListStatus) -> Option<String> {
     let error = status.last_error.as_ref().map(|error| format!("the running service can't get it: {error}"));
     let held = || status.held.is_some().then(|| "the running service holds it back".to_owned());
     error.or_else(held)
+}
+
+/// Whether the folder is this process's user's, or is still to be made.
+fn is_ours(folder: &Path) -> bool {
+    fs::metadata(folder).map_or(true, |folder| folder.uid() == geteuid().as_raw())
 }
 
 /// The configuration file, locked: waits for the processes that have it. None where it can't be locked.

@@ -43,11 +43,13 @@ pub(super) struct Scanner<R> {
     buffer: Box<[u8]>,
     at: usize,
     end: usize,
+    /// Whether an object and its first text have begun already, which a text without an end ran into.
+    has_begun: bool,
 }
 
 impl<R: Read> Scanner<R> {
     pub(super) fn new(body: R) -> Self {
-        Self { body: Utf8::new(body), buffer: vec![0; 1 << 16].into(), at: 0, end: 0 }
+        Self { body: Utf8::new(body), buffer: vec![0; 1 << 16].into(), at: 0, end: 0, has_begun: false }
     }
 
     /// The next byte, which stays the next; none at the end.
@@ -117,8 +119,13 @@ impl<R: Read> Scanner<R> {
         let mut came = Came::default();
         let mut depth = 0_usize;
         let (mut first, mut last) = (0, 0);
+        if self.has_begun {
+            (depth, first) = (1, b'{');
+            value.push(b'{');
+        }
         loop {
-            let byte = self.ahead()?.ok_or(ErrorKind::UnexpectedEof)?;
+            let byte = if self.has_begun { Some(b'"') } else { self.ahead()? };
+            let byte = byte.ok_or(ErrorKind::UnexpectedEof)?;
             first = if first == 0 { byte } else { first };
             // Where a key has to stand, another object begins: this one was not closed.
             if byte == b'{' && depth == 1 && first == b'{' && last == b',' {
@@ -158,7 +165,7 @@ impl<R: Read> Scanner<R> {
 
     /// Reads a text, from its opening quote on.
     fn text(&mut self, value: &mut Vec<u8>) -> io::Result<Ended> {
-        self.at += 1;
+        self.at += usize::from(!std::mem::take(&mut self.has_begun));
         let begin = value.len();
         let mut text = Text { bytes: value, pairs: Pairs::default(), left: LONGEST_TEXT, is_cut: false };
         text.bytes.push(b'"');
@@ -186,6 +193,10 @@ impl<R: Read> Scanner<R> {
                     }
                     if matches!(self.peek()?, None | Some(b',' | b':' | b'}' | b']')) {
                         break;
+                    }
+                    if !has_quotes && text.ends_in_an_object() {
+                        self.has_begun = true;
+                        return Ok(Ended::Astray);
                     }
                     has_quotes = true;
                     text.escaped(b"\\\"");
@@ -327,6 +338,16 @@ impl Text<'_> {
                 self.left = self.left.saturating_sub(self.bytes.len() - before);
             }
         }
+    }
+
+    /// Whether an object ended in it and another one began: the quote at its end was left off.
+    fn ends_in_an_object(&self) -> bool {
+        let mut end = self.bytes.as_slice();
+        [b'{', b',', b'}'].into_iter().all(|byte| {
+            let rest = end.trim_ascii_end().strip_suffix(&[byte]);
+            end = rest.unwrap_or(end);
+            rest.is_some()
+        })
     }
 
     /// Whether it was cut. An ellipsis says so then, also where the text is to be a number.

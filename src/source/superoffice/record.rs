@@ -90,6 +90,9 @@ impl Record {
 
     /// The record for the log: its ids, so that someone can mend it in the CRM, and its number as it came.
     pub(super) fn for_log(&self) -> String {
+        if self.fault == Some(BadRecord::Broken) {
+            return "no JSON, or too long".to_owned();
+        }
         let number = match &self.phone_number {
             // `99.99` is no telephone number; `22334455.5` was one.
             Scalar::Float(float) if float.fract() != 0.0 => mask::Text(&float.to_string()).to_string(),

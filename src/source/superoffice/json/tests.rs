@@ -89,6 +89,8 @@ fn a_value_that_is_broken_costs_itself_only() {
         r#"{"a":"x" "b":1}"#,
         r#"{"a":"x"y","b":1}"#,
         r#"{"a":"x"y}"#,
+        r#"{"a:1}"#,
+        r#"{"a":"x}"#,
         r#"{"a":1,"#,
         r#"{"a":[1}"#,
         "junk",
