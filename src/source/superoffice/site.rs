@@ -74,7 +74,7 @@ pub struct Tenant {
 
 impl Tenant {
     fn new(name: &str, answer: &State) -> Self {
-        let api = answer.api.as_deref().and_then(|api| Url::parse(api).ok());
+        let api = answer.api.as_deref().and_then(|api| address(api).ok());
         let until = answer.valid_until();
         Self {
             name: name.to_owned(),
@@ -223,6 +223,15 @@ async fn ask(name: &str, host: &Url, http: &Http) -> Result<(State, Duration), F
     Ok((state, valid))
 }
 
+fn address(text: &str) -> Result<Url, String> {
+    /// In bytes; no browser takes a longer one.
+    const LONGEST: usize = 2048;
+    if text.len() > LONGEST {
+        return Err(format!("it has more than {LONGEST} bytes"));
+    }
+    Url::parse(text).map_err(|error| error.to_string())
+}
+
 /// The API of a tenant that may be called.
 fn running(name: &str, host: &Url, state: State) -> Result<Url, FetchError> {
     let wrong = |what: String| FetchError::NoSite { tenant: name.to_owned(), what };
@@ -237,7 +246,7 @@ fn running(name: &str, host: &Url, state: State) -> Result<Url, FetchError> {
         return Err(FetchError::NotRunning { tenant: name.to_owned(), state: state.word() });
     }
     let said = state.api.ok_or_else(|| wrong("it has no Api".to_owned()))?;
-    let api = Url::parse(&said).map_err(|error| wrong(format!("its Api is no address: {error}")))?;
+    let api = address(&said).map_err(|what| wrong(format!("its Api is no address: {what}")))?;
     // The credential goes there: never in clear where the state came encrypted.
     if api.scheme() != host.scheme() && api.scheme() != "https" {
         return Err(wrong("its Api is not https".to_owned()));
@@ -264,6 +273,8 @@ mod tests {
             ("https://online2.superoffice.com/Cust12345/api", "http://x/api", "its Api is not https"),
             ("\"Cust12345\"", "\"Cust99999\"", "another tenant, Cust99999"),
             ("\"Api\"", "\"Ipa\"", "no Api"),
+            ("https://online2.superoffice.com/Cust12345/api", "Kari Nordmann", "its Api is no address: "),
+            ("Cust12345/api", &"x".repeat(3000), "its Api is no address: it has more than 2048 bytes"),
         ] {
             let error = ask(&good.replace(from, to)).unwrap_err();
             assert!(error.contains(said), "{error}");
