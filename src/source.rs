@@ -21,7 +21,7 @@ use fingerprint::Fingerprint;
 /// How this version reads records. To be raised, up to 255, when an entry may come out otherwise for the same answer (a
 /// number is read otherwise, a name is cleaned otherwise): lists that an older version has kept are then asked for in
 /// full and taken anew, though their hash has not changed.
-pub const READING: u8 = 1;
+pub const READING: u8 = 2;
 
 /// How many sources there may be: a directory names them in 16 bits.
 pub const MAX: usize = 1000;

@@ -1,8 +1,10 @@
 //! SuperOffice is asked no more often than it allows, left alone when it asks for it, and never waited for
 //! without an end; what it sends may be compressed, and not of any size.
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::chown;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -11,8 +13,9 @@ use tokio::task::JoinSet;
 
 use crate::lab::call::fjord;
 use crate::lab::configuration::{crm_alone, crm_folder, further, onsite, superoffice_alone};
+use crate::lab::machine::is_root;
 use crate::lab::nameplate::{Folder, Nameplate};
-use crate::lab::superoffice::{Fault, Record, Request, StandIn};
+use crate::lab::superoffice::{Credential, Fault, Record, Request, StandIn};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -116,6 +119,112 @@ async fn a_host_that_asks_one_source_for_patience_is_left_alone_by_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_users_patience_is_not_another_users() {
+    let crm = crm().await;
+    crm.add_user(Credential::basic("other", "secret"), fjord());
+    let password = "username = \"nameplate\", password_file = \"superoffice.password\"";
+    let other = further("other", &crm, "").replace(password, "username = \"other\", password = \"secret\"");
+    let config = (crm_alone(&crm) + &other).replace("refresh = \"1s\"", "refresh = \"1h\"");
+    let nameplate = crm_folder(&config).serve();
+    nameplate.until_logged("new list", 2).await;
+    crm.fail_next(1, Fault::retry_after(429, "3600"));
+    for (list, status, said) in
+        [("other", 1, "it answers 429"), ("crm", 0, "unchanged"), ("other", 1, "asked to be left alone")]
+    {
+        let output = tokio::task::block_in_place(|| nameplate.folder().run(&["refresh", list]));
+        let heard = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.code() == Some(status) && heard.contains(said), "{list}: {heard}");
+    }
+}
+
+/// Looks this number up so many times at once.
+async fn lookups_at_once(folder: &Folder, count: usize) -> Vec<Output> {
+    let children: Vec<_> = (0..count).map(|_| folder.spawn(&["lookup", "22334455"])).collect();
+    let outputs = children.into_iter().map(|child| child.wait_with_output().expect("a lookup"));
+    tokio::task::block_in_place(|| outputs.collect())
+}
+
+fn all_know_kari(outputs: &[Output]) {
+    for output in outputs {
+        assert!(output.stdout.starts_with("Kari Nordmann".as_bytes()), "{output:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_lookups_at_once_ask_once() {
+    let crm = crm().await;
+    crm.set_delay(SECOND / 2);
+    let folder = folder(&crm, "");
+    all_know_kari(&lookups_at_once(&folder, 40).await);
+    assert_eq!(crm.count(), 1);
+    // What one of them has asked for is there for the next one, and for the service.
+    let nameplate = folder.serve();
+    nameplate.until_logged("directory is in place", 1).await;
+    assert!(crm.until_count(2, 10 * SECOND).await);
+    assert_eq!(crm.requests()[1].json()["LastHash"], crm.hash());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lookups_that_fail_or_can_write_nothing_ask_ten_times_a_second() {
+    let crm = crm().await;
+    crm.fail(Fault::status(500));
+    let refused = folder(&crm, "");
+    for output in lookups_at_once(&refused, 15).await {
+        assert!(String::from_utf8_lossy(&output.stderr).contains("it answers 500"), "{output:?}");
+    }
+    ten_a_second(&crm.requests());
+    crm.heal();
+    let unwritable = folder(&crm, "");
+    unwritable.write("state", "no folder");
+    all_know_kari(&lookups_at_once(&unwritable, 15).await);
+    assert_eq!(crm.count(), 30);
+    if is_root() {
+        // What is another user's stays so: the service could not read root's files.
+        let others = self::folder(&crm, "");
+        fs::create_dir(others.path("state")).expect("a folder");
+        chown(others.path("state"), Some(12_345), None).expect("root may");
+        all_know_kari(&lookups_at_once(&others, 5).await);
+        assert_eq!(fs::read_dir(others.path("state")).expect("a folder").count(), 0);
+    }
+    ten_a_second(&crm.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_without_the_service_ask_ten_times_a_second_together() {
+    let crm = crm().await;
+    let folder = folder(&crm, "");
+    let children: Vec<_> = (0..15).map(|_| folder.spawn(&["refresh"])).collect();
+    for child in children {
+        let output = tokio::task::block_in_place(|| child.wait_with_output().expect("a refresh"));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    ten_a_second(&crm.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lookups_beside_the_service_ask_nothing() {
+    let crm = crm().await;
+    crm.set_delay(2 * SECOND);
+    let nameplate = folder(&crm, "").serve();
+    assert!(crm.until_count(1, 30 * SECOND).await);
+    let asked = lookups_at_once(nameplate.folder(), 10).await;
+    all_know_kari(&asked);
+    // The service asks each second; with each answer held back it has one question at a time.
+    assert!(crm.requests().iter().skip(1).all(|request| request.json()["LastHash"] != ""));
+
+    // What it can't get they can't either.
+    let crm = self::crm().await;
+    crm.fail(Fault::status(500));
+    let nameplate = folder(&crm, "").serve();
+    nameplate.until_logged("it answers 500", 1).await;
+    for output in lookups_at_once(nameplate.folder(), 10).await {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("the running service can't get it: it answers 500"), "{output:?}");
+    }
+    ten_a_second(&crm.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lookup_knows_the_people_of_every_selection() {
     let crm = crm().await;
     crm.set_selection(201, fjord());
@@ -131,18 +240,19 @@ async fn a_lookup_knows_the_people_of_every_selection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retry_after_is_honoured_as_seconds_and_as_a_date() {
+    // RFC 9110's form of a date, and the two older ones.
+    let forms = ["", "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     let crm = crm().await;
     let nameplate = serve(&crm, "").await;
-    for (round, status) in [(1, 429), (2, 503)] {
+    for ((round, status), form) in [(1, 429), (2, 503), (3, 503), (4, 503)].into_iter().zip(forms) {
         // A date of HTTP has whole seconds.
         let then = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 5).expect("a time");
-        let date = then.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let date = then.strftime(form).to_string();
         crm.fail_next(1, Fault::retry_after(status, if status == 429 { "4" } else { &date }));
-        nameplate.until_logged(&format!("it answers {status}"), 1).await;
         nameplate.until_logged("answers again", round).await;
         let requests = crm.requests();
-        let failed =
-            requests.iter().position(|r| r.answered.is_some_and(|(s, _)| s == status)).expect("it failed");
+        let failed = requests.iter().rposition(|r| r.answered.is_some_and(|(s, _)| s == status));
+        let failed = failed.expect("it failed");
         let next = requests[failed + 1].at;
         if status == 429 {
             let wait = next.duration_since(requests[failed].at);

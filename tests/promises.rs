@@ -48,6 +48,7 @@ mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;
 mod service_says_how_it_is;
 mod service_stops_in_time;
+mod strange_answers_cost_one_record;
 mod stranger_rings_unchanged;
 mod strangers_are_searched;
 mod taken_port_costs_no_call;

@@ -8,7 +8,7 @@ use crate::lab::call::fjord;
 use crate::lab::configuration::{crm_folder, superoffice};
 use crate::lab::nameplate::Nameplate;
 use crate::lab::superoffice::login::{CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, TENANT};
-use crate::lab::superoffice::{Credential, Hit, StandIn};
+use crate::lab::superoffice::{Credential, Hit, Record, StandIn};
 use crate::lab::web;
 
 /// Long enough for two searches, short enough to be waited for where none should come.
@@ -192,6 +192,43 @@ async fn a_renewed_password_is_read_and_a_refused_one_is_not_tried_again_at_once
     assert_eq!(service.crm.searched(), ["query=22544545"]);
     service.nameplate.folder().write("superoffice.password", "changed");
     assert_eq!(service.name(STRANGER).await, "Per Strand");
+}
+
+/// Searches need another right than lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_is_refused_stops_no_list() {
+    for status in [401, 403, 500] {
+        let service = Service::start(ON, per()).await;
+        service.crm.search(|search| search.status = status);
+        assert_eq!(service.status(STRANGER), 404);
+        service.until_counted("failed", 1.0).await;
+        let married = Record::person(47, 22_334_455, (654, "Kari Berg"), (243, "Fjord Sjømat AS"));
+        service.crm.set_records([vec![married], fjord().split_off(1)].concat());
+        service.nameplate.until_logged("new list", 2).await;
+        // The refusal of a search is one for the next ones.
+        assert_eq!(service.status("/lookup?number=22999999"), 404);
+        let searched = service.crm.searched();
+        assert!(status == 500 || searched == ["query=22544545"], "{searched:?}");
+        assert!(!service.nameplate.log().contains("refresh failed"), "{}", service.nameplate.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_is_asked_for_patience_rests_its_user_and_lists_go_first() {
+    let service = Service::start(ON, per()).await;
+    service.crm.search(|search| (search.status, search.retry_after) = (429, Some("3".into())));
+    assert_eq!(service.status(STRANGER), 404);
+    service.until_counted("failed", 1.0).await;
+    service.crm.search(|search| search.status = 0);
+    let failed =
+        service.crm.requests().into_iter().find(|request| request.answered.is_some_and(|(s, _)| s == 429));
+    let (_, answered) = failed.and_then(|request| request.answered).expect("it failed");
+    assert_eq!(service.name(STRANGER).await, "Per Strand");
+    let later = service.crm.requests().into_iter().filter(|request| request.at > answered);
+    let later: Vec<_> =
+        later.filter(|request| request.at.duration_since(answered) > Duration::from_millis(100)).collect();
+    assert!(later[0].at.duration_since(answered) >= Duration::from_secs(3));
+    assert!(later[0].path.ends_with("GetMyCallerIDs"), "{later:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,11 @@
 //!
 //! - `explain`: the answer for a person, and how it came about
 //! - `many`: a line in, a line out
+//! - `missing`: lists that are not there yet
 
 mod explain;
 mod many;
+mod missing;
 
 use std::io::{self, ErrorKind, Write};
 
@@ -15,7 +17,7 @@ use crate::call::{self, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
 use crate::number::Country;
-use crate::refresh::alone::{self, Held, Lists};
+use crate::refresh::alone::{Held, Lists};
 use crate::resolver::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
 use crate::{logging, tls};
 
@@ -54,7 +56,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     let _logging = logging::start(config.log, "warn");
     tls::install();
     let pbx = pbx(config, arguments.pbx.as_deref())?;
-    let lists = super::block_on(alone::lists(&config.sources, &config.state_dir))??;
+    let lists = super::block_on(missing::lists(config))??;
     let resolver = Resolver::new(config.style.clone()).keeping(config.kept);
     resolver.swap(lists.directory(&config.rules)?);
     let asked = Asked { resolver: &resolver, pbx, country: arguments.country };

@@ -19,6 +19,7 @@ use crate::directory::merge::{Listed, Rules, merge_by};
 use crate::entry::Entry;
 use crate::number::Number;
 use crate::panics;
+use crate::source::superoffice::GAP;
 use crate::source::{self, Fetched, Kind, Progress, Settings, Source, UnusableRecords};
 
 /// The lists of what is there: those on disk, and the CSV files as they are.
@@ -39,15 +40,36 @@ pub struct Held {
     pub entry: Entry,
 }
 
-/// Reads what is there. A list that has no file yet is asked for, and not written. A source that fails is reported;
-/// it is an error when all do.
-pub async fn lists(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Lists> {
+/// How lists that have no file yet are come by.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// With it they are asked for and written; without it asked for only.
+    pub lock: Option<Lock>,
+    /// These are not asked for: the running service asks, and has said why they are not there.
+    pub failed: BTreeMap<String, String>,
+}
+
+/// The lists that have no file yet.
+#[must_use]
+pub fn missing(sources: &[Settings], state_dir: &Path) -> Vec<String> {
+    let store = Store::new(state_dir);
+    let is_crm = |place: &Place| {
+        sources.get(place.source).is_some_and(|source| matches!(source.kind, Kind::SuperOffice(_)))
+    };
+    let places = places(sources).into_iter().filter(|place| is_crm(place) && !store.has(&place.name));
+    places.map(|place| place.name).collect()
+}
+
+/// Reads what is there, and asks for what is missing. A source that fails is reported; it is an error when all do.
+pub async fn lists(sources: &[Settings], state_dir: &Path, missing: Missing) -> anyhow::Result<Lists> {
+    let Missing { lock, failed } = missing;
     let store = Store::new(state_dir);
     let places = places(sources);
     let mut asked = Asked::new(sources);
     let mut found: Vec<Kept> = Vec::new();
     let mut failures = Vec::new();
     let mut missing = Vec::new();
+    let mut has_asked = false;
     for place in &places {
         let Some(settings) = sources.get(place.source) else { continue };
         let kept = match &settings.kind {
@@ -55,17 +77,27 @@ pub async fn lists(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Lis
             Kind::SuperOffice(_) => store.look(&place.name),
         };
         found.push(match kept {
-            Kept::Nothing => match fetch(&mut asked, place).await {
-                Ok(kept) => kept,
-                Err(error) => {
+            Kept::Nothing => {
+                let got = match failed.get(&place.name) {
+                    Some(said) => Err(anyhow::anyhow!("{said}")),
+                    None => {
+                        has_asked |= matches!(settings.kind, Kind::SuperOffice(_));
+                        fetch(&mut asked, place, lock.as_ref().map(|_| &store)).await
+                    }
+                };
+                got.unwrap_or_else(|error| {
                     missing.push(place.name.clone());
                     failures.push(format!("source {}: {error:#}", place.name));
                     Kept::Nothing
-                }
-            },
+                })
+            }
             kept => kept,
         });
     }
+    if has_asked {
+        tokio::time::sleep(GAP).await;
+    }
+    drop(lock);
     anyhow::ensure!(failures.len() < places.len(), "{}", failures.join("\n"));
     for failure in failures {
         warn!("{failure}");
@@ -128,13 +160,31 @@ impl<'a> Asked<'a> {
         if let Some(source) = self.ready.get(&place.source) {
             return Ok(Arc::clone(source));
         }
-        let settings = self.sources.get(place.source).context("a list without its source")?;
-        let source = source::prepare_one(settings)?;
+        let source = source::prepare_one(self.settings(place)?)?;
         Ok(Arc::clone(self.ready.entry(place.source).or_insert(source)))
+    }
+
+    fn settings(&self, place: &Place) -> anyhow::Result<&'a Settings> {
+        self.sources.get(place.source).context("a list without its source")
+    }
+
+    fn keeper(&mut self, place: &Place, store: &Store, kept: Kept) -> anyhow::Result<Keeper<ListOf>> {
+        let settings = self.settings(place)?;
+        let question = ListOf { source: self.source(place)?, list: place.list };
+        let fingerprint = settings.fingerprint(place.list);
+        let (name, full_refresh) = (place.name.clone(), settings.full_refresh);
+        Ok(Keeper::new(name, question, fingerprint, store.clone(), full_refresh, kept))
     }
 }
 
-async fn fetch(asked: &mut Asked<'_>, place: &Place) -> anyhow::Result<Kept> {
+/// Asks for a list that is not there, and writes it into `store`; a CSV file needs no copy.
+async fn fetch(asked: &mut Asked<'_>, place: &Place, store: Option<&Store>) -> anyhow::Result<Kept> {
+    let settings = asked.settings(place)?;
+    if let (Some(store), Kind::SuperOffice(_)) = (store, &settings.kind) {
+        let mut keeper = asked.keeper(place, store, Kept::Nothing)?;
+        keeper.refresh(false).await?;
+        return Ok(keeper.kept().clone());
+    }
     match asked.source(place)?.fetch(place.list, "", &Progress::default()).await? {
         Fetched::Unchanged => Ok(Kept::Nothing),
         Fetched::Entries(delivery) => {
@@ -178,17 +228,8 @@ pub async fn refresh(
         if name.is_some_and(|name| name != place.name && name != settings.name) {
             continue;
         }
-        let question = ListOf { source: asked.source(&place)?, list: place.list };
         let kept = store.load(&place.name, super::keeper::now());
-        let fingerprint = settings.fingerprint(place.list);
-        let mut keeper = Keeper::new(
-            place.name.clone(),
-            question,
-            fingerprint,
-            store.clone(),
-            settings.full_refresh,
-            kept,
-        );
+        let mut keeper = asked.keeper(&place, &store, kept)?;
         let mut watch = Watch::new(place.name.clone(), keeper.progress().clone());
         let result = {
             let (mut result, mut looks) = (pin!(keeper.refresh(accept)), looks());
@@ -203,6 +244,8 @@ pub async fn refresh(
         let result = result.map(without_counting);
         tell(News::Refreshed(Refreshed::of(&keeper, &result)));
     }
+    // The next process that takes the lock asks at once.
+    tokio::time::sleep(GAP).await;
     tell(News::Done {});
     Ok(())
 }

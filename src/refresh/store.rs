@@ -121,6 +121,12 @@ impl Store {
         Kept::Nothing
     }
 
+    /// Whether there is a file for a list, in whatever state.
+    #[must_use]
+    pub fn has(&self, list: &str) -> bool {
+        fs::exists(self.path(list)).unwrap_or(false) || self.has_copy(list)
+    }
+
     fn has_copy(&self, list: &str) -> bool {
         fs::exists(self.copy(list)).unwrap_or(false)
     }

@@ -9,13 +9,17 @@
 //! - `body` hands the answer to the thread that parses it
 //! - `answer` reads the collection as a stream, record by record; `record` makes an entry of each,
 //!   with names in one language (`multilanguage`)
+//! - `json` cuts a stream into values, each mended or broken by itself; `utf16` is about its characters, `fields` about
+//!   what stands in a value
 //! - `search` asks for one number
 
 mod answer;
 mod body;
 pub mod credential;
 pub mod error;
+mod fields;
 mod http;
+mod json;
 pub mod jwt;
 pub mod key;
 mod login;
@@ -27,6 +31,7 @@ mod search;
 mod signer;
 pub mod site;
 mod system_user;
+mod utf16;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +51,8 @@ use answer::Answer;
 use credential::Credential;
 use error::FetchError;
 use http::Http;
+use manners::Asking;
+pub use manners::GAP;
 use signer::{Mark, Signed, Signer};
 use site::{Finder, Site, Tenant};
 
@@ -142,7 +149,7 @@ impl Client {
         let mut tries = Tries::default();
         loop {
             progress.set(Step::Waiting);
-            let (api, mut signed) = tries.prepare(self).await?;
+            let (api, mut signed) = tries.prepare(self, Asking::List).await?;
             let result = self.ask(&api, &mut signed, list, hash, progress).await;
             if let Some(result) = tries.judge(self, &api, signed, result).await {
                 return result;
@@ -243,9 +250,9 @@ struct Tries {
 
 impl Tries {
     /// Where the next try goes, and its signature. Fails with the last refusal where there is no other signature.
-    async fn prepare(&mut self, client: &Client) -> Result<(Url, Signed), FetchError> {
+    async fn prepare(&mut self, client: &Client, asking: Asking) -> Result<(Url, Signed), FetchError> {
         let api = client.finder.api(&client.http).await?;
-        let signed = client.signer.sign(&client.http).await?;
+        let signed = client.signer.sign(&client.http, asking).await?;
         match self.refused.take_if(|(before, _)| *before == signed.mark) {
             Some((_, refusal)) => Err(refusal),
             None => Ok((api, signed)),
@@ -260,7 +267,7 @@ impl Tries {
         signed: Signed,
         result: Result<T, FetchError>,
     ) -> Option<Result<T, FetchError>> {
-        match result {
+        match result.map_err(|error| error.without(&signed.secrets())) {
             Err(error) if error.is_refusal() => {
                 client.signer.refused(&signed, &error).await;
                 if signed.fresh || self.refused.is_some() {
@@ -288,7 +295,7 @@ fn no_set(hash: &str) -> Result<Fetched, FetchError> {
 /// What an answer that is not 200 or 204 says.
 async fn refusal(response: Response) -> FetchError {
     let status = response.status();
-    let retry_after = manners::note(response.url(), status, response.headers());
+    let retry_after = manners::wanted_rest(status, response.headers());
     let redirect = response
         .headers()
         .get(reqwest::header::LOCATION)

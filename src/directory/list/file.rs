@@ -20,7 +20,7 @@ pub const MAGIC: &[u8; 17] = b"nameplate list 1\n";
 const BUFFER: usize = 1 << 18;
 
 /// The longest hash that is kept, in bytes.
-const MAX_HASH: u32 = 4096;
+pub const MAX_HASH: u32 = 4096;
 
 /// What stands in front of the entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

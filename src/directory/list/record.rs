@@ -1,10 +1,14 @@
 //! The packed form of an entry, in memory and on disk: the number in 8 bytes, the two ids in 4 each, then
-//! person, form of address and company, each with its length in 2 bytes. Little-endian.
+//! person, form of address and company, each with its length in 2 bytes. Little-endian. A longer text than
+//! [`LONGEST_TEXT`] is cut.
 
 use std::io::{self, ErrorKind, Read};
 
 use crate::entry::Entry;
 use crate::number::Number;
+
+/// The longest text that is kept, in bytes: SuperOffice's own have 219 characters, and a phone shows 56 bytes.
+const LONGEST_TEXT: usize = 1024;
 
 /// Appends an entry.
 pub(super) fn pack(entry: &Entry, packed: &mut Vec<u8>) {
@@ -12,8 +16,7 @@ pub(super) fn pack(entry: &Entry, packed: &mut Vec<u8>) {
     packed.extend_from_slice(&entry.person_id.to_le_bytes());
     packed.extend_from_slice(&entry.company_id.to_le_bytes());
     for text in [&entry.person, &entry.mrmrs, &entry.company] {
-        // 64 KiB is a thousand times what a phone shows.
-        let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
+        let text = &text[..text.floor_char_boundary(LONGEST_TEXT)];
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         packed.extend_from_slice(&length.to_le_bytes());
         packed.extend_from_slice(text.as_bytes());

@@ -1,11 +1,14 @@
 //! What can go wrong when SuperOffice is asked, in words that an administrator can act on.
 
+use std::io::Read;
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
-use serde::Deserialize;
 
+use super::fields;
+use super::json::Scanner;
 use super::key::KeyError;
+use super::utf16::Utf8;
 use crate::mask;
 use crate::secret::SecretError;
 use crate::tls::{self, TrustError};
@@ -97,11 +100,11 @@ pub enum FetchError {
     #[error("it answers with a message in place of caller ids: {0}")]
     Message(String),
     /// Something else than a collection of caller ids.
-    #[error("the answer is no collection of caller ids ({what}); it begins: {head}")]
+    #[error("the answer is no collection of caller ids ({what}): {head}")]
     NotACollection {
         /// What was wrong.
         what: &'static str,
-        /// The beginning of the answer, masked.
+        /// What kind of text it is, and how long.
         head: String,
     },
     /// Something else than a list of hits.
@@ -157,6 +160,25 @@ impl FetchError {
             (false, false) => Self::Unreachable(said),
         }
     }
+
+    /// The same without these secrets: a page may show the request that it refuses.
+    #[must_use]
+    pub(super) fn without(mut self, secrets: &[String]) -> Self {
+        let said = match &mut self {
+            Self::Login { said, .. }
+            | Self::Refused { said, .. }
+            | Self::Status { said, .. }
+            | Self::NoSite { what: said, .. }
+            | Self::NotACollection { head: said, .. }
+            | Self::Message(said)
+            | Self::NoHits(said) => said,
+            _ => return self,
+        };
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            *said = said.replace(secret.as_str(), HIDDEN);
+        }
+        self
+    }
 }
 
 /// An error with its causes: reqwest's own text often is only "error sending request".
@@ -171,41 +193,60 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// SuperOffice's error body; some versions add `Message`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-#[derive(Default)]
-struct ErrorBody {
-    error_type: Option<String>,
-    error_message: Option<String>,
-    message: Option<String>,
-}
+/// What stands in a secret's place.
+const HIDDEN: &str = "•••";
 
-/// What the body of an error says, shortened and masked.
+/// What the body of an error says: its type, and of its words what may be shown.
 pub(super) async fn said(mut response: Response) -> String {
     const ENOUGH: usize = 4096;
     let mut body = Vec::new();
+    let mut is_whole = true;
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
         if body.len() >= ENOUGH {
+            is_whole = false;
             break;
         }
     }
-    let parsed: ErrorBody = serde_json::from_slice(&body).unwrap_or_default();
-    match (parsed.error_message.or(parsed.message), parsed.error_type) {
-        (Some(message), Some(kind)) => format!("{} ({})", short(&message), mask::Word(&kind)),
-        (Some(message), None) => short(&message),
-        _ if body.is_empty() => "(an empty body)".into(),
-        _ => head(&body),
+    // SuperOffice's error body; some versions add `Message`.
+    let mut json = Vec::new();
+    let came = Scanner::new(body.as_slice()).value(&mut json).ok();
+    let fields = came.and_then(|came| fields::read(&json, came, &["ErrorType", "ErrorMessage", "Message"]));
+    let [kind, message, other] =
+        fields.map(|fields| fields.values.map(|value| value.text())).unwrap_or_default();
+    let message = short(if message.is_empty() { &other } else { &message });
+    match (message.is_empty(), kind.is_empty()) {
+        (false, false) => format!("{message} ({})", error_type(&kind)),
+        (false, true) => message,
+        (true, false) => error_type(&kind),
+        (true, true) if body.is_empty() => "(an empty body)".into(),
+        (true, true) => head(&body, body.len() as u64, is_whole),
     }
+}
+
+/// The type of an error as it is, where it is made as such types are: `SoSessionException`.
+fn error_type(kind: &str) -> String {
+    const LONGEST: usize = 60;
+    let is_type = ["Exception", "Error", "Fault"].iter().any(|end| kind.ends_with(end))
+        && kind.len() <= LONGEST
+        && kind.chars().all(|c| c.is_ascii_alphabetic() || c == '.');
+    if is_type { kind.to_owned() } else { short(kind) }
+}
+
+/// A word of a protocol as it is, where it is one of these; else as other people's words.
+pub(super) fn word(found: &str, known: &[&str]) -> String {
+    if known.contains(&found) { found.to_owned() } else { short(found) }
 }
 
 /// So much of somebody else's words is shown, in characters.
 const LONGEST: usize = 160;
 
-/// Somebody else's words for a message: 160 characters, one line; none where logs are masked.
+/// Somebody else's words for a message: 160 characters, one line, and no secret; none where logs are masked.
 pub(super) fn short(text: &str) -> String {
-    cut(text.trim(), |text| mask::Words(text).to_string())
+    if mask::is_on() {
+        return mask::Words(text.trim()).to_string();
+    }
+    cut(&without_secrets(text.trim()), |text| mask::Words(text).to_string())
 }
 
 /// An address for a message: 160 characters, one line, masked.
@@ -223,28 +264,68 @@ fn cut(text: &str, masked: impl FnOnce(&str) -> String) -> String {
     cut + if is_whole { "" } else { "…" }
 }
 
-/// The beginning of a body for a message: of JSON, which may hold records, the keys; of a page the elements; else the words.
-pub(super) fn head(body: &[u8]) -> String {
-    const ENOUGH: usize = 5;
-    let named = |kind: &str, names: Vec<&str>| {
-        let names: Vec<_> = names.into_iter().map(|name| mask::Word(name).to_string()).collect();
-        format!("{kind} with {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+/// The beginning of a text without what may be a secret: what follows a word that announces one, and what is made as tokens
+/// are.
+fn without_secrets(text: &str) -> String {
+    const ANNOUNCE: [&str; 14] = [
+        "basic",
+        "bearer",
+        "soticket",
+        "ticket",
+        "password",
+        "pwd",
+        "token",
+        "access_token",
+        "refresh_token",
+        "secret",
+        "client_secret",
+        "cookie",
+        "apptoken",
+        "xsrf",
+    ];
+    const TOKEN: usize = 20;
+    let begin = &text[..text.floor_char_boundary(LONGEST * 8)];
+    let mut shown = String::new();
+    let mut is_announced = false;
+    for piece in begin.split_inclusive(|c: char| c.is_whitespace() || "\"'<>()[]{},;:&=".contains(c)) {
+        let word = piece.trim_end_matches(|c: char| c.is_whitespace() || "\"'<>()[]{},;:&=".contains(c));
+        if word.is_empty() {
+            shown.push_str(piece);
+            continue;
+        }
+        let is_token = word.len() >= TOKEN && word.contains(|c: char| c.is_ascii_digit());
+        let lower = word.to_ascii_lowercase();
+        let announces = ANNOUNCE.iter().any(|known| lower == *known || lower.ends_with(&format!("-{known}")));
+        if (is_announced && !announces) || is_token {
+            shown.push_str(HIDDEN);
+            shown.push_str(&piece[word.len()..]);
+        } else {
+            shown.push_str(piece);
+        }
+        is_announced = announces;
+    }
+    shown
+}
+
+/// Somebody else's text for a message, of which this is the beginning: its kind and its length; where logs are not masked
+/// its first words, too.
+pub(super) fn head(begin: &[u8], length: u64, is_whole: bool) -> String {
+    let mut text = Vec::new();
+    // It can be read from memory.
+    let _ = Utf8::new(begin).read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text);
+    let text = text.trim_start();
+    let begins = |with: &str| text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    let kind = match text.chars().next() {
+        None => "white space",
+        Some('{' | '[' | '"') => "JSON",
+        Some('<') if begins("<!doctype html") || begins("<html") => "a web page",
+        Some('<') => "XML",
+        Some(_) => "text",
     };
-    let text = String::from_utf8_lossy(body);
-    let begin = text.trim_start();
-    if begin.starts_with(['{', '[', '"']) {
-        // Every other piece stands between two quotation marks; a key has a colon behind it.
-        let pieces: Vec<&str> = text.split('"').collect();
-        let keys = pieces.windows(2).filter(|pair| pair[1].trim_start().starts_with(':')).map(|pair| pair[0]);
-        return named("JSON", keys.take(ENOUGH).collect());
-    }
-    if begin.starts_with('<') {
-        let elements =
-            text.split('<').filter_map(|piece| piece.split([' ', '>', '/', '\r', '\n', '\t']).next());
-        let elements = elements.filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()));
-        return named("markup", elements.take(ENOUGH).collect());
-    }
-    short(&text)
+    let more = if is_whole { "" } else { "at least " };
+    let words = if mask::is_on() || text.is_empty() { String::new() } else { format!(", `{}`", short(text)) };
+    format!("{kind} of {more}{length} bytes{words}")
 }
 
 #[cfg(test)]
@@ -261,25 +342,58 @@ mod tests {
         // A number that is cut is a number still.
         let cut = address(&format!("{}2233445566", "x".repeat(157)));
         assert_eq!(cut, format!("{}•••…", "x".repeat(157)));
-        assert!(head(format!("{{\"{}\":1}}", "k".repeat(9000)).as_bytes()).len() < 200);
     }
 
     #[test]
-    fn a_body_shows_how_it_is_made_and_nothing_of_what_is_in_it() {
+    fn a_body_shows_its_kind_and_nothing_of_what_is_in_it() {
+        let utf16 = "<html>Kari".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
         for (body, shown) in [
-            (
-                r#"{"PersonName":"Kari Nordmann","Kari Nordmann":1}"#,
-                "JSON with PersonName, `mask` hides its words",
-            ),
-            ("[1, 2]", "JSON with none"),
-            (
-                "<?xml version='1.0'?>\n<CallerIDs><PersonName>Kari</PersonName>",
-                "markup with CallerIDs, PersonName",
-            ),
-            ("<!DOCTYPE html><html lang=en><title>Kari</title>", "markup with html, title"),
-            ("Kari Nordmann", "`mask` hides its words"),
+            (&br#"{"PersonName":"Kari Nordmann","Kari Nordmann":1}"#[..], "JSON of 48 bytes"),
+            (b"[1, 2]", "JSON of 6 bytes"),
+            (b"\xef\xbb\xbf{\"Kari\":1}", "JSON of 13 bytes"),
+            (b")]}',\n{\"Kari\":1}", "text of 16 bytes"),
+            (b"cb({\"Kari\":1})", "text of 14 bytes"),
+            (b"<?xml version='1.0'?>\n<Kari>Kari</Kari>", "XML of 39 bytes"),
+            (b"<Kari", "XML of 5 bytes"),
+            (b"<!DOCTYPE html><html lang=en><title>Kari</title>", "a web page of 48 bytes"),
+            (b"<HTML>Kari", "a web page of 10 bytes"),
+            (&utf16, "a web page of 20 bytes"),
+            (b"Authorization: Basic S2FyaQ==", "text of 29 bytes"),
+            (b" ", "white space of 1 bytes"),
         ] {
-            assert_eq!(head(body.as_bytes()), shown, "{body}");
+            assert_eq!(head(body, body.len() as u64, true), shown, "{body:?}");
         }
+        assert_eq!(head(b"Kari", 4, false), "text of at least 4 bytes");
+    }
+
+    #[test]
+    fn an_errors_own_type_is_shown_and_nothing_that_only_stands_there() {
+        for kind in ["SoSessionException", "System.ArgumentException", "InternalServerError"] {
+            assert_eq!(error_type(kind), kind);
+        }
+        for kind in
+            ["Kari", "S2FyaTpoZW1tZWxpZw", "Kari Nordmann Exception", "Basic S2FyaQ==", "4722334455Error"]
+        {
+            assert_eq!(error_type(kind), "`mask` hides its words", "{kind}");
+        }
+        assert_eq!(word("invalid_grant", &["invalid_grant"]), "invalid_grant");
+        assert_eq!(word("kari", &["invalid_grant"]), "`mask` hides its words");
+    }
+
+    #[test]
+    fn no_secret_is_in_what_is_shown_without_a_mask() {
+        for (text, shown) in [
+            ("Access denied for this user.", "Access denied for this user."),
+            ("Authorization: Basic S2FyaTp4", "Authorization: Basic •••"),
+            ("<b>authorization</b>: <i>Basic S2FyaTp4=</i>", "<b>authorization</b>: <i>Basic •••=</i>"),
+            ("{\"Authorization\":\"SOTicket 7T:abc\"}", "{\"Authorization\":\"SOTicket •••:abc\"}"),
+            ("SO-AppToken: abc and more", "SO-AppToken: ••• and more"),
+            ("password=hemmelig&user=kari", "password=•••&user=kari"),
+            ("got eyJhbGciOiJSUzI1NiJ9abcdef12345", "got •••"),
+        ] {
+            assert_eq!(without_secrets(text), shown);
+        }
+        let error = FetchError::Message("no pass:wørd here".into()).without(&["pass:wørd".into()]);
+        assert!(error.to_string().ends_with("no ••• here"), "{error}");
     }
 }

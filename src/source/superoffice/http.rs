@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::ClientConfig;
+use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Settings;
 use super::error::FetchError;
-use super::manners;
+use super::manners::{self, Asking};
 use super::site::Site;
 use crate::panics;
+use crate::secret::Secret;
+use crate::source::fingerprint::Fingerprint;
 use crate::tls::{self, Mark};
 
 /// How long a connection may take.
@@ -29,6 +32,8 @@ pub(super) struct Http {
     /// Makes requests. They are sent by a client that trusts whom it is to trust now.
     pub(super) client: Client,
     settings: Sending,
+    /// Whose requests they are: the user of the credential.
+    user: u64,
     /// None before the first request.
     trusting: Mutex<Option<Trusting>>,
 }
@@ -66,19 +71,38 @@ impl Http {
             ca_file: settings.ca_file.clone(),
             is_encrypted: !is_plain,
         };
-        Ok(Self { client: sending.client(tls::nobody())?, settings: sending, trusting: Mutex::default() })
+        let mut user = Fingerprint::default();
+        settings.credential.identify(&mut user);
+        // Nothing else tells the users of two tokens in the configuration apart.
+        for (key, secret) in settings.credential.secrets() {
+            if let Secret::Given(secret) = secret {
+                user.add(key, secret.expose_secret());
+            }
+        }
+        let client = sending.client(tls::nobody())?;
+        Ok(Self { client, settings: sending, user: user.finish(), trusting: Mutex::default() })
     }
 
     /// Sends a request in its turn. The answer's head, and how long it took to come.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<(Response, Duration), FetchError> {
+        self.send_for(Asking::List, request).await
+    }
+
+    /// The same for a list, or for a search, which comes after the lists.
+    pub(super) async fn send_for(
+        &self,
+        asking: Asking,
+        request: RequestBuilder,
+    ) -> Result<(Response, Duration), FetchError> {
         let request = request.build().map_err(FetchError::unreachable)?;
         let client = self.trusting().await?;
-        manners::turn(request.url()).await?;
+        manners::turn(request.url(), self.user, asking).await?;
         let begun = Instant::now();
         let first_byte = self.settings.first_byte;
         let answer = tokio::time::timeout(first_byte, client.execute(request)).await;
         let response =
             answer.map_err(|_| FetchError::Silent(first_byte))?.map_err(FetchError::unreachable)?;
+        manners::note(response.url(), self.user, response.status(), response.headers());
         Ok((response, begun.elapsed()))
     }
 
@@ -130,7 +154,7 @@ pub(super) async fn json<T: DeserializeOwned>(
     what: &str,
 ) -> Result<Result<T, String>, FetchError> {
     let status = response.status();
-    let retry_after = manners::note(response.url(), status, response.headers());
+    let retry_after = manners::wanted_rest(status, response.headers());
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(FetchError::Status { status, said: format!("it was asked for {what}"), retry_after });
     }
@@ -142,6 +166,6 @@ pub(super) async fn json<T: DeserializeOwned>(
         body.extend_from_slice(&chunk);
     }
     let length = body.len();
-    let read = serde_json::from_slice(&body);
+    let read = serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body));
     Ok(read.map_err(|_| format!("{status} with {length} bytes that are not the JSON of {what}")))
 }

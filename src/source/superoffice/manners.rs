@@ -1,78 +1,141 @@
-//! Manners towards a host, over all sources: at most ten calls a second (SuperOffice's limit), and silence
-//! for as long as it asks for.
+//! Manners towards a host, over all sources: at most ten calls a second (SuperOffice's limit), lists before searches, and
+//! silence for as long as it asks a user for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
+use tokio::sync::{MutexGuard, watch};
 use tokio::time::Instant;
 
 use super::error::FetchError;
 
 /// Between two calls: ten a second with something to spare, because a network may bunch them.
-const GAP: Duration = Duration::from_millis(120);
+pub const GAP: Duration = Duration::from_millis(120);
 /// The longest silence that is kept: what asks for more is a mistake, and names would grow old over it.
 const LONGEST: Duration = Duration::from_hours(1);
+/// The silence that is kept where none is named.
+const UNNAMED: Duration = Duration::from_secs(2);
+/// How much longer than a list a search keeps silence: the lists are to have their turn first.
+const LISTS_FIRST: Duration = Duration::from_secs(2);
 
 /// One for the process: the limit is the host's, whichever source asks.
 static HOSTS: LazyLock<Mutex<HashMap<String, Arc<Host>>>> = LazyLock::new(Mutex::default);
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// A list, or what a list needs: the login, the tenant's state.
+    List,
+    /// A search.
+    Search,
+}
+
 /// What is known of a host.
-#[derive(Default)]
 struct Host {
     /// When the last call began. Who holds it is next; tokio's lock is fair, so nobody waits for ever.
     last: tokio::sync::Mutex<Option<Instant>>,
-    /// It asked for silence until then.
-    silent: Mutex<Option<Instant>>,
+    /// How many lists wait for their turn.
+    lists: watch::Sender<usize>,
+    /// Until when it asked a user for silence.
+    silent: Mutex<HashMap<u64, Instant>>,
+}
+
+/// A list that waits for its turn, as long as it does.
+struct Waiting<'a>(&'a Host);
+
+impl<'a> Waiting<'a> {
+    fn new(host: &'a Host) -> Self {
+        host.lists.send_modify(|waiting| *waiting += 1);
+        Self(host)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.lists.send_modify(|waiting| *waiting -= 1);
+    }
 }
 
 impl Host {
-    fn of(url: &Url) -> Arc<Self> {
-        let mut hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(hosts.entry(host(url)).or_default())
+    fn new() -> Self {
+        Self { last: tokio::sync::Mutex::default(), lists: watch::Sender::new(0), silent: Mutex::default() }
     }
 
-    /// Waits for a call's turn; or says how long the host wants to be left alone.
-    async fn turn(&self) -> Result<(), Duration> {
-        self.rest()?;
-        let mut last = self.last.lock().await;
+    fn of(url: &Url) -> Arc<Self> {
+        let mut hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(hosts.entry(host(url)).or_insert_with(|| Arc::new(Self::new())))
+    }
+
+    /// Waits for a call's turn; or says how long the host wants to be left alone by this user.
+    async fn turn(&self, user: u64, asking: Asking) -> Result<(), Duration> {
+        self.rest(user, asking)?;
+        let mut last = self.next(asking).await;
         if let Some(last) = *last {
             tokio::time::sleep_until(last + GAP).await;
         }
         // The other calls before this one may have been asked for silence meanwhile.
-        self.rest()?;
+        self.rest(user, asking)?;
         // When it really begins, not when it was meant to: on a busy machine late ones would come in a bunch.
         *last = Some(Instant::now());
         Ok(())
     }
 
-    fn rest(&self) -> Result<(), Duration> {
-        let (silent, now) = (*self.silent.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
-        silent.filter(|end| *end > now).map_or(Ok(()), |end| Err(end - now))
+    /// Waits until it is next. A search is when no list waits.
+    async fn next(&self, asking: Asking) -> MutexGuard<'_, Option<Instant>> {
+        if asking == Asking::List {
+            let _waiting = Waiting::new(self);
+            return self.last.lock().await;
+        }
+        let mut lists = self.lists.subscribe();
+        loop {
+            // The sender is this host's own.
+            let _ = lists.wait_for(|waiting| *waiting == 0).await;
+            let last = self.last.lock().await;
+            if *self.lists.borrow() == 0 {
+                return last;
+            }
+        }
     }
 
-    fn silence(&self, wait: Duration) {
-        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + wait);
+    fn rest(&self, user: u64, asking: Asking) -> Result<(), Duration> {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner).get(&user).copied();
+        let longer = if asking == Asking::Search { LISTS_FIRST } else { Duration::ZERO };
+        let (end, now) = (silent.map(|end| end + longer), Instant::now());
+        end.filter(|end| *end > now).map_or(Ok(()), |end| Err(end - now))
+    }
+
+    fn silence(&self, user: u64, wait: Duration) {
+        let now = Instant::now();
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.retain(|_, end| *end + LISTS_FIRST > now);
+        silent.insert(user, now + wait);
     }
 }
 
-/// Waits for the turn of a call to `url`. Fails at once while the host wants to be left alone.
-pub(super) async fn turn(url: &Url) -> Result<(), FetchError> {
-    Host::of(url).turn().await.map_err(FetchError::LeftAlone)
+/// Waits for the turn of a user's call to `url`. Fails at once while the host wants to be left alone by the user.
+pub(super) async fn turn(url: &Url, user: u64, asking: Asking) -> Result<(), FetchError> {
+    Host::of(url).turn(user, asking).await.map_err(FetchError::LeftAlone)
 }
 
-/// Takes note of an answer from `url`: how long the host wants to be left alone, if it does.
-pub(super) fn note(url: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-        return None;
+/// Takes note of an answer from `url`: how long the host wants to be left alone by the user, if it does.
+pub(super) fn note(url: &Url, user: u64, status: StatusCode, headers: &HeaderMap) {
+    if let Some(wait) = wanted_rest(status, headers) {
+        Host::of(url).silence(user, wait);
     }
-    let wait = retry_after(headers, Timestamp::now())?;
-    Host::of(url).silence(wait);
-    Some(wait)
+}
+
+/// How long the server wants to be left alone, if it does. Also one that gives no time, or none that can be read, with a
+/// 429.
+pub(super) fn wanted_rest(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let is_error = status.is_client_error() || status.is_server_error();
+    let is_busy = status == StatusCode::TOO_MANY_REQUESTS;
+    let wanted = retry_after(headers, Timestamp::now()).or(is_busy.then_some(UNNAMED));
+    wanted.filter(|_| is_error)
 }
 
 fn host(url: &Url) -> String {
@@ -83,26 +146,29 @@ fn host(url: &Url) -> String {
 /// a wrong clock here does not matter.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let then = rfc2822::parse(text).ok()?.timestamp();
-            let now = date(headers, DATE).unwrap_or(now);
-            Duration::try_from(then.duration_since(now)).unwrap_or_default()
-        }
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let wait = if is_number {
+        // One that no integer holds is longer than any.
+        text.parse().map_or(LONGEST, Duration::from_secs)
+    } else {
+        let then = date(text)?;
+        let now = headers.get(DATE).and_then(|date| self::date(date.to_str().ok()?)).unwrap_or(now);
+        Duration::try_from(then.duration_since(now)).unwrap_or_default()
     };
     Some(wait.min(LONGEST))
 }
 
-/// A date of HTTP.
-fn date(headers: &HeaderMap, name: HeaderName) -> Option<Timestamp> {
-    Some(rfc2822::parse(headers.get(name)?.to_str().ok()?).ok()?.timestamp())
+/// A date of HTTP in one of its three forms (RFC 9110 §5.6.7), or one of mail, whose zone may be another.
+fn date(text: &str) -> Option<Timestamp> {
+    let of_http = httpdate::parse_http_date(text).ok();
+    let of_http = of_http.and_then(|date: SystemTime| Timestamp::try_from(date).ok());
+    of_http.or_else(|| Some(rfc2822::parse(text).ok()?.timestamp()))
 }
 
 /// By how much this machine's clock is wrong as an answer shows it, where that is a minute or more: a
 /// sentence for an administrator.
 pub(super) fn clock(headers: &HeaderMap, now: Timestamp) -> Option<String> {
-    let ahead = now.duration_since(date(headers, DATE)?);
+    let ahead = now.duration_since(date(headers.get(DATE)?.to_str().ok()?)?);
     let by = ahead.unsigned_abs();
     let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
     let by = humantime::format_duration(Duration::from_secs(by.as_secs()));
@@ -112,15 +178,16 @@ pub(super) fn clock(headers: &HeaderMap, now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::Asking::{List, Search};
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn ten_calls_a_second_and_no_more() {
-        let host = Arc::new(Host::default());
+        let host = Arc::new(Host::new());
         let mut calls = tokio::task::JoinSet::new();
         for _ in 0..40 {
             let host = Arc::clone(&host);
-            calls.spawn(async move { host.turn().await.map(|()| Instant::now()) });
+            calls.spawn(async move { host.turn(1, List).await.map(|()| Instant::now()) });
         }
         let turns: Vec<Instant> = calls.join_all().await.into_iter().map(Result::unwrap).collect();
         for first in &turns {
@@ -131,14 +198,61 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_host_is_left_alone_for_as_long_as_it_asks() {
-        let host = Host::default();
+        let host = Host::new();
         let second = Duration::from_secs(1);
-        host.turn().await.unwrap();
-        host.silence(second * 30);
+        host.turn(1, List).await.unwrap();
+        host.silence(1, second * 30);
         tokio::time::advance(second * 10).await;
-        assert_eq!(host.turn().await, Err(second * 20));
+        assert_eq!(host.turn(1, List).await, Err(second * 20));
+        assert_eq!(host.turn(1, Search).await, Err(second * 20 + LISTS_FIRST));
+        // It has not asked another user.
+        assert_eq!(host.turn(2, List).await, Ok(()));
         tokio::time::advance(second * 20).await;
-        assert_eq!(host.turn().await, Ok(()));
+        assert_eq!(host.turn(1, Search).await, Err(LISTS_FIRST));
+        assert_eq!(host.turn(1, List).await, Ok(()));
+        tokio::time::advance(LISTS_FIRST).await;
+        assert_eq!(host.turn(1, Search).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lists_come_before_searches() {
+        let host = Arc::new(Host::new());
+        let mut calls = tokio::task::JoinSet::new();
+        for place in 0..40 {
+            let host = Arc::clone(&host);
+            calls.spawn(async move {
+                // The lists come later, while the searches wait.
+                tokio::time::sleep(GAP / 2 * (place / 20)).await;
+                let asking = if place < 20 { Search } else { List };
+                host.turn(1, asking).await.map(|()| (Instant::now(), asking))
+            });
+        }
+        let mut turns: Vec<_> = calls.join_all().await.into_iter().map(Result::unwrap).collect();
+        turns.sort_by_key(|(turn, _)| *turn);
+        let first = turns.iter().position(|(_, asking)| *asking == List).unwrap();
+        assert!(first <= 2, "{first}");
+        assert!(turns[first..first + 20].iter().all(|(_, asking)| *asking == List), "{turns:?}");
+        assert!(turns.windows(2).all(|pair| pair[1].0 - pair[0].0 >= GAP));
+    }
+
+    #[test]
+    fn a_429_and_whatever_names_a_time_wants_a_rest() {
+        let seven: HeaderMap = [(RETRY_AFTER, "7".parse().unwrap())].into_iter().collect();
+        let soon: HeaderMap = [(RETRY_AFTER, "soon".parse().unwrap())].into_iter().collect();
+        for (status, headers, rest) in [
+            (429, &seven, Some(7)),
+            (503, &seven, Some(7)),
+            (500, &seven, Some(7)),
+            (403, &seven, Some(7)),
+            (200, &seven, None),
+            (302, &seven, None),
+            (429, &soon, Some(2)),
+            (429, &HeaderMap::new(), Some(2)),
+            (503, &soon, None),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(wanted_rest(status, headers), rest.map(Duration::from_secs), "{status}");
+        }
     }
 
     #[test]
@@ -153,12 +267,23 @@ mod tests {
             (" 0 ", Some(0)),
             ("Fri, 31 Jul 2026 12:00:09 GMT", Some(9)),
             ("Fri, 31 Jul 2026 11:00:00 GMT", Some(0)),
+            ("Friday, 31-Jul-26 12:00:09 GMT", Some(9)),
+            ("Fri Jul 31 12:00:09 2026", Some(9)),
+            ("Sat Aug  1 12:00:09 2026", Some(3600)),
+            ("Fri, 31 Jul 2026 14:00:09 +0200", Some(9)),
             ("99999999", Some(3600)),
+            ("18446744073709551616", Some(3600)),
+            ("99999999999999999999", Some(3600)),
+            ("", None),
             ("soon", None),
             ("-1", None),
         ] {
             let wait = retry_after(&headers(text, date), Timestamp::UNIX_EPOCH);
             assert_eq!(wait, seconds.map(Duration::from_secs), "{text}");
+        }
+        for date in ["Friday, 31-Jul-26 12:00:00 GMT", "Fri Jul 31 12:00:00 2026"] {
+            let wait = retry_after(&headers("Fri, 31 Jul 2026 12:00:09 GMT", date), Timestamp::UNIX_EPOCH);
+            assert_eq!(wait, Some(Duration::from_secs(9)), "{date}");
         }
         let now = "2026-07-31T12:11:00Z".parse().unwrap();
         let said = clock(&headers("0", date), now).unwrap();

@@ -1,7 +1,7 @@
 //! Names in several languages: `NO:"Leverandør";US:"Supplier"`.
 //!
 //! SuperOffice resolves them by `Accept-Language`; without the header "multi-language names are unchanged" (its
-//! REST documentation, "Languages"), and so they are in answers that pass it by.
+//! REST documentation, "Languages"), and so they are in answers that pass it by. A field's length may have cut the text.
 
 /// SuperOffice's codes with the languages of ISO 639 that they stand for, where the two differ: the codes are those
 /// of `CultureDataFormatter.MapSuperOfficeLanguageToCulture` (SuperOffice's SDK). Regions first.
@@ -27,10 +27,6 @@ const SAME: [&str; 8] = ["DA", "FI", "FR", "IT", "NL", "PL", "RU", "KO"];
 /// `text` in this language (`en`, `nb-NO`), where it is written in several; else in English, else in the first there
 /// is. Any other text is left as it is.
 pub(super) fn resolve(text: String, language: &str) -> String {
-    // Nearly every name ends otherwise.
-    if !text.ends_with(['"', ';']) {
-        return text;
-    }
     let Some(pieces) = pieces(&text) else { return text };
     let named = |code: &str| pieces.iter().find(|(found, said)| found == &code && !said.is_empty());
     let wanted = codes(language).chain(codes("en")).find_map(|code| named(&code));
@@ -49,28 +45,35 @@ fn codes(language: &str) -> impl Iterator<Item = String> {
 
 /// The pieces of a text that consists of nothing else: `XX:"…"`, separated and perhaps ended by semicolons. None for
 /// any other text, and for a single piece whose code is no language's. Quotes inside are not escaped: a piece ends at
-/// the first quote behind which the next one begins, or nothing follows.
+/// the first quote behind which the next one begins, or nothing follows. The last piece may have lost its end, or all
+/// but a part of its code.
 fn pieces(text: &str) -> Option<Vec<(&str, &str)>> {
     let mut pieces = Vec::new();
     let mut left = text.trim_end_matches([';', ' ']);
-    loop {
+    while !left.is_empty() && !is_cut_code(left) {
         let (code, behind) = opened(left)?;
         let mut quotes = behind.match_indices('"').map(|(place, _)| place);
-        let (place, next) = quotes.find_map(|place| {
+        let end = quotes.find_map(|place| {
             let next = behind[place + 1..].trim_start_matches([';', ' ']);
             // Nothing follows, or the next piece does, and a semicolon is between.
-            let is_end = next.is_empty()
-                || opened(next).is_some() && behind[place + 1..].trim_start().starts_with(';');
-            is_end.then_some((place, next))
-        })?;
-        pieces.push((code, behind[..place].trim()));
+            let is_piece = opened(next).is_some() || is_cut_code(next);
+            let is_end = next.is_empty() || is_piece && behind[place + 1..].trim_start().starts_with(';');
+            is_end.then_some((&behind[..place], next))
+        });
+        let cut = || (!pieces.is_empty() || !behind.contains('"')).then_some((behind, ""));
+        let (said, next) = end.or_else(cut)?;
+        pieces.push((code, said.trim()));
         left = next;
-        if left.is_empty() {
-            break;
-        }
     }
     let known = |code| SAME.contains(&code) || CODES.iter().any(|(_, known)| *known == code);
-    (pieces.len() > 1 || pieces.iter().all(|(code, _)| known(*code))).then_some(pieces)
+    let is_known = pieces.iter().all(|(code, _)| known(*code)) && !pieces.is_empty();
+    (pieces.len() > 1 || is_known).then_some(pieces)
+}
+
+/// Whether this is all that is left of a piece that was cut: a part of its code.
+fn is_cut_code(text: &str) -> bool {
+    let code = text.strip_suffix(':').unwrap_or(text);
+    (1..=2).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// The code of the piece that `text` begins with, and what is behind its opening quote.
@@ -116,6 +119,17 @@ mod tests {
             ("NO:\"Kafé \"Blå\" AS\";US:\"The \"Blue\"\"", "nb", "Kafé \"Blå\" AS"),
             ("NO:\"Kafé \"Blå\" AS\";US:\"The \"Blue\"\"", "en", "The \"Blue\""),
             ("NO:\"\"", "nb", ""),
+            // Cut by a field's length, wherever that was.
+            ("NO:\"A\";US:\"B", "nb", "A"),
+            ("NO:\"A\";US:\"B", "en", "B"),
+            ("NO:\"A\";US:\"The \"Bl", "en", "The \"Bl"),
+            ("NO:\"A\";US:\"", "en", "A"),
+            ("NO:\"A\";US:", "en", "A"),
+            ("NO:\"A\";US", "en", "A"),
+            ("NO:\"A\";U", "en", "A"),
+            ("NO:\"A\";", "en", "A"),
+            ("NO:\"Leverand", "en", "Leverand"),
+            ("US:\"", "en", ""),
         ] {
             assert_eq!(read(text, language), expected, "{text} in {language}");
         }
@@ -128,17 +142,20 @@ mod tests {
             "Fjord AS",
             "Kari \"Kiki\" Nordmann \"K\"",
             "Bar 7: \"Seven\"",
-            "US:\"Acme",
+            "AS",
+            "A",
+            "US:",
             "US: \"Acme\"",
             "US:Acme;",
             "AB:\"Acme\"",
+            "AB:\"Acme",
+            "US:\"Acme\" AS",
             "Firm US:\"Acme\"",
             "US:\"Acme\";NO:Fjord\";x",
             "us:\"Acme\"",
             "ÆØ:\"Å\"",
             "\"",
             ";",
-            "US:\"",
         ] {
             assert_eq!(read(name, "en"), name);
         }

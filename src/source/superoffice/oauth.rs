@@ -8,11 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::error::{FetchError, short};
+use super::error::{FetchError, short, word};
 use super::http::Http;
 use super::login;
 use super::signer::Kept;
-use crate::mask;
 use crate::secret::Secret;
 
 /// SuperOffice's access tokens live an hour; for an answer that does not say it.
@@ -20,6 +19,19 @@ const USUAL_LIFE: u64 = 3600;
 
 /// A day, in seconds: what is said to live longer is fetched again after it. No clock can count all that an answer may say.
 const LONGEST_LIFE: u64 = 24 * 3600;
+
+/// The errors of RFC 6749 §5.2, and those of its endpoints that some servers give here.
+const ERRORS: [&str; 9] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "access_denied",
+    "server_error",
+    "temporarily_unavailable",
+];
 
 /// An answer of the token endpoint: RFC 6749 §5.1 or §5.2.
 #[derive(Deserialize)]
@@ -56,9 +68,10 @@ pub(super) async fn access_token(
     match answer.access_token.filter(|token| status.is_success() && !token.expose_secret().is_empty()) {
         Some(value) => Ok(Kept { value, until: Instant::now() + usable(answer.expires_in) }),
         None => {
-            let error = answer.error.unwrap_or_else(|| "no error is named".into());
+            let error = answer.error.unwrap_or_default();
             let description = short(&answer.error_description.unwrap_or_default());
-            let said = format!("{status}, {} {description}", mask::Word(&error));
+            let named = if error.is_empty() { "no error is named".into() } else { word(&error, &ERRORS) };
+            let said = format!("{status}, {named} {description}");
             Err(login::refused(said.trim_end().to_owned(), advice(&error), clock))
         }
     }

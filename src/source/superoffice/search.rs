@@ -3,14 +3,18 @@
 //! It shows persons and companies who have the digits in one of their numbers, also somewhere in the middle of
 //! it: whose number it really is has to be judged by who asks.
 
+use std::io;
+
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE};
 use reqwest::{Response, StatusCode, Url};
-use serde::Deserialize;
 
 use super::error::{self, FetchError};
-use super::record::Scalar;
+use super::fields::{self, Scalar};
+use super::json::{Came, Scanner};
+use super::manners::Asking;
+use super::record::name;
 use super::signer::Signed;
-use super::{Client, Tries, multilanguage, refusal};
+use super::{Client, Tries, refusal};
 use crate::entry::Entry;
 use crate::number::{self, Country};
 
@@ -18,11 +22,9 @@ use crate::number::{self, Country};
 const MAX_ANSWER: usize = 1 << 20;
 
 /// An item of the answer. Every field is optional and may have any type, as in a list's record.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Debug, Default)]
 struct Item {
     id: Scalar,
-    #[serde(rename = "Type")]
     kind: Scalar,
     icon_hint: Scalar,
     full_name: Scalar,
@@ -32,12 +34,19 @@ struct Item {
 }
 
 impl Item {
+    /// Reads an item; none where it is no use.
+    fn read(json: &[u8], came: Came) -> Option<Self> {
+        const KEYS: [&str; 7] = ["Id", "Type", "IconHint", "FullName", "Name", "ExtraInfo", "ToolTip"];
+        let fields = fields::read(json, came, &KEYS).filter(|fields| !fields.is_twice)?;
+        let [id, kind, icon_hint, full_name, name, extra_info, tool_tip] = fields.values;
+        Some(Self { id, kind, icon_hint, full_name, name, extra_info, tool_tip })
+    }
+
     /// The entry for this item; none where it is neither a person nor a company, or lacks a name or a number.
     fn entry(&self, country: Country, language: &str) -> Option<Entry> {
         let kinds = [self.kind.text(), self.icon_hint.text()];
         let is = |kind: &str| kinds.iter().any(|found| found.eq_ignore_ascii_case(kind));
-        let names =
-            [self.full_name.text(), self.name.text()].map(|name| multilanguage::resolve(name, language));
+        let names = [&self.full_name, &self.name].map(|scalar| name(scalar, language));
         let name = names.into_iter().find(|name| !name.is_empty())?;
         let numbers = [self.extra_info.text(), self.tool_tip.text()];
         let number = numbers.iter().find_map(|text| number::written(text, country).ok())?;
@@ -65,7 +74,7 @@ impl Client {
     pub async fn search(&self, digits: &str) -> Result<Vec<Entry>, FetchError> {
         let mut tries = Tries::default();
         loop {
-            let (api, mut signed) = tries.prepare(self).await?;
+            let (api, mut signed) = tries.prepare(self, Asking::Search).await?;
             let result = self.search_once(&api, &mut signed, digits).await;
             if let Some(result) = tries.judge(self, &api, signed, result).await {
                 return result;
@@ -91,7 +100,7 @@ impl Client {
         for (name, value) in &self.settings.so_headers {
             request = request.header(*name, value);
         }
-        let (response, _) = self.http.send(request).await?;
+        let (response, _) = self.http.send_for(Asking::Search, request).await?;
         if response.status().is_success() {
             self.signer.accepted(signed);
         }
@@ -115,10 +124,22 @@ async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
 
 /// The usable items of an answer. One strange item does not cost the others.
 fn entries(body: &[u8], country: Country, language: &str) -> Result<Vec<Entry>, FetchError> {
-    let items: Vec<serde_json::Value> =
-        serde_json::from_slice(body).map_err(|_| FetchError::NoHits(error::head(body)))?;
-    let items = items.into_iter().filter_map(|item| Item::deserialize(item).ok());
-    Ok(items.filter_map(|item| item.entry(country, language)).collect())
+    let mut json = Scanner::new(body);
+    let mut entries = Vec::new();
+    let mut read = || -> io::Result<bool> {
+        if json.ahead()? != Some(b'[') {
+            return Ok(false);
+        }
+        json.array(|item, came| {
+            entries.extend(Item::read(item, came).and_then(|item| item.entry(country, language)));
+        })?;
+        Ok(json.ahead()?.is_none())
+    };
+    match read() {
+        Ok(true) => Ok(entries),
+        Ok(false) => Err(FetchError::NoHits(error::head(body, body.len() as u64, true))),
+        Err(_) => Err(FetchError::Broken(format!("after {} bytes", body.len()))),
+    }
 }
 
 #[cfg(test)]
@@ -138,7 +159,10 @@ mod tests {
             {"Id": 9, "Type": "Sale", "Name": "Nets", "ExtraInfo": "22544545"},
             {"Id": 10, "Type": "Person", "Name": "", "ExtraInfo": "22544545"},
             {"Id": 11, "Type": "Person", "Name": "Eva Berg", "ExtraInfo": "ask me"},
-            {"Id": [12], "Type": {}, "Name": true}, null, 3, "Person", []
+            {"Id": [12], "Type": {}, "Name": true}, null, 3, "Person", [],
+            {"Id": 13, "Type": "Person", "Name": "Eva", "Name": "Berg", "ExtraInfo": "22544545"}, {"Id": 1e999},
+            {"Id": 14, "Type": "Person", "Name": "Eva" "ExtraInfo": "22544545"},
+            {"Id": 15, "Type": "Person", "Name": "Jo \ud83d", "ExtraInfo": "22544545"}
             ]"#,
         );
         let nobody = Entry {
@@ -151,7 +175,8 @@ mod tests {
         };
         let wanted = [
             Entry { person_id: 7, person: "Per Strand".into(), ..nobody.clone() },
-            Entry { company_id: 8, company: "Fjord AS".into(), ..nobody },
+            Entry { company_id: 8, company: "Fjord AS".into(), ..nobody.clone() },
+            Entry { person_id: 15, person: "Jo \u{fffd}".into(), ..nobody },
         ];
         assert_eq!(found.unwrap(), wanted);
         assert_eq!(read("[]").unwrap(), []);
@@ -159,9 +184,10 @@ mod tests {
 
     #[test]
     fn what_is_no_list_is_an_error_and_no_absence() {
-        for body in ["", "null", "{}", "<html>Log in", r#"{"Message":"An error has occurred."}"#, "[{}"] {
+        for body in ["", "null", "{}", "<html>Log in", r#"{"Message":"An error has occurred."}"#, "[] x"] {
             let error = read(body).unwrap_err();
             assert!(error.starts_with("the answer to a search is no list"), "{error}");
         }
+        assert_eq!(read("[{}").unwrap_err(), "the answer broke off: after 3 bytes");
     }
 }

@@ -13,10 +13,24 @@ use tracing::{info, warn};
 use super::error::{self, FetchError};
 use super::http::{self, Http};
 use super::manners;
-use crate::mask;
 
 /// However long a state is said to be valid: it is asked for again after a day.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// The states that SuperOffice documents.
+const STATES: [&str; 11] = [
+    "Unknown",
+    "Provisioning",
+    "Running",
+    "Deleted",
+    "Suspended",
+    "OnlineMaintenance",
+    "OfflineMaintenance",
+    "ProvisioningFailed",
+    "Deleting",
+    "DeleteFailed",
+    "MigrationPending",
+];
 
 /// Where a SuperOffice is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +74,14 @@ pub struct Tenant {
 
 impl Tenant {
     fn new(name: &str, answer: &State) -> Self {
-        let api = answer.api.as_deref().and_then(|api| Url::parse(api).ok());
+        let api = answer.api.as_deref().and_then(|api| address(api).ok());
         let until = answer.valid_until();
         Self {
             name: name.to_owned(),
             state: answer.word(),
             is_running: answer.is_running,
-            api: api.map(String::from),
+            // Nothing but where it is: a user's name may stand in an address, and more.
+            api: api.map(|api| format!("{}{}", api.origin().ascii_serialization(), api.path())),
             valid_until: until.and_then(|until| u64::try_from(until.as_second()).ok()),
         }
     }
@@ -114,7 +129,7 @@ impl State {
 
     /// The state's name, fit for a line.
     fn word(&self) -> String {
-        mask::Word(self.state.as_deref().unwrap_or("Unknown")).to_string()
+        error::word(self.state.as_deref().unwrap_or("Unknown"), &STATES)
     }
 }
 
@@ -193,9 +208,9 @@ impl Finder {
 async fn ask(name: &str, host: &Url, http: &Http) -> Result<(State, Duration), FetchError> {
     let request = http.client.get(format!("{host}api/state/{name}"));
     let (response, _) = http.send(request.header(reqwest::header::ACCEPT, "application/json")).await?;
-    let (status, url) = (response.status(), response.url().clone());
+    let status = response.status();
     if status != StatusCode::OK {
-        let retry_after = manners::note(&url, status, response.headers());
+        let retry_after = manners::wanted_rest(status, response.headers());
         let said = format!("asked for the state of {name}: {}", error::said(response).await);
         return Err(FetchError::Status { status, said, retry_after });
     }
@@ -208,22 +223,33 @@ async fn ask(name: &str, host: &Url, http: &Http) -> Result<(State, Duration), F
     Ok((state, valid))
 }
 
+fn address(text: &str) -> Result<Url, String> {
+    /// In bytes; no browser takes a longer one.
+    const LONGEST: usize = 2048;
+    if text.len() > LONGEST {
+        return Err(format!("it has more than {LONGEST} bytes"));
+    }
+    Url::parse(text).map_err(|error| error.to_string())
+}
+
 /// The API of a tenant that may be called.
 fn running(name: &str, host: &Url, state: State) -> Result<Url, FetchError> {
     let wrong = |what: String| FetchError::NoSite { tenant: name.to_owned(), what };
     if let Some(other) = state.context_identifier.as_ref().filter(|_| !state.is_about(name)) {
-        let other: String = other.escape_debug().take(32).collect();
-        return Err(wrong(format!("the answer is about another tenant, `{other}`")));
+        let digits = other.trim_start_matches("Cust");
+        let is_id =
+            digits.len() <= 9 && other.starts_with("Cust") && digits.bytes().all(|b| b.is_ascii_digit());
+        let other = if is_id { other.clone() } else { error::short(other) };
+        return Err(wrong(format!("the answer is about another tenant, {other}")));
     }
     if !state.is_running {
         return Err(FetchError::NotRunning { tenant: name.to_owned(), state: state.word() });
     }
     let said = state.api.ok_or_else(|| wrong("it has no Api".to_owned()))?;
-    let api =
-        Url::parse(&said).map_err(|error| wrong(format!("its Api `{}`: {error}", error::address(&said))))?;
+    let api = address(&said).map_err(|what| wrong(format!("its Api is no address: {what}")))?;
     // The credential goes there: never in clear where the state came encrypted.
     if api.scheme() != host.scheme() && api.scheme() != "https" {
-        return Err(wrong(format!("its Api `{}` is not https", error::address(&said))));
+        return Err(wrong("its Api is not https".to_owned()));
     }
     Ok(api)
 }
@@ -244,13 +270,11 @@ mod tests {
         assert_eq!(ask(good).unwrap(), "https://online2.superoffice.com/Cust12345/api");
         for (from, to, said) in [
             ("\"IsRunning\":true", "\"IsRunning\":false", "the tenant Cust12345 is in state Running"),
-            (
-                "https://online2.superoffice.com/Cust12345/api",
-                "http://x/api",
-                "its Api `http://x/api` is not https",
-            ),
-            ("\"Cust12345\"", "\"Cust99999\"", "another tenant, `Cust99999`"),
+            ("https://online2.superoffice.com/Cust12345/api", "http://x/api", "its Api is not https"),
+            ("\"Cust12345\"", "\"Cust99999\"", "another tenant, Cust99999"),
             ("\"Api\"", "\"Ipa\"", "no Api"),
+            ("https://online2.superoffice.com/Cust12345/api", "Kari Nordmann", "its Api is no address: "),
+            ("Cust12345/api", &"x".repeat(3000), "its Api is no address: it has more than 2048 bytes"),
         ] {
             let error = ask(&good.replace(from, to)).unwrap_err();
             assert!(error.contains(said), "{error}");

@@ -48,12 +48,23 @@ pub struct Search {
     pub delay: Duration,
     /// The status of each answer; 0 for the honest one.
     pub status: u16,
+    /// `Retry-After` of each answer that has a status of its own.
+    pub retry_after: Option<String>,
+    /// What each answer is in place of an honest one.
+    pub body: Option<Vec<u8>>,
 }
 
 /// Everybody who has the digits anywhere in the number.
 pub fn phone_search(request: &Request, search: &Search) -> Answer {
     if search.status != 0 {
-        return Answer::error(search.status, "SoServerException", "The lab fails on purpose");
+        let answer = Answer::error(search.status, "SoServerException", "The lab fails on purpose");
+        return match &search.retry_after {
+            Some(rest) => answer.with("Retry-After", rest),
+            None => answer,
+        };
+    }
+    if let Some(body) = &search.body {
+        return Answer::json(200, body.as_slice());
     }
     let parameters = request.query.as_deref().unwrap_or_default().split('&');
     let digits = parameters.filter_map(|parameter| parameter.strip_prefix("query=")).next();
