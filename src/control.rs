@@ -22,6 +22,7 @@ use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::owner;
 use crate::parts::Parts;
 use crate::refresh::Handle;
 use crate::refresh::news::{News, Refreshed, Watch, looks};
@@ -127,6 +128,7 @@ fn listen(state_dir: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(&beside)?;
     std::fs::set_permissions(&beside, Permissions::from_mode(0o600))?;
+    owner::give_path(&beside)?;
     std::fs::rename(&beside, path(state_dir))?;
     Ok(listener)
 }

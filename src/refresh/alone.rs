@@ -9,11 +9,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use tracing::warn;
 
-use super::keeper::{Keeper, ListOf, Outcome};
+use super::keeper::{Keeper, ListOf};
 use super::lock::Lock;
 use super::news::{News, Refreshed, Watch, looks};
 use super::store::{Kept, Store};
-use super::{Place, places};
+use super::{Place, guard, places};
 use crate::directory::Directory;
 use crate::directory::merge::{Listed, Rules, merge_by};
 use crate::entry::Entry;
@@ -28,6 +28,7 @@ pub struct Lists {
     sources: Vec<(String, u16)>,
     lists: Vec<(Place, Kept)>,
     missing: Vec<String>,
+    held_back: Vec<(String, guard::Held)>,
 }
 
 /// An entry, and the list that holds it.
@@ -70,7 +71,13 @@ pub async fn lists(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Lis
     for failure in failures {
         warn!("{failure}");
     }
+    let held_back = places.iter().filter_map(|place| {
+        let held = store.held(&place.name)?;
+        let is_ours = sources.get(place.source)?.fingerprint(place.list) == held.fingerprint;
+        is_ours.then(|| (place.name.clone(), held.held))
+    });
     Ok(Lists {
+        held_back: held_back.collect(),
         sources: sources.iter().map(|source| (source.name.clone(), source.group)).collect(),
         lists: places.into_iter().zip(found).collect(),
         missing,
@@ -82,6 +89,12 @@ impl Lists {
     #[must_use]
     pub fn missing(&self) -> &[String] {
         &self.missing
+    }
+
+    /// The lists that have come and are held back, by the names of those in use.
+    #[must_use]
+    pub fn held_back(&self) -> &[(String, guard::Held)] {
+        &self.held_back
     }
 
     /// The directory of them all.
@@ -153,14 +166,6 @@ fn report(list: &str, unusable: &UnusableRecords) {
     }
 }
 
-/// How often a list has come that is held back is counted by a running service only.
-fn without_counting(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Held { count, known, more: _ } => Outcome::Held { count, known, more: None },
-        outcome => outcome,
-    }
-}
-
 /// Asks for the lists of this name, or of the source of this name, or for all, and writes them, with the right to do so.
 /// `tell` hears how far each is, and what came of it.
 pub async fn refresh(
@@ -188,10 +193,13 @@ pub async fn refresh(
             store.clone(),
             settings.full_refresh,
             kept,
-        );
+        )
+        .without_counting();
         let mut watch = Watch::new(place.name.clone(), keeper.progress().clone());
         let result = {
-            let (mut result, mut looks) = (pin!(keeper.refresh(accept)), looks());
+            // Nobody replaces what is held back between two commands.
+            let work = async { if accept { keeper.accept(None).await } else { keeper.refresh().await } };
+            let (mut result, mut looks) = (pin!(work), looks());
             loop {
                 tokio::select! {
                     biased;
@@ -200,7 +208,6 @@ pub async fn refresh(
                 }
             }
         };
-        let result = result.map(without_counting);
         tell(News::Refreshed(Refreshed::of(&keeper, &result)));
     }
     tell(News::Done {});

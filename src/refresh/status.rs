@@ -33,12 +33,21 @@ pub struct ListStatus {
     pub held: Option<Held>,
     /// Records of the last set that can't be used.
     pub unusable: UnusableRecords,
+    /// Which list that was held back somebody has seen last.
+    #[serde(skip)]
+    pub shown: Option<u64>,
     /// What is known of the tenant that the source is.
     #[serde(default)]
     pub tenant: Option<Tenant>,
 }
 
 impl ListStatus {
+    /// What is to be shown. It is known from now on which list held back that was.
+    pub fn show(&mut self) -> Self {
+        self.shown = self.held.as_ref().map(|held| held.id).or(self.shown);
+        self.clone()
+    }
+
     /// Writes down what the list in use is, and what is held back.
     pub fn note<Q: Question>(&mut self, keeper: &Keeper<Q>) {
         let kept = keeper.kept();

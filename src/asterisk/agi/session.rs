@@ -9,7 +9,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 use super::block::{Block, BlockError};
-use super::command::{Answer, set_variable};
+use super::command::{Answer, NOTHING, set_variable};
 use super::lines::{LineError, Lines};
 use crate::mask;
 use crate::name::Name;
@@ -98,6 +98,9 @@ pub(super) async fn serve(
     match script {
         Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer(status, &resolution, name)).await?,
         Script::Lookup => {
+            // A caller's words can end the block, and then say that the number is not withheld. Asterisk executes commands
+            // when it has said its own block to the end: its answer comes behind that.
+            talk.command(NOTHING).await?;
             if let Some(name) = name {
                 talk.set("CALLERID(name)", name).await?;
             }
@@ -160,7 +163,10 @@ struct Talk<'a> {
 impl Talk<'_> {
     /// Sets a variable, and waits until that is done.
     async fn set(&mut self, name: &str, value: &str) -> Result<(), SessionError> {
-        let command = set_variable(name, value);
+        self.command(&set_variable(name, value)).await
+    }
+
+    async fn command(&mut self, command: &str) -> Result<(), SessionError> {
         let done = async {
             // Whole, in one write: a part of a line makes Asterisk spin.
             self.write.write_all(command.as_bytes()).await.map_err(LineError::Broken)?;
