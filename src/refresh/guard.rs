@@ -11,6 +11,7 @@
 //! | lost numbers count | for [`MEMORY`], 90 days from the first one, or until they come back | ten small losses in a row are a large one; what was lost in a quarter, and nobody has missed, is meant |
 //! | it is taken by itself | when it has come [`CONVINCING`], three, times in a row | trouble of some minutes has passed by then, and what the CRM says again and again is what it has |
 //! | it has come again | at most one in twenty of its numbers, or two, are other than when it came first, whatever its hash | a living CRM changes a record between two answers; a list that goes on shrinking begins anew |
+//! | a list of fewer than ten numbers is replaced by any other | that has at least twice as many | somebody has tried it with a few people, and goes on with all |
 //! | it is never taken by itself | it has no name at all | nothing can be wrong enough to delete everybody |
 //!
 //! Whatever is held back is kept on disk, with how often it has come. `--accept` takes that list.
@@ -26,6 +27,8 @@ pub const CONVINCING: u32 = 3;
 pub const MEMORY: u64 = 90 * 24 * 3600;
 /// Fewer lost numbers are no mass.
 const FEW: usize = 2;
+/// As many numbers are more than a trial.
+const MANY: usize = 10;
 /// So many changed numbers make no other list, however short it is.
 const SOME: usize = 2;
 
@@ -77,7 +80,8 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(losses: &Losses) -> Verdict {
     let lost = losses.total();
-    if losses.known == 0 {
+    let was_a_trial = losses.known < MANY && losses.named >= losses.known * 2;
+    if losses.known == 0 || was_a_trial {
         Verdict::Take
     } else if losses.named == 0 {
         Verdict::HoldNameless
@@ -104,6 +108,9 @@ mod tests {
         assert_eq!(judged(2, 1, 0, 1), Verdict::Take);
         assert_eq!(judged(2, 0, 2, 2), Verdict::HoldShrunk);
         assert_eq!(judged(3, 1, 1, 1), Verdict::HoldShrunk);
+        assert_eq!(judged(9, 9, 0, 17), Verdict::HoldShrunk);
+        assert_eq!(judged(9, 9, 0, 18), Verdict::Take);
+        assert_eq!(judged(10, 10, 0, 20), Verdict::HoldShrunk);
         assert_eq!(judged(10, 3, 2, 7), Verdict::Take);
         assert_eq!(judged(10, 3, 3, 7), Verdict::HoldShrunk);
         assert_eq!(judged(11, 5, 0, 6), Verdict::Take);

@@ -182,6 +182,7 @@ pub(super) struct Json<'a> {
     readings: Vec<JsonReading<'a>>,
     rendering: Option<&'a Rendering>,
     not_asked: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     held_back: Vec<JsonHeldBack<'a>>,
 }
 
