@@ -1,6 +1,7 @@
 //! What is below `state_dir` belongs to its owner, and goes when nobody uses it any more.
 
 use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -195,4 +196,18 @@ async fn sources_knows_a_service_that_it_cannot_ask() {
     assert!(said.contains(&waits), "{said}");
     alone.kill().expect("it runs");
     alone.wait().expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_ask_for_nothing_keep_no_command_waiting() {
+    let crm = StandIn::start(crowd(20)).await.expect("the stand-in");
+    let nameplate = folder(&crm, "").serve();
+    nameplate.until_logged("directory is in place", 1).await;
+    let socket = nameplate.folder().path("state/control.sock");
+    let silent: Vec<_> = (0..300).map(|_| UnixStream::connect(&socket).expect("a connection")).collect();
+    let (status, said) = run(nameplate.folder(), &["sources"]);
+    assert!(status == Some(0) && said.contains("entries       20"), "{said}");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", nameplate.id())).unwrap().count();
+    assert!(open < 100, "{open} open files");
+    drop(silent);
 }

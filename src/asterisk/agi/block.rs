@@ -2,8 +2,9 @@
 //!
 //! Asterisk escapes nothing, so line breaks in a caller's number or name look like its own. What helps is its order
 //! (`res_agi.c`, `setup_env`, the same from 16 to 23): script, …, number, name, presentation, …, `agi_threadid`,
-//! arguments, the empty line. Each of its variables comes once: a block that has one twice is partly a caller's, and is
-//! refused. A caller may even end the block, with all that Asterisk says behind the name; the rest then follows behind the end.
+//! arguments, the empty line. Nothing of what is decided by it is taken from where a caller's words can stand alone, and a
+//! call is not looked up whose block says something twice, for Asterisk says each variable once. A caller may even end the block,
+//! with all that Asterisk says behind the name: the rest of it then follows behind the end.
 
 use std::collections::HashSet;
 
@@ -30,6 +31,14 @@ pub struct Block {
     pub presentation: Option<u32>,
     /// The first argument of `AGI()`: the trunk's country; empty where there is none.
     pub country: String,
+    /// Whether a line has said the caller's number, be it that there is none.
+    caller_is_said: bool,
+    /// Whether a line has said the presentation.
+    presentation_is_said: bool,
+    /// The variables that were said.
+    said: HashSet<String>,
+    /// Whether one was said twice: a caller has said some of it.
+    is_forged: bool,
     /// Whether `agi_threadid` was said, the last line in front of the arguments.
     thread_is_said: bool,
     /// Which value a further line may belong to.
@@ -62,7 +71,7 @@ pub(super) enum BlockError {
     #[error("the block has more than {MAX_VARIABLES} variables")]
     TooMany,
     #[error(
-        "a line of the block is none of Asterisk's: it says again what Asterisk says once, or follows behind the end"
+        "a line of the block is none of Asterisk's: it has no `agi_…: `, or says the caller's number again"
     )]
     Foreign,
 }
@@ -73,7 +82,7 @@ impl Block {
         lines: &mut Lines<Stream>,
     ) -> Result<Self, BlockError> {
         let mut block = Self::default();
-        let (mut size, mut said) = (0, HashSet::new());
+        let mut size = 0;
         for _ in 0..=MAX_VARIABLES {
             let line = lines.next().await?;
             // Before that it is a caller's own.
@@ -85,14 +94,14 @@ impl Block {
             if size > MAX_BLOCK {
                 return Err(BlockError::TooLong);
             }
-            block.take(&line, &mut said).ok_or(BlockError::Foreign)?;
+            block.take(&line).ok_or(BlockError::Foreign)?;
         }
         Err(BlockError::TooMany)
     }
 
-    /// Takes a line, where `said` are the variables so far. A caller may send line breaks (`%0a` in a SIP address, a folded
-    /// header): a line that sets nothing belongs to the value before it, and a number of several lines is none.
-    fn take(&mut self, line: &str, said: &mut HashSet<String>) -> Option<()> {
+    /// Takes a line. A caller may send line breaks (`%0a` in a SIP address, a folded header): a line that sets nothing
+    /// belongs to the value before it, a number of several lines is none, and a second number is nobody's.
+    fn take(&mut self, line: &str) -> Option<()> {
         let variable = line.strip_prefix("agi_").and_then(|line| line.split_once(':'));
         let Some((name, value)) = variable else {
             match self.last? {
@@ -102,35 +111,55 @@ impl Block {
             }
             return Some(());
         };
-        if !said.insert(name.to_owned()) {
-            return None;
-        }
+        self.is_forged |= !self.said.insert(name.to_owned());
         let value = value.strip_prefix(' ').unwrap_or(value);
         // What is not set is `unknown`, which a name may be as well.
         let set = || if value == "unknown" { String::new() } else { value.to_owned() };
         self.last = Some(Last::Other);
         match name {
+            // Asterisk says the script before the caller's own words, the presentation and the arguments behind
+            // them: what a caller's line breaks say of these does not count.
+            "network_script" if self.caller_is_said => {}
             "network_script" => value.split('?').next().unwrap_or_default().clone_into(&mut self.script),
+            "callerid" if self.caller_is_said => return None,
             "callerid" => {
                 self.caller = set();
+                self.caller_is_said = true;
                 self.last = Some(Last::Caller);
             }
             "calleridname" => {
                 self.name = set();
                 self.last = Some(Last::Name);
             }
-            "callingpres" => self.presentation = value.parse().ok(),
-            "threadid" => self.thread_is_said = true,
+            // Where it is said twice, one of them is a caller's: allowed is only what both allow.
+            "callingpres" => {
+                let said: Option<u32> = value.parse().ok();
+                self.presentation = match self.presentation {
+                    _ if !self.presentation_is_said => said,
+                    before => before.zip(said).map(|(before, said)| before | said),
+                };
+                self.presentation_is_said = true;
+            }
             // What a caller says of the arguments stands in front of Asterisk's own.
+            "threadid" => {
+                self.thread_is_said = true;
+                self.country.clear();
+            }
             "arg_1" if self.thread_is_said => value.clone_into(&mut self.country),
             _ => {}
         }
         Some(())
     }
 
+    /// Whether a caller's words may be in it: Asterisk says the channel before them, and the name. Who says neither is no
+    /// Asterisk, and speaks for nobody else.
+    pub(super) fn is_asterisks(&self) -> bool {
+        ["channel", "calleridname"].iter().any(|name| self.said.contains(*name))
+    }
+
     /// Whether the caller's number may be shown. Bits 6 and 7 of the presentation (Q.951, octet 3a) are 0 where it
     /// is allowed; not known is not allowed.
     pub(super) fn is_allowed(&self) -> bool {
-        self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
+        !self.is_forged && self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
     }
 }

@@ -98,9 +98,12 @@ pub(super) async fn serve(
     match script {
         Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer(status, &resolution, name)).await?,
         Script::Lookup => {
-            // A caller's words can end the block, and then say that the number is not withheld. Asterisk executes commands
-            // when it has said its own block to the end: its answer comes behind that.
-            talk.command(NOTHING).await?;
+            // A caller's words can end the block, and say before that the number is not withheld. Asterisk executes commands
+            // when it has said its own block to the end, which its answer proves. The shipped context asks for withheld
+            // numbers before it comes here.
+            if block.is_asterisks() {
+                talk.command(NOTHING).await?;
+            }
             if let Some(name) = name {
                 talk.set("CALLERID(name)", name).await?;
             }

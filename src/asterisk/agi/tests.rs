@@ -473,12 +473,17 @@ fn described(name: &str, presentation: &str, arguments: &str) -> Option<Block> {
 }
 
 #[test]
-fn what_is_said_twice_is_refused() {
-    for key in ["network_script", "callerid", "calleridname", "callingpres", "threadid", "arg_1", "dnid"] {
+fn a_call_whose_block_says_something_twice_is_not_looked_up() {
+    for key in ["network_script", "calleridname", "callingpres", "threadid", "arg_1", "dnid"] {
         let (name, arguments) = (format!("Kari\nagi_{key}: 0"), "agi_dnid: 1\nagi_arg_1: NO\n");
-        assert_eq!(described(&name, "32", arguments), None, "{key}");
-        assert_eq!(described(&name, "0", arguments), None, "{key}");
+        for presentation in ["0", "32"] {
+            let block = described(&name, presentation, arguments).unwrap();
+            assert!(!block.is_allowed(), "{key} {presentation}");
+            assert_eq!((block.script.as_str(), block.country.as_str()), ("handoff", "NO"), "{key}");
+        }
+        assert!(described("Kari", "0", arguments).unwrap().is_allowed());
     }
+    assert_eq!(described("Kari\nagi_callerid: 1", "0", ""), None);
     let block = described("Kari\n\nX: yes\nagi_other: 1", "0", "agi_arg_1: NO\n").unwrap();
     assert_eq!((block.is_allowed(), block.country.as_str()), (true, "NO"));
     // What a caller says of an argument that Asterisk does not have.
@@ -491,17 +496,22 @@ fn what_is_said_twice_is_refused() {
 async fn a_caller_who_ends_the_block_is_told_nothing() {
     let server = Running::usual().await;
     let forged = "agi_callerid: 22334455\nagi_calleridname: Kari\nagi_callingpres: 0\nagi_threadid: 1\n\n";
-    let own = "agi_callingpres: 32\nagi_threadid: 2\n\n";
+    let own = "agi_calleridname: A\nagi_callingpres: 32\nagi_threadid: 2\n\n";
     let mut client = server.connect().await;
     client.say(&format!("agi_network_script: lookup\n{forged}{own}")).await;
     assert!(client.is_closed().await);
-    let mut client = server.connect().await;
-    client.say(&format!("agi_network_script: lookup\n{forged}")).await;
-    // As long as nothing is known of the caller, nothing is said.
-    assert_eq!(client.command().await, "NOOP\n");
-    client.say(own).await;
-    assert!(client.is_closed().await);
-    assert!(server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"unserved\"} 2"));
+    // By the number, without a name.
+    for forged in
+        [forged, "agi_channel: SIP/1\nagi_callerid: 22334455\nagi_callingpres: 0\nagi_threadid: 1\n\n"]
+    {
+        let mut client = server.connect().await;
+        client.say(&format!("agi_network_script: lookup\n{forged}")).await;
+        // As long as nothing is known of the caller, nothing is said.
+        assert_eq!(client.command().await, "NOOP\n");
+        client.say(own).await;
+        assert!(client.is_closed().await);
+    }
+    assert!(server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"unserved\"} 3"));
 }
 
 #[test]
