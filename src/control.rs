@@ -163,7 +163,7 @@ fn listen(state_dir: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(&beside)?;
     std::fs::set_permissions(&beside, Permissions::from_mode(0o600))?;
-    owner::give_path(&beside)?;
+    owner::give(&beside, 0);
     std::fs::rename(&beside, path(state_dir))?;
     Ok(listener)
 }

@@ -1,13 +1,13 @@
 //! Whose files are: what is written below `state_dir` belongs to the owner of its folder, whoever writes it. The service
 //! must be able to read what root's `nameplate refresh` has written while it was stopped.
 //!
-//! A file's mode is 0600. Where its folder is closed to others and open to its group, the group has the same access to
-//! the file: an administrator has made the folder so for a reason.
+//! A file's mode is 0600, a folder's 0700. Where the folder that it is in is closed to others and open to its group, the group has
+//! the same access to it: an administrator has made the folder so for a reason.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -25,55 +25,42 @@ pub fn create(path: &Path) -> io::Result<File> {
     let _ = fs::remove_file(path);
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    give(path, &file)?;
+    give(path, 0o600);
     Ok(file)
 }
 
 /// Opens a file for writing, and creates it where there is none. It belongs to the owner of its folder.
 pub fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    give(path, &file)?;
+    give(path, 0o600);
     Ok(file)
 }
 
-/// Creates a folder where there is none, closed to others. Root gives it to the owner of the folder that it is in.
+/// Creates a folder where there is none. It belongs to the owner of the folder that it is in.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    }
-    match folder_of(path) {
-        Some(outer) if is_root() => adopt(path, &outer, &fs::metadata(path)?),
-        _ => Ok(()),
-    }
-}
-
-/// Gives what another call has just created to the owner of its folder, as far as this user may.
-pub fn give_path(path: &Path) -> io::Result<()> {
-    match folder_of(path) {
-        Some(folder) => adopt(path, &folder, &fs::symlink_metadata(path)?),
-        None => Ok(()),
-    }
-}
-
-fn adopt(path: &Path, folder: &Metadata, now: &Metadata) -> io::Result<()> {
-    if is_root() && (now.uid(), now.gid()) != (folder.uid(), folder.gid()) {
-        chown(path, Some(folder.uid()), Some(folder.gid()))?;
+        give(path, 0o700);
+    } else if is_root() {
+        give(path, 0);
     }
     Ok(())
 }
 
-fn give(path: &Path, file: &File) -> io::Result<()> {
-    let Some(folder) = folder_of(path) else { return Ok(()) };
-    let now = file.metadata()?;
+/// Gives what has just been created to the owner of its folder, and a share to the group, as far as this user may: where it
+/// may not, the file is its own, as everywhere. `mode` is what it was created with, 0 to leave that.
+pub fn give(path: &Path, mode: u32) {
+    let (Some(folder), Ok(now)) = (folder_of(path), fs::symlink_metadata(path)) else { return };
     if is_root() && (now.uid(), now.gid()) != (folder.uid(), folder.gid()) {
-        fchown(file, Some(folder.uid()), Some(folder.gid()))?;
+        let _ = chown(path, Some(folder.uid()), Some(folder.gid()));
     }
-    let shared =
-        is_shared(&folder) && (now.gid() == folder.gid() || fchown(file, None, Some(folder.gid())).is_ok());
-    if shared {
-        file.set_permissions(fs::Permissions::from_mode(0o600 | folder.mode() & GROUP & 0o060))?;
+    if mode != 0 && is_shared(&folder) {
+        let is_groups = now.gid() == folder.gid() || chown(path, None, Some(folder.gid())).is_ok();
+        if is_groups {
+            let mode = mode | folder.mode() & GROUP & (mode >> 3);
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        }
     }
-    Ok(())
 }
 
 /// Whether a folder is open to its group and closed to others.
@@ -197,6 +184,10 @@ mod tests {
             let path = folder.path().join("file");
             create(&path).unwrap();
             assert_eq!(mode(&path), expected, "{folder_mode:o}");
+            let inner = folder.path().join("lists");
+            create_folder(&inner).unwrap();
+            let shared = if expected == 0o600 { 0 } else { folder_mode & GROUP };
+            assert_eq!(mode(&inner), 0o700 | shared, "{folder_mode:o}");
             assert_eq!(check(folder.path()), Ok(()));
         }
     }

@@ -31,7 +31,7 @@ pub mod store;
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -98,12 +98,18 @@ struct Steered {
     status: Arc<Mutex<ListStatus>>,
 }
 
+impl Steered {
+    fn status(&self) -> MutexGuard<'_, ListStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Handle {
     /// What is known of each list now, to be shown.
     #[must_use]
     pub fn status(&self) -> Vec<ListStatus> {
         let status = |list: &Steered| {
-            let status = list.status.lock().unwrap_or_else(PoisonError::into_inner).show();
+            let status = list.status().show();
             // The source's other lists, and searches, learn of a change as well.
             ListStatus { tenant: list.asked.tenant(), ..status }
         };
@@ -115,7 +121,11 @@ impl Handle {
     #[must_use]
     pub fn refresh(&self, name: Option<&str>, accept: bool) -> Vec<(Watch, oneshot::Receiver<Refreshed>)> {
         let meant = |list: &&Steered| name.is_none_or(|name| name == list.name || name == list.source);
+        let is_held = |list: &Steered| list.status().held.is_some();
+        let any_is_held = self.lists.iter().filter(meant).any(is_held);
         let order = |list: &Steered| {
+            // Who takes what is held back has not seen what else may come.
+            let accept = accept && (!any_is_held || is_held(list));
             let (reply, refreshed) = oneshot::channel();
             if let Err(mpsc::error::TrySendError::Full(order)) = list.orders.try_send(Order { accept, reply })
             {

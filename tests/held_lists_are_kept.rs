@@ -107,6 +107,35 @@ async fn a_new_start_keeps_the_count_and_each_answer_may_have_a_hash_of_its_own(
     nameplate.until_logged("new list: 0 new, 15 gone, 0 renamed", 1).await;
 }
 
+/// With and without a service: who says yes to one list has not seen what becomes of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_for_all_takes_only_what_is_held() {
+    let crm = StandIn::start(Vec::new()).await.expect("the stand-in");
+    for runs in [true, false] {
+        crm.set_selection(201, crowd(20));
+        crm.set_selection(202, crowd(20));
+        let config = crm_alone(&crm).replace("refresh = \"1s\"", "refresh = \"1h\"\nselections = [201, 202]");
+        let folder = crm_folder(&config);
+        let _ = run(&folder, &["refresh"]);
+        let nameplate = service(folder).await;
+        nameplate.until_logged("directory is in place", 1).await;
+        crm.set_selection(201, crowd(5));
+        let (_, said) = run(nameplate.folder(), &["refresh"]);
+        assert!(
+            said.contains("crm-201: a list of 5 entries") && said.contains("crm-202: unchanged"),
+            "{said}"
+        );
+        crm.set_selection(202, Vec::new());
+        let mut nameplate = nameplate;
+        if !runs {
+            nameplate.kill();
+        }
+        let (status, said) = run(nameplate.folder(), &["refresh", "--accept"]);
+        assert!(status == Some(1) && said.contains("crm-201: 5 entries: 0 new, 15 gone"), "{said}");
+        assert!(said.contains("crm-202: a list of 0 entries is held back; 20 stay in use"), "{said}");
+    }
+}
+
 /// The set with this hash.
 fn set(hash: &str, records: &[Record]) -> Fault {
     Fault::body(200, &json!({ "CallerIDHash": hash, "CallerIDs": records }).to_string())

@@ -119,8 +119,7 @@ fn on_disk(config: &Config) -> Vec<ListStatus> {
             Kept::Nothing => error.to_string(),
             _ => format!("{error}; its copy is used"),
         });
-        let held = store.held(&status.list).filter(|held| held.fingerprint == fingerprint);
-        status.held = held.map(|held| held.held);
+        status.held = store.held(&status.list, fingerprint).map(|held| held.held);
         lists.push(status);
     }
     lists

@@ -72,9 +72,8 @@ pub async fn lists(sources: &[Settings], state_dir: &Path) -> anyhow::Result<Lis
         warn!("{failure}");
     }
     let held_back = places.iter().filter_map(|place| {
-        let held = store.held(&place.name)?;
-        let is_ours = sources.get(place.source)?.fingerprint(place.list) == held.fingerprint;
-        is_ours.then(|| (place.name.clone(), held.held))
+        let held = store.held(&place.name, sources.get(place.source)?.fingerprint(place.list))?;
+        Some((place.name.clone(), held.held))
     });
     Ok(Lists {
         held_back: held_back.collect(),
@@ -178,11 +177,18 @@ pub async fn refresh(
 ) -> anyhow::Result<()> {
     let store = Store::new(state_dir);
     let mut asked = Asked::new(sources);
-    for place in places(sources) {
+    let mut meant = places(sources);
+    meant.retain(|place| {
+        let source = sources.get(place.source).map(|source| source.name.as_str());
+        name.is_none_or(|name| name == place.name || Some(name) == source)
+    });
+    let fingerprint = |place: &Place| sources.get(place.source).map(|source| source.fingerprint(place.list));
+    let is_held = |place: &Place| fingerprint(place).is_some_and(|of| store.held(&place.name, of).is_some());
+    let any_is_held = meant.iter().any(is_held);
+    for place in meant {
         let Some(settings) = sources.get(place.source) else { continue };
-        if name.is_some_and(|name| name != place.name && name != settings.name) {
-            continue;
-        }
+        // Who takes what is held back has not seen what else may come.
+        let accept = accept && (!any_is_held || is_held(&place));
         let question = ListOf { source: asked.source(&place)?, list: place.list };
         let kept = store.load(&place.name, super::keeper::now());
         let fingerprint = settings.fingerprint(place.list);

@@ -8,10 +8,8 @@
 //!
 //! A person of the same id with another name has married, and is not lost.
 
-use std::collections::HashMap;
-use std::collections::hash_map::{DefaultHasher, Entry as Place};
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -45,18 +43,19 @@ impl Losses {
     /// What `new` takes away of the list `in_use`, and of the numbers that are `missing` from it already. With it come the
     /// entries of those that are missing then.
     pub fn of(in_use: &Kept, missing: &Missing, new: &List) -> io::Result<(Self, List)> {
-        let mut names = OldNames::default();
+        let mut renamed = Vec::new();
         walk(in_use, missing, new, |old, new| {
             if let Meeting::Renamed(before, after) = meet(&old, &new) {
-                names.note(before, after);
+                renamed.push((digest(after), digest(before)));
             }
         })?;
+        let common = Common::of(renamed);
         let (mut losses, mut lost) = (Self::default(), Collector::default());
         let in_use = walk(in_use, missing, new, |old, new| {
             losses.named += usize::from(are_named(&new));
             match meet(&old, &new) {
                 Meeting::New | Meeting::Same => return,
-                Meeting::Renamed(_, after) if !names.are_several(after) => return,
+                Meeting::Renamed(_, after) if !common.holds(after) => return,
                 Meeting::Renamed(..) => losses.alike += 1,
                 Meeting::Gone => losses.gone += 1,
                 Meeting::Nameless => losses.nameless += 1,
@@ -188,22 +187,20 @@ fn is_name(text: &str) -> bool {
     letters > 0 && letters >= others
 }
 
-/// Which names the numbers have had that are renamed: by the new name, the old one, none where there are several.
-#[derive(Default)]
-struct OldNames(HashMap<u64, Option<u64>>);
+/// Names that numbers of several other names have got: digests, in order.
+struct Common(Vec<u64>);
 
-impl OldNames {
-    fn note(&mut self, before: &str, after: &str) {
-        let before = digest(before);
-        match self.0.entry(digest(after)) {
-            Place::Vacant(place) => drop(place.insert(Some(before))),
-            Place::Occupied(mut place) if *place.get() != Some(before) => drop(place.insert(None)),
-            Place::Occupied(_) => {}
-        }
+impl Common {
+    /// Out of what each number that is renamed has got and has had.
+    fn of(mut renamed: Vec<(u64, u64)>) -> Self {
+        renamed.sort_unstable();
+        renamed.dedup();
+        let same = renamed.chunk_by(|one, next| one.0 == next.0);
+        Self(same.filter(|same| same.len() > 1).filter_map(|same| Some(same.first()?.0)).collect())
     }
 
-    fn are_several(&self, after: &str) -> bool {
-        self.0.get(&digest(after)).is_some_and(Option::is_none)
+    fn holds(&self, name: &str) -> bool {
+        self.0.binary_search(&digest(name)).is_ok()
     }
 }
 

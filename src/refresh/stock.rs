@@ -38,8 +38,7 @@ pub(super) struct Stock {
 impl Stock {
     pub(super) fn new(name: String, store: Store, fingerprint: u64, kept: Kept) -> Self {
         let unusable = store.unusable(&name, &kept.header());
-        // One that answers another question is not ours to take.
-        let held = store.held(&name).filter(|held| held.fingerprint == fingerprint);
+        let held = store.held(&name, fingerprint);
         Self { name, store, fingerprint, counts: true, kept, unusable, missing: None, held, held_list: None }
     }
 

@@ -144,8 +144,10 @@ impl Store {
         let copy = ListFile::open(&from).ok()?;
         let beside = to.with_extension("list.new");
         let copied = fs::copy(&from, &beside)
-            .and_then(|_| owner::give_path(&beside))
-            .and_then(|()| fs::File::open(&beside)?.sync_all())
+            .and_then(|_| {
+                owner::give(&beside, 0);
+                fs::File::open(&beside)?.sync_all()
+            })
             .and_then(|()| fs::rename(&beside, &to));
         let restored = copied.or_else(|_| {
             let _ = fs::remove_file(&beside);

@@ -59,11 +59,11 @@ impl Store {
         self.beside(list, "held")
     }
 
-    /// What is known of the list that is held back, where there is one.
+    /// What is known of the list that is held back, where there is one that answers this question.
     #[must_use]
-    pub fn held(&self, list: &str) -> Option<HeldBack> {
+    pub fn held(&self, list: &str, fingerprint: u64) -> Option<HeldBack> {
         let text = fs::read(self.beside(list, "guard")).ok()?;
-        serde_json::from_slice(&text).ok()
+        serde_json::from_slice(&text).ok().filter(|held: &HeldBack| held.fingerprint == fingerprint)
     }
 
     /// The list that is held back.
