@@ -41,6 +41,8 @@ const DRAIN: Duration = Duration::from_secs(1);
 const COMMANDS: usize = 32;
 /// How long a connection that has asked for nothing has its place for sure. A command asks as soon as it is connected.
 const ARRIVAL: Duration = Duration::from_millis(20);
+/// How often it is looked whether the socket is still there.
+const LOOK: Duration = Duration::from_secs(60);
 /// How long accepting rests after it failed: there are no file descriptors, and more attempts make none.
 const REST: Duration = Duration::from_secs(1);
 
@@ -87,14 +89,17 @@ pub fn start(handle: &Handle, state_dir: &Path, parts: &mut Parts) {
             );
         }
     };
-    let handle = handle.clone();
-    parts.spawn_with("the control socket", |shutdown| serve(listener, handle, shutdown));
+    let (handle, state_dir) = (handle.clone(), state_dir.to_owned());
+    parts.spawn_with("the control socket", |shutdown| async move {
+        serve(listener, handle, &state_dir, shutdown).await
+    });
 }
 
 /// Answers commands until `shutdown`; what those in hand wait for ends then as well.
-async fn serve(listener: UnixListener, handle: Handle, shutdown: CancellationToken) {
+async fn serve(mut listener: UnixListener, handle: Handle, state_dir: &Path, shutdown: CancellationToken) {
     let mut commands = JoinSet::new();
     let mut silent = VecDeque::new();
+    let mut looks = interval(LOOK);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -102,6 +107,16 @@ async fn serve(listener: UnixListener, handle: Handle, shutdown: CancellationTok
             Some(_) = commands.join_next() => continue,
             accepted = listener.accept(), if commands.len() < COMMANDS => accepted,
             () = end_longest(&mut silent), if commands.len() >= COMMANDS => continue,
+            _ = looks.tick() => {
+                // Somebody who tidies up takes it for left over.
+                if !path(state_dir).exists()
+                    && let Ok(again) = listen(state_dir)
+                {
+                    warn!("the control socket was removed, and is there again");
+                    listener = again;
+                }
+                continue;
+            }
         };
         match accepted {
             Ok((stream, _)) => {

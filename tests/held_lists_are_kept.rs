@@ -56,6 +56,12 @@ async fn what_is_taken_by_order_is_the_list_that_was_shown() {
     assert!(status == Some(0) && said.contains("crm: 5 entries: 0 new, 15 gone, 0 renamed"), "{said}");
     nameplate.until_logged("directory is in place numbers=5", 1).await;
     assert!(!nameplate.folder().path("state/lists/crm.held").exists());
+    // What is lost by and by is counted, and shown.
+    crm.heal();
+    crm.set_records(crowd(4));
+    let _ = run(nameplate.folder(), &["refresh"]);
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert!(said.contains("lost          1 entries of 5 numbers since "), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -174,8 +174,10 @@ async fn sources_knows_a_service_that_it_cannot_ask() {
     nameplate.until_logged("directory is in place", 1).await;
     std::fs::remove_file(nameplate.folder().path("state/control.sock")).unwrap();
     let (status, said) = run(nameplate.folder(), &["sources"]);
-    let runs =
-        format!("the service runs, `nameplate serve` (process {}), and can't be asked", nameplate.id());
+    let runs = format!(
+        "the service runs, `nameplate serve` (process {}), and can't be asked just now",
+        nameplate.id()
+    );
     assert!(status == Some(0) && said.contains(&runs) && said.contains("entries       20"), "{said}");
     let (status, said) = run(nameplate.folder(), &["sources", "--purge"]);
     assert!(status == Some(1) && said.contains("can't be asked"), "{said}");

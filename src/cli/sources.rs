@@ -10,7 +10,7 @@ use super::Exit;
 use super::lookup::printable;
 use crate::config::Config;
 use crate::control::{self, Request};
-use crate::refresh::guard::Held;
+use crate::refresh::guard::{self, Held};
 use crate::refresh::lock::{Lock, Purpose};
 use crate::refresh::places;
 use crate::refresh::status::ListStatus;
@@ -60,7 +60,7 @@ fn why_not_asked(config: &Config) -> String {
     match Lock::holder(&config.state_dir) {
         None => "the service is not running".to_owned(),
         Some(holder) if holder.is_service() => format!(
-            "the service runs, {holder}, and can't be asked, for its socket {} is missing, or nobody listens there yet",
+            "the service runs, {holder}, and can't be asked just now, for its socket {} is missing: it is made again within a minute",
             socket.display()
         ),
         Some(holder) => {
@@ -144,6 +144,15 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
     if let Some(error) = &list.last_error {
         writeln!(out, "  last error    {}", printable(error))?;
     }
+    let missing = Store::new(&config.state_dir).missing(&list.list);
+    if !missing.list.is_empty() {
+        let (lost, since, of) = (missing.list.len(), time(Some(missing.since)), missing.of);
+        let days = guard::MEMORY / (24 * 3600);
+        writeln!(
+            out,
+            "  lost          {lost} entries of {of} numbers since {since}; they count for {days} days when a list is judged"
+        )?;
+    }
     if let Some(held) = &list.held {
         show_held(&list.list, held, config, out)?;
     }
@@ -161,7 +170,8 @@ fn show_held(list: &str, held: &Held, config: &Config, out: &mut impl Write) -> 
         "  held back     a list of {} entries, seen {} times; `nameplate refresh {list} --accept` takes it",
         held.count, held.times
     )?;
-    writeln!(out, "    it came     {}: {}", time(Some(held.came)), path.display())?;
+    let place = if path.exists() { path.display().to_string() } else { "in memory".to_owned() };
+    writeln!(out, "    it came     {}: {place}", time(Some(held.came)))?;
     writeln!(out, "    changes     {}", held.changes)?;
     let why = if held.losses.named == 0 {
         "no list without any name"

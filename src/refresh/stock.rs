@@ -242,7 +242,9 @@ impl Stock {
         let since = before.map_or(now, |missing| missing.since);
         let (missing, of) = missing.unwrap_or_default();
         self.missing = Some(self.store.write_missing(&self.name, missing, since, of));
-        self.release();
+        // That of another question too.
+        (self.held, self.held_list) = (None, None);
+        self.store.remove_held(&self.name);
         info!(list = %self.name, entries = count, unusable = self.unusable.total(), "new list: {changes}");
         if count == 0 {
             warn!(list = %self.name, "the list is empty: nobody is known by it");
