@@ -3,7 +3,7 @@
 //! A number is lost when the new list
 //! - does not have it,
 //! - has it without a name: nothing, or `***`, or a person's number without the person,
-//! - has somebody else for it: neither the name nor the id is the same,
+//! - has somebody else for it: neither the name nor the id is the same, or the name was another one's,
 //! - has one name for it and for numbers of other names: "Unknown" for everybody.
 //!
 //! A person of the same id with another name has married, and is not lost.
@@ -49,14 +49,15 @@ impl Losses {
                 renamed.push((digest(after), digest(before)));
             }
         })?;
-        let common = Common::of(renamed);
+        let wrong = Wrong::of(renamed);
         let (mut losses, mut lost) = (Self::default(), Collector::default());
         let in_use = walk(in_use, missing, new, |old, new| {
             losses.named += usize::from(are_named(&new));
             match meet(&old, &new) {
                 Meeting::New | Meeting::Same => return,
-                Meeting::Renamed(_, after) if !common.holds(after) => return,
-                Meeting::Renamed(..) => losses.alike += 1,
+                Meeting::Renamed(_, after) if wrong.is_common(after) => losses.alike += 1,
+                Meeting::Renamed(_, after) if wrong.is_taken(after) => losses.others += 1,
+                Meeting::Renamed(..) => return,
                 Meeting::Gone => losses.gone += 1,
                 Meeting::Nameless => losses.nameless += 1,
                 Meeting::Other => losses.others += 1,
@@ -187,20 +188,34 @@ fn is_name(text: &str) -> bool {
     letters > 0 && letters >= others
 }
 
-/// Names that numbers of several other names have got: digests, in order.
-struct Common(Vec<u64>);
+/// What is wrong with the names that numbers have got, whose ids say that they are the same person's as before. Digests, in
+/// order.
+struct Wrong {
+    /// Names that numbers of several other names have got.
+    common: Vec<u64>,
+    /// Names that others have had.
+    taken: Vec<u64>,
+}
 
-impl Common {
+impl Wrong {
     /// Out of what each number that is renamed has got and has had.
     fn of(mut renamed: Vec<(u64, u64)>) -> Self {
         renamed.sort_unstable();
         renamed.dedup();
         let same = renamed.chunk_by(|one, next| one.0 == next.0);
-        Self(same.filter(|same| same.len() > 1).filter_map(|same| Some(same.first()?.0)).collect())
+        let common = same.filter(|same| same.len() > 1).filter_map(|same| Some(same.first()?.0)).collect();
+        let mut had: Vec<u64> = renamed.iter().map(|(_, had)| *had).collect();
+        had.sort_unstable();
+        let taken = renamed.into_iter().map(|(got, _)| got);
+        Self { common, taken: taken.filter(|got| had.binary_search(got).is_ok()).collect() }
     }
 
-    fn holds(&self, name: &str) -> bool {
-        self.0.binary_search(&digest(name)).is_ok()
+    fn is_common(&self, name: &str) -> bool {
+        self.common.binary_search(&digest(name)).is_ok()
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        self.taken.binary_search(&digest(name)).is_ok()
     }
 }
 

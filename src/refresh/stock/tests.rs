@@ -187,6 +187,7 @@ fn what_takes_most_names_away_is_held_back() {
                 }
             }),
         ),
+        ("names of others", change(&|who| who.1 = format!("Person {}", who.0 % 5_000 + 1))),
         ("persons without names", change(&|who| who.1.clear())),
         (
             "stars for most",
