@@ -33,7 +33,7 @@ pub struct ListStatus {
     pub held: Option<Held>,
     /// Records of the last set that can't be used.
     pub unusable: UnusableRecords,
-    /// Which list that was held back somebody has seen last.
+    /// Which list that was held back has been shown last.
     #[serde(skip)]
     pub shown: Option<u64>,
     /// What is known of the tenant that the source is.
@@ -56,7 +56,12 @@ impl ListStatus {
         self.hash = header.hash;
         self.taken = Some(header.taken).filter(|taken| *taken > 0);
         self.on_disk = matches!(kept, Kept::OnDisk(_));
+        let was_held = self.held.is_some();
         self.held = keeper.held().cloned();
+        if !was_held && let Some(held) = &self.held {
+            // The log says so. Another one that takes its place is seen by nobody who does not look for it.
+            self.shown = Some(held.id);
+        }
         self.unusable = keeper.unusable().clone();
     }
 }
