@@ -3,9 +3,9 @@
 //! - [`ari`]: calls that enter our Stasis application, over the events websocket
 //! - [`agi`]: calls that enter `AGI(agi://…)`, over a connection of their own
 //! - [`link`]: how each PBX is connected, for whoever asks how the service is
-//! - `report`: what may happen at every call, and is not logged at every call
+//! - `report`: what may happen at every call, and is not logged at every call; the web server's too
 
 pub mod agi;
 pub mod ari;
 pub mod link;
-mod report;
+pub(crate) mod report;

@@ -57,7 +57,7 @@ enum Command {
     /// Asks the sources now, and says what changed
     Refresh(refresh::Arguments),
     /// Shows each list: its size, its last success, its next time, what went wrong
-    Sources,
+    Sources(sources::Arguments),
 }
 
 const LONG_ABOUT: &str = "\
@@ -106,7 +106,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Check => check::run(&config),
         Command::Lookup(lookup) => lookup::run(&config, &lookup),
         Command::Refresh(refresh) => refresh::run(&config, &refresh),
-        Command::Sources => sources::run(&config),
+        Command::Sources(sources) => sources::run(&config, &sources),
     }
 }
 

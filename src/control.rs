@@ -3,6 +3,7 @@
 //! One request a connection, one JSON object a line, either way. Only the service's own user and root may
 //! connect: the socket's mode is 0600.
 
+use std::collections::VecDeque;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -17,11 +18,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot::Receiver;
-use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::owner;
 use crate::parts::Parts;
 use crate::refresh::Handle;
 use crate::refresh::news::{News, Refreshed, Watch, looks};
@@ -35,8 +37,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the answers in hand may take when the service stops.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Commands at once; further ones wait with the system until one has its answer.
+/// Commands at once; further ones wait with the system until one has its answer, or takes too long to ask.
 const COMMANDS: usize = 32;
+/// How long a connection that has asked for nothing has its place for sure. A command asks as soon as it is connected.
+const ARRIVAL: Duration = Duration::from_millis(20);
+/// How often it is looked whether the socket is still there.
+const LOOK: Duration = Duration::from_secs(60);
 /// How long accepting rests after it failed: there are no file descriptors, and more attempts make none.
 const REST: Duration = Duration::from_secs(1);
 
@@ -83,28 +89,46 @@ pub fn start(handle: &Handle, state_dir: &Path, parts: &mut Parts) {
             );
         }
     };
-    let handle = handle.clone();
-    parts.spawn_with("the control socket", |shutdown| serve(listener, handle, shutdown));
+    let (handle, state_dir) = (handle.clone(), state_dir.to_owned());
+    parts.spawn_with("the control socket", |shutdown| async move {
+        serve(listener, handle, &state_dir, shutdown).await
+    });
 }
 
 /// Answers commands until `shutdown`; what those in hand wait for ends then as well.
-async fn serve(listener: UnixListener, handle: Handle, shutdown: CancellationToken) {
+async fn serve(mut listener: UnixListener, handle: Handle, state_dir: &Path, shutdown: CancellationToken) {
     let mut commands = JoinSet::new();
+    let mut silent = VecDeque::new();
+    let mut looks = interval(LOOK);
     loop {
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             Some(_) = commands.join_next() => continue,
             accepted = listener.accept(), if commands.len() < COMMANDS => accepted,
+            () = end_longest(&mut silent), if commands.len() >= COMMANDS => continue,
+            _ = looks.tick() => {
+                // Somebody who tidies up takes it for left over.
+                if !path(state_dir).exists()
+                    && let Ok(again) = listen(state_dir)
+                {
+                    warn!("the control socket was removed, and is there again");
+                    listener = again;
+                }
+                continue;
+            }
         };
         match accepted {
             Ok((stream, _)) => {
                 let handle = handle.clone();
-                commands.spawn(async move {
-                    if let Err(error) = answer(stream, &handle).await {
+                let asks = CancellationToken::new();
+                let (since, asked) = (Instant::now(), asks.clone());
+                let end = commands.spawn(async move {
+                    if let Err(error) = answer(stream, &handle, &asks).await {
                         debug!("a command went away: {error}");
                     }
                 });
+                silent.push_back(Silent { since, asked, end });
             }
             Err(error) => {
                 warn!("the control socket does not accept: {error}");
@@ -118,6 +142,33 @@ async fn serve(listener: UnixListener, handle: Handle, shutdown: CancellationTok
     let _ = timeout(DRAIN, finished).await;
 }
 
+/// A connection that may have asked for nothing yet.
+struct Silent {
+    since: Instant,
+    asked: CancellationToken,
+    end: AbortHandle,
+}
+
+/// Ends the connection that has asked for nothing for the longest time, once it has had its time to. Whoever holds
+/// connections keeps no command waiting.
+async fn end_longest(silent: &mut VecDeque<Silent>) {
+    while let Some(first) = silent.front() {
+        if !first.end.is_finished() {
+            tokio::select! {
+                biased;
+                () = first.asked.cancelled() => {}
+                () = sleep_until(first.since + ARRIVAL) => {
+                    first.end.abort();
+                    silent.pop_front();
+                    return;
+                }
+            }
+        }
+        silent.pop_front();
+    }
+    std::future::pending().await
+}
+
 /// Binds beside and renames, so that the socket is never there with another mode.
 fn listen(state_dir: &Path) -> io::Result<UnixListener> {
     let beside = state_dir.join("control.sock.new");
@@ -127,16 +178,19 @@ fn listen(state_dir: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(&beside)?;
     std::fs::set_permissions(&beside, Permissions::from_mode(0o600))?;
+    owner::give(&beside, 0);
     std::fs::rename(&beside, path(state_dir))?;
     Ok(listener)
 }
 
-async fn answer(stream: UnixStream, handle: &Handle) -> io::Result<()> {
+/// Answers a command; `asks` tells when it has asked.
+async fn answer(stream: UnixStream, handle: &Handle, asks: &CancellationToken) -> io::Result<()> {
     let (read, write) = stream.into_split();
     let mut write = Bounded(write);
     let mut line = String::new();
     let mut read = BufReader::new(read.take(MAX_REQUEST));
     timeout(REQUEST_TIMEOUT, read.read_line(&mut line)).await??;
+    asks.cancel();
     match serde_json::from_str(&line)? {
         Request::Sources => {
             for status in handle.status() {

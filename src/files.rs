@@ -13,8 +13,9 @@ use crate::web;
 const ALWAYS: usize = 100;
 /// A websocket and the one before it, the requests beside it that may be under way, and some that are opened in vain.
 const OF_A_PBX: usize = 40;
-/// A list, the one that takes its place and its copy, and the connection to its source.
-const OF_A_LIST: usize = 5;
+/// A list, the one that takes its place and its copy, what is missing from it, a list that is held back, and the connection to
+/// its source.
+const OF_A_LIST: usize = 7;
 /// However few there are: so many connections are taken in.
 const LEAST: usize = 8;
 

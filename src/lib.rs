@@ -27,7 +27,7 @@
 //! - [`listen`]: ports, each taken as soon as it can be had
 //! - [`files`]: as many as the service may need
 //! - [`parts`]: what the running service consists of, each part watched
-//! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`panics`], [`secret`], [`tls`]: small, used by all
+//! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`owner`], [`panics`], [`secret`], [`tls`]: small, used by all
 //!
 //! Errors: what keeps a command or the service from starting is an [`anyhow::Error`] that reaches the user;
 //! what can go wrong at run time has an enum of its own where it happens, with words for an administrator.
@@ -47,6 +47,7 @@ pub mod mask;
 pub mod metrics;
 pub mod name;
 pub mod number;
+pub mod owner;
 pub mod panics;
 pub mod parts;
 pub mod refresh;

@@ -85,6 +85,8 @@ metrics! {
         listen_failures: Family<SectionLabels, Counter>,
         /// Lookups over HTTP by what they were answered.
         web_lookups: Family<OutcomeLabels, Counter>,
+        /// Requests over HTTP that were refused because they showed a wrong token.
+        web_wrong_tokens: Counter,
         /// Numbers in the directory.
         directory_numbers: Gauge,
         /// Since the directory was put in place; it is replaced only when a list has changed.
@@ -150,7 +152,7 @@ impl Metrics {
         let lookup = |outcome: Outcome| {
             self.web_lookups.get_or_create_owned(&OutcomeLabels { outcome: outcome.as_str() })
         };
-        Web { lookups: Outcome::ALL.map(lookup) }
+        Web { lookups: Outcome::ALL.map(lookup), wrong_tokens: self.web_wrong_tokens.clone() }
     }
 
     /// The counters of one list of the source with this name in the configuration.

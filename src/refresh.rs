@@ -5,9 +5,11 @@
 //! - [`open`] loads the lists and puts the directory in place
 //! - [`start`] starts the schedules; its [`Handle`] is the one way to steer them
 //! - [`schedule`]: when a list is asked for, and what is said of it
-//! - [`keeper`]: one list: asks, judges, writes
+//! - [`keeper`]: one list: asks for it
+//! - `stock`: what there is of it, and what becomes of a list that has come
 //! - [`guard`]: the guard against mass loss
-//! - [`changes`]: what a new list changes
+//! - [`losses`]: what a new list takes away
+//! - [`changes`]: what it changes
 //! - [`store`]: the lists on disk
 //! - [`lock`]: who may write them
 //! - [`status`]: what is known of each list
@@ -19,17 +21,21 @@ pub mod changes;
 pub mod guard;
 pub mod keeper;
 pub mod lock;
+pub mod losses;
 pub mod news;
 pub mod schedule;
 pub mod status;
+mod stock;
 pub mod store;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::interval;
 use tracing::{error, info, warn};
 
 use crate::directory::Directory;
@@ -48,6 +54,8 @@ use store::{Kept, Store};
 
 /// New lists that may wait for the next directory; then schedules wait for room.
 const QUEUE: usize = 16;
+/// How often it is looked for lists that were removed.
+const DAY: Duration = Duration::from_hours(24);
 /// Orders that may wait for one list; one more is refused.
 const ORDERS: usize = 4;
 
@@ -90,12 +98,18 @@ struct Steered {
     status: Arc<Mutex<ListStatus>>,
 }
 
+impl Steered {
+    fn status(&self) -> MutexGuard<'_, ListStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Handle {
-    /// What is known of each list now.
+    /// What is known of each list now, to be shown.
     #[must_use]
     pub fn status(&self) -> Vec<ListStatus> {
         let status = |list: &Steered| {
-            let status = list.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let status = list.status().show();
             // The source's other lists, and searches, learn of a change as well.
             ListStatus { tenant: list.asked.tenant(), ..status }
         };
@@ -107,7 +121,11 @@ impl Handle {
     #[must_use]
     pub fn refresh(&self, name: Option<&str>, accept: bool) -> Vec<(Watch, oneshot::Receiver<Refreshed>)> {
         let meant = |list: &&Steered| name.is_none_or(|name| name == list.name || name == list.source);
+        let is_held = |list: &Steered| list.status().held.is_some();
+        let any_is_held = self.lists.iter().filter(meant).any(is_held);
         let order = |list: &Steered| {
+            // Who takes what is held back has not seen what else may come.
+            let accept = accept && (!any_is_held || is_held(list));
             let (reply, refreshed) = oneshot::channel();
             if let Err(mpsc::error::TrySendError::Full(order)) = list.orders.try_send(Order { accept, reply })
             {
@@ -201,8 +219,8 @@ pub fn start(
     }
     parts.spawn("the building of directories", async move {
         // The right to write is kept as long as lists are taken.
-        let _lock = lock;
-        publisher.run(receive).await;
+        publisher.run(receive, lock.is_some()).await;
+        drop(lock);
     });
     Handle { lists: lists.into() }
 }
@@ -248,6 +266,15 @@ impl Publisher {
         publisher
     }
 
+    /// Removes the files of lists that were taken out of the configuration long ago.
+    async fn clear(&self) {
+        let store = self.store.clone();
+        let configured = self.places.iter().map(|place| place.name.clone()).collect();
+        let cleared = panics::blocking(move || store.clear(&configured, keeper::now()));
+        // A panic has been said, and comes again tomorrow at the earliest.
+        let _ = cleared.await;
+    }
+
     fn build(&self) -> Result<Directory, MergeError> {
         let mut listed = Vec::new();
         for (place, kept) in self.places.iter().zip(&self.lists) {
@@ -288,10 +315,18 @@ impl Publisher {
         }
     }
 
-    async fn run(mut self, mut receive: mpsc::Receiver<(usize, Kept)>) {
+    async fn run(mut self, mut receive: mpsc::Receiver<(usize, Kept)>, is_writer: bool) {
         let mut new = Vec::new();
-        // Lists that come together make one directory.
-        while receive.recv_many(&mut new, QUEUE).await > 0 {
+        let mut daily = interval(DAY);
+        loop {
+            tokio::select! {
+                // Lists that come together make one directory.
+                received = receive.recv_many(&mut new, QUEUE) => if received == 0 { return },
+                _ = daily.tick(), if is_writer => {
+                    self.clear().await;
+                    continue;
+                }
+            }
             for (place, list) in new.drain(..) {
                 if let Some(slot) = self.lists.get_mut(place) {
                     *slot = list;

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Where a secret comes from.
 #[derive(Clone, Debug)]
@@ -33,9 +33,14 @@ pub enum SecretError {
     /// The variable is not set, or not UTF-8.
     #[error("the environment variable {0} is not set, or is not text")]
     Env(String),
-    /// A file or a variable without content: never what was meant.
-    #[error("the secret in {0} is empty")]
+    /// A file or a variable without content, or with blanks only: never what was meant.
+    #[error("the secret in {0} is empty, or a blank")]
     Empty(String),
+    /// One that is to be a header's value.
+    #[error(
+        "the secret in {0} can't be sent in a header: allowed are the letters, digits and signs of ASCII, without a blank at either end"
+    )]
+    Unsendable(String),
 }
 
 impl SecretError {
@@ -55,11 +60,26 @@ impl Secret {
             Self::Given(secret) => Ok(secret.clone()),
             Self::File(path) => read_file(path),
             Self::Env(name) => match std::env::var(name) {
-                Ok(value) if value.is_empty() => Err(SecretError::Empty(name.clone())),
+                Ok(value) if value.trim().is_empty() => Err(SecretError::Empty(name.clone())),
                 Ok(value) => Ok(value.into()),
                 Err(_) => Err(SecretError::Env(name.clone())),
             },
         }
+    }
+
+    /// The same, of a secret that goes into a header as it is: a token, a ticket.
+    pub fn read_for_header(&self) -> Result<SecretString, SecretError> {
+        let secret = self.read()?;
+        let text = secret.expose_secret();
+        let is_ascii = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        if is_ascii && !text.is_empty() && text.trim() == text {
+            return Ok(secret);
+        }
+        Err(SecretError::Unsendable(match self {
+            Self::Given(_) => "the configuration".to_owned(),
+            Self::File(path) => path.display().to_string(),
+            Self::Env(name) => name.clone(),
+        }))
     }
 }
 
@@ -68,7 +88,7 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
         std::fs::read_to_string(path).map_err(|error| SecretError::File { path: path.to_owned(), error })?;
     // Editors and `echo` end a file with a line break, which is no part of the secret.
     let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
+    if secret.trim().is_empty() {
         return Err(SecretError::Empty(path.display().to_string()));
     }
     Ok(secret.into())
@@ -76,8 +96,6 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]
@@ -97,6 +115,32 @@ mod tests {
         assert!(missing.contains("/nonexistent/password"), "{missing}");
         let unset = Secret::Env("NAMEPLATE_TEST_UNSET".into()).read().unwrap_err().to_string();
         assert!(unset.contains("NAMEPLATE_TEST_UNSET"), "{unset}");
+    }
+
+    #[test]
+    fn a_blank_is_no_secret_and_a_header_takes_ascii_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        for (text, for_all, for_header) in [
+            ("s3cret", true, true),
+            ("two words", true, true),
+            (" \n", false, false),
+            ("s3cret ", true, false),
+            ("s3cr\tet", true, false),
+            ("pass:wørd", true, false),
+            ("two\nlines", true, false),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let secret = Secret::File(path.clone());
+            assert_eq!(secret.read().is_ok(), for_all, "{text:?}");
+            assert_eq!(secret.read_for_header().is_ok(), for_header, "{text:?}");
+            if let Err(error) = secret.read_for_header() {
+                assert!(
+                    error.to_string().contains("/token") && !error.to_string().contains("s3cr"),
+                    "{error}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -44,8 +44,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Where to listen, and the token that each request must then show. Beyond loopback there must be one.
+    /// Where to listen, and the token that each request must then show. Beyond loopback there must be one. One that stands in
+    /// the configuration must be fit for a header.
     pub fn try_new(listen: SocketAddr, token: Option<Secret>) -> Result<Self, String> {
+        if let Some(given @ Secret::Given(_)) = &token {
+            given.read_for_header().map_err(|error| format!("`token`: {error}"))?;
+        }
         if token.is_none() && !is_loopback(listen) {
             return Err(format!(
                 "`listen` = \"{listen}\" is beyond loopback, where `token` is required; allowed without one are \
@@ -109,8 +113,8 @@ pub struct Server {
 impl Server {
     /// Prepares the answers. Fails when the token can't be read.
     pub fn new(settings: &Settings, rooms: Rooms) -> Result<Self, SecretError> {
-        let guard = Arc::new(Guard::new(settings)?);
         let counted = rooms.metrics.web();
+        let guard = Arc::new(Guard::new(settings, counted.clone())?);
         let router = Router::new()
             .route("/lookup", get(lookup::lookup))
             // As FreePBX makes it of the path `/lookup`.

@@ -85,6 +85,33 @@ fn everything_that_fails_is_said_at_once() {
 }
 
 #[test]
+fn a_token_that_no_request_can_show_is_a_failure() {
+    let folder = folder();
+    folder
+        .configure(&CONFIG.replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", "token_file = \"web.token\""));
+    for (token, why) in [
+        (" \n", "is empty, or a blank"),
+        ("tøken", "can't be sent in a header"),
+        ("to\nken", "can't be sent"),
+    ] {
+        folder.write("web.token", token);
+        let output = folder.run(&["check"]);
+        let said = said(&output);
+        let failed = said
+            .lines()
+            .any(|line| line.starts_with("FAILED  [web] 127.0.0.1:8480: token: ") && line.contains(why));
+        assert!(output.status.code() == Some(1) && failed && !said.contains("ken: to"), "{token:?}: {said}");
+    }
+    for token in [" ", "tøken", "token "] {
+        folder.configure(
+            &CONFIG.replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", &format!("token = \"{token}\"")),
+        );
+        let output = folder.run(&["check"]);
+        assert_eq!(output.status.code(), Some(2), "{token:?}: {}", said(&output));
+    }
+}
+
+#[test]
 fn lines_that_cannot_be_used_and_damaged_lists_are_failures() {
     let folder = folder();
     folder.write("vip.csv", "number,person,company\n22334455,Kari,\nabc,Nobody,\n");

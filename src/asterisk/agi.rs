@@ -78,7 +78,12 @@ impl Settings {
     fn allows(&self, address: IpAddr) -> bool {
         // Where both families are listened to, IPv4 comes as `::ffff:192.0.2.1`.
         let address = address.to_canonical();
-        self.allow.iter().any(|network| network.contains(&address))
+        // So it does where `allow` has a network of all there is, `::/0`.
+        let mapped = match address {
+            IpAddr::V4(address) => IpAddr::V6(address.to_ipv6_mapped()),
+            IpAddr::V6(_) => address,
+        };
+        self.allow.iter().any(|network| network.contains(&address) || network.contains(&mapped))
     }
 }
 

@@ -15,7 +15,7 @@ const MOST: usize = 100;
 
 /// Says things, each of them once a minute, or once and for all.
 #[derive(Debug)]
-pub(super) struct Report<Thing = ()> {
+pub(crate) struct Report<Thing = ()> {
     every: Option<Duration>,
     said: Mutex<HashMap<Thing, Said>>,
 }
@@ -29,17 +29,17 @@ struct Said {
 
 impl<Thing: Eq + Hash> Report<Thing> {
     /// For what goes on happening.
-    pub(super) fn each_minute() -> Self {
+    pub(crate) fn each_minute() -> Self {
         Self { every: Some(EVERY), said: Mutex::default() }
     }
 
     /// For what is as it is until somebody mends it.
-    pub(super) fn once() -> Self {
+    pub(crate) fn once() -> Self {
         Self { every: None, said: Mutex::default() }
     }
 
     /// This thing has happened: `say` gets how often it has since it was said last, or is not called.
-    pub(super) fn of(&self, thing: Thing, say: impl FnOnce(u64)) {
+    pub(crate) fn of(&self, thing: Thing, say: impl FnOnce(u64)) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() >= MOST && !said.contains_key(&thing) {
             return;
@@ -59,7 +59,7 @@ impl<Thing: Eq + Hash> Report<Thing> {
 
 impl Report {
     /// The only thing there is has happened.
-    pub(super) fn say(&self, say: impl FnOnce(u64)) {
+    pub(crate) fn say(&self, say: impl FnOnce(u64)) {
         self.of((), say);
     }
 }

@@ -4,12 +4,16 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::Context;
+use secrecy::SecretString;
+
 use super::Exit;
 use crate::asterisk::agi;
 use crate::config::Config;
+use crate::owner::{self, User};
 use crate::refresh::places;
 use crate::refresh::store::{Kept, Store};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretError};
 use crate::source::{self, Fetched, Kind, Progress, Source};
 use crate::{logging, tls};
 
@@ -17,7 +21,24 @@ pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "error");
     config.check_for_service()?;
     tls::install();
+    // What root may do says nothing of the service's user.
+    match owner::other_owner(&config.state_dir) {
+        Some((user, group)) => owner::as_user(user, group, || check(config, Some(user)))
+            .with_context(|| format!("can't try as {user}, to whom state_dir belongs"))?,
+        None => check(config, None),
+    }
+}
+
+/// Tries all that the service needs, `tried_as` another user than the one who has called.
+fn check(config: &Config, tried_as: Option<User>) -> anyhow::Result<Exit> {
     let mut report = Report { out: io::stdout().lock(), failed: false };
+    if let Some(user) = tried_as {
+        let what = format!("as {user}");
+        match fs::File::open(&config.path) {
+            Ok(_) => report.good(&what, "what follows is tried as the user to whom state_dir belongs")?,
+            Err(error) => report.bad(&what, &format!("can't read {}: {error}", config.path.display()))?,
+        }
+    }
     let (sources, asterisks) = (config.sources.len(), config.asterisks.len());
     let country = config.pbx.numbers.country.as_str();
     let summary = format!("country {country}, sources: {sources}, Asterisks: {asterisks}");
@@ -35,11 +56,14 @@ pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
     if let Some(web) = &config.web {
         let what = format!("[web] {}", web.listen());
         match web.token() {
-            Some(token) => report.secret(&format!("{what}: token"), token)?,
+            Some(token) => report.header(&format!("{what}: token"), token)?,
             None => report.good(&what, "no token is asked for")?,
         }
     }
     let what = format!("state_dir {}", config.state_dir.display());
+    if let Err(error) = owner::check(&config.state_dir) {
+        report.bad(&what, &error.to_string())?;
+    }
     match try_to_write(&config.state_dir) {
         Ok(said) => report.good(&what, said)?,
         Err(error) => report.bad(&what, &format!("can't write there: {error}"))?,
@@ -75,7 +99,21 @@ impl<W: Write> Report<W> {
 
     /// Whether a secret can be read; nothing of it is shown.
     fn secret(&mut self, what: &str, secret: &Secret) -> io::Result<()> {
-        match (secret.read(), secret) {
+        self.read(what, secret, secret.read())
+    }
+
+    /// The same, for a secret that goes into a header.
+    fn header(&mut self, what: &str, secret: &Secret) -> io::Result<()> {
+        self.read(what, secret, secret.read_for_header())
+    }
+
+    fn read(
+        &mut self,
+        what: &str,
+        secret: &Secret,
+        read: Result<SecretString, SecretError>,
+    ) -> io::Result<()> {
+        match (read, secret) {
             (Err(error), _) => self.bad(what, &error.to_string()),
             (Ok(_), Secret::Given(_)) => self.good(what, "stands in the configuration"),
             (Ok(_), Secret::File(path)) => self.good(what, &format!("in {}", path.display())),
@@ -104,7 +142,13 @@ fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> a
         Kind::SuperOffice(settings) => {
             let app_token = settings.app_token.as_ref().map(|token| ("app_token", token));
             for (key, secret) in settings.credential.secrets().into_iter().chain(app_token) {
-                report.secret(&format!("{what}: {key}"), secret)?;
+                let what = format!("{what}: {key}");
+                match key {
+                    "ticket" | "token" | "cookie" | "client_secret" | "app_token" => {
+                        report.header(&what, secret)?
+                    }
+                    _ => report.secret(&what, secret)?,
+                }
             }
             report.ca_file(&what, settings.ca_file.as_deref())?;
             if let Err(error) = Source::new(source) {
@@ -134,6 +178,8 @@ fn check_lists(config: &Config, report: &mut Report<impl Write>) -> io::Result<(
 
 /// Whether this user can write into `folder`, or make it.
 fn try_to_write(folder: &Path) -> io::Result<&'static str> {
+    // A folder that can't be looked into is not one that is missing.
+    let is_there = folder.try_exists()?;
     let there = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
     if !there.is_dir() {
         return Err(io::Error::new(
@@ -141,10 +187,16 @@ fn try_to_write(folder: &Path) -> io::Result<&'static str> {
             format!("{} is no folder", there.display()),
         ));
     }
-    let lists = folder.join("lists");
+    let (lists, lock) = (folder.join("lists"), folder.join("lock"));
+    if lock.exists() {
+        OpenOptions::new()
+            .write(true)
+            .open(&lock)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", lock.display())))?;
+    }
     let there = if lists.is_dir() { &lists } else { there };
     let probe = there.join(format!(".nameplate-check-{}", std::process::id()));
     drop(OpenOptions::new().write(true).create_new(true).open(&probe)?);
     fs::remove_file(probe)?;
-    Ok(if folder.exists() { "can be written" } else { "can be made" })
+    Ok(if is_there { "can be written" } else { "can be made" })
 }

@@ -12,12 +12,15 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
+pub(super) use explain::printable;
+
 use super::{Exit, Usage};
 use crate::call::{self, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
 use crate::number::Country;
 use crate::refresh::alone::{Held, Lists};
+use crate::refresh::guard;
 use crate::resolver::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
 use crate::{logging, tls};
 
@@ -100,7 +103,8 @@ fn one(asked: &Asked<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNu
     let explanation = asked.resolver.explain(&resolution);
     let numbers: Vec<_> = resolution.readings.iter().map(|read| read.reading.number).collect();
     let held = lists.held(&numbers)?;
-    let behind = Behind { explanation: &explanation, held: &held, missing: lists.missing(), shared };
+    let (missing, held_back) = (lists.missing(), lists.held_back());
+    let behind = Behind { explanation: &explanation, held: &held, missing, held_back, shared };
     if arguments.json {
         let explained = Explained { resolution: &resolution, explanation: behind.json(&resolution) };
         writeln!(io::stdout().lock(), "{}", serde_json::to_string(&explained)?)?;
@@ -123,6 +127,8 @@ struct Behind<'a> {
     held: &'a [Held],
     /// The lists that could not be asked.
     missing: &'a [String],
+    /// The lists that have come and are held back, by the names of those in use.
+    held_back: &'a [(String, guard::Held)],
     /// What is shown for a number that several have.
     shared: SharedNumbers,
 }

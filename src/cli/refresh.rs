@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::Exit;
+use super::lookup::printable;
 use super::progress::Line;
 use crate::config::Config;
 use crate::control::{self, Request};
@@ -13,7 +14,7 @@ use crate::refresh::keeper::Outcome;
 use crate::refresh::lock::{Lock, Purpose};
 use crate::refresh::news::{News, Refreshed};
 use crate::refresh::{alone, places};
-use crate::{logging, tls};
+use crate::{logging, owner, tls};
 
 /// How long whoever may write is given to be done, or to be ready to be asked.
 const STARTING: Duration = Duration::from_secs(20);
@@ -24,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Arguments {
     /// A source, or one list of it; all where none is named
     name: Option<String>,
-    /// Take the list that comes, even if it is empty or has shrunk to less than half
+    /// Take the list that is held back, as `sources` shows it; where none is, whatever list comes
     #[arg(long)]
     accept: bool,
 }
@@ -41,6 +42,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
         let there = places.iter().any(|place| place.name == *name || source(place));
         anyhow::ensure!(there, "there is no source or list `{name}`; there are {}", known());
     }
+    owner::check(&config.state_dir)?;
     writeln!(io::stdout(), "asking {} …", arguments.name.clone().unwrap_or_else(known))?;
     let mut hearing = Hearing { shows: Line::is_wanted(), ..Hearing::default() };
     let heard = super::block_on(order(config, arguments, &mut hearing))?;
@@ -135,22 +137,26 @@ fn tell(refreshed: &Refreshed, out: &mut impl Write) -> io::Result<()> {
     match &refreshed.outcome {
         Some(Outcome::Unchanged) => writeln!(out, "{list}: unchanged"),
         Some(Outcome::New { count, changes }) => writeln!(out, "{list}: {count} entries: {changes}"),
-        Some(Outcome::Held { count, known, more }) => {
+        Some(Outcome::Held { count, known, more, changes, losses, another }) => {
             let until =
                 more.map_or_else(String::new, |more| format!(", until it has come {more} times more"));
+            if *another {
+                writeln!(out, "{list}: not taken, for another list has come than the one that was shown:")?;
+            }
             writeln!(
                 out,
                 "{list}: a list of {count} entries is held back{until}; {known} stay in use. \
-                 `nameplate refresh {list} --accept` takes it"
+                 `nameplate refresh {list} --accept` takes it: {changes}; {losses}"
             )
         }
         None => {
             let error = refreshed.error.as_deref().unwrap_or("no reason is given");
-            writeln!(out, "{list}: failed, what is known stays: {error}")
+            writeln!(out, "{list}: failed, what is known stays: {}", printable(error))
         }
     }?;
     for (reason, examples) in refreshed.unusable.reasons() {
-        writeln!(out, "  can't be used: {} {reason}: {}", examples.count, examples.first.join("; "))?;
+        let first = printable(&examples.first.join("; "));
+        writeln!(out, "  can't be used: {} {reason}: {first}", examples.count)?;
     }
     Ok(())
 }

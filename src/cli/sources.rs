@@ -1,43 +1,113 @@
 //! `nameplate sources`
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anyhow::Context;
 use jiff::Timestamp;
 
 use super::Exit;
+use super::lookup::printable;
 use crate::config::Config;
 use crate::control::{self, Request};
-use crate::logging;
+use crate::refresh::guard::{self, Held};
+use crate::refresh::lock::{Lock, Purpose};
 use crate::refresh::places;
 use crate::refresh::status::ListStatus;
 use crate::refresh::store::{Kept, Store};
+use crate::{logging, owner};
 
-pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
+/// So much of a hash is shown, in characters.
+const LONGEST_HASH: usize = 80;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Remove the files of lists that are no longer in the configuration, which stay for 30 days otherwise
+    #[arg(long)]
+    purge: bool,
+}
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "error");
+    let state_dir = &config.state_dir;
+    owner::check(state_dir)?;
     let mut lists: Vec<ListStatus> = Vec::new();
-    let asked = super::block_on(control::ask(&config.state_dir, &Request::Sources, |list| lists.push(list)))?;
+    let asked = super::block_on(control::ask(state_dir, &Request::Sources, |list| lists.push(list)))?;
     let asked = asked.with_context(|| {
-        format!("can't ask the running service at {}", control::path(&config.state_dir).display())
+        format!("can't ask the running service at {}", control::path(state_dir).display())
     })?;
+    let configured = places(&config.sources).into_iter().map(|place| place.name);
+    // A service that was started with another configuration uses its lists still.
+    let used = configured.chain(lists.iter().map(|list| list.list.clone())).collect();
     let mut out = io::stdout().lock();
+    if arguments.purge {
+        return purge(config, asked.is_some(), &used, &mut out);
+    }
     if asked.is_none() {
-        writeln!(out, "the service is not running; what is on disk:")?;
-        lists = on_disk(config)?;
+        writeln!(out, "{}; what is on disk:", why_not_asked(config))?;
+        lists = on_disk(config);
     }
     for list in lists {
-        show(&list, &mut out)?;
+        show(&list, config, &mut out)?;
+    }
+    show_removed(config, &used, &mut out)?;
+    Ok(Exit::Success)
+}
+
+/// Why there is nobody to be asked.
+fn why_not_asked(config: &Config) -> String {
+    let socket = control::path(&config.state_dir);
+    match Lock::holder(&config.state_dir) {
+        None => "the service is not running".to_owned(),
+        Some(holder) if holder.is_service() => format!(
+            "the service runs, {holder}, and can't be asked just now, for its socket {} is missing: it is made again within a minute",
+            socket.display()
+        ),
+        Some(holder) => {
+            format!(
+                "{holder} is writing the lists, and a service that was started meanwhile waits until that is done"
+            )
+        }
+    }
+}
+
+/// Removes the files of lists that nobody uses.
+fn purge(
+    config: &Config,
+    is_asked: bool,
+    used: &BTreeSet<String>,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let state_dir = &config.state_dir;
+    // A service that can't be asked may use any of them.
+    let _lock = if is_asked {
+        None
+    } else {
+        let locked = Lock::take(state_dir, Purpose::Refresh);
+        let locked = locked.with_context(|| format!("state_dir {} can't be written", state_dir.display()))?;
+        let busy =
+            |holder| anyhow::anyhow!("{holder} writes below {}, and can't be asked", state_dir.display());
+        Some(locked.map_err(busy)?)
+    };
+    let removed = Store::new(state_dir).purge(used)?;
+    for list in &removed {
+        writeln!(out, "{list}: its files are removed")?;
+    }
+    if removed.is_empty() {
+        writeln!(out, "there is no list on disk that is not in the configuration")?;
     }
     Ok(Exit::Success)
 }
 
 /// What the files say.
-fn on_disk(config: &Config) -> anyhow::Result<Vec<ListStatus>> {
+fn on_disk(config: &Config) -> Vec<ListStatus> {
     let store = Store::new(&config.state_dir);
     let mut lists = Vec::new();
     for place in places(&config.sources) {
-        let source = config.sources.get(place.source).map(|source| source.name.clone()).unwrap_or_default();
-        let mut status = ListStatus { list: place.name, source, ..ListStatus::default() };
+        let Some(source) = config.sources.get(place.source) else { continue };
+        let fingerprint = source.fingerprint(place.list);
+        let mut status =
+            ListStatus { list: place.name, source: source.name.clone(), ..ListStatus::default() };
         let (kept, error) = store.peek(&status.list);
         let header = kept.header();
         status.count = kept.len();
@@ -49,41 +119,90 @@ fn on_disk(config: &Config) -> anyhow::Result<Vec<ListStatus>> {
             Kept::Nothing => error.to_string(),
             _ => format!("{error}; its copy is used"),
         });
+        status.held = store.held(&status.list, fingerprint).map(|held| held.held);
         lists.push(status);
     }
-    Ok(lists)
+    lists
 }
 
-fn show(list: &ListStatus, out: &mut impl Write) -> io::Result<()> {
+fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", list.list)?;
-    let hash = if list.hash.is_empty() { "-" } else { &list.hash };
-    writeln!(out, "  entries       {} (hash {hash})", list.count)?;
+    writeln!(out, "  entries       {} (hash {})", list.count, hash(&list.hash))?;
     writeln!(out, "  taken         {}", time(list.taken))?;
     writeln!(out, "  last success  {}", time(list.last_success))?;
     writeln!(out, "  next          {}", time(list.next))?;
     if let Some(tenant) = &list.tenant {
         let calls = if tenant.is_running { "" } else { ", in which it must not be called" };
-        writeln!(out, "  tenant        {} is in state {}{calls}", tenant.name, tenant.state)?;
+        let (name, state) = (printable(&tenant.name), printable(&tenant.state));
+        writeln!(out, "  tenant        {name} is in state {state}{calls}")?;
         writeln!(out, "  state until   {}", time(tenant.valid_until))?;
-        writeln!(out, "  api           {}", tenant.api.as_deref().unwrap_or("-"))?;
+        writeln!(out, "  api           {}", printable(tenant.api.as_deref().unwrap_or("-")))?;
     }
     if !list.on_disk && list.count > 0 {
         writeln!(out, "  in memory     it could not be written to disk")?;
     }
     if let Some(error) = &list.last_error {
-        writeln!(out, "  last error    {error}")?;
+        writeln!(out, "  last error    {}", printable(error))?;
     }
-    if let Some(held) = &list.held {
+    let missing = Store::new(&config.state_dir).missing(&list.list);
+    if !missing.list.is_empty() {
+        let (lost, since, of) = (missing.list.len(), time(Some(missing.since)), missing.of);
+        let days = guard::MEMORY / (24 * 3600);
         writeln!(
             out,
-            "  held back     a list of {} entries, seen {} times; `nameplate refresh {} --accept` takes it",
-            held.count, held.times, list.list
+            "  lost          {lost} entries of {of} numbers since {since}; they count for {days} days when a list is judged"
         )?;
     }
+    if let Some(held) = &list.held {
+        show_held(&list.list, held, config, out)?;
+    }
     for (reason, examples) in list.unusable.reasons() {
-        writeln!(out, "  can't be used {} {reason}: {}", examples.count, examples.first.join("; "))?;
+        let first = printable(&examples.first.join("; "));
+        writeln!(out, "  can't be used {} {}: {first}", examples.count, printable(reason))?;
     }
     Ok(())
+}
+
+fn show_held(list: &str, held: &Held, config: &Config, out: &mut impl Write) -> io::Result<()> {
+    let path = Store::new(&config.state_dir).held_path(list);
+    writeln!(
+        out,
+        "  held back     a list of {} entries, seen {} times; `nameplate refresh {list} --accept` takes it",
+        held.count, held.times
+    )?;
+    let place = if path.exists() { path.display().to_string() } else { "in memory".to_owned() };
+    writeln!(out, "    it came     {}: {place}", time(Some(held.came)))?;
+    writeln!(out, "    changes     {}", held.changes)?;
+    let why = if held.losses.named == 0 {
+        "no list without any name"
+    } else {
+        "no list without more than half of them"
+    };
+    writeln!(out, "    why         {}; {why} is taken at once", held.losses)
+}
+
+/// Lists that are still on disk.
+fn show_removed(config: &Config, used: &BTreeSet<String>, out: &mut impl Write) -> anyhow::Result<()> {
+    let now = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
+    for removed in Store::new(&config.state_dir).removed(used)? {
+        let since = removed.since.map_or_else(String::new, |since| format!(" since {}", time(Some(since))));
+        writeln!(out, "{}", removed.list)?;
+        writeln!(
+            out,
+            "  removed       it is not in the configuration{since}; its files stay for {} days, or until `nameplate sources --purge`",
+            removed.days_left(now)
+        )?;
+    }
+    Ok(())
+}
+
+/// A hash as it may be shown: it is somebody else's text.
+fn hash(hash: &str) -> String {
+    if hash.is_empty() {
+        return "-".into();
+    }
+    let begin: String = hash.chars().take(LONGEST_HASH).collect();
+    printable(&begin) + if begin.len() == hash.len() { "" } else { "…" }
 }
 
 /// `2026-07-31T12:00:00Z (3 min ago)`

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use reqwest::Url;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -33,7 +33,7 @@ pub(super) struct SecretText(pub(super) SecretString);
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(text) if !text.is_empty() => Ok(Self(text.into())),
+            toml::Value::String(text) if !text.trim().is_empty() => Ok(Self(text.into())),
             _ => Err(D::Error::custom("allowed is text in quotes, not empty (the value is not shown)")),
         }
     }
@@ -249,12 +249,21 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let address = || text.parse().ok().map(|address: IpAddr| address.to_canonical().into());
-        text.parse().ok().or_else(address).map(Self).ok_or_else(|| {
+        text.parse().ok().map(as_ipv4).or_else(address).map(Self).ok_or_else(|| {
             format!(
                 "`{text}` is no address; allowed are addresses and networks like 192.0.2.7 and 10.0.0.0/8"
             )
         })
     }
+}
+
+/// A network of IPv4 that is written as one of IPv6, `::ffff:10.0.0.0/104`, as what it is.
+fn as_ipv4(network: IpNet) -> IpNet {
+    let IpNet::V6(wide) = network else { return network };
+    let address = wide.network().to_ipv4_mapped();
+    let length = wide.prefix_len().checked_sub(96);
+    let narrow = address.zip(length).and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    narrow.map_or(network, IpNet::V4)
 }
 
 /// How many sessions of FastAGI may be under way at once.

@@ -86,12 +86,18 @@ impl Port {
 pub struct Web {
     /// By [`Outcome`].
     pub(super) lookups: [Counter; 4],
+    pub(super) wrong_tokens: Counter,
 }
 
 impl Web {
     /// A lookup was answered so.
     pub fn answered(&self, outcome: Outcome) {
         self.lookups[outcome as usize].inc();
+    }
+
+    /// A wrong token was shown.
+    pub fn wrong_token(&self) {
+        self.wrong_tokens.inc();
     }
 }
 

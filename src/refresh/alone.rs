@@ -9,11 +9,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use tracing::warn;
 
-use super::keeper::{Keeper, ListOf, Outcome};
+use super::keeper::{Keeper, ListOf};
 use super::lock::Lock;
 use super::news::{News, Refreshed, Watch, looks};
 use super::store::{Kept, Store};
-use super::{Place, places};
+use super::{Place, guard, places};
 use crate::directory::Directory;
 use crate::directory::merge::{Listed, Rules, merge_by};
 use crate::entry::Entry;
@@ -29,6 +29,7 @@ pub struct Lists {
     sources: Vec<(String, u16)>,
     lists: Vec<(Place, Kept)>,
     missing: Vec<String>,
+    held_back: Vec<(String, guard::Held)>,
 }
 
 /// An entry, and the list that holds it.
@@ -102,7 +103,12 @@ pub async fn lists(sources: &[Settings], state_dir: &Path, missing: Missing) -> 
     for failure in failures {
         warn!("{failure}");
     }
+    let held_back = places.iter().filter_map(|place| {
+        let held = store.held(&place.name, sources.get(place.source)?.fingerprint(place.list))?;
+        Some((place.name.clone(), held.held))
+    });
     Ok(Lists {
+        held_back: held_back.collect(),
         sources: sources.iter().map(|source| (source.name.clone(), source.group)).collect(),
         lists: places.into_iter().zip(found).collect(),
         missing,
@@ -114,6 +120,12 @@ impl Lists {
     #[must_use]
     pub fn missing(&self) -> &[String] {
         &self.missing
+    }
+
+    /// The lists that have come and are held back, by the names of those in use.
+    #[must_use]
+    pub fn held_back(&self) -> &[(String, guard::Held)] {
+        &self.held_back
     }
 
     /// The directory of them all.
@@ -182,7 +194,7 @@ async fn fetch(asked: &mut Asked<'_>, place: &Place, store: Option<&Store>) -> a
     let settings = asked.settings(place)?;
     if let (Some(store), Kind::SuperOffice(_)) = (store, &settings.kind) {
         let mut keeper = asked.keeper(place, store, Kept::Nothing)?;
-        keeper.refresh(false).await?;
+        keeper.refresh().await?;
         return Ok(keeper.kept().clone());
     }
     match asked.source(place)?.fetch(place.list, "", &Progress::default()).await? {
@@ -203,14 +215,6 @@ fn report(list: &str, unusable: &UnusableRecords) {
     }
 }
 
-/// How often a list has come that is held back is counted by a running service only.
-fn without_counting(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Held { count, known, more: _ } => Outcome::Held { count, known, more: None },
-        outcome => outcome,
-    }
-}
-
 /// Asks for the lists of this name, or of the source of this name, or for all, and writes them, with the right to do so.
 /// `tell` hears how far each is, and what came of it.
 pub async fn refresh(
@@ -223,16 +227,24 @@ pub async fn refresh(
 ) -> anyhow::Result<()> {
     let store = Store::new(state_dir);
     let mut asked = Asked::new(sources);
-    for place in places(sources) {
-        let Some(settings) = sources.get(place.source) else { continue };
-        if name.is_some_and(|name| name != place.name && name != settings.name) {
-            continue;
-        }
+    let mut meant = places(sources);
+    meant.retain(|place| {
+        let source = sources.get(place.source).map(|source| source.name.as_str());
+        name.is_none_or(|name| name == place.name || Some(name) == source)
+    });
+    let fingerprint = |place: &Place| sources.get(place.source).map(|source| source.fingerprint(place.list));
+    let is_held = |place: &Place| fingerprint(place).is_some_and(|of| store.held(&place.name, of).is_some());
+    let any_is_held = meant.iter().any(is_held);
+    for place in meant {
+        // Who takes what is held back has not seen what else may come.
+        let accept = accept && (!any_is_held || is_held(&place));
         let kept = store.load(&place.name, super::keeper::now());
-        let mut keeper = asked.keeper(&place, &store, kept)?;
+        let mut keeper = asked.keeper(&place, &store, kept)?.without_counting();
         let mut watch = Watch::new(place.name.clone(), keeper.progress().clone());
         let result = {
-            let (mut result, mut looks) = (pin!(keeper.refresh(accept)), looks());
+            // Nobody replaces what is held back between two commands.
+            let work = async { if accept { keeper.accept(None).await } else { keeper.refresh().await } };
+            let (mut result, mut looks) = (pin!(work), looks());
             loop {
                 tokio::select! {
                     biased;
@@ -241,7 +253,6 @@ pub async fn refresh(
                 }
             }
         };
-        let result = result.map(without_counting);
         tell(News::Refreshed(Refreshed::of(&keeper, &result)));
     }
     // The next process that takes the lock asks at once.

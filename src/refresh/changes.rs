@@ -6,6 +6,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
+use crate::number::Number;
 
 /// Numbers that a new list brings, takes away, or names otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,44 +31,64 @@ impl Changes {
         old: impl Iterator<Item = io::Result<Entry>>,
         new: impl Iterator<Item = io::Result<Entry>>,
     ) -> io::Result<Self> {
-        let (mut old, mut new) = (Numbers::of(old)?, Numbers::of(new)?);
         let mut changes = Self::default();
-        loop {
-            let (before, after) = (old.number(), new.number());
-            match (before, after) {
-                (None, None) => return Ok(changes),
-                (Some(before), Some(after)) if before == after => {
-                    changes.renamed += usize::from(old.take()? != new.take()?);
-                }
-                (Some(before), after) if after.is_none_or(|after| before < after) => {
-                    changes.gone += 1;
-                    old.take()?;
-                }
-                _ => {
-                    changes.new += 1;
-                    new.take()?;
-                }
+        side_by_side(&mut Numbers::of(old)?, &mut Numbers::of(new)?, |before, after| {
+            match (before.is_empty(), after.is_empty()) {
+                (true, _) => changes.new += 1,
+                (_, true) => changes.gone += 1,
+                _ => changes.renamed += usize::from(before != after),
             }
-        }
+        })?;
+        Ok(changes)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
     }
 }
 
 /// A list, taken number by number.
-struct Numbers<I> {
+pub(super) trait ByNumber {
+    /// The next number; none at the end.
+    fn number(&self) -> Option<Number>;
+    /// All its entries.
+    fn take(&mut self) -> io::Result<Vec<Entry>>;
+}
+
+/// Walks two lists side by side: for each number `each` gets the entries of the one and of the other. Either may be none.
+pub(super) fn side_by_side(
+    old: &mut impl ByNumber,
+    new: &mut impl ByNumber,
+    mut each: impl FnMut(Vec<Entry>, Vec<Entry>),
+) -> io::Result<()> {
+    while let Some(number) = old.number().into_iter().chain(new.number()).min() {
+        let of = |list: &mut dyn ByNumber| {
+            if list.number() == Some(number) { list.take() } else { Ok(Vec::new()) }
+        };
+        each(of(old)?, of(new)?);
+    }
+    Ok(())
+}
+
+/// A list that is read once.
+pub(super) struct Numbers<I> {
     head: Option<Entry>,
     rest: I,
 }
 
 impl<I: Iterator<Item = io::Result<Entry>>> Numbers<I> {
-    fn of(mut list: I) -> io::Result<Self> {
+    pub(super) fn of(mut list: I) -> io::Result<Self> {
         Ok(Self { head: list.next().transpose()?, rest: list })
     }
+}
 
-    fn number(&self) -> Option<crate::number::Number> {
+impl<I: Iterator<Item = io::Result<Entry>>> ByNumber for Numbers<I> {
+    fn number(&self) -> Option<Number> {
         self.head.as_ref().map(|entry| entry.number)
     }
 
-    /// All entries of the next number.
     fn take(&mut self) -> io::Result<Vec<Entry>> {
         let number = self.number();
         let mut entries = Vec::new();
@@ -83,7 +104,6 @@ impl<I: Iterator<Item = io::Result<Entry>>> Numbers<I> {
 mod tests {
     use super::*;
     use crate::directory::list::List;
-    use crate::number::Number;
 
     fn list(entries: &[(u64, &str)]) -> List {
         let entry = |(national, person): &(u64, &str)| Entry {

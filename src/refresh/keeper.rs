@@ -1,20 +1,20 @@
 //! Keeps one list: asks, judges what came, writes it to disk. Whatever fails, the last good list stays.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::changes::Changes;
-use super::guard::{Guard, Held, Verdict};
+use super::guard::Held;
+use super::losses::Losses;
+use super::stock::Stock;
 use super::store::{Kept, Store};
-use crate::directory::list::List;
-use crate::directory::list::file::Header;
 use crate::panics;
-use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords};
+use crate::source::{Fetched, ListId, Progress, Source, Step, UnusableRecords};
 
 /// What a keeper asks for its list.
 pub trait Question: Send + Sync + 'static {
@@ -66,22 +66,27 @@ pub enum Outcome {
         count: usize,
         /// How many are in use.
         known: usize,
-        /// How many times more it has to come in full; none for one that is never taken by itself: an empty
-        /// one, or one without a hash.
+        /// How many times more it has to come in full; none for one that is never taken by itself: one without any
+        /// name, or one that nobody counts.
         more: Option<u32>,
+        /// What it would change.
+        #[serde(default)]
+        changes: Changes,
+        /// What it would take away.
+        #[serde(default)]
+        losses: Losses,
+        /// Whether it was to be taken, and is another one than the list that was shown.
+        #[serde(default)]
+        another: bool,
     },
 }
 
 /// One list and what is needed to keep it.
 pub struct Keeper<Q> {
-    name: String,
     question: Q,
-    fingerprint: u64,
-    store: Store,
     /// How often the whole set is asked for, though nothing seems to have changed.
     full_refresh: Duration,
-    kept: Kept,
-    guard: Guard,
+    stock: Stock,
     /// Of the last set, which before the first question is the one on disk.
     unusable: UnusableRecords,
     /// Whether the log has named them.
@@ -108,27 +113,29 @@ impl<Q: Question> Keeper<Q> {
         full_refresh: Duration,
         kept: Kept,
     ) -> Self {
-        let unusable = store.unusable(&name, &kept.header());
         let age = Duration::from_secs(now().saturating_sub(kept.header().taken));
+        let stock = Stock::new(name, store, fingerprint, kept);
         Self {
-            name,
             question,
-            fingerprint,
-            store,
             full_refresh,
-            unusable,
+            unusable: stock.unusable().clone(),
+            stock,
             named: false,
-            kept,
-            guard: Guard::default(),
             last_full: Instant::now(),
             age,
             progress: Progress::default(),
         }
     }
 
+    /// The same for a command: how often a list has come that is held back is counted by a running service only.
+    #[must_use]
+    pub fn without_counting(self) -> Self {
+        Self { stock: self.stock.without_counting(), ..self }
+    }
+
     /// The list's name, as its file and the commands have it.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.stock.name
     }
 
     /// How far a refresh is.
@@ -138,12 +145,12 @@ impl<Q: Question> Keeper<Q> {
 
     /// The list in use.
     pub fn kept(&self) -> &Kept {
-        &self.kept
+        self.stock.kept()
     }
 
     /// The list that is held back.
     pub fn held(&self) -> Option<&Held> {
-        self.guard.held()
+        self.stock.held()
     }
 
     /// The records of the last set that can't be used.
@@ -151,124 +158,75 @@ impl<Q: Question> Keeper<Q> {
         &self.unusable
     }
 
-    /// Asks for the list. With `accept` whatever list comes is taken.
-    pub async fn refresh(&mut self, accept: bool) -> anyhow::Result<Outcome> {
-        let result = self.ask(accept).await;
+    /// Asks for the list.
+    pub async fn refresh(&mut self) -> anyhow::Result<Outcome> {
+        self.ask(false).await
+    }
+
+    /// Takes the list that is held back, unless it is another one than the list `shown`. Where none is held and none was
+    /// shown, asks for one and takes whatever comes.
+    pub async fn accept(&mut self, shown: Option<u64>) -> anyhow::Result<Outcome> {
+        match (self.held().map(|held| held.id), shown) {
+            (Some(held), Some(shown)) if held != shown => Ok(self.stock.still_held()),
+            (Some(_), _) => {
+                let taken = self.on_disk(|stock| stock.take_held(now())).await?;
+                self.unusable = self.stock.unusable().clone();
+                taken.context("the list that was held back can't be read; it is asked for again")
+            }
+            // The list that somebody has seen is held no longer: what comes now has been seen by nobody.
+            (None, Some(_)) => self.ask(false).await,
+            (None, None) => self.ask(true).await,
+        }
+    }
+
+    async fn ask(&mut self, accept: bool) -> anyhow::Result<Outcome> {
+        let result = self.ask_and_judge(accept).await;
         self.progress.set(Step::Idle);
         result
     }
 
-    async fn ask(&mut self, accept: bool) -> anyhow::Result<Outcome> {
-        let header = self.kept.header();
-        // The hash of another user's or selection's list says nothing about ours, nor does one that another version has
-        // read otherwise.
-        let same_list = header.fingerprint == self.fingerprint;
+    async fn ask_and_judge(&mut self, accept: bool) -> anyhow::Result<Outcome> {
         let due = self.age.saturating_add(self.last_full.elapsed()) >= self.full_refresh;
-        let full = accept || due || !same_list || self.guard.held().is_some();
-        let hash = if full { "" } else { header.hash.as_str() };
-        match self.question.ask(hash, &self.progress).await? {
+        let full = accept || due || self.held().is_some();
+        let hash = self.stock.hash().filter(|_| !full).unwrap_or_default();
+        match self.question.ask(&hash, &self.progress).await? {
             Fetched::Unchanged => {
-                self.guard.release();
-                self.write_again().await;
+                self.on_disk(Stock::is_unchanged).await?;
                 Ok(Outcome::Unchanged)
             }
             Fetched::Entries(delivery) => {
                 if hash.is_empty() {
                     (self.last_full, self.age) = (Instant::now(), Duration::ZERO);
                 }
-                self.report_unusable(&delivery);
-                if same_list && !delivery.hash.is_empty() && delivery.hash == header.hash {
-                    self.guard.release();
-                    // Another version of this program may read the same numbers otherwise.
-                    if let Kept::OnDisk(file) = &self.kept {
-                        self.store.write_unusable(&self.name, file.header(), &self.unusable);
-                    }
-                    self.write_again().await;
-                    return Ok(Outcome::Unchanged);
-                }
-                self.take(delivery, accept).await
+                self.report_unusable(&delivery.unusable);
+                self.progress.set(Step::Writing { entries: delivery.entries.len() as u64 });
+                Ok(self.on_disk(move |stock| stock.judge(delivery, accept, now())).await?)
             }
         }
     }
 
-    async fn take(&mut self, delivery: Delivery, accept: bool) -> anyhow::Result<Outcome> {
-        let count = delivery.entries.len();
-        let verdict = if accept {
-            self.guard.release();
-            Verdict::Take
-        } else {
-            // Also where another question was asked: one that was changed by mistake is to cost no names.
-            self.guard.judge(self.kept.len(), count, &delivery.hash)
-        };
-        let held = |more| Ok(Outcome::Held { count, known: self.kept.len(), more });
-        match verdict {
-            Verdict::HoldEmpty | Verdict::HoldNameless => return held(None),
-            Verdict::HoldShrunk { more } => return held(Some(more)),
-            Verdict::Take => {}
-        }
-        let header =
-            Header { fingerprint: self.fingerprint, taken: now(), count: count as u64, hash: delivery.hash };
-        let (store, name, before) = (self.store.clone(), self.name.clone(), self.kept.clone());
-        let entries = delivery.entries;
-        self.progress.set(Step::Writing { entries: count as u64 });
-        // Sorting, comparing and writing are work for a thread that answers no calls.
-        let unusable = self.unusable.clone();
-        let (kept, changes) = panics::blocking(move || {
-            let list = entries.finish();
-            let changes = before.entries().and_then(|before| Changes::between(before, list.entries()));
-            (write(&store, &name, header, Arc::new(list), &unusable), changes)
-        })
-        .await?;
-        self.kept = kept;
-        let changes = changes.unwrap_or_default();
-        info!(list = %self.name, entries = count, unusable = self.unusable.total(), "new list: {changes}");
-        if count == 0 {
-            warn!(list = %self.name, "the list is empty: nobody is known by it");
-        }
-        Ok(Outcome::New { count, changes })
-    }
-
-    /// A list that could not be written is tried again: the disk may have room by now.
-    async fn write_again(&mut self) {
-        if let Kept::InMemory(header, list) = &self.kept {
-            let (store, name) = (self.store.clone(), self.name.clone());
-            let (header, list) = (header.clone(), Arc::clone(list));
-            let unusable = self.unusable.clone();
-            let written = panics::blocking(move || {
-                let file = store.write(&name, header, &list)?;
-                store.write_unusable(&name, file.header(), &unusable);
-                io::Result::Ok(file)
-            });
-            if let Ok(Ok(file)) = written.await {
-                info!(list = %self.name, "the list is on disk now");
-                self.kept = Kept::OnDisk(file);
-            }
-        }
+    /// Sorting, comparing and writing are work for a thread that answers no calls.
+    async fn on_disk<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Stock) -> T + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let mut stock = self.stock.clone();
+        let done = panics::blocking(move || {
+            let done = work(&mut stock);
+            (stock, done)
+        });
+        let (stock, done) = done.await?;
+        self.stock = stock;
+        Ok(done)
     }
 
     /// Names what can't be used, unless it is what was named the last time.
-    fn report_unusable(&mut self, delivery: &Delivery) {
-        let unusable = &delivery.unusable;
+    fn report_unusable(&mut self, unusable: &UnusableRecords) {
         if !unusable.is_empty() && (!self.named || *unusable != self.unusable) {
-            warn!(list = %self.name, count = unusable.total(), "records that can't be used: {unusable}");
+            warn!(list = %self.stock.name, count = unusable.total(), "records that can't be used: {unusable}");
         }
         self.named = true;
         self.unusable = unusable.clone();
-    }
-}
-
-/// Writes a list; what can't be written is served from memory.
-fn write(store: &Store, name: &str, header: Header, list: Arc<List>, unusable: &UnusableRecords) -> Kept {
-    match store.write(name, header.clone(), &list) {
-        Ok(file) => {
-            store.write_unusable(name, file.header(), unusable);
-            Kept::OnDisk(file)
-        }
-        Err(error) => {
-            let error: &io::Error = &error;
-            warn!(list = %name, "the new list is served, but can't be written to disk: {error}");
-            Kept::InMemory(header, list)
-        }
     }
 }
 

@@ -2,13 +2,14 @@
 //! `state_dir/lock` is locked as long as its process lives, however that ends, and says who it is.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing::{info, warn};
+
+use crate::owner;
 
 /// How often somebody who waits looks whether the lock is free.
 const LOOK: Duration = Duration::from_millis(100);
@@ -51,6 +52,12 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// Whether it is a service that runs.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.purpose == Some(Purpose::Serve)
+    }
+
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let mut words = text.split_ascii_whitespace();
@@ -70,6 +77,10 @@ impl fmt::Display for Holder {
     }
 }
 
+fn path(state_dir: &Path) -> PathBuf {
+    state_dir.join("lock")
+}
+
 impl Lock {
     /// Takes the lock, or says who has it.
     ///
@@ -77,10 +88,10 @@ impl Lock {
     /// When `state_dir` can't be written.
     pub fn take(state_dir: &Path, purpose: Purpose) -> io::Result<Result<Self, Holder>> {
         if !state_dir.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(state_dir)?;
+            owner::create_folder(state_dir)?;
         }
-        let path = state_dir.join("lock");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        let path = path(state_dir);
+        let mut file = owner::open(&path)?;
         match file.try_lock() {
             Ok(()) => {
                 // On a full disk nobody learns who has it.
@@ -91,6 +102,14 @@ impl Lock {
             Err(TryLockError::WouldBlock) => Ok(Err(Holder::read(&path))),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// Who has the lock; none where it is free, or can't be looked at.
+    #[must_use]
+    pub fn holder(state_dir: &Path) -> Option<Holder> {
+        let path = path(state_dir);
+        let file = File::open(&path).ok()?;
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| Holder::read(&path))
     }
 
     /// Takes the lock for the service. While a command has it, which will be done at some time, it is waited for, after
@@ -116,7 +135,7 @@ impl Lock {
                     return Ok(None);
                 }
             };
-            let is_service = holder.purpose == Some(Purpose::Serve);
+            let is_service = holder.is_service();
             anyhow::ensure!(
                 !is_service || looked < SUCCESSION,
                 "another nameplate runs with the same state_dir, {}: {holder}",
@@ -155,8 +174,11 @@ mod tests {
         let never = async || anyhow::bail!("nothing is done while another service has it");
         let refused = Lock::take_to_serve(folder.path(), never).await.unwrap_err().to_string();
         let holder = format!("`nameplate serve` (process {})", std::process::id());
+        let seen = Lock::holder(folder.path()).unwrap();
+        assert!(seen.is_service() && seen.to_string() == holder, "{seen}");
         assert!(refused.contains(&holder) && refused.contains("same state_dir"), "{refused}");
         drop(service);
+        assert_eq!(Lock::holder(folder.path()), None);
         assert!(Lock::take_to_serve(folder.path(), never).await.unwrap().is_some());
     }
 

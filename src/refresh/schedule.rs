@@ -1,6 +1,6 @@
 //! When a list is asked for, and what is said of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -58,10 +58,9 @@ impl<Q: Question> Schedule<Q> {
         let mut reported: Option<String> = None;
         let mut order: Option<Order> = None;
         loop {
-            let accept = order.as_ref().is_some_and(|order| order.accept);
             let begun = Instant::now();
             // The list in use is replaced by a whole one only, so that a refresh leaves nothing half done.
-            let result = panics::contained(self.keeper.refresh(accept)).await;
+            let result = panics::contained(self.ask(order.as_ref())).await;
             let result = result.unwrap_or_else(|panicked| Err(panicked.into()));
             let took = self.keeper.answered_in().unwrap_or_else(|| begun.elapsed());
             let wait = self.wait_after(&result, took, &mut backoff);
@@ -73,6 +72,7 @@ impl<Q: Question> Schedule<Q> {
                 let _ = self.changed.send((self.place, self.keeper.kept().clone())).await;
             }
             if let Some(order) = order.take() {
+                self.status().show();
                 // Who ordered it may have gone.
                 let _ = order.reply.send(Refreshed::of(&self.keeper, &result));
             }
@@ -81,6 +81,20 @@ impl<Q: Question> Schedule<Q> {
                 Some(next) = self.orders.recv() => order = Some(next),
             }
         }
+    }
+
+    async fn ask(&mut self, order: Option<&Order>) -> anyhow::Result<Outcome> {
+        match order {
+            Some(order) if order.accept => {
+                let shown = self.status().shown.take();
+                self.keeper.accept(shown).await
+            }
+            _ => self.keeper.refresh().await,
+        }
+    }
+
+    fn status(&self) -> MutexGuard<'_, ListStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait_after(
@@ -120,14 +134,14 @@ impl<Q: Question> Schedule<Q> {
     fn report(&self, result: &anyhow::Result<Outcome>, wait: Duration, reported: &mut Option<String>) {
         let list = self.keeper.name();
         let said = match result {
-            Ok(Outcome::Held { count, known, more }) => {
+            Ok(Outcome::Held { count, known, more, changes, losses, .. }) => {
                 let until = match more {
                     Some(more) => format!("until it has come {more} times more"),
-                    None if *count > 0 => "for without a hash it can't be known again".to_owned(),
+                    None if *count > 0 => "for one without names is never taken by itself".to_owned(),
                     None => "for an empty one is never taken by itself".to_owned(),
                 };
                 format!(
-                    "a list of {count} entries is held back, {known} are known: {until}; `nameplate refresh {list} --accept` takes it now"
+                    "a list of {count} entries is held back, {known} are known: {until}; `nameplate refresh {list} --accept` takes it now: {changes}; {losses}"
                 )
             }
             Ok(outcome) => {
@@ -157,7 +171,7 @@ impl<Q: Question> Schedule<Q> {
 
     /// Writes down what others may see.
     fn note(&self, result: &anyhow::Result<Outcome>, wait: Duration) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = self.status();
         status.note(&self.keeper);
         status.next = Some(now() + wait.as_secs());
         match result {

@@ -33,12 +33,21 @@ pub struct ListStatus {
     pub held: Option<Held>,
     /// Records of the last set that can't be used.
     pub unusable: UnusableRecords,
+    /// Which list that was held back has been shown last.
+    #[serde(skip)]
+    pub shown: Option<u64>,
     /// What is known of the tenant that the source is.
     #[serde(default)]
     pub tenant: Option<Tenant>,
 }
 
 impl ListStatus {
+    /// What is to be shown. It is known from now on which list held back that was.
+    pub fn show(&mut self) -> Self {
+        self.shown = self.held.as_ref().map(|held| held.id).or(self.shown);
+        self.clone()
+    }
+
     /// Writes down what the list in use is, and what is held back.
     pub fn note<Q: Question>(&mut self, keeper: &Keeper<Q>) {
         let kept = keeper.kept();
@@ -47,7 +56,12 @@ impl ListStatus {
         self.hash = header.hash;
         self.taken = Some(header.taken).filter(|taken| *taken > 0);
         self.on_disk = matches!(kept, Kept::OnDisk(_));
+        let was_held = self.held.is_some();
         self.held = keeper.held().cloned();
+        if !was_held && let Some(held) = &self.held {
+            // The log says so. Another one that takes its place is seen by nobody who does not look for it.
+            self.shown = Some(held.id);
+        }
         self.unusable = keeper.unusable().clone();
     }
 }

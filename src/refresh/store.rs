@@ -1,9 +1,14 @@
 //! The lists on disk: `state_dir/lists/<list>.list`, with `<list>.unusable` beside it for what of the set could not
 //! be used, and `<list>.list.copy`, which takes the place of a damaged list.
+//!
+//! - [`held`]: what the guard keeps beside it
+//! - [`removed`]: lists that are no longer in the configuration
 
-use std::fs::{self, DirBuilder, OpenOptions};
+pub mod held;
+pub mod removed;
+
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +18,7 @@ use tracing::{debug, warn};
 use crate::directory::list::List;
 use crate::directory::list::file::{FileError, Header, ListFile, set_aside};
 use crate::directory::merge::Entries;
+use crate::owner;
 use crate::source::UnusableRecords;
 
 /// The folder of the lists.
@@ -89,6 +95,10 @@ impl Store {
         Self { folder: state_dir.join("lists") }
     }
 
+    fn create_folder(&self) -> io::Result<()> {
+        owner::create_folder(&self.folder)
+    }
+
     fn path(&self, list: &str) -> PathBuf {
         self.folder.join(format!("{list}.list"))
     }
@@ -113,7 +123,10 @@ impl Store {
             },
             _ => String::new(),
         };
-        if let Some(file) = self.restore(list) {
+        // The copy does not take the place of a later version's file.
+        let is_later = matches!(error, FileError::Later { .. });
+        let copy = if is_later { ListFile::open(&self.copy(list)).ok() } else { self.restore(list) };
+        if let Some(file) = copy {
             warn!(%list, "the list's copy is used: {error}{aside}");
             return Kept::OnDisk(file);
         }
@@ -137,7 +150,10 @@ impl Store {
         let copy = ListFile::open(&from).ok()?;
         let beside = to.with_extension("list.new");
         let copied = fs::copy(&from, &beside)
-            .and_then(|_| fs::File::open(&beside)?.sync_all())
+            .and_then(|_| {
+                owner::give(&beside, 0);
+                fs::File::open(&beside)?.sync_all()
+            })
             .and_then(|()| fs::rename(&beside, &to));
         let restored = copied.or_else(|_| {
             let _ = fs::remove_file(&beside);
@@ -176,7 +192,7 @@ impl Store {
     /// Writes a list into its place, and a copy beside it: a disk may damage a file that was written well, and the names
     /// in it are wanted before the CRM has answered.
     pub fn write(&self, list: &str, header: Header, entries: &List) -> io::Result<ListFile> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        self.create_folder()?;
         let file = ListFile::write(&self.path(list), header.clone(), entries)?;
         // Without it no name is missing; an older one is better than none.
         if let Err(error) = ListFile::write(&self.copy(list), header, entries) {
@@ -204,11 +220,7 @@ impl Store {
                 return fs::remove_file(&path);
             }
             let Header { fingerprint, taken, hash, .. } = header.clone();
-            let text = serde_json::to_vec(&LeftOut { fingerprint, taken, hash, unusable: unusable.clone() })?;
-            let beside = path.with_extension("unusable.new");
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?.write_all(&text)?;
-            fs::rename(beside, &path)
+            write_json(&path, &LeftOut { fingerprint, taken, hash, unusable: unusable.clone() })
         };
         if let Err(error) = write()
             && error.kind() != io::ErrorKind::NotFound
@@ -220,4 +232,12 @@ impl Store {
     fn left_out(&self, list: &str) -> PathBuf {
         self.folder.join(format!("{list}.unusable"))
     }
+}
+
+/// Writes it beside its place and renames it.
+fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    owner::create(beside.as_ref())?.write_all(&serde_json::to_vec(value)?)?;
+    fs::rename(&beside, path)
 }

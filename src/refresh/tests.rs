@@ -185,7 +185,7 @@ impl Service {
             };
             tasks.spawn(schedule.run());
         }
-        tasks.spawn(publisher.run(receive));
+        tasks.spawn(publisher.run(receive, false));
         Self { resolver, _tasks: tasks }
     }
 

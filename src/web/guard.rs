@@ -4,17 +4,21 @@
 //! host name at 127.0.0.1 after it was loaded (DNS rebinding) and would then read our answers. Its requests
 //! carry that host name, so only those for this machine by name or by address are served.
 //!
+//! Nor does a page of another origin learn who is a customer from whether there is an answer: a browser says where a request
+//! comes from (`Sec-Fetch-Site` of Fetch Metadata, `Origin` of RFC 6454), and what comes from elsewhere gets the same refusal
+//! whatever it asks for. A page of another port of this machine is elsewhere, too.
+//!
 //! With a token, which is required beyond loopback, each request must show it as RFC 6750 §2.1 says, or as the password
 //! of HTTP Basic (RFC 7617), with any user name: FreePBX's CID lookup source has a user and a password, and no header. Only
 //! `/healthz` need not: load balancers and container runtimes can't be given secrets, and its answer is the
-//! same as that of the open port itself.
+//! same as that of the open port itself. Whoever shows a wrong one waits for the refusal, and is counted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine;
@@ -22,14 +26,23 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 use tracing::warn;
 
 use super::{Settings, is_loopback, lookup, words};
+use crate::asterisk::report::Report;
+use crate::metrics;
 use crate::secret::{Secret, SecretError};
+
+/// Where a browser's request comes from.
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// How long a token that was read is used before its file is looked at again: a token that was replaced
 /// opens nothing after this time.
 const FRESH: Duration = Duration::from_secs(5);
+
+/// How long a refusal of a wrong token takes: whoever guesses gets some hundred guesses a second, from all connections.
+const PENALTY: Duration = Duration::from_millis(500);
 
 /// What a request must show.
 #[derive(Debug)]
@@ -37,13 +50,23 @@ pub(super) struct Guard {
     /// The address on loopback that is listened on: `Host` must be this machine.
     loopback: Option<IpAddr>,
     token: Option<Token>,
+    counted: metrics::Web,
+    /// Wrong tokens.
+    guesses: Report,
 }
 
 impl Guard {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SecretError> {
+    pub(super) fn new(settings: &Settings, counted: metrics::Web) -> Result<Self, SecretError> {
         let loopback = is_loopback(settings.listen).then(|| settings.listen.ip());
         let token = settings.token.clone().map(Token::new).transpose()?;
-        Ok(Self { loopback, token })
+        Ok(Self { loopback, token, counted, guesses: Report::each_minute() })
+    }
+
+    /// A wrong token was shown.
+    async fn slow_down(&self) {
+        self.counted.wrong_token();
+        self.guesses.say(|times| warn!(times, "[web] a request with a wrong token is refused"));
+        sleep(PENALTY).await;
     }
 }
 
@@ -56,10 +79,17 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
             "this server is for its own machine: ask for http://127.0.0.1, http://localhost or http://[::1]";
         return refused(&request, StatusCode::MISDIRECTED_REQUEST, what);
     }
+    if is_of_another_page(request.headers()) {
+        let what = "this server answers no page of another origin";
+        return refused(&request, StatusCode::FORBIDDEN, what);
+    }
     if let Some(token) = &guard.token
         && request.uri().path() != "/healthz"
         && !token.is_shown(request.headers()).await
     {
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            guard.slow_down().await;
+        }
         let what = "the token of [web] is wanted: Authorization: Bearer <token>";
         let mut response = refused(&request, StatusCode::UNAUTHORIZED, what);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -75,6 +105,20 @@ fn refused(request: &Request, status: StatusCode, what: &str) -> Response {
     } else {
         words(status, what.into())
     }
+}
+
+/// Whether a browser sends it for a page that is not this server's own.
+fn is_of_another_page(headers: &HeaderMap) -> bool {
+    if headers.contains_key(SITE) {
+        let is_own = |site: &HeaderValue| ["same-origin", "none"].iter().any(|own| site == own);
+        return !headers.get_all(SITE).iter().all(is_own);
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let is_own_origin = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        origin.zip(host).is_some_and(|((_, origin), host)| origin.eq_ignore_ascii_case(host))
+    };
+    !headers.get_all(header::ORIGIN).iter().all(is_own_origin)
 }
 
 /// Whether the one `Host` header is this machine: by name, by loopback's usual addresses, or by the one
@@ -107,7 +151,7 @@ struct Token {
 
 impl Token {
     fn new(secret: Secret) -> Result<Self, SecretError> {
-        let now = secret.read()?;
+        let now = secret.read_for_header()?;
         Ok(Self { secret, read: Mutex::new((Instant::now(), Some(now))) })
     }
 
@@ -115,7 +159,7 @@ impl Token {
         let Some(shown) = shown(headers) else { return false };
         let mut read = self.read.lock().await;
         if read.0.elapsed() >= FRESH {
-            match self.secret.read() {
+            match self.secret.read_for_header() {
                 Ok(now) => *read = (Instant::now(), Some(now)),
                 Err(error) if error.passes() => {}
                 Err(error) => {
@@ -187,6 +231,37 @@ mod tests {
         }
         assert!(is("127.0.0.2", "127.0.0.2:8480"));
         assert!(is("::1", "127.0.0.1"));
+    }
+
+    #[test]
+    fn a_page_of_another_origin_is_none_of_ours() {
+        let is_other = |headers: &[(&'static str, &'static str)]| {
+            let mut all = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost:8480"))]);
+            for (name, value) in headers {
+                all.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            is_of_another_page(&all)
+        };
+        for own in [
+            &[][..],
+            &[("sec-fetch-site", "none")],
+            // A proxy in front has another name.
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://names.example")],
+            &[("origin", "http://localhost:8480")],
+        ] {
+            assert!(!is_other(own), "{own:?}");
+        }
+        for other in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "")],
+            &[("origin", "https://evil.example")],
+            &[("origin", "null")],
+            &[("origin", "http://localhost:3000")],
+        ] {
+            assert!(is_other(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -189,6 +189,39 @@ async fn a_page_of_another_host_reads_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_origin_learns_nothing() {
+    for token in [None, Some("s3cret")] {
+        let web = Running::start(token).await;
+        let shown = "Authorization: Bearer s3cret\r\nSec-Fetch-Site: cross-site\r\n";
+        let mut answers = Vec::new();
+        for path in ["/lookup?number=22334455", "/lookup?number=22999999", "/lookup", "/lookup?number="] {
+            let answer = web.get(path, shown).await;
+            assert_eq!((answer.status, answer.body.as_str()), (403, ""), "{path}");
+            answers.push(answer.head.lines().filter(|line| !line.starts_with("date:")).collect::<String>());
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        assert_eq!(web.get("/metrics", shown).await.status, 403);
+        let own = shown.replace("cross-site", "same-origin");
+        assert_eq!(web.get("/lookup?number=22334455", &own).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_counted_and_answered_late() {
+    let web = Running::start(Some("s3cret")).await;
+    let begun = std::time::Instant::now();
+    assert_eq!(web.get("/lookup?number=22334455", "").await.status, 401);
+    for headers in ["Authorization: Bearer wrong\r\n", "Authorization: nonsense\r\n"] {
+        assert_eq!(web.get("/metrics", headers).await.status, 401);
+    }
+    // However fast the machine is.
+    assert!(begun.elapsed() >= 2 * Duration::from_millis(500));
+    let metrics = web.get("/metrics", "Authorization: Bearer s3cret\r\n").await;
+    assert!(metrics.body.contains("nameplate_web_wrong_tokens_total 2"), "{}", metrics.body);
+}
+
+#[tokio::test]
 async fn with_a_token_only_who_shows_it_is_answered() {
     let web = Running::start(Some("s3cret")).await;
     for path in ["/lookup?number=22334455", "//lookup?number=22334455", "/readyz", "/metrics", "/nothing"] {
@@ -290,5 +323,9 @@ fn beyond_loopback_there_is_a_token() {
     for listen in ["0.0.0.0:8480", "[::]:8480", "192.168.1.10:8480", "[::ffff:192.168.1.10]:8480"] {
         assert!(try_new(listen, None).unwrap_err().contains("`token` is required"), "{listen}");
         assert!(try_new(listen, Some("t")).is_ok(), "{listen}");
+    }
+    for token in ["", " ", "t ", "tøken", "t\nu"] {
+        let error = try_new("127.0.0.1:8480", Some(token)).unwrap_err();
+        assert!(error.contains("`token`: the secret in the configuration can't be sent"), "{error}");
     }
 }

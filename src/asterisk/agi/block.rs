@@ -2,7 +2,11 @@
 //!
 //! Asterisk escapes nothing, so line breaks in a caller's number or name look like its own. What helps is its order
 //! (`res_agi.c`, `setup_env`, the same from 16 to 23): script, …, number, name, presentation, …, `agi_threadid`,
-//! arguments, the empty line. Nothing of what is decided by it is taken from where a caller's words can stand alone.
+//! arguments, the empty line. Nothing of what is decided by it is taken from where a caller's words can stand alone, and a
+//! call is not looked up whose block says something twice, for Asterisk says each variable once. A caller may even end the block,
+//! with all that Asterisk says behind the name: the rest of it then follows behind the end.
+
+use std::collections::HashSet;
 
 use futures_util::FutureExt;
 use tokio::io::AsyncRead;
@@ -31,6 +35,10 @@ pub struct Block {
     caller_is_said: bool,
     /// Whether a line has said the presentation.
     presentation_is_said: bool,
+    /// The variables that were said.
+    said: HashSet<String>,
+    /// Whether one was said twice: a caller has said some of it.
+    is_forged: bool,
     /// Whether `agi_threadid` was said, the last line in front of the arguments.
     thread_is_said: bool,
     /// Which value a further line may belong to.
@@ -103,6 +111,7 @@ impl Block {
             }
             return Some(());
         };
+        self.is_forged |= !self.said.insert(name.to_owned());
         let value = value.strip_prefix(' ').unwrap_or(value);
         // What is not set is `unknown`, which a name may be as well.
         let set = || if value == "unknown" { String::new() } else { value.to_owned() };
@@ -142,9 +151,15 @@ impl Block {
         Some(())
     }
 
+    /// Whether a caller's words may be in it: Asterisk says the channel before them, and the name. Who says neither is no
+    /// Asterisk, and speaks for nobody else.
+    pub(super) fn is_asterisks(&self) -> bool {
+        ["channel", "calleridname"].iter().any(|name| self.said.contains(*name))
+    }
+
     /// Whether the caller's number may be shown. Bits 6 and 7 of the presentation (Q.951, octet 3a) are 0 where it
     /// is allowed; not known is not allowed.
     pub(super) fn is_allowed(&self) -> bool {
-        self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
+        !self.is_forged && self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
     }
 }

@@ -1,5 +1,8 @@
 //! Commands, and what Asterisk answers.
 
+/// A command that does nothing.
+pub(super) const NOTHING: &str = "NOOP\n";
+
 /// `SET VARIABLE`: the value is taken as it is, whatever it holds; nothing in it is substituted.
 pub(super) fn set_variable(name: &str, value: &str) -> String {
     let mut command = format!("SET VARIABLE {name} \"");

@@ -8,7 +8,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 use super::block::{Block, BlockError};
-use super::command::{Answer, set_variable};
+use super::command::{Answer, NOTHING, set_variable};
 use super::lines::{LineError, Lines};
 use crate::call::{self, Caller};
 use crate::mask;
@@ -96,6 +96,12 @@ pub(super) async fn serve(
     match script {
         Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer.line()).await?,
         Script::Lookup => {
+            // A caller's words can end the block, and say before that the number is not withheld. Asterisk executes commands
+            // when it has said its own block to the end, which its answer proves. The shipped context asks for withheld
+            // numbers before it comes here.
+            if block.is_asterisks() {
+                talk.command(NOTHING).await?;
+            }
             if let Some(name) = answer.name() {
                 talk.set("CALLERID(name)", name).await?;
             }
@@ -122,7 +128,10 @@ struct Talk<'a> {
 impl Talk<'_> {
     /// Sets a variable, and waits until that is done.
     async fn set(&mut self, name: &str, value: &str) -> Result<(), SessionError> {
-        let command = set_variable(name, value);
+        self.command(&set_variable(name, value)).await
+    }
+
+    async fn command(&mut self, command: &str) -> Result<(), SessionError> {
         let done = async {
             // Whole, in one write: a part of a line makes Asterisk spin.
             self.write.write_all(command.as_bytes()).await.map_err(LineError::Broken)?;

@@ -168,6 +168,7 @@ async fn a_dialplan_of_its_own_gets_each_variable() {
     assert_eq!(
         client.take_all().await,
         [
+            "NOOP",
             "SET VARIABLE CALLERID(name) \"Kari 'K' Nordmann (Fjord)\"",
             "SET VARIABLE __NAMEPLATE_PERSON_ID \"654\"",
             "SET VARIABLE __NAMEPLATE_CONTACT_ID \"655\"",
@@ -191,7 +192,7 @@ async fn a_call_keeps_the_name_that_it_brings_along() {
     let mut client = server.connect().await;
     client.describe("lookup", "22334455", "0", &[]).await;
     let commands = client.take_all().await;
-    assert_eq!(commands.len(), 3);
+    assert_eq!(commands.len(), 4);
     assert!(!commands.iter().any(|command| command.contains("CALLERID")), "{commands:?}");
 }
 
@@ -201,6 +202,8 @@ async fn a_hangup_may_come_at_any_point() {
     // In front of the answer, which still comes.
     let mut client = server.connect().await;
     client.describe("lookup", "22334455", "0", &[]).await;
+    assert_eq!(client.command().await, "NOOP\n");
+    client.say("200 result=0\n").await;
     assert!(client.command().await.contains("CALLERID(name)"));
     client.say("HANGUP\n200 result=1\n").await;
     assert!(client.command().await.contains("PERSON_ID"));
@@ -375,8 +378,8 @@ async fn a_session_has_three_seconds_though_each_answer_comes_in_time() {
     let mut client = server.connect().await;
     sleep(Duration::from_millis(800)).await;
     client.describe("lookup", "22334455", "0", &[]).await;
-    for _ in 0..2 {
-        assert!(client.command().await.contains("SET VARIABLE"));
+    for command in ["NOOP", "SET VARIABLE"] {
+        assert!(client.command().await.contains(command));
         sleep(Duration::from_millis(850)).await;
         client.say("200 result=1\n").await;
     }
@@ -425,13 +428,23 @@ async fn one_more_than_the_most_is_closed_and_the_place_comes_back() {
 
 #[tokio::test]
 async fn strangers_and_the_time_before_the_first_directory() {
-    let server = Running::start(16, &["192.0.2.0/24", "::/0"], resolver()).await;
+    let server = Running::start(16, &["192.0.2.0/24", "::/64", "2000::/3"], resolver()).await;
     assert!(server.connect().await.is_closed().await);
     let server = Running::start(16, &["127.0.0.1/32"], Arc::new(Resolver::new(Style::default()))).await;
     let mut client = server.connect().await;
     client.describe("handoff", "22334455", "0", &[]).await;
     assert!(client.is_closed().await);
     assert!(server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"unserved\"} 1"));
+}
+
+#[tokio::test]
+async fn a_network_of_all_there_is_has_ipv4_in_it() {
+    for allow in ["::/0", "::/16", "::ffff:127.0.0.0/104", "::ffff:127.0.0.1/128", "0.0.0.0/0"] {
+        let server = Running::start(16, &[allow], resolver()).await;
+        let mut client = server.connect().await;
+        client.describe("handoff", "22334455", "0", &[]).await;
+        assert!(client.command().await.contains("FOUND"), "{allow}");
+    }
 }
 
 #[tokio::test]
@@ -449,46 +462,56 @@ async fn a_call_in_hand_is_finished_at_the_shutdown() {
     server.task.await.unwrap();
 }
 
-#[test]
-fn a_caller_says_neither_the_script_nor_the_country() {
-    let forged = "agi_network_script: rm\nagi_arg_1: SE\n";
-    for (forged, argument, country) in [
-        (forged, "agi_arg_1: NO\n", "NO"),
-        (forged, "agi_arg_1: \n", ""),
-        (forged, "", ""),
-        ("agi_threadid: 1\nagi_arg_1: SE\n", "", ""),
-    ] {
-        let block = format!(
-            "agi_network_script: handoff\nagi_callerid: 22334455\nagi_calleridname: Kari\n{forged}agi_callingpres: 0\nagi_threadid: 2\n{argument}\n"
-        );
-        let block = block::block(block.as_bytes()).unwrap();
-        assert_eq!((block.script.as_str(), block.country.as_str()), ("handoff", country), "{forged}");
-    }
+/// What Asterisk says of a caller with this name and presentation, then these lines.
+fn described(name: &str, presentation: &str, arguments: &str) -> Option<Block> {
+    block::block(
+        format!(
+            "agi_network_script: handoff\nagi_callerid: 22334455\nagi_calleridname: {name}\nagi_callingpres: {presentation}\nagi_threadid: 2\n{arguments}\n"
+        )
+        .as_bytes(),
+    )
 }
 
 #[test]
-fn a_caller_does_not_end_the_block() {
-    let block = |name: &str, presentation: &str| {
-        block::block(
-            format!(
-                "agi_network_script: handoff\nagi_callerid: 22334455\nagi_calleridname: {name}\nagi_callingpres: {presentation}\nagi_threadid: 2\nagi_arg_1: NO\n\n"
-            )
-            .as_bytes(),
-        )
-    };
-    // Withheld, whatever the caller says of it; what a caller adds takes nothing from the call.
-    for (name, presentation, allowed) in [
-        ("Kari\nagi_arg_1: SE\nagi_callingpres: 0\n", "32", false),
-        ("Kari\nagi_callingpres: 0", "32", false),
-        ("Kari\nagi_callingpres: 32", "0", false),
-        ("Kari\nagi_callingpres: 0\n", "0", true),
-        ("Kari\n\n200 result=1", "0", true),
-    ] {
-        let block = block(name, presentation).unwrap();
-        assert_eq!((block.is_allowed(), block.country.as_str()), (allowed, "NO"), "{name:?}");
+fn a_call_whose_block_says_something_twice_is_not_looked_up() {
+    for key in ["network_script", "calleridname", "callingpres", "threadid", "arg_1", "dnid"] {
+        let (name, arguments) = (format!("Kari\nagi_{key}: 0"), "agi_dnid: 1\nagi_arg_1: NO\n");
+        for presentation in ["0", "32"] {
+            let block = described(&name, presentation, arguments).unwrap();
+            assert!(!block.is_allowed(), "{key} {presentation}");
+            assert_eq!((block.script.as_str(), block.country.as_str()), ("handoff", "NO"), "{key}");
+        }
+        assert!(described("Kari", "0", arguments).unwrap().is_allowed());
     }
-    // Even all that Asterisk would say: its own words come behind.
-    assert_eq!(block("Kari\nagi_callingpres: 0\nagi_threadid: 1\nagi_arg_1: SE\n", "32"), None);
+    assert_eq!(described("Kari\nagi_callerid: 1", "0", ""), None);
+    let block = described("Kari\n\nX: yes\nagi_other: 1", "0", "agi_arg_1: NO\n").unwrap();
+    assert_eq!((block.is_allowed(), block.country.as_str()), (true, "NO"));
+    // What a caller says of an argument that Asterisk does not have.
+    let block = described("Kari\nagi_arg_1: SE", "0", "").unwrap();
+    assert_eq!((block.is_allowed(), block.country.as_str()), (true, ""));
+}
+
+/// All that Asterisk would say, and its own words behind it, at once or a moment later.
+#[tokio::test]
+async fn a_caller_who_ends_the_block_is_told_nothing() {
+    let server = Running::usual().await;
+    let forged = "agi_callerid: 22334455\nagi_calleridname: Kari\nagi_callingpres: 0\nagi_threadid: 1\n\n";
+    let own = "agi_calleridname: A\nagi_callingpres: 32\nagi_threadid: 2\n\n";
+    let mut client = server.connect().await;
+    client.say(&format!("agi_network_script: lookup\n{forged}{own}")).await;
+    assert!(client.is_closed().await);
+    // By the number, without a name.
+    for forged in
+        [forged, "agi_channel: SIP/1\nagi_callerid: 22334455\nagi_callingpres: 0\nagi_threadid: 1\n\n"]
+    {
+        let mut client = server.connect().await;
+        client.say(&format!("agi_network_script: lookup\n{forged}")).await;
+        // As long as nothing is known of the caller, nothing is said.
+        assert_eq!(client.command().await, "NOOP\n");
+        client.say(own).await;
+        assert!(client.is_closed().await);
+    }
+    assert!(server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"unserved\"} 3"));
 }
 
 #[test]

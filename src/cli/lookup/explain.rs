@@ -9,6 +9,7 @@ use super::{Behind, ambiguous_in_words, in_words};
 use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
 use crate::number::{Fit, Number, Rule};
+use crate::refresh::guard::Held;
 use crate::resolver::{Certainty, Known, ReadingOutcome, Rendering, Resolution, Verdict};
 
 const NAME: Style = Style::new().bold();
@@ -54,6 +55,13 @@ pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl
     if !behind.missing.is_empty() {
         let missing = behind.missing.join(", ");
         writeln!(out, "  {WARNING}not asked{WARNING:#} {missing}: it failed, see above")?;
+    }
+    for (list, held) in behind.held_back {
+        let (count, changes) = (held.count, held.changes);
+        writeln!(
+            out,
+            "  {WARNING}held back{WARNING:#} {list}: another list of {count} entries has come, and is not in use ({changes}); `nameplate sources` says why"
+        )?;
     }
     Ok(())
 }
@@ -154,7 +162,7 @@ fn verdict_in_words(verdict: Verdict, shared: SharedNumbers) -> &'static str {
 
 /// What a caller sends and the CRM holds must not act on the terminal: control characters and those that reorder text are
 /// written as their codes. All else is shown as it is, for it is what is to be explained.
-fn printable(text: &str) -> String {
+pub(in crate::cli) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         // Unicode Standard Annex #9 §2, and the line separators, which are no control characters.
@@ -174,6 +182,16 @@ pub(super) struct Json<'a> {
     readings: Vec<JsonReading<'a>>,
     rendering: Option<&'a Rendering>,
     not_asked: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held_back: Vec<JsonHeldBack<'a>>,
+}
+
+/// A list that has come, and is not in use.
+#[derive(Serialize)]
+struct JsonHeldBack<'a> {
+    list: &'a str,
+    #[serde(flatten)]
+    held: &'a Held,
 }
 
 #[derive(Serialize)]
@@ -224,6 +242,7 @@ impl<'a> Behind<'a> {
             readings: readings.collect(),
             rendering: self.explanation.rendering.as_ref(),
             not_asked: self.missing,
+            held_back: self.held_back.iter().map(|(list, held)| JsonHeldBack { list, held }).collect(),
         }
     }
 }

@@ -36,6 +36,15 @@ fn every_key_of_it_has_its_effect() {
 }
 
 #[test]
+fn networks_of_ipv4_may_be_written_as_ones_of_ipv6() {
+    let settings = agi(
+        "allow = [\"::ffff:10.1.0.0/112\", \"::ffff:192.0.2.7\", \"::ffff:0:0/96\", \"::/0\", \"2001:db8::/32\"]",
+    );
+    let allow: Vec<_> = settings.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(allow, ["10.1.0.0/16", "192.0.2.7/32", "0.0.0.0/0", "::/0", "2001:db8::/32"]);
+}
+
+#[test]
 fn it_may_have_numbers_of_its_own() {
     let settings = agi("numbers = { country = \"SE\", area_code = \"8\", strip_prefixes = [\"0\"] }");
     assert_eq!(settings.pbx.numbers.country.as_str(), "SE");

@@ -4,17 +4,21 @@
 //! The file: [`MAGIC`]; fingerprint, time, count of entries (8 bytes each); the source's hash with its length in
 //! 4 bytes; the entries (`record`); CRC-32 of everything before, in 4 bytes. Little-endian.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{List, record};
 use crate::entry::Entry;
+use crate::owner;
 
 /// How a list's file begins: what it is, and the version of its format.
 pub const MAGIC: &[u8; 17] = b"nameplate list 1\n";
+/// The version in it, and how it begins in every version.
+const VERSION: u32 = 1;
+const KIND: &[u8] = b"nameplate list ";
 
 /// Read and written at once, in bytes.
 const BUFFER: usize = 1 << 18;
@@ -49,6 +53,14 @@ pub enum FileError {
         /// What the system said.
         error: io::Error,
     },
+    /// A later version of this program has written it.
+    #[error("{} is of a later version of nameplate (format {version}): it stays where it is", path.display())]
+    Later {
+        /// The file.
+        path: PathBuf,
+        /// The version of its format.
+        version: u32,
+    },
     /// It is not what was written.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
@@ -68,9 +80,13 @@ pub struct ListFile {
 }
 
 impl ListFile {
-    /// Writes a list into place. The old file stays until the new one is whole and on the disk.
+    /// Writes a list into place. The old file stays until the new one is whole and on the disk; that of a later version
+    /// stays in any case.
     pub fn write(path: &Path, mut header: Header, list: &List) -> io::Result<Self> {
         header.count = list.len() as u64;
+        if let Some(version) = File::open(path).ok().and_then(|file| later_version(&file)) {
+            return Err(io::Error::other(FileError::Later { path: path.to_owned(), version }));
+        }
         let written = Self::write_beside(path, &header, list);
         if written.is_err() {
             // Half a file on a full disk helps nobody.
@@ -87,9 +103,7 @@ impl ListFile {
 
     /// Writes the whole file beside its place.
     fn write_beside(path: &Path, header: &Header, list: &List) -> io::Result<File> {
-        let options =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).to_owned();
-        let mut file = BufWriter::with_capacity(BUFFER, options.open(beside(path))?);
+        let mut file = BufWriter::with_capacity(BUFFER, owner::create(&beside(path))?);
         let mut sum = crc32fast::Hasher::new();
         let mut write = |bytes: &[u8]| {
             sum.update(bytes);
@@ -114,6 +128,9 @@ impl ListFile {
         };
         let damaged = |what: &str| FileError::Damaged { path: path.to_owned(), what: what.to_owned() };
         let file = Arc::new(File::open(path).map_err(unreadable)?);
+        if let Some(version) = later_version(&file) {
+            return Err(FileError::Later { path: path.to_owned(), version });
+        }
         let mut content = Content::of(&file).map_err(unreadable)?;
         io::copy(&mut BufReader::with_capacity(BUFFER, &mut content), &mut io::sink()).map_err(unreadable)?;
         content.verify().map_err(|error| damaged(&error.to_string()))?;
@@ -186,9 +203,32 @@ impl Read for Content {
     }
 }
 
+/// The version of a list's file, where it is later than this program's.
+fn later_version(file: &File) -> Option<u32> {
+    let mut begin = [0; KIND.len() + 11];
+    let length = file.read_at(&mut begin, 0).ok()?;
+    let rest = begin.get(..length)?.strip_prefix(KIND)?;
+    let version = rest.split(|byte| *byte == b'\n').next()?;
+    let version: u32 = std::str::from_utf8(version).ok()?.parse().ok()?;
+    (version > VERSION && !is_ours_but_for_its_beginning(file).unwrap_or(false)).then_some(version)
+}
+
+/// Whether it is a file of this version whose first bytes a disk has damaged.
+fn is_ours_but_for_its_beginning(file: &File) -> io::Result<bool> {
+    let end = file.metadata()?.len().saturating_sub(4);
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(MAGIC);
+    let mut content =
+        Content { file: Arc::new(file.try_clone()?), offset: (MAGIC.len() as u64).min(end), end, sum };
+    io::copy(&mut BufReader::with_capacity(BUFFER, &mut content), &mut io::sink())?;
+    Ok(content.verify().is_ok())
+}
+
 /// Where a list is written before it is renamed into place.
 fn beside(path: &Path) -> PathBuf {
-    path.with_extension("list.new")
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
 }
 
 /// Sets a damaged file aside, for somebody to look at: `….damaged-<seconds>`. Gives the new name.
@@ -319,6 +359,27 @@ mod tests {
         }
         fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
         assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "one byte more");
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_neither_damaged_nor_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sales.list");
+        for (begin, version) in [("nameplate list 2\n", 2), ("nameplate list 4294967295\nx", u32::MAX)] {
+            fs::write(&path, begin).unwrap();
+            let error = ListFile::open(&path).unwrap_err();
+            assert!(matches!(error, FileError::Later { version: is, .. } if is == version), "{error}");
+            let list = [entry(9)].into_iter().collect();
+            let error = ListFile::write(&path, Header::default(), &list).unwrap_err().to_string();
+            assert!(error.contains("of a later version"), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), begin.as_bytes());
+        }
+        for begin in
+            ["nameplate list 0\n", "nameplate list x\n", "nameplate list ", "nameplate list 99999999999\n"]
+        {
+            fs::write(&path, begin).unwrap();
+            assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "{begin}");
+        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::directory::list::file::Header;
 use crate::entry::Entry;
 use crate::number::Number;
+use crate::source::Delivery;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Of the question; its last byte is how the answer is read.
@@ -66,14 +68,14 @@ fn keeper(crm: &Crm, state: &tempfile::TempDir, kept: Kept) -> Keeper<Crm> {
 async fn what_another_version_has_read_is_asked_for_in_full_and_taken_anew() {
     let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("a", 10));
     let mut keeper = keeper(&crm, &state, kept(FINGERPRINT - 1, Duration::ZERO));
-    let outcome = keeper.refresh(false).await.unwrap();
+    let outcome = keeper.refresh().await.unwrap();
     assert!(matches!(outcome, Outcome::New { count: 10, .. }), "{outcome:?}");
-    assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+    assert_eq!(keeper.refresh().await.unwrap(), Outcome::Unchanged);
     assert_eq!(crm.asked(), ["", "a"]);
     // A CRM in trouble just then does not take the names away.
     let crm = Crm::of("b", 3);
     let mut keeper = self::keeper(&crm, &state, kept(FINGERPRINT - 1, Duration::ZERO));
-    assert!(matches!(keeper.refresh(false).await.unwrap(), Outcome::Held { count: 3, known: 10, .. }));
+    assert!(matches!(keeper.refresh().await.unwrap(), Outcome::Held { count: 3, known: 10, .. }));
 }
 
 #[tokio::test]
@@ -82,7 +84,7 @@ async fn another_question_is_asked_without_the_hash_and_has_the_guard() {
         let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("b", size));
         let mut keeper = keeper(&crm, &state, kept(FINGERPRINT + 0x100, Duration::ZERO));
         for round in 1..=taken {
-            let outcome = keeper.refresh(false).await.unwrap();
+            let outcome = keeper.refresh().await.unwrap();
             assert_eq!(matches!(outcome, Outcome::New { .. }), round == taken, "{size} {round}: {outcome:?}");
         }
         // All of them for the whole set: the hash is another question's.
@@ -90,7 +92,7 @@ async fn another_question_is_asked_without_the_hash_and_has_the_guard() {
     }
     let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("b", 3));
     let mut keeper = keeper(&crm, &state, kept(FINGERPRINT + 0x100, Duration::ZERO));
-    assert!(matches!(keeper.refresh(true).await.unwrap(), Outcome::New { count: 3, .. }));
+    assert!(matches!(keeper.accept(None).await.unwrap(), Outcome::New { count: 3, .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,11 +101,11 @@ async fn the_whole_set_is_asked_for_once_a_day_also_over_new_starts() {
     let mut keeper = keeper(&crm, &state, kept(FINGERPRINT, DAY / 2));
     for (wait, asked) in [(DAY / 4, "a"), (DAY / 4, ""), (DAY - DAY / 8, "a"), (DAY / 8, "")] {
         tokio::time::advance(wait).await;
-        assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+        assert_eq!(keeper.refresh().await.unwrap(), Outcome::Unchanged);
         assert_eq!(crm.asked(), [asked], "after {wait:?}");
     }
     let mut keeper = self::keeper(&crm, &state, kept(FINGERPRINT, DAY));
-    assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
-    assert_eq!(keeper.refresh(false).await.unwrap(), Outcome::Unchanged);
+    assert_eq!(keeper.refresh().await.unwrap(), Outcome::Unchanged);
+    assert_eq!(keeper.refresh().await.unwrap(), Outcome::Unchanged);
     assert_eq!(crm.asked(), ["", "a"]);
 }

@@ -1,0 +1,230 @@
+//! Whose files are: what is written below `state_dir` belongs to the owner of its folder, whoever writes it. The service
+//! must be able to read what root's `nameplate refresh` has written while it was stopped.
+//!
+//! A file's mode is 0600, a folder's 0700. Where the folder that it is in is closed to others and open to its group, the group has
+//! the same access to it: an administrator has made the folder so for a reason.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use rustix::process::{Gid, Uid, geteuid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+/// Access of a group, and of others, in a mode.
+const GROUP: u32 = 0o070;
+const OTHERS: u32 = 0o007;
+
+/// Creates a file for writing, empty, in the place of one that is there. It belongs to the owner of its folder.
+pub fn create(path: &Path) -> io::Result<File> {
+    // One that another user has left could not be opened.
+    let _ = fs::remove_file(path);
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    give(path, 0o600);
+    Ok(file)
+}
+
+/// Opens a file for writing, and creates it where there is none. It belongs to the owner of its folder.
+pub fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    give(path, 0o600);
+    Ok(file)
+}
+
+/// Creates a folder where there is none. It belongs to the owner of the folder that it is in.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        give(path, 0o700);
+    } else if is_root() {
+        give(path, 0);
+    }
+    Ok(())
+}
+
+/// Gives what has just been created to the owner of its folder, and a share to the group, as far as this user may: where it
+/// may not, the file is its own, as everywhere. `mode` is what it was created with, 0 to leave that.
+pub fn give(path: &Path, mode: u32) {
+    let (Some(folder), Ok(now)) = (folder_of(path), fs::symlink_metadata(path)) else { return };
+    if is_root() && (now.uid(), now.gid()) != (folder.uid(), folder.gid()) {
+        let _ = chown(path, Some(folder.uid()), Some(folder.gid()));
+    }
+    if mode != 0 && is_shared(&folder) {
+        let is_groups = now.gid() == folder.gid() || chown(path, None, Some(folder.gid())).is_ok();
+        if is_groups {
+            let mode = mode | folder.mode() & GROUP & (mode >> 3);
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        }
+    }
+}
+
+/// Whether a folder is open to its group and closed to others.
+fn is_shared(folder: &Metadata) -> bool {
+    folder.mode() & OTHERS == 0 && folder.mode() & GROUP != 0
+}
+
+fn folder_of(path: &Path) -> Option<Metadata> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::metadata(folder).ok()
+}
+
+fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// A user of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User(pub u32);
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(&name),
+            None => write!(f, "user {}", self.0),
+        }
+    }
+}
+
+impl User {
+    /// The name that `/etc/passwd` has; none for a user from elsewhere.
+    #[must_use]
+    pub fn name(self) -> Option<String> {
+        let users = fs::read_to_string("/etc/passwd").ok()?;
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(self.0)).then(|| name.to_owned())
+        })
+    }
+}
+
+/// A folder's owner and group, where this process is root's and the folder another user's.
+#[must_use]
+pub fn other_owner(folder: &Path) -> Option<(User, u32)> {
+    let folder = fs::metadata(folder).ok()?;
+    (is_root() && folder.uid() != 0).then(|| (User(folder.uid()), folder.gid()))
+}
+
+/// Does `work` on a thread that is this user's, and in the user's groups; for root. `group` is for a user who has none.
+///
+/// # Errors
+/// When root may not become this user.
+pub fn as_user<T: Send>(user: User, group: u32, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    let groups = groups(user).unwrap_or_else(|| vec![group]);
+    let first = Gid::from_raw(*groups.first().unwrap_or(&group));
+    let groups: Vec<_> = groups.into_iter().map(Gid::from_raw).collect();
+    let id = Uid::from_raw(user.0);
+    let become_and_work = || {
+        set_thread_groups(&groups)?;
+        set_thread_res_gid(first, first, first)?;
+        set_thread_res_uid(id, id, id)?;
+        io::Result::Ok(work())
+    };
+    thread::scope(|scope| scope.spawn(become_and_work).join())
+        .unwrap_or_else(|_| Err(io::Error::other("what was tried has panicked")))
+}
+
+/// The groups of a user, the own one first.
+fn groups(user: User) -> Option<Vec<u32>> {
+    let output = Command::new("id").args(["-G", &user.0.to_string()]).output().ok()?;
+    let groups = String::from_utf8(output.stdout).ok()?;
+    let groups: Vec<_> = groups.split_ascii_whitespace().filter_map(|group| group.parse().ok()).collect();
+    (!groups.is_empty()).then_some(groups)
+}
+
+/// A command that another user runs than the one whose folder it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{folder} belongs to {owner}, and {user} runs this command: run it as {owner} (`sudo -u {owner} nameplate …`), or as root"
+)]
+pub struct WrongUser {
+    folder: String,
+    owner: User,
+    user: User,
+}
+
+/// Whether this user's files in `folder` could be read by its owner; root gives them to the owner.
+///
+/// # Errors
+/// When they could not.
+pub fn check(folder: &Path) -> Result<(), WrongUser> {
+    let (Ok(there), user) = (fs::metadata(folder), geteuid()) else { return Ok(()) };
+    let may =
+        user.is_root() || user.as_raw() == there.uid() || is_shared(&there) && there.mode() & 0o020 != 0;
+    if may {
+        return Ok(());
+    }
+    Err(WrongUser {
+        folder: folder.display().to_string(),
+        owner: User(there.uid()),
+        user: User(user.as_raw()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_group_has_access_where_the_folder_gives_it_and_is_closed_to_others() {
+        for (folder_mode, expected) in
+            [(0o700, 0o600), (0o755, 0o600), (0o750, 0o640), (0o770, 0o660), (0o777, 0o600)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(folder_mode)).unwrap();
+            let path = folder.path().join("file");
+            create(&path).unwrap();
+            assert_eq!(mode(&path), expected, "{folder_mode:o}");
+            let inner = folder.path().join("lists");
+            create_folder(&inner).unwrap();
+            let shared = if expected == 0o600 { 0 } else { folder_mode & GROUP };
+            assert_eq!(mode(&inner), 0o700 | shared, "{folder_mode:o}");
+            assert_eq!(check(folder.path()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn roots_files_belong_to_the_folders_owner() {
+        if !is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        chown(folder.path(), Some(4711), Some(4712)).unwrap();
+        let owner = |path: &Path| fs::metadata(path).map(|there| (there.uid(), there.gid())).unwrap();
+        let inner = folder.path().join("lists");
+        create_folder(&inner).unwrap();
+        create(&inner.join("a.list")).unwrap();
+        open(&folder.path().join("lock")).unwrap();
+        // What root has left there before is given back as well.
+        fs::write(inner.join("b.list"), "old").unwrap();
+        create(&inner.join("b.list")).unwrap();
+        for path in ["lists", "lists/a.list", "lists/b.list", "lock"] {
+            assert_eq!(owner(&folder.path().join(path)), (4711, 4712), "{path}");
+        }
+        assert_eq!(other_owner(folder.path()), Some((User(4711), 4712)));
+        assert_eq!(User(4711).to_string(), "user 4711");
+        assert_eq!(User(0).to_string(), "root");
+    }
+
+    #[test]
+    fn what_is_tried_as_another_user_is_that_users() {
+        if !is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("root's");
+        create(&path).unwrap();
+        let tried = as_user(User(4711), 4712, || (geteuid().as_raw(), fs::read(&path).is_ok())).unwrap();
+        assert_eq!(tried, (4711, false));
+        assert!(is_root() && fs::read(&path).is_ok());
+    }
+}

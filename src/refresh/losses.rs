@@ -1,0 +1,311 @@
+//! What a new list takes away: the numbers known so far that it no longer has, or has under a name that is not theirs.
+//!
+//! A number is lost when the new list
+//! - does not have it,
+//! - has it without a name: nothing, or `***`, or a person's number without the person,
+//! - has somebody else for it: neither the name nor the id is the same, or the name was another one's,
+//! - has one name for it and for numbers of other names: "Unknown" for everybody.
+//!
+//! A person of the same id with another name has married, and is not lost.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::changes::{ByNumber, Numbers, side_by_side};
+use super::store::Kept;
+use super::store::held::Missing;
+use crate::directory::list::{Collector, List};
+use crate::entry::Entry;
+use crate::number::Number;
+
+/// Numbers that a new list takes away, by how it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Losses {
+    /// Numbers with a name that were known: those in use, or those in use before the first of them was missing, whichever
+    /// are more.
+    pub known: usize,
+    /// Those that the new list does not have.
+    pub gone: usize,
+    /// Those that it has without a name.
+    pub nameless: usize,
+    /// Those that are somebody else's now.
+    pub others: usize,
+    /// Those that have got one name for all.
+    pub alike: usize,
+    /// Numbers with a name in the new list.
+    pub named: usize,
+}
+
+impl Losses {
+    /// What `new` takes away of the list `in_use`, and of the numbers that are `missing` from it already. With it come the
+    /// entries of those that are missing then.
+    pub fn of(in_use: &Kept, missing: &Missing, new: &List) -> io::Result<(Self, List)> {
+        let mut renamed = Vec::new();
+        walk(in_use, missing, new, |old, new| {
+            if let Meeting::Renamed(before, after) = meet(&old, &new) {
+                renamed.push((digest(after), digest(before)));
+            }
+        })?;
+        let wrong = Wrong::of(renamed);
+        let (mut losses, mut lost) = (Self::default(), Collector::default());
+        let in_use = walk(in_use, missing, new, |old, new| {
+            losses.named += usize::from(are_named(&new));
+            match meet(&old, &new) {
+                Meeting::New | Meeting::Same => return,
+                Meeting::Renamed(_, after) if wrong.is_common(after) => losses.alike += 1,
+                Meeting::Renamed(_, after) if wrong.is_taken(after) => losses.others += 1,
+                Meeting::Renamed(..) => return,
+                Meeting::Gone => losses.gone += 1,
+                Meeting::Nameless => losses.nameless += 1,
+                Meeting::Other => losses.others += 1,
+            }
+            old.iter().for_each(|entry| lost.push(entry));
+        })?;
+        losses.known = in_use.max(missing.of);
+        Ok((losses, lost.finish()))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.gone + self.nameless + self.others + self.alike
+    }
+}
+
+/// `3 of 4 numbers lose their names (2 gone, 1 somebody else's)`
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            (self.gone, "gone"),
+            (self.nameless, "without a name"),
+            (self.others, "somebody else's"),
+            (self.alike, "with one name for all"),
+        ];
+        let kinds = kinds.iter().filter(|(count, _)| *count > 0);
+        let kinds: Vec<_> = kinds.map(|(count, kind)| format!("{count} {kind}")).collect();
+        write!(f, "{} of {} numbers lose their names", self.total(), self.known)?;
+        if kinds.is_empty() { Ok(()) } else { write!(f, " ({})", kinds.join(", ")) }
+    }
+}
+
+/// Walks what was known and the new list side by side; gives how many numbers in use have a name.
+fn walk(
+    in_use: &Kept,
+    missing: &Missing,
+    new: &List,
+    each: impl FnMut(Vec<Entry>, Vec<Entry>),
+) -> io::Result<usize> {
+    let (list, missing) = (Numbers::of(in_use.entries()?)?, Numbers::of(missing.list.entries()?)?);
+    let mut old = Old { list, missing, in_use: 0 };
+    side_by_side(&mut old, &mut Numbers::of(new.entries())?, each)?;
+    Ok(old.in_use)
+}
+
+/// The list in use and what is missing from it. A number that is in both is somebody else's now: the first one counts.
+struct Old<List, Missing> {
+    list: List,
+    missing: Missing,
+    /// How many numbers of the list have a name, so far.
+    in_use: usize,
+}
+
+impl<List: ByNumber, Missing: ByNumber> ByNumber for Old<List, Missing> {
+    fn number(&self) -> Option<Number> {
+        self.list.number().into_iter().chain(self.missing.number()).min()
+    }
+
+    fn take(&mut self) -> io::Result<Vec<Entry>> {
+        let number = self.number();
+        let list = if self.list.number() == number { self.list.take()? } else { Vec::new() };
+        self.in_use += usize::from(are_named(&list));
+        if self.missing.number() == number { self.missing.take() } else { Ok(list) }
+    }
+}
+
+/// What a new list does with a number.
+enum Meeting<'a> {
+    /// Nobody with a name was known by it.
+    New,
+    Same,
+    /// It is the same person's or company's by its id, and has had the one name and has the other.
+    Renamed(&'a str, &'a str),
+    Gone,
+    Nameless,
+    Other,
+}
+
+fn meet<'a>(old: &'a [Entry], new: &'a [Entry]) -> Meeting<'a> {
+    if !are_named(old) {
+        return Meeting::New;
+    }
+    if new.is_empty() {
+        return Meeting::Gone;
+    }
+    let pairs = || old.iter().flat_map(|old| new.iter().map(move |new| (old, new)));
+    if pairs().any(|(old, new)| is_name(shown(old)) && shown(old) == shown(new)) {
+        return Meeting::Same;
+    }
+    if !are_named(new) {
+        return Meeting::Nameless;
+    }
+    let lost_its_person = |(old, new): (&Entry, &Entry)| {
+        old.person_id != 0 && old.person_id == new.person_id && has_person(old) && !has_person(new)
+    };
+    match pairs().find(|(old, new)| is_same(old, new) && is_name(shown(new))) {
+        Some((old, new)) => Meeting::Renamed(shown(old), shown(new)),
+        None if pairs().any(lost_its_person) => Meeting::Nameless,
+        None => Meeting::Other,
+    }
+}
+
+/// Whether the ids say that both are the same person, or the same company's own number.
+fn is_same(old: &Entry, new: &Entry) -> bool {
+    let (before, after) =
+        if has_person(old) { (old.person_id, new.person_id) } else { (old.company_id, new.company_id) };
+    before != 0 && before == after && has_person(old) == has_person(new)
+}
+
+fn are_named(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| is_name(shown(entry)))
+}
+
+fn has_person(entry: &Entry) -> bool {
+    !entry.person.trim().is_empty()
+}
+
+/// The name that a phone would show first.
+fn shown(entry: &Entry) -> &str {
+    if has_person(entry) { entry.person.trim() } else { entry.company.trim() }
+}
+
+/// Whether it is one: `***`, `N*** B***` and `-` are what stands where names were taken away.
+fn is_name(text: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
+    let others = text.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace()).count();
+    letters > 0 && letters >= others
+}
+
+/// What is wrong with the names that numbers have got, whose ids say that they are the same person's as before. Digests, in
+/// order.
+struct Wrong {
+    /// Names that numbers of several other names have got.
+    common: Vec<u64>,
+    /// Names that others have had.
+    taken: Vec<u64>,
+}
+
+impl Wrong {
+    /// Out of what each number that is renamed has got and has had.
+    fn of(mut renamed: Vec<(u64, u64)>) -> Self {
+        renamed.sort_unstable();
+        renamed.dedup();
+        let same = renamed.chunk_by(|one, next| one.0 == next.0);
+        let common = same.filter(|same| same.len() > 1).filter_map(|same| Some(same.first()?.0)).collect();
+        let mut had: Vec<u64> = renamed.iter().map(|(_, had)| *had).collect();
+        had.sort_unstable();
+        let taken = renamed.into_iter().map(|(got, _)| got);
+        Self { common, taken: taken.filter(|got| had.binary_search(got).is_ok()).collect() }
+    }
+
+    fn is_common(&self, name: &str) -> bool {
+        self.common.binary_search(&digest(name)).is_ok()
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        self.taken.binary_search(&digest(name)).is_ok()
+    }
+}
+
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::directory::list::file::Header;
+
+    /// National number, person, company.
+    type Line<'a> = (u64, u32, &'a str, u32, &'a str);
+
+    fn list(lines: &[Line<'_>]) -> List {
+        let entry = |(national, person_id, person, company_id, company): &Line<'_>| Entry {
+            number: Number::new(47, *national).unwrap(),
+            person_id: *person_id,
+            person: (*person).into(),
+            mrmrs: String::new(),
+            company_id: *company_id,
+            company: (*company).into(),
+        };
+        lines.iter().map(entry).collect()
+    }
+
+    fn kept(lines: &[Line<'_>]) -> Kept {
+        let list = list(lines);
+        Kept::InMemory(Header { count: list.len() as u64, ..Header::default() }, Arc::new(list))
+    }
+
+    const KNOWN: [Line<'_>; 6] = [
+        (1, 11, "Kari", 5, "Fjord"),
+        (2, 12, "Ola", 5, "Fjord"),
+        (3, 13, "Eva", 6, "Vik"),
+        (4, 0, "", 5, "Fjord"),
+        (5, 15, "Per", 0, ""),
+        (6, 0, "***", 0, ""),
+    ];
+
+    fn losses(new: &[Line<'_>]) -> (Losses, Vec<u64>) {
+        let (losses, lost) = Losses::of(&kept(&KNOWN), &Missing::default(), &list(new)).unwrap();
+        (losses, lost.entries().map(|entry| entry.unwrap().number.national()).collect())
+    }
+
+    #[test]
+    fn a_number_is_lost_in_each_of_four_ways() {
+        let none = Losses { known: 5, named: 5, ..Losses::default() };
+        assert_eq!(losses(&KNOWN), (none, vec![]));
+        // Married, moved to another company, a company renamed, the ids new, a colleague beside: nothing is lost.
+        let normal = [
+            (1, 11, "Kari Berg", 5, "Fjord"),
+            (2, 12, "Ola", 9, "Havn"),
+            (3, 77, "Eva", 78, "Vik"),
+            (4, 0, "", 5, "Fjord Seafood"),
+            (5, 15, "Per", 0, ""),
+            (5, 16, "Pål", 0, ""),
+            (7, 17, "Siv", 0, ""),
+        ];
+        assert_eq!(losses(&normal), (Losses { named: 6, ..none }, vec![]));
+        let lossy = [
+            // Without the person, somebody else's, without a name.
+            (1, 11, "", 5, "Fjord"),
+            (2, 99, "Nils", 98, "Havn"),
+            (3, 13, "E** V**", 6, "Vik"),
+            (5, 15, "-", 0, ""),
+        ];
+        let expected = Losses { known: 5, gone: 1, nameless: 3, others: 1, alike: 0, named: 2 };
+        assert_eq!(losses(&lossy), (expected, vec![1, 2, 3, 4, 5]));
+        let alike =
+            KNOWN.map(|(number, person, _, company, _)| (number, person, "Unknown", company, "Unknown"));
+        let (alike, _) = losses(&alike);
+        // The company's own number is a person's now.
+        assert_eq!((alike.alike, alike.others, alike.total()), (4, 1, 5));
+        let said = expected.to_string();
+        assert_eq!(said, "5 of 5 numbers lose their names (1 gone, 3 without a name, 1 somebody else's)");
+    }
+
+    #[test]
+    fn what_is_missing_counts_until_it_comes_back() {
+        let list_of = kept(&[(2, 99, "Who had it first", 0, ""), (8, 18, "Gone before", 0, "")]);
+        let missing = Missing { list: list_of, since: 0, of: 9 };
+        let (losses, lost) = Losses::of(&kept(&KNOWN), &missing, &list(&KNOWN)).unwrap();
+        assert_eq!(losses, Losses { known: 9, gone: 1, others: 1, named: 5, ..Losses::default() });
+        let lost: Vec<_> = lost.entries().map(|entry| entry.unwrap().person).collect();
+        assert_eq!(lost, ["Who had it first", "Gone before"]);
+    }
+}
