@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::mask;
 use crate::name::Name;
 use crate::number::Country;
+use crate::observe::mask;
 use crate::resolver::{Pbx, Resolution, Resolver, Status};
 
 /// Of a country that is none, so many characters are shown.

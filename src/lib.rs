@@ -26,8 +26,9 @@
 //! - [`serve`]: what is started, wired and stopped
 //! - [`listen`]: ports, each taken as soon as it can be had
 //! - [`files`]: as many as the service may need
-//! - [`parts`]: what the running service consists of, each part watched
-//! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`panics`], [`secret`], [`tls`]: small, used by all
+//! - [`supervisor`]: what the running service consists of, each part watched
+//! - [`observe`]: logging, masking, metrics, throttled warnings, panics
+//! - [`backoff`], [`secret`], [`tls`]: small, used by all
 //!
 //! Errors: what keeps a command or the service from starting is an [`anyhow::Error`] that reaches the user;
 //! what can go wrong at run time has an enum of its own where it happens, with words for an administrator.
@@ -42,18 +43,15 @@ pub mod directory;
 pub mod entry;
 pub mod files;
 pub mod listen;
-pub mod logging;
-pub mod mask;
-pub mod metrics;
 pub mod name;
 pub mod number;
-pub mod panics;
-pub mod parts;
+pub mod observe;
 pub mod refresh;
 pub mod resolver;
 pub mod search;
 pub mod secret;
 pub mod serve;
 pub mod source;
+pub mod supervisor;
 pub mod tls;
 pub mod web;

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::sleep;
 use tracing::{error, info};
 
-use crate::metrics;
+use crate::observe::metrics;
 
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -110,7 +110,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::observe::metrics::Metrics;
 
     #[tokio::test]
     async fn calls_connect_at_once_although_nobody_accepts() {

@@ -1,12 +1,12 @@
 //! TLS for the whole process: rustls, with ring for its cryptography; and whom its clients trust, that of a PBX as that of
 //! SuperOffice.
 
+mod diagnose;
 mod trust;
-mod words;
 
+pub(crate) use diagnose::{Trouble, trouble, trouble_behind};
 pub(crate) use trust::{Mark, client_if_changed, nobody};
 pub use trust::{TrustError, client};
-pub(crate) use words::{Trouble, trouble, trouble_behind};
 
 /// Makes ring the process's provider; every client that is built afterwards uses it. Calling it again changes nothing.
 pub fn install() {

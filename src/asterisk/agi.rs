@@ -32,9 +32,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::asterisk::link::{Link, State};
-use crate::asterisk::report::Report;
-use crate::panics;
+use crate::asterisk::pbx_status::{PbxStatus, State};
+use crate::observe::panics;
+use crate::observe::throttle::Throttle;
 use crate::resolver::{Pbx, Resolver};
 #[doc(hidden)]
 pub use block::{Block, block};
@@ -87,22 +87,23 @@ pub async fn run(
     settings: Settings,
     listener: TcpListener,
     resolver: Arc<Resolver>,
-    link: Arc<Link>,
+    pbx_status: Arc<PbxStatus>,
     shutdown: CancellationToken,
 ) {
     let server = Arc::new(Server {
         settings,
         resolver,
-        link,
-        countries: Report::once(),
-        foreign: Report::each_minute(),
-        trouble: Report::each_minute(),
+        pbx_status,
+        countries: Throttle::once(),
+        foreign: Throttle::each_minute(),
+        trouble: Throttle::each_minute(),
     });
     // One for each session that may be under way.
     let places = Arc::new(Semaphore::new(server.settings.max_sessions));
     let sessions = TaskTracker::new();
-    let (deaf, strangers, floods) = (Report::each_minute(), Report::each_minute(), Report::each_minute());
-    server.link.set(State::Connected);
+    let (deaf, strangers, floods) =
+        (Throttle::each_minute(), Throttle::each_minute(), Throttle::each_minute());
+    server.pbx_status.set(State::Connected);
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -122,7 +123,7 @@ pub async fn run(
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             let most = server.settings.max_sessions;
             floods.say(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
-            server.link.metrics.unserved();
+            server.pbx_status.metrics.unserved();
             continue;
         };
         let server = Arc::clone(&server);
@@ -132,7 +133,7 @@ pub async fn run(
             drop(place);
         });
     }
-    server.link.set(State::Disconnected);
+    server.pbx_status.set(State::Disconnected);
     drop(listener);
     sessions.close();
     sessions.wait().await;
@@ -141,13 +142,13 @@ pub async fn run(
 struct Server {
     settings: Settings,
     resolver: Arc<Resolver>,
-    link: Arc<Link>,
+    pbx_status: Arc<PbxStatus>,
     /// Unknown countries that were named already.
-    countries: Report<String>,
+    countries: Throttle<String>,
     /// Scripts that are not ours. Each is named.
-    foreign: Report<String>,
+    foreign: Throttle<String>,
     /// Of each other kind.
-    trouble: Report<Discriminant<SessionError>>,
+    trouble: Throttle<Discriminant<SessionError>>,
 }
 
 impl Server {
@@ -161,9 +162,9 @@ impl Server {
         let session = session::serve(&mut stream, &self.resolver, &self.settings.pbx, unknown_country);
         let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
-            Ok(answer) => self.link.report(&answer, begun),
+            Ok(answer) => self.pbx_status.report(&answer, begun),
             Err(error) => {
-                self.link.metrics.unserved();
+                self.pbx_status.metrics.unserved();
                 self.say(&error);
             }
         }
@@ -173,7 +174,7 @@ impl Server {
     fn say(&self, error: &SessionError) {
         match error {
             SessionError::Foreign(script) => {
-                self.link.metrics.foreign_script();
+                self.pbx_status.metrics.foreign_script();
                 self.foreign.of(script.clone(), |times| warn!(times, "[agi] {error}"));
             }
             // The caller has hung up, or the service is just starting: nobody's mistake.

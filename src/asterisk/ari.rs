@@ -42,7 +42,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::asterisk::link::{Link, State};
+use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::backoff::{Backoff, jittered};
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
@@ -81,26 +81,31 @@ pub struct Settings {
 }
 
 /// Serves one PBX until `shutdown`. A failure is reported once; then it is tried again, for ever.
-pub async fn run(settings: Settings, resolver: Arc<Resolver>, link: Arc<Link>, shutdown: CancellationToken) {
+pub async fn run(
+    settings: Settings,
+    resolver: Arc<Resolver>,
+    pbx_status: Arc<PbxStatus>,
+    shutdown: CancellationToken,
+) {
     let pbx = &settings.name;
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut reported = None;
     let mut left = Left::default();
     while !shutdown.is_cancelled() {
         let mut connected = None;
-        link.begin_attempt();
-        let ended = driver::serve(&settings, &resolver, &link, &shutdown, &mut left, || {
-            link.set(State::Connected);
+        pbx_status.begin_attempt();
+        let ended = driver::serve(&settings, &resolver, &pbx_status, &shutdown, &mut left, || {
+            pbx_status.set(State::Connected);
             connected = Some(Instant::now());
             reported = None;
         })
         .await;
         while left.calls.try_join_next().is_some() {}
         let Err(error) = ended else {
-            link.set(State::Disconnected);
+            pbx_status.set(State::Disconnected);
             continue;
         };
-        link.down(error.state(), &error.to_string());
+        pbx_status.down(error.state(), &error.to_string());
         if matches!(error, ConnectionError::Replaced) {
             error!(%pbx, "{error}");
             shutdown.run_until_cancelled(takeover::until_left(&settings)).await;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Exit;
 use crate::config::Config;
 use crate::control::{self, Request};
-use crate::logging;
+use crate::observe::logging;
 use crate::refresh::places;
 use crate::refresh::status::ListStatus;
 use crate::refresh::store::{Kept, Store};

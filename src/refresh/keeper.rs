@@ -13,7 +13,7 @@ use super::guard::{Guard, Held, Verdict};
 use super::store::{Kept, Store};
 use crate::directory::list::List;
 use crate::directory::list::file::Header;
-use crate::panics;
+use crate::observe::panics;
 use crate::source::{Delivery, Fetched, ListId, Progress, Source, Step, UnusableRecords};
 
 /// What a keeper asks for its list.

@@ -8,9 +8,9 @@ use super::*;
 use crate::directory::list::List;
 use crate::directory::merge::{Listed, merge};
 use crate::entry::Entry;
-use crate::metrics::Metrics;
 use crate::name::Style;
 use crate::number::Number;
+use crate::observe::metrics::Metrics;
 
 /// Kari, whose number is Norwegian, and Åsa, whose number is Swedish.
 fn resolver() -> Arc<Resolver> {
@@ -57,9 +57,9 @@ impl Running {
             pbx: Pbx { id: 0, numbers },
         };
         let metrics = Metrics::new();
-        let link = Arc::new(Link::new(NAME, metrics.pbx(NAME)));
+        let pbx_status = Arc::new(PbxStatus::new(NAME, metrics.pbx(NAME)));
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(run(settings, listener, resolver, link, shutdown.clone()));
+        let task = tokio::spawn(run(settings, listener, resolver, pbx_status, shutdown.clone()));
         Self { address, shutdown, metrics, task }
     }
 

@@ -7,7 +7,7 @@ use std::iter::successors;
 use std::time::Duration;
 
 use super::wire::{ErrorBody, ErrorWords};
-use crate::mask;
+use crate::observe::mask;
 use crate::tls::{self, Trouble};
 
 /// How much of an error's body is shown, in characters.

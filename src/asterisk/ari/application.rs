@@ -18,9 +18,9 @@ use super::error::ConnectionError;
 use super::rest::{Http, Turn};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
-use crate::asterisk::link::Link;
+use crate::asterisk::pbx_status::PbxStatus;
 use crate::call::{self, Handoff};
-use crate::metrics;
+use crate::observe::metrics;
 use crate::resolver::Resolver;
 
 /// Calls that are tried once more, at once: many calls in trouble are not to become a flood of requests.
@@ -32,7 +32,7 @@ const DIRECT: Duration = Duration::from_millis(500);
 pub(super) struct Application {
     pub(super) settings: Settings,
     pub(super) resolver: Arc<Resolver>,
-    pub(super) link: Arc<Link>,
+    pub(super) pbx_status: Arc<PbxStatus>,
     pub(super) warnings: Arc<Warnings>,
     pub(super) http: Http,
     /// Nothing more is asked: it would be refused, or there is no time left.
@@ -56,15 +56,15 @@ impl Application {
     pub(super) fn new(
         settings: Settings,
         resolver: Arc<Resolver>,
-        link: Arc<Link>,
+        pbx_status: Arc<PbxStatus>,
         http: Http,
         over: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
-            warnings: Arc::new(Warnings::new(Arc::clone(&link))),
+            warnings: Arc::new(Warnings::new(Arc::clone(&pbx_status))),
             settings,
             resolver,
-            link,
+            pbx_status,
             http,
             over,
             retried: Semaphore::new(MOST_RETRIED),
@@ -108,7 +108,7 @@ impl Application {
             Wish::Handoff { country } => {
                 let answer = call::answer(&self.resolver, &self.settings.pbx, caller.with_country(country));
                 let outcome = self.http.send_on(channel, &parameters(&answer.handoff())).await;
-                self.link.report(&answer, begun);
+                self.pbx_status.report(&answer, begun);
                 self.handed_off(channel, outcome).await
             }
             Wish::Direct => {
@@ -130,9 +130,9 @@ impl Application {
         // No bound of a dialplan ends this.
         let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
         match timeout(DIRECT, served).await {
-            Ok(Ok(Some(answer))) => self.link.report(&answer, begun),
+            Ok(Ok(Some(answer))) => self.pbx_status.report(&answer, begun),
             // Withheld: there is nothing to be logged.
-            Ok(Ok(None)) => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
+            Ok(Ok(None)) => self.pbx_status.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
             Ok(Err(failure)) => self.warnings.presentation(&failure),
             Err(_) => self.warnings.slow(DIRECT),
         }

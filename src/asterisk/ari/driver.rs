@@ -21,7 +21,7 @@ use super::handshake::{Socket, open, trust};
 use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
 use super::tasks::{Ended, Tasks};
-use crate::asterisk::link::Link;
+use crate::asterisk::pbx_status::PbxStatus;
 use crate::call;
 use crate::resolver::Resolver;
 use crate::secret::Secret;
@@ -64,7 +64,7 @@ impl Left {
 pub(super) async fn serve(
     settings: &Settings,
     resolver: &Arc<Resolver>,
-    link: &Arc<Link>,
+    pbx_status: &Arc<PbxStatus>,
     shutdown: &CancellationToken,
     left: &mut Left,
     connected: impl FnOnce(),
@@ -89,7 +89,8 @@ pub(super) async fn serve(
         () = shutdown.cancelled() => return Ok(()),
     };
     drop(former);
-    let application = Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(link), http, over);
+    let application =
+        Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(pbx_status), http, over);
     let (session, outputs) = Session::begin(Arc::clone(&application.warnings), Instant::now());
     let tasks = Tasks::new(Arc::clone(&application));
     let mut driver = Driver { application, session, socket, tasks, is_learning: false };
@@ -245,7 +246,7 @@ impl Driver {
         }
         // Behind the answer: a line of the log takes its time.
         if let Some(answer) = answered {
-            self.application.link.report(&answer, begun);
+            self.application.pbx_status.report(&answer, begun);
         }
         ControlFlow::Continue(connected)
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 use super::answer::{Failure, Outcome};
-use crate::asterisk::link::State;
-use crate::metrics::Refusal;
+use crate::asterisk::pbx_status::State;
+use crate::observe::metrics::Refusal;
 use crate::secret::SecretError;
 use crate::tls::{self, TrustError};
 

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Settings, run};
-use crate::asterisk::link::Link;
-use crate::metrics;
+use crate::asterisk::pbx_status::PbxStatus;
+use crate::observe::metrics;
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
 use stand_in::StandIn;
@@ -28,7 +28,7 @@ const FILTER: &str = "PUT applications/nameplate/eventFilter";
 const CHECK: &str = "POST channels/nameplate-asks-whether-it-could-send-a-call-on/continue";
 
 struct Service {
-    link: Arc<Link>,
+    pbx_status: Arc<PbxStatus>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -51,9 +51,9 @@ impl Service {
         };
         let resolver = Arc::new(Resolver::new(crate::name::Style::default()));
         let shutdown = CancellationToken::new();
-        let link = Arc::new(Link::new("pbx1", metrics::Pbx::default()));
-        let task = tokio::spawn(run(settings, resolver, Arc::clone(&link), shutdown.clone()));
-        Self { link, shutdown, task }
+        let pbx_status = Arc::new(PbxStatus::new("pbx1", metrics::Pbx::default()));
+        let task = tokio::spawn(run(settings, resolver, Arc::clone(&pbx_status), shutdown.clone()));
+        Self { pbx_status, shutdown, task }
     }
 
     async fn ended(self) {

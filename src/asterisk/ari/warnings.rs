@@ -7,61 +7,61 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use super::answer::{Failure, Outcome};
-use crate::asterisk::link::Link;
-use crate::asterisk::report::Report;
-use crate::mask;
+use crate::asterisk::pbx_status::PbxStatus;
+use crate::observe::mask;
+use crate::observe::throttle::Throttle;
 
 /// The warnings of one connection.
 #[derive(Debug)]
 pub(super) struct Warnings {
-    link: Arc<Link>,
-    poison: Report,
-    place: Report,
-    arguments: Report,
-    rush: Report,
+    pbx_status: Arc<PbxStatus>,
+    poison: Throttle,
+    place: Throttle,
+    arguments: Throttle,
+    rush: Throttle,
     /// By its name.
-    country: Report<String>,
-    handoff: Report,
-    name: Report,
-    presentation: Report,
-    no_caller: Report,
-    slow: Report,
-    release: Report,
-    unanswered: Report,
+    country: Throttle<String>,
+    handoff: Throttle,
+    name: Throttle,
+    presentation: Throttle,
+    no_caller: Throttle,
+    slow: Throttle,
+    release: Throttle,
+    unanswered: Throttle,
     /// By what it is.
-    unread: Report<&'static str>,
-    behind: Report,
+    unread: Throttle<&'static str>,
+    behind: Throttle,
 }
 
 impl Warnings {
-    pub(super) fn new(link: Arc<Link>) -> Self {
+    pub(super) fn new(pbx_status: Arc<PbxStatus>) -> Self {
         Self {
-            link,
-            poison: Report::once(),
-            place: Report::once(),
-            arguments: Report::once(),
-            rush: Report::each_minute(),
-            country: Report::once(),
-            handoff: Report::each_minute(),
-            name: Report::each_minute(),
-            presentation: Report::each_minute(),
-            no_caller: Report::each_minute(),
-            slow: Report::each_minute(),
-            release: Report::each_minute(),
-            unanswered: Report::each_minute(),
-            unread: Report::each_minute(),
-            behind: Report::each_minute(),
+            pbx_status,
+            poison: Throttle::once(),
+            place: Throttle::once(),
+            arguments: Throttle::once(),
+            rush: Throttle::each_minute(),
+            country: Throttle::once(),
+            handoff: Throttle::each_minute(),
+            name: Throttle::each_minute(),
+            presentation: Throttle::each_minute(),
+            no_caller: Throttle::each_minute(),
+            slow: Throttle::each_minute(),
+            release: Throttle::each_minute(),
+            unanswered: Throttle::each_minute(),
+            unread: Throttle::each_minute(),
+            behind: Throttle::each_minute(),
         }
     }
 
     /// The PBX, as logs name it.
     pub(super) fn pbx(&self) -> &str {
-        self.link.name()
+        self.pbx_status.name()
     }
 
     /// A call was answered too late: the dialplan's bound had released it.
     pub(super) fn missed(&self) {
-        self.link.metrics.unserved();
+        self.pbx_status.metrics.unserved();
     }
 
     /// A direct call on a version where that costs it its `DB()`.
@@ -77,7 +77,7 @@ impl Warnings {
 
     /// The context lacks the extension or label that a handoff goes to.
     pub(super) fn place(&self) {
-        self.link.metrics.handoff_failed();
+        self.pbx_status.metrics.handoff_failed();
         self.place.say(|_| {
             warn!(pbx = self.pbx(), "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
         });
@@ -85,7 +85,7 @@ impl Warnings {
 
     /// `Stasis()` has arguments that this version does not know.
     pub(super) fn arguments(&self) {
-        self.link.metrics.unserved();
+        self.pbx_status.metrics.unserved();
         self.arguments.say(|_| {
             warn!(
                 pbx = self.pbx(),
@@ -96,7 +96,7 @@ impl Warnings {
 
     /// More calls in hand than are served.
     pub(super) fn rush(&self, most: usize) {
-        self.link.metrics.unserved();
+        self.pbx_status.metrics.unserved();
         self.rush.say(|times| {
             warn!(
                 pbx = self.pbx(),
@@ -128,13 +128,13 @@ impl Warnings {
                 );
             }
             Outcome::NotACaller => {
-                self.link.metrics.handoff_failed();
+                self.pbx_status.metrics.handoff_failed();
                 self.no_caller.say(|times| {
                     warn!(pbx = self.pbx(), times, "a call that is being placed, not received, is in the application (412): Stasis() is for callers");
                 });
             }
             Outcome::Failed(failure) => {
-                self.link.metrics.handoff_failed();
+                self.pbx_status.metrics.handoff_failed();
                 self.handoff.say(|times| {
                     warn!(
                         pbx = self.pbx(),
@@ -147,7 +147,7 @@ impl Warnings {
 
     /// It is not known whether a direct call's number may be shown.
     pub(super) fn presentation(&self, what: &Failure) {
-        self.link.metrics.unserved();
+        self.pbx_status.metrics.unserved();
         if what.is_no_channel() {
             return;
         }
@@ -163,7 +163,7 @@ impl Warnings {
 
     /// A direct call has had its time.
     pub(super) fn slow(&self, limit: Duration) {
-        self.link.metrics.unserved();
+        self.pbx_status.metrics.unserved();
         self.slow.say(|times| {
             warn!(
                 pbx = self.pbx(),

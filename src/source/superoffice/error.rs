@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::key::KeyError;
-use crate::mask;
+use crate::observe::mask;
 use crate::secret::SecretError;
 use crate::tls::{self, TrustError};
 

@@ -13,7 +13,7 @@ use super::Settings;
 use super::error::FetchError;
 use super::manners;
 use super::site::Site;
-use crate::panics;
+use crate::observe::panics;
 use crate::tls::{self, Mark};
 
 /// How long a connection may take.

@@ -12,7 +12,7 @@ use super::error::{FetchError, short};
 use super::http::Http;
 use super::login;
 use super::signer::Kept;
-use crate::mask;
+use crate::observe::mask;
 use crate::secret::Secret;
 
 /// SuperOffice's access tokens live an hour; for an answer that does not say it.

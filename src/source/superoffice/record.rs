@@ -8,8 +8,8 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::multilanguage;
 use crate::entry::Entry;
-use crate::mask;
 use crate::number::{self, Country, Stored};
+use crate::observe::mask;
 
 /// A record of the answer. Every field is optional and may have any type: one strange record must not
 /// cost the others.

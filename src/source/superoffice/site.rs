@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::error::{self, FetchError};
 use super::http::{self, Http};
 use super::manners;
-use crate::mask;
+use crate::observe::mask;
 
 /// However long a state is said to be valid: it is asked for again after a day.
 const LONGEST: Duration = Duration::from_hours(24);

@@ -17,9 +17,9 @@ use super::super::call::Wish;
 use super::super::error::ConnectionError;
 use super::super::warnings::Warnings;
 use super::{Input, Job, Output, Report, Session, Task, TaskKind};
-use crate::asterisk::link::Link;
+use crate::asterisk::pbx_status::PbxStatus;
 use crate::call::Handoff;
-use crate::metrics;
+use crate::observe::metrics;
 
 const NO_CHANNEL: &str = "Channel not found";
 const HANDOFF: &[&str] = &["handoff", "1"];
@@ -39,9 +39,9 @@ struct Pbx {
 impl Pbx {
     /// The websocket is open, and the probe is not answered yet.
     fn new() -> Self {
-        let link = Arc::new(Link::new("pbx1", metrics::Pbx::default()));
+        let pbx_status = Arc::new(PbxStatus::new("pbx1", metrics::Pbx::default()));
         let now = Instant::now();
-        let (session, outputs) = Session::begin(Arc::new(Warnings::new(link)), now);
+        let (session, outputs) = Session::begin(Arc::new(Warnings::new(pbx_status)), now);
         let mut pbx = Self { session, now, frames: Vec::new() };
         assert_eq!(pbx.keep_frames(outputs), "");
         assert_eq!(pbx.frame()["uri"], "asterisk/info");

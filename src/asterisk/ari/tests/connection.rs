@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::log::Log;
 use super::stand_in::{Answer, StandIn, channel, error, usual};
 use super::{CHECK, FILTER, LIST, PASSWORD, Service};
-use crate::asterisk::link::State;
-use crate::metrics::Refusal;
+use crate::asterisk::pbx_status::State;
+use crate::observe::metrics::Refusal;
 
 #[tokio::test(start_paused = true)]
 async fn without_the_list_of_waiting_calls_it_connects_again() {
@@ -70,7 +70,7 @@ async fn an_application_that_was_taken_over_is_the_others_until_it_is_forgotten(
     assert!((3_500..9_000).contains(&took.as_millis()), "{took:?}");
     sleep(Duration::from_secs(10)).await;
     assert_eq!(pbx.count("GET events"), 1, "{:?}", pbx.seen());
-    assert_eq!(service.link.state(), State::TakenOver);
+    assert_eq!(service.pbx_status.state(), State::TakenOver);
     assert_eq!(log.text().matches("ERROR").count(), 1, "{}", log.text());
     left.store(true, Ordering::Relaxed);
     pbx.until("GET events", 2).await;
@@ -169,7 +169,7 @@ async fn calls_are_served_while_asterisk_does_not_say_which_ones_wait() {
             let handoff = socket.expect(&format!("channels/{call}/continue")).await;
             socket.answer(&handoff, 204).await;
         }
-        assert_eq!(service.link.state(), State::Connected, "{}", log.text());
+        assert_eq!(service.pbx_status.state(), State::Connected, "{}", log.text());
         // Each question would hold one of Asterisk's threads for ever.
         assert_eq!((pbx.count(mute), pbx.count("GET events")), (1, 1), "{:?}", pbx.seen());
         assert_eq!(
@@ -227,7 +227,7 @@ async fn a_wrong_password_is_said_once_and_never_shown() {
     pbx.until(CHECK, 3).await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(pbx.count("GET events"), 0);
-    assert_eq!(service.link.state(), State::Refused(Refusal::Unauthorized));
+    assert_eq!(service.pbx_status.state(), State::Refused(Refusal::Unauthorized));
     let log = log.text();
     let said = "Asterisk refuses the user or the password (401): compare with ari.conf";
     let warned = log.lines().filter(|line| line.contains("WARN") && line.contains(said)).count();
@@ -258,7 +258,7 @@ async fn who_may_not_set_up_is_refused_in_words() {
         pbx.until(request, 1).await;
         sleep(Duration::from_secs(14)).await;
         assert_eq!(pbx.count("GET events"), 1);
-        assert!(matches!(service.link.state(), State::Refused(_)));
+        assert!(matches!(service.pbx_status.state(), State::Refused(_)));
         assert_eq!(log.text().matches(said).count(), 1, "{}", log.text());
     }
 }

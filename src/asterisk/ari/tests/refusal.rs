@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::log::Log;
 use super::stand_in::{Answer, StandIn, channel, error, usual};
 use super::{CHECK, LIST, Service};
-use crate::asterisk::link::State;
-use crate::metrics::Refusal;
+use crate::asterisk::pbx_status::State;
+use crate::observe::metrics::Refusal;
 
 /// Answers as usual until it is told not to.
 #[derive(Clone, Default)]
@@ -65,8 +65,8 @@ async fn an_answer_of_401_or_403_to_a_handoff_ends_it() {
         assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
         // It is tried again after 15 to 30 s each time, and on a busy machine an attempt takes seconds of this clock.
         sleep(Duration::from_secs(90)).await;
-        assert_eq!(refused(service.link.state()), Some(why));
-        assert!(service.link.said().contains(&status.to_string()), "{}", service.link.said());
+        assert_eq!(refused(service.pbx_status.state()), Some(why));
+        assert!(service.pbx_status.said().contains(&status.to_string()), "{}", service.pbx_status.said());
         assert_eq!(pbx.count("GET events"), 1, "{:?}", pbx.seen());
         let tries = pbx.seen().iter().filter(|request| request.starts_with("POST")).count();
         assert!((3..9).contains(&tries), "{:?}", pbx.seen());
@@ -113,7 +113,7 @@ async fn so_does_one_to_any_other_request() {
         let open = socket.until_closed().await;
         assert!(open < Duration::from_millis(500), "{open:?}");
         sleep(Duration::from_millis(100)).await;
-        assert_eq!(refused(service.link.state()), Some(Refusal::Forbidden), "{request} {arguments:?}");
+        assert_eq!(refused(service.pbx_status.state()), Some(Refusal::Forbidden), "{request} {arguments:?}");
         service.shutdown.cancel();
     }
 }
@@ -147,7 +147,7 @@ async fn a_refusal_is_noticed_before_a_call_comes() {
         };
         assert!(closed < Duration::from_secs(5), "{closed:?}");
         sleep(Duration::from_millis(100)).await;
-        assert!(refused(service.link.state()).is_some(), "{}", service.link.said());
+        assert!(refused(service.pbx_status.state()).is_some(), "{}", service.pbx_status.said());
         service.shutdown.cancel();
     }
 }
@@ -185,7 +185,7 @@ async fn three_handoffs_in_a_row_that_fail_end_it_and_what_concerns_one_call_doe
             socket.answer(&sent_on, 204).await;
         }
     }
-    assert_eq!(service.link.state(), State::Connected);
+    assert_eq!(service.pbx_status.state(), State::Connected);
     for (status, message) in failing {
         let call = format!("1.{}", calls.next().unwrap());
         socket.call(&call, &["handoff", "1"]).await;
@@ -197,7 +197,7 @@ async fn three_handoffs_in_a_row_that_fail_end_it_and_what_concerns_one_call_doe
     }
     assert!(socket.until_closed().await < Duration::from_millis(100));
     sleep(Duration::from_millis(20)).await;
-    assert_eq!(refused(service.link.state()), Some(Refusal::Handoffs), "{}", service.link.said());
+    assert_eq!(refused(service.pbx_status.state()), Some(Refusal::Handoffs), "{}", service.pbx_status.said());
 }
 
 /// Seen on a real Asterisk: the channel of a caller who hangs up is in the context of another `h` already.
@@ -253,8 +253,8 @@ async fn connections_that_are_closed_without_an_answer_are_such_failures() {
     // Before the first of them could be late.
     assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
     sleep(Duration::from_millis(20)).await;
-    assert_eq!(refused(service.link.state()), Some(Refusal::Handoffs));
-    assert!(service.link.said().contains("sessionlimit"), "{}", service.link.said());
+    assert_eq!(refused(service.pbx_status.state()), Some(Refusal::Handoffs));
+    assert!(service.pbx_status.said().contains("sessionlimit"), "{}", service.pbx_status.said());
     // The websocket is closed, and its session may be the one that they need.
     full.turn();
     for call in ["1.1", "1.2", "1.3"] {
@@ -288,8 +288,8 @@ async fn only_who_could_answer_connects() {
         let service = Service::start(&pbx);
         pbx.until(CHECK, 2).await;
         sleep(Duration::from_millis(50)).await;
-        assert_eq!(pbx.count("GET events"), 0, "{}", service.link.said());
-        assert_eq!(refused(service.link.state()), why, "{}", service.link.said());
+        assert_eq!(pbx.count("GET events"), 0, "{}", service.pbx_status.said());
+        assert_eq!(refused(service.pbx_status.state()), why, "{}", service.pbx_status.said());
         *answer.lock().unwrap() = error(404, "Channel not found");
         pbx.socket().await.answer_probe().await;
         service.shutdown.cancel();
@@ -377,7 +377,7 @@ async fn many_calls_in_trouble_are_no_flood_of_requests() {
     // A handoff and a plain continue each, and the retries of a few.
     let all = asked.load(Ordering::Relaxed);
     assert!((2 * CALLS..3 * CALLS).contains(&all), "{all}");
-    assert_eq!(service.link.state(), State::Connected);
+    assert_eq!(service.pbx_status.state(), State::Connected);
     sleep(Duration::from_secs(30)).await;
     assert_eq!(asked.load(Ordering::Relaxed), all);
 }
@@ -404,14 +404,14 @@ async fn a_frozen_asterisk_is_let_go_of_and_a_slow_rush_is_not() {
     }
     let closed = tokio::spawn(socket.until_closed());
     sleep(Duration::from_secs(20)).await;
-    assert_eq!((service.link.state(), pbx.count("GET events")), (State::Connected, 1));
+    assert_eq!((service.pbx_status.state(), pbx.count("GET events")), (State::Connected, 1));
     frozen.turn();
     let begun = Instant::now();
     closed.await.unwrap();
     // Nobody calls: it is noticed by asking.
     assert!(begun.elapsed() < Duration::from_secs(16), "{:?}", begun.elapsed());
     sleep(Duration::from_secs(60)).await;
-    assert_ne!(service.link.state(), State::Connected);
+    assert_ne!(service.pbx_status.state(), State::Connected);
     assert_eq!(pbx.count("GET events"), 1);
 }
 
@@ -431,7 +431,7 @@ async fn a_call_that_only_http_refuses_goes_on_over_the_websocket() {
     socket.answer(&sent_on, 204).await;
     socket.until_closed().await;
     sleep(Duration::from_millis(100)).await;
-    assert_eq!(refused(service.link.state()), Some(Refusal::Forbidden));
+    assert_eq!(refused(service.pbx_status.state()), Some(Refusal::Forbidden));
     assert!(!log.text().contains("given up"), "{}", log.text());
 }
 

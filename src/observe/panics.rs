@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use futures_util::FutureExt;
 use tracing::error;
 
-use crate::mask;
+use crate::observe::mask;
 
 /// Work that has panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +43,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::logging::{self, Format};
+    use crate::observe::logging::{self, Format};
 
     /// In a process of its own: what becomes of panics is one switch for all of it.
     #[test]
@@ -55,13 +55,13 @@ mod tests {
             thread::spawn(|| panic!("no +4722334455 of Kari")).join().unwrap_err();
             return;
         }
-        let name = "panics::tests::the_log_has_where_a_panic_was_and_what_it_says_only_unmasked";
+        let name = "observe::panics::tests::the_log_has_where_a_panic_was_and_what_it_says_only_unmasked";
         for mask in ["on", "off"] {
             let mut test = Command::new(std::env::current_exe().unwrap());
             let output = test.args([name, "--exact", "--nocapture"]).env(MASK, mask).output().unwrap();
             let log = String::from_utf8_lossy(&output.stderr);
             let line: serde_json::Value = serde_json::from_str(&log).expect(&log);
-            assert!(line["place"].as_str().unwrap().starts_with("src/panics.rs:"), "{log}");
+            assert!(line["place"].as_str().unwrap().starts_with("src/observe/panics.rs:"), "{log}");
             assert_eq!(log.contains("22334455") || log.contains("Kari"), mask == "off", "{log}");
         }
     }

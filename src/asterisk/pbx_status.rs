@@ -7,8 +7,8 @@ use std::time::Instant;
 use tracing::info;
 
 use crate::call::Answer;
-use crate::metrics::Refusal;
-use crate::{mask, metrics};
+use crate::observe::metrics::Refusal;
+use crate::observe::{mask, metrics};
 
 /// How a PBX is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl State {
 
 /// One PBX's connection, for the service's whole life.
 #[derive(Debug)]
-pub struct Link {
+pub struct PbxStatus {
     /// The PBX's name in the configuration.
     name: String,
     /// How it is connected, and why not, in words; "" where there is nothing to say. Not on a call's way.
@@ -53,7 +53,7 @@ pub struct Link {
     pub(super) metrics: metrics::Pbx,
 }
 
-impl Link {
+impl PbxStatus {
     /// The connection of the PBX with this name, which is yet to be made.
     #[must_use]
     pub fn new(name: &str, metrics: metrics::Pbx) -> Self {
@@ -128,13 +128,13 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::observe::metrics::Metrics;
 
     #[test]
     fn the_first_connection_is_no_reconnect() {
         let metrics = Metrics::new();
-        let link = Link::new("pbx1", metrics.pbx("pbx1"));
-        assert_eq!(link.state(), State::Disconnected);
+        let pbx_status = PbxStatus::new("pbx1", metrics.pbx("pbx1"));
+        assert_eq!(pbx_status.state(), State::Disconnected);
         for (state, reconnects) in [
             (State::Connecting, 0),
             (State::Connected, 0),
@@ -144,8 +144,8 @@ mod tests {
             (State::Connected, 1),
             (State::TakenOver, 1),
         ] {
-            link.set(state);
-            assert_eq!(link.state(), state);
+            pbx_status.set(state);
+            assert_eq!(pbx_status.state(), state);
             let line = format!("nameplate_asterisk_reconnects_total{{pbx=\"pbx1\"}} {reconnects}");
             assert!(metrics.write().unwrap().contains(&line));
         }
@@ -154,24 +154,24 @@ mod tests {
     #[test]
     fn a_refusal_is_said_until_an_attempt_has_another_end() {
         let metrics = Metrics::new();
-        let link = Link::new("pbx1", metrics.pbx("pbx1"));
+        let pbx_status = PbxStatus::new("pbx1", metrics.pbx("pbx1"));
         let refused = |reason: &str, value: u8| {
             let line = format!("nameplate_asterisk_refused{{pbx=\"pbx1\",reason=\"{reason}\"}} {value}");
             assert!(metrics.write().unwrap().contains(&line), "{line}");
         };
-        link.down(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
-        link.begin_attempt();
-        assert_eq!(link.said(), "refused: compare with ari.conf");
+        pbx_status.down(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
+        pbx_status.begin_attempt();
+        assert_eq!(pbx_status.said(), "refused: compare with ari.conf");
         refused("unauthorized", 1);
         refused("module", 0);
-        link.down(State::Refused(Refusal::Module), "load it");
+        pbx_status.down(State::Refused(Refusal::Module), "load it");
         refused("unauthorized", 0);
         refused("module", 1);
-        link.set(State::Connected);
-        assert_eq!(link.said(), "connected");
+        pbx_status.set(State::Connected);
+        assert_eq!(pbx_status.said(), "connected");
         refused("module", 0);
-        link.down(State::Disconnected, "lost");
-        link.begin_attempt();
-        assert_eq!(link.said(), "connecting");
+        pbx_status.down(State::Disconnected, "lost");
+        pbx_status.begin_attempt();
+        assert_eq!(pbx_status.said(), "connecting");
     }
 }

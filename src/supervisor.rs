@@ -15,7 +15,7 @@ use tracing::{error, warn};
 
 /// The parts that run. Dropping it ends them where they are.
 #[derive(Debug, Default)]
-pub struct Parts {
+pub struct Supervisor {
     running: JoinSet<()>,
     names: HashMap<Id, String>,
     /// Tells all of them to end.
@@ -49,7 +49,7 @@ impl fmt::Display for End {
     }
 }
 
-impl Parts {
+impl Supervisor {
     /// What tells all parts to end; whoever cancels it stops the service.
     #[must_use]
     pub fn shutdown(&self) -> &CancellationToken {
@@ -141,7 +141,7 @@ mod tests {
             (true, "the refresh of `sales` has panicked"),
             (false, "the refresh of `sales` has ended by itself"),
         ] {
-            let mut parts = Parts::default();
+            let mut parts = Supervisor::default();
             parts.spawn_with("the web server", |shutdown| shutdown.cancelled_owned());
             parts.spawn("the control socket", std::future::pending());
             parts.spawn("the refresh of `sales`", async move { assert!(!panics, "+4722334455") });
@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn a_shutdown_is_no_failure_but_a_panic_in_it_is() {
         for panics in [false, true] {
-            let mut parts = Parts::default();
+            let mut parts = Supervisor::default();
             parts.spawn_with("the web server", |shutdown| async move {
                 shutdown.cancelled().await;
                 assert!(!panics, "as the test wants it");
@@ -171,7 +171,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_part_that_does_not_end_is_not_waited_for() {
-        let mut parts = Parts::default();
+        let mut parts = Supervisor::default();
         parts.spawn_with("the web server", |_| std::future::pending());
         parts.shutdown().cancel();
         parts.finish(Duration::from_secs(5)).await.unwrap();

@@ -15,7 +15,7 @@ const MOST: usize = 100;
 
 /// Says things, each of them once a minute, or once and for all.
 #[derive(Debug)]
-pub(super) struct Report<Thing = ()> {
+pub(crate) struct Throttle<Thing = ()> {
     every: Option<Duration>,
     said: Mutex<HashMap<Thing, Said>>,
 }
@@ -27,19 +27,19 @@ struct Said {
     times: u64,
 }
 
-impl<Thing: Eq + Hash> Report<Thing> {
+impl<Thing: Eq + Hash> Throttle<Thing> {
     /// For what goes on happening.
-    pub(super) fn each_minute() -> Self {
+    pub(crate) fn each_minute() -> Self {
         Self { every: Some(EVERY), said: Mutex::default() }
     }
 
     /// For what is as it is until somebody mends it.
-    pub(super) fn once() -> Self {
+    pub(crate) fn once() -> Self {
         Self { every: None, said: Mutex::default() }
     }
 
     /// This thing has happened: `say` gets how often it has since it was said last, or is not called.
-    pub(super) fn of(&self, thing: Thing, say: impl FnOnce(u64)) {
+    pub(crate) fn of(&self, thing: Thing, say: impl FnOnce(u64)) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() >= MOST && !said.contains_key(&thing) {
             return;
@@ -57,9 +57,9 @@ impl<Thing: Eq + Hash> Report<Thing> {
     }
 }
 
-impl Report {
+impl Throttle {
     /// The only thing there is has happened.
-    pub(super) fn say(&self, say: impl FnOnce(u64)) {
+    pub(crate) fn say(&self, say: impl FnOnce(u64)) {
         self.of((), say);
     }
 }
@@ -70,12 +70,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_thing_is_said_once_a_minute_with_how_often_it_happened() {
-        let report = Report::each_minute();
+        let throttle = Throttle::each_minute();
         let mut said = Vec::new();
         for second in 0..130 {
-            report.of("a", |times| said.push((second, "a", times)));
+            throttle.of("a", |times| said.push((second, "a", times)));
             if second == 30 {
-                report.of("b", |times| said.push((second, "b", times)));
+                throttle.of("b", |times| said.push((second, "b", times)));
             }
             tokio::time::advance(Duration::from_secs(1)).await;
         }
@@ -84,10 +84,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_as_it_is_is_said_once() {
-        let report = Report::once();
+        let throttle = Throttle::once();
         let mut said = 0;
         for _ in 0..3 {
-            report.say(|_| said += 1);
+            throttle.say(|_| said += 1);
             tokio::time::advance(EVERY).await;
         }
         assert_eq!(said, 1);
@@ -95,10 +95,10 @@ mod tests {
 
     #[test]
     fn things_without_end_are_not_kept() {
-        let report = Report::once();
+        let throttle = Throttle::once();
         let mut said = 0;
         for thing in 0..10_000 {
-            report.of(thing, |_| said += 1);
+            throttle.of(thing, |_| said += 1);
         }
         assert_eq!(said, MOST);
     }

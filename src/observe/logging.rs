@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::{mask, panics};
+use crate::observe::{mask, panics};
 
 /// The variable that says how much is logged, in the syntax of `tracing`: `debug`, `nameplate::asterisk=trace`. Other
 /// crates' lines below `warn` are never logged.
