@@ -28,14 +28,14 @@ pub struct Answer {
     /// The name, and how it was found.
     pub resolution: Arc<Resolution>,
     /// The call keeps the name that it brings along.
-    keeps: bool,
+    keeps_name: bool,
 }
 
 /// The answer to a call from this PBX.
 #[must_use]
 pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
     let resolution = resolver.resolve(pbx, caller.country, caller.number);
-    Answer { resolution, keeps: resolver.keeps(caller.name) }
+    Answer { resolution, keeps_name: resolver.keeps(caller.name) }
 }
 
 /// Reads a trunk's country as a dialplan has it. None where there is none, and where it is no country, which `unknown` hears of.
@@ -56,13 +56,13 @@ impl Answer {
     /// The status, as the dialplan gets it.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.resolution.status_of(self.keeps)
+        self.resolution.status_of(self.keeps_name)
     }
 
     /// The name to set; none where there is none, and where the call keeps its own.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.resolution.name.as_ref().filter(|_| !self.keeps).map(Name::as_str)
+        self.resolution.name.as_ref().filter(|_| !self.keeps_name).map(Name::as_str)
     }
 
     /// The ids of the person and of the company, "" for none.
@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn both(resolution: &Resolution) -> [Answer; 2] {
-        [false, true].map(|keeps| Answer { resolution: Arc::new(resolution.clone()), keeps })
+        [false, true].map(|keeps_name| Answer { resolution: Arc::new(resolution.clone()), keeps_name })
     }
 
     fn words(answer: &Answer) -> (String, &'static str, String) {

@@ -20,14 +20,14 @@ const LEAST: usize = 8;
 
 /// Connections that may be taken in at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct ConnectionLimits {
     /// FastAGI sessions.
     pub sessions: usize,
     /// Connections of `[web]`.
     pub web: usize,
 }
 
-impl Room {
+impl ConnectionLimits {
     /// All that `config` allows.
     fn wanted(config: &Config) -> Self {
         let sessions = config.agi.as_ref().map_or(0, |agi| agi.max_sessions);
@@ -51,23 +51,23 @@ impl Room {
 
 /// Raises the limit of this process to what `config` may need. What the system does not allow is said, and then there is
 /// less room for connections.
-pub fn make_room(config: &Config) -> Room {
-    let (lists, wanted) = (places(&config.sources).len(), Room::wanted(config));
+pub fn limit_connections(config: &Config) -> ConnectionLimits {
+    let (lists, wanted) = (places(&config.sources).len(), ConnectionLimits::wanted(config));
     let other = ALWAYS + config.asterisks.len() * OF_A_PBX + lists * OF_A_LIST;
     let needed = other + wanted.all();
     let allowed = raise(needed);
-    let room = wanted.within(allowed.saturating_sub(other));
+    let limits = wanted.within(allowed.saturating_sub(other));
     if allowed < needed {
         warn!(
             needed,
             allowed,
-            sessions = room.sessions,
-            web = room.web,
+            sessions = limits.sessions,
+            web = limits.web,
             "this process may open fewer files than it may need: raise its hard limit (`LimitNOFILE` of its systemd \
              unit, `ulimit -Hn`); until then it takes in fewer connections"
         );
     }
-    room
+    limits
 }
 
 /// Raises the limit to `needed` where it is lower, as far as the hard limit lets it; gives what it is then.
@@ -89,14 +89,20 @@ mod tests {
 
     #[test]
     fn few_files_are_shared_and_some_are_there_for_each() {
-        let wanted = Room { sessions: 1000, web: 256 };
+        let wanted = ConnectionLimits { sessions: 1000, web: 256 };
         assert_eq!(wanted.within(5000), wanted);
-        assert_eq!(wanted.within(1000), Room { sessions: 744, web: 256 });
-        assert_eq!(wanted.within(100), Room { sessions: 50, web: 50 });
-        assert_eq!(wanted.within(0), Room { sessions: LEAST, web: LEAST });
-        let few = Room { sessions: 20, web: 256 };
-        assert_eq!(few.within(200), Room { sessions: 20, web: 180 });
-        assert_eq!(Room { sessions: 1000, web: 0 }.within(100), Room { sessions: 100, web: 0 });
-        assert_eq!(Room { sessions: 0, web: 256 }.within(100), Room { sessions: 0, web: 100 });
+        assert_eq!(wanted.within(1000), ConnectionLimits { sessions: 744, web: 256 });
+        assert_eq!(wanted.within(100), ConnectionLimits { sessions: 50, web: 50 });
+        assert_eq!(wanted.within(0), ConnectionLimits { sessions: LEAST, web: LEAST });
+        let few = ConnectionLimits { sessions: 20, web: 256 };
+        assert_eq!(few.within(200), ConnectionLimits { sessions: 20, web: 180 });
+        assert_eq!(
+            ConnectionLimits { sessions: 1000, web: 0 }.within(100),
+            ConnectionLimits { sessions: 100, web: 0 }
+        );
+        assert_eq!(
+            ConnectionLimits { sessions: 0, web: 256 }.within(100),
+            ConnectionLimits { sessions: 0, web: 100 }
+        );
     }
 }

@@ -40,7 +40,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
     // The other countries' plans meanwhile, so that their first caller does not wait for them either.
     drop(tokio::task::spawn_blocking(number::load_all));
 
-    let room = files::make_room(&config);
+    let limits = files::limit_connections(&config);
     let metrics = Arc::new(Metrics::new());
     let asked = source::prepare(&config.sources)?;
     let searches = search::start(&config.sources, &asked, config.rules.shared, &metrics, supervisor);
@@ -51,7 +51,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
     let mut pbx_statuses: Vec<_> = config.asterisks.iter().map(pbx_status).collect();
 
     let agi = config.agi.map(|mut settings| {
-        settings.max_sessions = room.sessions;
+        settings.max_sessions = limits.sessions;
         let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
         pbx_statuses.push(Arc::clone(&pbx_status));
         if let Some(what) = settings.default_has_moved() {
@@ -77,7 +77,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
         let resolver = Arc::clone(&resolver);
         supervisor.spawn_with("the FastAGI server", |shutdown| async move {
             if port.failure().is_some() {
-                pbx_status.set(State::Deaf);
+                pbx_status.set(State::NotListening);
             }
             if let Some(listener) = shutdown.run_until_cancelled(port.listener()).await {
                 agi::run(settings, listener, resolver, pbx_status, shutdown).await;
@@ -87,7 +87,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
     if let Some(port) = web {
         supervisor.spawn_with("the web server", move |shutdown| async move {
             if let Some((server, listener)) = shutdown.run_until_cancelled(port.listener()).await {
-                server.run(listener, room.web, shutdown).await;
+                server.run(listener, limits.web, shutdown).await;
             }
         });
     }

@@ -26,21 +26,21 @@ pub struct Supervisor {
 
 /// Which part has ended while the service was to run, or has failed to end well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{part} has {how}")]
+#[error("{task} has {how}")]
 pub struct Failure {
-    part: String,
-    how: End,
+    task: String,
+    how: HowEnded,
 }
 
 /// How a part ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum HowEnded {
     /// What a panic says may be made of a caller's number, so that it is not kept.
     Panicked,
     ByItself,
 }
 
-impl fmt::Display for End {
+impl fmt::Display for HowEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Panicked => "panicked",
@@ -86,7 +86,7 @@ impl Supervisor {
         };
         let failure = self.ended(ended);
         // Told to end, a part may be faster than we are.
-        if failure.how == End::ByItself && self.shutdown.is_cancelled() {
+        if failure.how == HowEnded::ByItself && self.shutdown.is_cancelled() {
             return Ok(());
         }
         error!("{failure}: the service ends");
@@ -101,7 +101,7 @@ impl Supervisor {
         let all = async {
             while let Some(ended) = self.running.join_next_with_id().await {
                 let failure = self.ended(ended);
-                if failure.how == End::Panicked {
+                if failure.how == HowEnded::Panicked {
                     error!("{failure} while it was stopped");
                     result = result.clone().and(Err(failure));
                 }
@@ -115,11 +115,11 @@ impl Supervisor {
 
     fn ended(&mut self, ended: Result<(Id, ()), JoinError>) -> Failure {
         let (id, how) = match ended {
-            Ok((id, ())) => (id, End::ByItself),
+            Ok((id, ())) => (id, HowEnded::ByItself),
             // Nobody aborts a part while it is waited for.
-            Err(error) => (error.id(), End::Panicked),
+            Err(error) => (error.id(), HowEnded::Panicked),
         };
-        Failure { part: self.names.remove(&id).unwrap_or_default(), how }
+        Failure { task: self.names.remove(&id).unwrap_or_default(), how }
     }
 
     /// The names of those that have not ended.

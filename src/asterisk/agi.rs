@@ -9,7 +9,7 @@
 //! - `lines`: the lines of both, with their limits
 //!
 //! A session is bounded in every direction: the length of a line and of the block, the number of variables, the
-//! time for the block, for each answer and for the whole. So a client that dribbles, floods or vanishes costs a
+//! time for the block, for each answer and for the whole. So a client that dribbles, too_many or vanishes costs a
 //! place among [`Settings::max_sessions`] for a few seconds, and nobody else anything.
 
 mod block;
@@ -94,35 +94,35 @@ pub async fn run(
         settings,
         resolver,
         pbx_status,
-        countries: Throttle::once(),
-        foreign: Throttle::each_minute(),
-        trouble: Throttle::each_minute(),
+        unknown_countries: Throttle::once(),
+        unknown_scripts: Throttle::each_minute(),
+        session_errors: Throttle::each_minute(),
     });
     // One for each session that may be under way.
-    let places = Arc::new(Semaphore::new(server.settings.max_sessions));
+    let free_sessions = Arc::new(Semaphore::new(server.settings.max_sessions));
     let sessions = TaskTracker::new();
-    let (deaf, strangers, floods) =
+    let (not_accepting, not_allowed, too_many) =
         (Throttle::each_minute(), Throttle::each_minute(), Throttle::each_minute());
     server.pbx_status.set(State::Connected);
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                deaf.say(|times| warn!(times, "[agi] does not accept: {error}"));
+                not_accepting.log(|times| warn!(times, "[agi] does not accept: {error}"));
                 sleep(REST).await;
                 continue;
             }
         };
         if !server.settings.allows(peer.ip()) {
-            strangers.say(|times| {
+            not_allowed.log(|times| {
                 warn!(peer = %peer.ip(), times, "[agi] a connection is closed: its address is not in `allow`");
             });
             continue;
         }
         // A connection that finds no place is not kept waiting: the dialplan goes on.
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&free_sessions).try_acquire_owned() else {
             let most = server.settings.max_sessions;
-            floods.say(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
+            too_many.log(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
             server.pbx_status.metrics.unserved();
             continue;
         };
@@ -130,7 +130,7 @@ pub async fn run(
         // One that panics leaves the others be; what a panic says is in the log without what it is made of.
         sessions.spawn(async move {
             panics::contained(server.serve(stream)).await.ok();
-            drop(place);
+            drop(permit);
         });
     }
     server.pbx_status.set(State::Disconnected);
@@ -144,11 +144,11 @@ struct Server {
     resolver: Arc<Resolver>,
     pbx_status: Arc<PbxStatus>,
     /// Unknown countries that were named already.
-    countries: Throttle<String>,
+    unknown_countries: Throttle<String>,
     /// Scripts that are not ours. Each is named.
-    foreign: Throttle<String>,
+    unknown_scripts: Throttle<String>,
     /// Of each other kind.
-    trouble: Throttle<Discriminant<SessionError>>,
+    session_errors: Throttle<Discriminant<SessionError>>,
 }
 
 impl Server {
@@ -162,32 +162,32 @@ impl Server {
         let session = session::serve(&mut stream, &self.resolver, &self.settings.pbx, unknown_country);
         let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
-            Ok(answer) => self.pbx_status.report(&answer, begun),
+            Ok(answer) => self.pbx_status.answered(&answer, begun),
             Err(error) => {
                 self.pbx_status.metrics.unserved();
-                self.say(&error);
+                self.log(&error);
             }
         }
     }
 
     /// Why a call has gone on without a name.
-    fn say(&self, error: &SessionError) {
+    fn log(&self, error: &SessionError) {
         match error {
             SessionError::Foreign(script) => {
                 self.pbx_status.metrics.foreign_script();
-                self.foreign.of(script.clone(), |times| warn!(times, "[agi] {error}"));
+                self.unknown_scripts.log_for(script.clone(), |times| warn!(times, "[agi] {error}"));
             }
             // The caller has hung up, or the service is just starting: nobody's mistake.
             error if error.is_hangup() || matches!(error, SessionError::NoDirectory) => {
                 debug!("[agi] {error}");
             }
-            error => self.trouble.of(discriminant(error), |times| warn!(times, "[agi] {error}")),
+            error => self.session_errors.log_for(discriminant(error), |times| warn!(times, "[agi] {error}")),
         }
     }
 
     /// A trunk's country that is none. Each is named once.
     fn unknown_country(&self, country: &str) {
-        self.countries.of(country.to_owned(), |_| {
+        self.unknown_countries.log_for(country.to_owned(), |_| {
             warn!("[agi] `{country}` is no country of ISO 3166; the configured one is taken");
         });
     }

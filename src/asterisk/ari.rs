@@ -12,18 +12,18 @@
 //! - `takeover`: another copy has it
 //! - `call`: what a call wants, and which requests answer it
 //! - `rest`: requests over HTTP
-//! - `answer`: what answers mean
+//! - `response`: what responses mean
 //! - `wire`: the JSON of events, requests and answers
 //! - `warnings`, `error`: what is wrong with the dialplan, and why a connection failed, in words that an
 //!   administrator can act on
 
-mod answer;
 mod application;
 mod call;
 mod driver;
 mod error;
 mod handshake;
 mod release;
+mod response;
 mod rest;
 mod session;
 mod takeover;
@@ -46,7 +46,7 @@ use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::backoff::{Backoff, jittered};
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
-use driver::Left;
+use driver::Leftovers;
 use error::ConnectionError;
 #[doc(hidden)]
 pub use wire::{Started, started};
@@ -90,17 +90,17 @@ pub async fn run(
     let pbx = &settings.name;
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut reported = None;
-    let mut left = Left::default();
+    let mut leftovers = Leftovers::default();
     while !shutdown.is_cancelled() {
         let mut connected = None;
         pbx_status.begin_attempt();
-        let ended = driver::serve(&settings, &resolver, &pbx_status, &shutdown, &mut left, || {
+        let ended = driver::serve(&settings, &resolver, &pbx_status, &shutdown, &mut leftovers, || {
             pbx_status.set(State::Connected);
             connected = Some(Instant::now());
             reported = None;
         })
         .await;
-        while left.calls.try_join_next().is_some() {}
+        while leftovers.calls.try_join_next().is_some() {}
         let Err(error) = ended else {
             pbx_status.set(State::Disconnected);
             continue;
@@ -118,7 +118,9 @@ pub async fn run(
         }
         let wait = match () {
             // It was changed here before, or while, it was changed there.
-            () if error.refusal().is_some() && left.has_new_password(&settings.password) => Duration::ZERO,
+            () if error.refusal().is_some() && leftovers.has_new_password(&settings.password) => {
+                Duration::ZERO
+            }
             () if error.refusal().is_some() => jittered(REFUSED_WAIT),
             // A connection that is behind still has the application: calls come in, and wait for the next one.
             () if was_good || matches!(error, ConnectionError::Behind) => Duration::ZERO,
@@ -134,6 +136,6 @@ pub async fn run(
         reported = Some(said);
         shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
-    left.finish().await;
+    leftovers.finish().await;
     info!(%pbx, "disconnected");
 }

@@ -24,7 +24,7 @@ pub enum State {
     /// Another copy of the service has our application, and answers its calls.
     TakenOver,
     /// The port that its calls come to can't be listened on; it is tried every few seconds.
-    Deaf,
+    NotListening,
 }
 
 impl State {
@@ -35,7 +35,7 @@ impl State {
             Self::Connected => "connected",
             Self::Refused(_) => "refused",
             Self::TakenOver => "taken over by another copy",
-            Self::Deaf => "unreachable: its port can't be listened on, the log says why",
+            Self::NotListening => "unreachable: its port can't be listened on, the log says why",
         }
     }
 }
@@ -68,7 +68,7 @@ impl PbxStatus {
     }
 
     /// Logs and counts an answer that was begun then.
-    pub(super) fn report(&self, answer: &Answer, begun: Instant) {
+    pub(super) fn answered(&self, answer: &Answer, begun: Instant) {
         let resolution = &answer.resolution;
         let took = begun.elapsed();
         self.metrics.answered(resolution.status.into(), took);
@@ -95,7 +95,7 @@ impl PbxStatus {
 
     /// The same for people, with the reason where there is no connection: `refused: …`.
     #[must_use]
-    pub fn said(&self) -> String {
+    pub fn description(&self) -> String {
         let locked = self.locked();
         let (state, why) = (locked.0.as_str(), &locked.1);
         if why.is_empty() { state.to_owned() } else { format!("{state}: {why}") }
@@ -161,17 +161,17 @@ mod tests {
         };
         pbx_status.down(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
         pbx_status.begin_attempt();
-        assert_eq!(pbx_status.said(), "refused: compare with ari.conf");
+        assert_eq!(pbx_status.description(), "refused: compare with ari.conf");
         refused("unauthorized", 1);
         refused("module", 0);
         pbx_status.down(State::Refused(Refusal::Module), "load it");
         refused("unauthorized", 0);
         refused("module", 1);
         pbx_status.set(State::Connected);
-        assert_eq!(pbx_status.said(), "connected");
+        assert_eq!(pbx_status.description(), "connected");
         refused("module", 0);
         pbx_status.down(State::Disconnected, "lost");
         pbx_status.begin_attempt();
-        assert_eq!(pbx_status.said(), "connecting");
+        assert_eq!(pbx_status.description(), "connecting");
     }
 }

@@ -38,11 +38,11 @@ impl fmt::Display for Number<'_> {
         let count = self.0.chars().filter(char::is_ascii_digit).count();
         let code = self.0.strip_prefix('+').map_or(0, calling_code);
         let is_long = is_number && count >= code + HIDDEN + LAST;
-        let mut place = 0;
+        let mut position = 0;
         for c in self.0.chars().take(LONGEST) {
-            place += usize::from(c.is_ascii_digit());
+            position += usize::from(c.is_ascii_digit());
             let shown = match c {
-                '0'..='9' => is_long && (place <= code || place > count - LAST),
+                '0'..='9' => is_long && (position <= code || position > count - LAST),
                 _ => is_number,
             };
             write_visible(f, if masked && !shown { '•' } else { c })?;

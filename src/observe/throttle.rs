@@ -15,19 +15,19 @@ const MOST: usize = 100;
 
 /// Says things, each of them once a minute, or once and for all.
 #[derive(Debug)]
-pub(crate) struct Throttle<Thing = ()> {
+pub(crate) struct Throttle<Key = ()> {
     every: Option<Duration>,
-    said: Mutex<HashMap<Thing, Said>>,
+    said: Mutex<HashMap<Key, Occurrences>>,
 }
 
 /// When a thing was said last, and how often it has happened since.
 #[derive(Debug, Default)]
-struct Said {
+struct Occurrences {
     last: Option<Instant>,
     times: u64,
 }
 
-impl<Thing: Eq + Hash> Throttle<Thing> {
+impl<Key: Eq + Hash> Throttle<Key> {
     /// For what goes on happening.
     pub(crate) fn each_minute() -> Self {
         Self { every: Some(EVERY), said: Mutex::default() }
@@ -39,7 +39,7 @@ impl<Thing: Eq + Hash> Throttle<Thing> {
     }
 
     /// This thing has happened: `say` gets how often it has since it was said last, or is not called.
-    pub(crate) fn of(&self, thing: Thing, say: impl FnOnce(u64)) {
+    pub(crate) fn log_for(&self, thing: Key, say: impl FnOnce(u64)) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() >= MOST && !said.contains_key(&thing) {
             return;
@@ -59,8 +59,8 @@ impl<Thing: Eq + Hash> Throttle<Thing> {
 
 impl Throttle {
     /// The only thing there is has happened.
-    pub(crate) fn say(&self, say: impl FnOnce(u64)) {
-        self.of((), say);
+    pub(crate) fn log(&self, say: impl FnOnce(u64)) {
+        self.log_for((), say);
     }
 }
 
@@ -73,9 +73,9 @@ mod tests {
         let throttle = Throttle::each_minute();
         let mut said = Vec::new();
         for second in 0..130 {
-            throttle.of("a", |times| said.push((second, "a", times)));
+            throttle.log_for("a", |times| said.push((second, "a", times)));
             if second == 30 {
-                throttle.of("b", |times| said.push((second, "b", times)));
+                throttle.log_for("b", |times| said.push((second, "b", times)));
             }
             tokio::time::advance(Duration::from_secs(1)).await;
         }
@@ -87,7 +87,7 @@ mod tests {
         let throttle = Throttle::once();
         let mut said = 0;
         for _ in 0..3 {
-            throttle.say(|_| said += 1);
+            throttle.log(|_| said += 1);
             tokio::time::advance(EVERY).await;
         }
         assert_eq!(said, 1);
@@ -98,7 +98,7 @@ mod tests {
         let throttle = Throttle::once();
         let mut said = 0;
         for thing in 0..10_000 {
-            throttle.of(thing, |_| said += 1);
+            throttle.log_for(thing, |_| said += 1);
         }
         assert_eq!(said, MOST);
     }

@@ -33,7 +33,7 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
         match link.state() {
             pbx_status::State::Connected => connected = true,
             // Writing to a string does not fail.
-            _ => drop(writeln!(missing, "asterisk {} is {}", link.name(), link.said())),
+            _ => drop(writeln!(missing, "asterisk {} is {}", link.name(), link.description())),
         }
     }
     let ready = connected && state.rooms.resolver.numbers() > 0;

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Settings;
-use super::answer::Outcome;
-use super::call::{Wish, parameters, poisons, serve_direct};
+use super::call::{StasisMode, parameters, poisons, serve_direct};
 use super::error::ConnectionError;
+use super::response::ContinueResult;
 use super::rest::{Http, Turn};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
@@ -36,7 +36,7 @@ pub(super) struct Application {
     pub(super) warnings: Arc<Warnings>,
     pub(super) http: Http,
     /// Nothing more is asked: it would be refused, or there is no time left.
-    pub(super) over: CancellationToken,
+    pub(super) end_of_requests: CancellationToken,
     /// Calls that are tried once more, at once.
     pub(super) retried: Semaphore,
     /// Whether the direct style costs the call its `DB()` on this version.
@@ -46,7 +46,7 @@ pub(super) struct Application {
 /// What is left to be done for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Then {
+pub(super) enum NextStep {
     Nothing,
     /// The connection sends it on to the priority behind its `Stasis()`, the fastest way that there is.
     Release,
@@ -58,7 +58,7 @@ impl Application {
         resolver: Arc<Resolver>,
         pbx_status: Arc<PbxStatus>,
         http: Http,
-        over: CancellationToken,
+        end_of_requests: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             warnings: Arc::new(Warnings::new(Arc::clone(&pbx_status))),
@@ -66,7 +66,7 @@ impl Application {
             resolver,
             pbx_status,
             http,
-            over,
+            end_of_requests,
             retried: Semaphore::new(MOST_RETRIED),
             poisons: AtomicBool::new(false),
         })
@@ -83,14 +83,14 @@ impl Application {
         set.map_err(|failure| ConnectionError::of_set_up(failure, ConnectionError::Filter))?;
         // After a failure a call that waits since before would wait for ever.
         let path = format!("applications/{app}");
-        let application = self.http.get::<ApplicationInfo>(Turn::Patient, &path).await;
+        let application = self.http.get::<ApplicationInfo>(Turn::Unbounded, &path).await;
         let failed = |failure| ConnectionError::of_set_up(failure, ConnectionError::Waiting);
         Ok(application.map_err(failed)?.channel_ids)
     }
 
     /// Asks for Asterisk's version.
     pub(super) async fn learn_version(&self) -> String {
-        let version = match self.http.get::<Info>(Turn::Now, "asterisk/info").await {
+        let version = match self.http.get::<Info>(Turn::Immediate, "asterisk/info").await {
             Ok(info) => info.system.version,
             Err(error) => {
                 debug!(pbx = %self.settings.name, "the version is not known: {error}");
@@ -102,22 +102,22 @@ impl Application {
     }
 
     /// Serves a call by requests over HTTP.
-    pub(super) async fn serve(&self, wish: Wish, channel: &str, caller: &Caller<'_>) -> Then {
+    pub(super) async fn serve(&self, mode: StasisMode, channel: &str, caller: &Caller<'_>) -> NextStep {
         let begun = Instant::now();
-        match wish {
-            Wish::Handoff { country } => {
+        match mode {
+            StasisMode::Handoff { country } => {
                 let answer = call::answer(&self.resolver, &self.settings.pbx, caller.with_country(country));
-                let outcome = self.http.send_on(channel, &parameters(&answer.handoff())).await;
-                self.pbx_status.report(&answer, begun);
-                self.handed_off(channel, outcome).await
+                let result = self.http.send_on(channel, &parameters(&answer.handoff())).await;
+                self.pbx_status.answered(&answer, begun);
+                self.handed_off(channel, result).await
             }
-            Wish::Direct => {
+            StasisMode::Direct => {
                 self.serve_direct(channel, caller, begun).await;
-                Then::Release
+                NextStep::Release
             }
-            Wish::Unknown => {
+            StasisMode::Unknown => {
                 self.warnings.arguments();
-                Then::Release
+                NextStep::Release
             }
         }
     }
@@ -130,7 +130,7 @@ impl Application {
         // No bound of a dialplan ends this.
         let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
         match timeout(DIRECT, served).await {
-            Ok(Ok(Some(answer))) => self.pbx_status.report(&answer, begun),
+            Ok(Ok(Some(answer))) => self.pbx_status.answered(&answer, begun),
             // Withheld: there is nothing to be logged.
             Ok(Ok(None)) => self.pbx_status.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
             Ok(Err(failure)) => self.warnings.presentation(&failure),
@@ -139,21 +139,21 @@ impl Application {
     }
 
     /// Hands a call off.
-    pub(super) async fn hand_off(&self, channel: &str, handoff: &Handoff) -> Then {
-        let outcome = self.http.send_on(channel, &parameters(handoff)).await;
-        self.handed_off(channel, outcome).await
+    pub(super) async fn hand_off(&self, channel: &str, handoff: &Handoff) -> NextStep {
+        let result = self.http.send_on(channel, &parameters(handoff)).await;
+        self.handed_off(channel, result).await
     }
 
-    async fn handed_off(&self, channel: &str, outcome: Outcome) -> Then {
-        self.warnings.handoff(&outcome);
-        if outcome == Outcome::NoSuchPlace {
-            return self.misplaced(channel).await;
+    async fn handed_off(&self, channel: &str, result: ContinueResult) -> NextStep {
+        self.warnings.handoff(&result);
+        if result == ContinueResult::NoSuchLabel {
+            return self.label_missing(channel).await;
         }
-        if !outcome.has_gone_on() {
+        if !result.has_gone_on() {
             // It may have been taken without an answer to us.
-            let doubtful = matches!(outcome, Outcome::Failed(_));
-            self.release(channel, doubtful).await;
+            let look_first = matches!(result, ContinueResult::Failed(_));
+            self.release(channel, look_first).await;
         }
-        Then::Nothing
+        NextStep::Nothing
     }
 }

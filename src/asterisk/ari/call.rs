@@ -1,6 +1,6 @@
 //! What a call in our Stasis application wants, and what sends it on.
 
-use super::answer::{Failure, Outcome};
+use super::response::{ContinueResult, Failure};
 use super::rest::Http;
 use super::warnings::Warnings;
 use super::wire::{self, Parameter};
@@ -13,7 +13,7 @@ const PROTOCOL: &str = "1";
 
 /// How a call wants its answer: said by the arguments of `Stasis()`, so each call chooses for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum StasisMode {
     /// `Stasis(nameplate,handoff,1,<country>)`: one `continue` that carries the name to the context it comes from.
     Handoff {
         /// The trunk's country, where it is not the PBX's.
@@ -25,7 +25,7 @@ pub(super) enum Wish {
     Unknown,
 }
 
-impl Wish {
+impl StasisMode {
     /// Reads the arguments behind the application's name. A country that is none goes to `unknown_country`;
     /// the PBX's own is taken.
     pub(super) fn of<'a>(
@@ -73,7 +73,7 @@ pub(super) async fn serve_direct(
     }
     let answer = call::answer(resolver, pbx, caller.with_country(None));
     if let Some(name) = answer.name()
-        && let Outcome::Failed(what) = http.set_variable(channel, "CALLERID(name)", name).await
+        && let ContinueResult::Failed(what) = http.set_variable(channel, "CALLERID(name)", name).await
     {
         warnings.name(&what);
     }
@@ -106,20 +106,20 @@ mod tests {
     #[test]
     fn the_arguments_say_how_a_call_wants_its_answer() {
         let sweden = "SE".parse().ok();
-        for (app_data, wish) in [
-            ("nameplate", Wish::Direct),
-            ("nameplate,", Wish::Direct),
-            ("nameplate,handoff,1", Wish::Handoff { country: None }),
-            ("nameplate,handoff,1,", Wish::Handoff { country: None }),
-            ("nameplate,handoff,1,SE", Wish::Handoff { country: sweden }),
-            ("nameplate,handoff,1,XX", Wish::Handoff { country: None }),
-            ("nameplate,handoff,2,SE", Wish::Unknown),
-            ("nameplate,handoff", Wish::Unknown),
-            ("nameplate,dance", Wish::Unknown),
+        for (app_data, mode) in [
+            ("nameplate", StasisMode::Direct),
+            ("nameplate,", StasisMode::Direct),
+            ("nameplate,handoff,1", StasisMode::Handoff { country: None }),
+            ("nameplate,handoff,1,", StasisMode::Handoff { country: None }),
+            ("nameplate,handoff,1,SE", StasisMode::Handoff { country: sweden }),
+            ("nameplate,handoff,1,XX", StasisMode::Handoff { country: None }),
+            ("nameplate,handoff,2,SE", StasisMode::Unknown),
+            ("nameplate,handoff", StasisMode::Unknown),
+            ("nameplate,dance", StasisMode::Unknown),
         ] {
             let mut unknown = None;
-            let read = Wish::of_app_data(app_data, |country| unknown = Some(country.to_owned()));
-            assert_eq!(read, wish, "{app_data}");
+            let read = StasisMode::of_app_data(app_data, |country| unknown = Some(country.to_owned()));
+            assert_eq!(read, mode, "{app_data}");
             assert_eq!(unknown.as_deref(), app_data.ends_with("XX").then_some("XX"), "{app_data}");
         }
     }

@@ -20,7 +20,7 @@ use super::error::ConnectionError;
 use super::handshake::{Socket, open, trust};
 use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
-use super::tasks::{Ended, Tasks};
+use super::tasks::{EndedTask, Tasks};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::call;
 use crate::resolver::Resolver;
@@ -35,7 +35,7 @@ const MOST_AT_ONCE: usize = 10_000;
 
 /// What connections leave that have ended.
 #[derive(Default)]
-pub(super) struct Left {
+pub(super) struct Leftovers {
     /// Calls in hand, which are finished within a bounded time.
     pub(super) calls: JoinSet<()>,
     /// A socket whose queue is stuck. While it is open Asterisk has the application, and lets calls in, for the next
@@ -45,7 +45,7 @@ pub(super) struct Left {
     password: Option<SecretString>,
 }
 
-impl Left {
+impl Leftovers {
     /// Whether there is another password now than the one that was tried last.
     pub(super) fn has_new_password(&self, now: &Secret) -> bool {
         let tried = self.password.as_ref().map(ExposeSecret::expose_secret);
@@ -66,20 +66,20 @@ pub(super) async fn serve(
     resolver: &Arc<Resolver>,
     pbx_status: &Arc<PbxStatus>,
     shutdown: &CancellationToken,
-    left: &mut Left,
+    leftovers: &mut Leftovers,
     connected: impl FnOnce(),
 ) -> Result<(), ConnectionError> {
     // Closed when the next one is open, which has the application then; or when that fails.
-    let former = left.socket.take();
+    let former = leftovers.socket.take();
     let password = settings.password.read()?;
-    left.password = Some(password.clone());
+    leftovers.password = Some(password.clone());
     let tls = trust(settings).await?;
-    let over = CancellationToken::new();
-    let (reports, reported) = Reports::new(over.clone());
+    let end_of_requests = CancellationToken::new();
+    let (reports, reported) = Reports::new(end_of_requests.clone());
     let http = Http::new(settings, password.clone(), &tls, reports).map_err(ConnectionError::of)?;
     let opening = async {
         // An application that can't send calls on would hold them.
-        ConnectionError::of_check(http.check(Turn::Patient).await)?;
+        ConnectionError::of_check(http.check(Turn::Unbounded).await)?;
         open(settings, &password, tls).await
     };
     let socket = tokio::select! {
@@ -89,21 +89,26 @@ pub(super) async fn serve(
         () = shutdown.cancelled() => return Ok(()),
     };
     drop(former);
-    let application =
-        Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(pbx_status), http, over);
+    let application = Application::new(
+        settings.clone(),
+        Arc::clone(resolver),
+        Arc::clone(pbx_status),
+        http,
+        end_of_requests,
+    );
     let (session, outputs) = Session::begin(Arc::clone(&application.warnings), Instant::now());
     let tasks = Tasks::new(Arc::clone(&application));
     let mut driver = Driver { application, session, socket, tasks, is_learning: false };
-    let End { how, keep_socket } = driver.drive(outputs, reported, shutdown, connected).await;
+    let ConnectionEnd { how, keep_socket } = driver.drive(outputs, reported, shutdown, connected).await;
     let Driver { socket, tasks, .. } = driver;
     // Until it is closed, calls come to us and wait: for the next connection, where that is made at once.
-    left.socket = keep_socket.then_some(socket);
-    left.calls.spawn(tasks.finish());
+    leftovers.socket = keep_socket.then_some(socket);
+    leftovers.calls.spawn(tasks.finish());
     how
 }
 
 /// The end of a connection.
-struct End {
+struct ConnectionEnd {
     how: Result<(), ConnectionError>,
     keep_socket: bool,
 }
@@ -127,7 +132,7 @@ impl Driver {
         mut reported: mpsc::Receiver<Report>,
         shutdown: &CancellationToken,
         connected: impl FnOnce(),
-    ) -> End {
+    ) -> ConnectionEnd {
         let application = Arc::clone(&self.application);
         let mut set_up = pin!(application.set_up());
         let mut learning = pin!(application.learn_version());
@@ -138,11 +143,11 @@ impl Driver {
         loop {
             match done {
                 ControlFlow::Continue(None) => {}
-                ControlFlow::Continue(Some(Connected { version, way })) => {
+                ControlFlow::Continue(Some(Connected { version, transport })) => {
                     if let Some(connected) = connected.take() {
                         connected();
                     }
-                    info!(pbx = %application.settings.name, %version, "connected; answers go over {way}");
+                    info!(pbx = %application.settings.name, %version, "connected; answers go over {transport}");
                 }
                 ControlFlow::Break(end) => return end,
             }
@@ -157,11 +162,11 @@ impl Driver {
                     done = self.take(message).await;
                     continue;
                 }
-                Some(report) = reported.recv() => Input::OverHttp(report),
-                Ended { task, release } = self.tasks.next_ended() => Input::Ended { task, release },
+                Some(report) = reported.recv() => Input::HttpReport(report),
+                EndedTask { task, release } = self.tasks.next_ended() => Input::TaskEnded { task, release },
                 waiting = &mut set_up, if !is_set_up => {
                     is_set_up = true;
-                    Input::Waiting(waiting)
+                    Input::WaitingCalls(waiting)
                 }
                 version = &mut learning, if self.is_learning => {
                     self.is_learning = false;
@@ -177,14 +182,14 @@ impl Driver {
         }
     }
 
-    async fn give(&mut self, input: Input<'_>) -> ControlFlow<End, Option<Connected>> {
+    async fn give(&mut self, input: Input<'_>) -> ControlFlow<ConnectionEnd, Option<Connected>> {
         let begun = std::time::Instant::now();
         let outputs = self.session.handle(input, Instant::now());
         self.perform(outputs, begun).await
     }
 
     /// Takes what came on the socket, and what waits behind it.
-    async fn take(&mut self, first: Received) -> ControlFlow<End, Option<Connected>> {
+    async fn take(&mut self, first: Received) -> ControlFlow<ConnectionEnd, Option<Connected>> {
         let mut messages = Vec::new();
         let mut lost = None;
         let mut next = Some(first);
@@ -200,13 +205,13 @@ impl Driver {
         let mut connected = None;
         // As a rule nothing waits.
         if messages.len() > 1 {
-            connected = self.give(Input::QueueBegins(&messages)).await?;
+            connected = self.give(Input::BacklogBegins(&messages)).await?;
         }
         for message in &messages {
             connected = connected.or(self.give(Input::Message(message)).await?);
         }
         if messages.len() > 1 {
-            connected = connected.or(self.give(Input::QueueEnds).await?);
+            connected = connected.or(self.give(Input::BacklogEnds).await?);
         }
         if let Some(error) = lost {
             connected = connected.or(self.give(Input::Lost(error)).await?);
@@ -219,7 +224,7 @@ impl Driver {
         &mut self,
         mut outputs: Vec<Output>,
         begun: std::time::Instant,
-    ) -> ControlFlow<End, Option<Connected>> {
+    ) -> ControlFlow<ConnectionEnd, Option<Connected>> {
         let mut connected = None;
         let mut answered = None;
         while !outputs.is_empty() {
@@ -230,23 +235,27 @@ impl Driver {
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
-                    Output::Answer { channel, country, caller } => {
+                    Output::LookUp { channel, country, caller } => {
                         let Application { settings, resolver, .. } = &*self.application;
                         let answer = call::answer(resolver, &settings.pbx, caller.with_country(country));
-                        let input = Input::Answer { channel, handoff: answer.handoff() };
+                        let input = Input::LookedUp { channel, handoff: answer.handoff() };
                         outputs.extend(self.session.handle(input, Instant::now()));
                         answered = Some(answer);
                     }
                     Output::Task(task) => self.tasks.spawn(task),
                     Output::LearnVersion => self.is_learning = true,
-                    Output::Connected { version, way } => connected = Some(Connected { version, way }),
-                    Output::End { how, keep_socket } => return ControlFlow::Break(End { how, keep_socket }),
+                    Output::Connected { version, transport } => {
+                        connected = Some(Connected { version, transport })
+                    }
+                    Output::End { how, keep_socket } => {
+                        return ControlFlow::Break(ConnectionEnd { how, keep_socket });
+                    }
                 }
             }
         }
         // Behind the answer: a line of the log takes its time.
         if let Some(answer) = answered {
-            self.application.pbx_status.report(&answer, begun);
+            self.application.pbx_status.answered(&answer, begun);
         }
         ControlFlow::Continue(connected)
     }
@@ -263,5 +272,5 @@ impl Driver {
 /// Calls are answered from now on.
 struct Connected {
     version: String,
-    way: &'static str,
+    transport: &'static str,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
-use super::answer::{Failure, Outcome};
+use super::response::{ContinueResult, Failure};
 use crate::asterisk::pbx_status::State;
 use crate::observe::metrics::Refusal;
 use crate::secret::SecretError;
@@ -109,7 +109,7 @@ impl ConnectionError {
     }
 
     /// Of several requests in a row that have failed, the last of them so.
-    pub(super) fn of_row(last: Failure) -> Self {
+    pub(super) fn of_consecutive(last: Failure) -> Self {
         match last {
             Failure::Late(_) | Failure::Busy(_) => Self::Unanswered,
             Failure::Status { status, .. } if status >= 500 && status != 503 => {
@@ -127,10 +127,10 @@ impl ConnectionError {
     }
 
     /// What the answer says that was asked for before a connection: only that there is no such channel is good.
-    pub(super) fn of_check(outcome: Outcome) -> Result<(), Self> {
-        match outcome {
-            Outcome::CallerGone => Ok(()),
-            Outcome::Failed(failure) => Err(Self::of(failure)),
+    pub(super) fn of_check(result: ContinueResult) -> Result<(), Self> {
+        match result {
+            ContinueResult::CallerGone => Ok(()),
+            ContinueResult::Failed(failure) => Err(Self::of(failure)),
             strange => Err(Self::Strange(format!("{strange:?}"))),
         }
     }

@@ -7,11 +7,11 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
-use super::answer::{Failure, Outcome};
-use super::application::{Application, Then};
-use super::call::Wish;
+use super::application::{Application, NextStep};
+use super::call::StasisMode;
+use super::response::{ContinueResult, Failure};
 use super::rest::Turn;
-use super::wire::{self, ApplicationInfo, Caller, Whereabouts};
+use super::wire::{self, ApplicationInfo, Caller, SnapshotLocation};
 use crate::backoff::Backoff;
 
 /// The first wait after a request that failed; it doubles up to [`LONGEST_WAIT`].
@@ -25,9 +25,9 @@ const GIVEN_UP: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_secs(1);
 
 /// Where a call is that should be sent on.
-enum Sight {
+enum Location {
     /// In our application, with this wish and caller.
-    Ours { wish: Wish, caller: Caller<'static> },
+    Ours { mode: StasisMode, caller: Caller<'static> },
     /// In our application; that is all there is to know.
     Listed,
     /// Hung up, or gone on: another application, the dialplan.
@@ -39,33 +39,33 @@ enum Sight {
 impl Application {
     /// Sends a call on to the priority behind its `Stasis()`, again and again until Asterisk has answered, the call has had its
     /// time, or nothing more is to be asked. `doubtful`: it may have gone on already, and be in somebody else's application.
-    pub(super) async fn release(&self, channel: &str, doubtful: bool) {
-        let sent_on = timeout(GIVEN_UP, self.try_to_send_on(channel, doubtful));
-        if !matches!(self.over.run_until_cancelled(sent_on).await, Some(Ok(()))) {
+    pub(super) async fn release(&self, channel: &str, look_first: bool) {
+        let sent_on = timeout(GIVEN_UP, self.try_to_send_on(channel, look_first));
+        if !matches!(self.end_of_requests.run_until_cancelled(sent_on).await, Some(Ok(()))) {
             self.warnings.given_up(channel);
         }
     }
 
-    async fn try_to_send_on(&self, channel: &str, mut doubtful: bool) {
+    async fn try_to_send_on(&self, channel: &str, mut look_first: bool) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut permit = None;
-        while let Some(why) = self.send_on_unless_gone(channel, doubtful).await {
-            doubtful = true;
+        while let Some(why) = self.send_on_unless_gone(channel, look_first).await {
+            look_first = true;
             self.warnings.release(channel, &why);
             self.wait(&mut permit, &mut backoff).await;
         }
     }
 
     /// Sends a call on, once. Why it could not be; none where it could, or where it has gone.
-    async fn send_on_unless_gone(&self, channel: &str, doubtful: bool) -> Option<String> {
-        match if doubtful { self.look(channel).await } else { Sight::Listed } {
-            Sight::Gone => None,
-            Sight::Unknown(what) => Some(what),
-            Sight::Ours { .. } | Sight::Listed => match self.http.send_on(channel, &[]).await {
-                Outcome::Done | Outcome::CallerGone | Outcome::LeftStasis => None,
-                Outcome::NotACaller => Some("it is being placed, not received (412)".into()),
-                Outcome::NoSuchPlace => Some("Asterisk misses a label that nobody named".into()),
-                Outcome::Failed(failure) => Some(failure.to_string()),
+    async fn send_on_unless_gone(&self, channel: &str, look_first: bool) -> Option<String> {
+        match if look_first { self.look(channel).await } else { Location::Listed } {
+            Location::Gone => None,
+            Location::Unknown(what) => Some(what),
+            Location::Ours { .. } | Location::Listed => match self.http.send_on(channel, &[]).await {
+                ContinueResult::Done | ContinueResult::CallerGone | ContinueResult::LeftStasis => None,
+                ContinueResult::NotACaller => Some("it is being placed, not received (412)".into()),
+                ContinueResult::NoSuchLabel => Some("Asterisk misses a label that nobody named".into()),
+                ContinueResult::Failed(failure) => Some(failure.to_string()),
             },
         }
     }
@@ -81,39 +81,39 @@ impl Application {
 
     /// Sends on a call whose place Asterisk has not found. A caller who hangs up at that moment is in another context
     /// already, which has no such place either: that is nobody's mistake.
-    pub(super) async fn misplaced(&self, channel: &str) -> Then {
-        if let Sight::Gone = self.look(channel).await {
+    pub(super) async fn label_missing(&self, channel: &str) -> NextStep {
+        if let Location::Gone = self.look(channel).await {
             debug!(pbx = %self.settings.name, %channel, "the caller hung up during the lookup");
-            return Then::Nothing;
+            return NextStep::Nothing;
         }
-        self.warnings.place();
-        Then::Release
+        self.warnings.label_missing();
+        NextStep::Release
     }
 
     /// Serves a call that was in the application before this connection.
-    pub(super) async fn recover(&self, channel: &str) -> Then {
+    pub(super) async fn recover(&self, channel: &str) -> NextStep {
         let seen = timeout(GIVEN_UP, self.look_until_seen(channel));
-        match self.over.run_until_cancelled(seen).await {
-            Some(Ok(Sight::Ours { wish, caller })) => self.serve(wish, channel, &caller).await,
-            Some(Ok(Sight::Listed)) => Then::Release,
-            Some(Ok(Sight::Gone)) => {
+        match self.end_of_requests.run_until_cancelled(seen).await {
+            Some(Ok(Location::Ours { mode, caller })) => self.serve(mode, channel, &caller).await,
+            Some(Ok(Location::Listed)) => NextStep::Release,
+            Some(Ok(Location::Gone)) => {
                 debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on");
-                Then::Nothing
+                NextStep::Nothing
             }
-            Some(Ok(Sight::Unknown(_)) | Err(_)) | None => {
+            Some(Ok(Location::Unknown(_)) | Err(_)) | None => {
                 self.warnings.given_up(channel);
-                Then::Nothing
+                NextStep::Nothing
             }
         }
     }
 
     /// Looks where a call is, until Asterisk has said.
-    async fn look_until_seen(&self, channel: &str) -> Sight {
+    async fn look_until_seen(&self, channel: &str) -> Location {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut permit = None;
         loop {
             match self.look(channel).await {
-                Sight::Unknown(what) => self.warnings.release(channel, &what),
+                Location::Unknown(what) => self.warnings.release(channel, &what),
                 seen => return seen,
             }
             self.wait(&mut permit, &mut backoff).await;
@@ -136,7 +136,7 @@ impl Application {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let path = format!("applications/{}", self.settings.app);
         loop {
-            let failure = match self.http.get::<ApplicationInfo>(Turn::Now, &path).await {
+            let failure = match self.http.get::<ApplicationInfo>(Turn::Immediate, &path).await {
                 Ok(application) => return Some(application.channel_ids),
                 Err(failure) if failure.is_no_application() => return Some(Vec::new()),
                 Err(failure) => failure,
@@ -146,25 +146,25 @@ impl Application {
                 warn!(pbx = %self.settings.name, "can't ask for calls that are left: {failure}");
                 return None;
             }
-            self.over.run_until_cancelled(sleep(backoff.next_wait())).await?;
+            self.end_of_requests.run_until_cancelled(sleep(backoff.next_wait())).await?;
         }
     }
 
     /// Looks where a call is. A `continue` would take it out of anybody's application.
-    async fn look(&self, channel: &str) -> Sight {
+    async fn look(&self, channel: &str) -> Location {
         let snapshot = match self.http.channel(channel).await {
             Ok(snapshot) => snapshot,
-            Err(failure) if failure.is_no_channel() => return Sight::Gone,
-            Err(failure) => return Sight::Unknown(failure.to_string()),
+            Err(failure) if failure.is_no_channel() => return Location::Gone,
+            Err(failure) => return Location::Unknown(failure.to_string()),
         };
         match serde_json::from_str::<wire::Channel<'_>>(&snapshot) {
-            Ok(snapshot) => match snapshot.whereabouts(&self.settings.app) {
-                Whereabouts::Ours(app_data) => Sight::Ours {
-                    wish: Wish::of_app_data(app_data, |country| self.warnings.country(country)),
+            Ok(snapshot) => match snapshot.location(&self.settings.app) {
+                SnapshotLocation::Ours(app_data) => Location::Ours {
+                    mode: StasisMode::of_app_data(app_data, |country| self.warnings.country(country)),
                     caller: snapshot.caller.into_owned(),
                 },
-                Whereabouts::Elsewhere => Sight::Gone,
-                Whereabouts::Unsaid => self.look_in_list(channel).await,
+                SnapshotLocation::Elsewhere => Location::Gone,
+                SnapshotLocation::NotSaid => self.look_in_list(channel).await,
             },
             Err(error) => {
                 let what = wire::complaint(&error);
@@ -175,12 +175,12 @@ impl Application {
     }
 
     /// Whether Asterisk lists a call in our application.
-    async fn look_in_list(&self, channel: &str) -> Sight {
+    async fn look_in_list(&self, channel: &str) -> Location {
         let app = &self.settings.app;
-        match self.http.get::<ApplicationInfo>(Turn::Wait, &format!("applications/{app}")).await {
-            Ok(application) if application.channel_ids.iter().any(|id| id == channel) => Sight::Listed,
-            Ok(_) => Sight::Gone,
-            Err(failure) => Sight::Unknown(failure.to_string()),
+        match self.http.get::<ApplicationInfo>(Turn::Queued, &format!("applications/{app}")).await {
+            Ok(application) if application.channel_ids.iter().any(|id| id == channel) => Location::Listed,
+            Ok(_) => Location::Gone,
+            Err(failure) => Location::Unknown(failure.to_string()),
         }
     }
 }

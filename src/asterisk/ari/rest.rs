@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use super::answer::{Failure, Outcome};
+use super::response::{ContinueResult, Failure};
 use super::session::Report;
-use super::wire::{NOBODY, Parameter, complaint, continue_path, segment};
+use super::wire::{CHECK_CHANNEL, Parameter, complaint, continue_path, segment};
 
 /// How long one request over HTTP may take. The dialplan's bound has released the call long before.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,14 +43,14 @@ const MOST_REPORTS: usize = 1_000;
 pub(super) struct Reports {
     sender: mpsc::Sender<Report>,
     /// Cancelled by a refusal: nothing more is to be asked.
-    over: CancellationToken,
+    end_of_requests: CancellationToken,
 }
 
 impl Reports {
     /// Where the reports come from; `over` is cancelled by a refusal.
-    pub(super) fn new(over: CancellationToken) -> (Self, mpsc::Receiver<Report>) {
+    pub(super) fn new(end_of_requests: CancellationToken) -> (Self, mpsc::Receiver<Report>) {
         let (sender, receiver) = mpsc::channel(MOST_REPORTS);
-        (Self { sender, over }, receiver)
+        (Self { sender, end_of_requests }, receiver)
     }
 
     /// After the connection's end nobody reads them.
@@ -61,7 +61,7 @@ impl Reports {
     fn failed(&self, failure: &Failure) {
         if failure.is_refusal() {
             self.say(Report::Failed(failure.clone()));
-            self.over.cancel();
+            self.end_of_requests.cancel();
         }
     }
 }
@@ -131,11 +131,11 @@ impl Connections {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// One for a call waits: [`AT_ONCE`].
-    Wait,
+    Queued,
     /// One of the set-up does not: calls in trouble must not keep the connection from being set up.
-    Now,
+    Immediate,
     /// The same, and its answer is waited for without end: whoever asks gives up.
-    Patient,
+    Unbounded,
 }
 
 impl Http {
@@ -171,7 +171,7 @@ impl Http {
         let begun = Instant::now();
         let asked = AtomicBool::new(false);
         let answer = self.exchange(turn, method, path, body, &asked);
-        if turn == Turn::Patient {
+        if turn == Turn::Unbounded {
             return answer.await;
         }
         // Around both: the wait for other requests is a wait as well.
@@ -198,12 +198,12 @@ impl Http {
         }
         // The semaphore is never closed; an error would only mean one request more at once.
         let _permit = match turn {
-            Turn::Wait => self.at_once.acquire().await.ok(),
-            Turn::Now | Turn::Patient => None,
+            Turn::Queued => self.at_once.acquire().await.ok(),
+            Turn::Immediate | Turn::Unbounded => None,
         };
         match turn {
-            Turn::Wait => self.connections.turn().await,
-            Turn::Now | Turn::Patient => drop(self.connections.take()),
+            Turn::Queued => self.connections.turn().await,
+            Turn::Immediate | Turn::Unbounded => drop(self.connections.take()),
         }
         asked.store(true, Ordering::Relaxed);
         let response = request.send().await?;
@@ -239,7 +239,7 @@ impl Http {
 
     /// `PUT {path}` with a JSON body, and an answer in JSON: only the set-up does.
     pub(super) async fn put(&self, path: &str, body: &Value) -> Result<(), Failure> {
-        match self.send(Turn::Patient, Method::PUT, path, Some(body)).await {
+        match self.send(Turn::Unbounded, Method::PUT, path, Some(body)).await {
             Ok((200, _)) => Ok(()),
             Ok((status, body)) => self.failed(Failure::Status { status, body }),
             Err(failure) => self.failed(failure),
@@ -248,37 +248,40 @@ impl Http {
 
     /// `POST {path}` with the parameters as a JSON body, not as a query: no `+` that becomes a blank, and
     /// no name in an address.
-    pub(super) async fn post(&self, path: &str, parameters: &[Parameter<'_>]) -> Outcome {
+    pub(super) async fn post(&self, path: &str, parameters: &[Parameter<'_>]) -> ContinueResult {
         let body: Value =
             parameters.iter().map(|parameter| (parameter.name, Value::from(parameter.value))).collect();
-        let outcome = match self.send(Turn::Wait, Method::POST, path, Some(&body)).await {
-            Ok((status, body)) => Outcome::of(status, &body),
-            Err(failure) => Outcome::Failed(failure),
+        let result = match self.send(Turn::Queued, Method::POST, path, Some(&body)).await {
+            Ok((status, body)) => ContinueResult::of(status, &body),
+            Err(failure) => ContinueResult::Failed(failure),
         };
-        if let Outcome::Failed(failure) = &outcome {
+        if let ContinueResult::Failed(failure) = &result {
             self.reports.failed(failure);
         }
-        outcome
+        result
     }
 
     /// Sends a call on: to this place, or without one to the priority behind its `Stasis()`.
-    pub(super) async fn send_on(&self, channel: &str, place: &[Parameter<'_>]) -> Outcome {
-        let outcome = self.post(&continue_path(channel), place).await;
-        self.reports.say(Report::Call { channel: channel.to_owned(), outcome: outcome.clone() });
-        outcome
+    pub(super) async fn send_on(&self, channel: &str, place: &[Parameter<'_>]) -> ContinueResult {
+        let result = self.post(&continue_path(channel), place).await;
+        self.reports.say(Report::Call { channel: channel.to_owned(), result: result.clone() });
+        result
     }
 
     /// Asks whether a call could be sent on, and reports the answer.
     pub(super) async fn check_and_report(&self, turn: Turn) {
-        let outcome = self.check(turn).await;
-        self.reports.say(Report::Check(outcome));
+        let result = self.check(turn).await;
+        self.reports.say(Report::Check(result));
     }
 
     /// Asks whether a call could be sent on, by sending one on that does not exist.
-    pub(super) async fn check(&self, turn: Turn) -> Outcome {
-        match self.send(turn, Method::POST, &continue_path(NOBODY), Some(&Value::Object(Map::new()))).await {
-            Ok((status, body)) => Outcome::of(status, &body),
-            Err(failure) => Outcome::Failed(failure),
+    pub(super) async fn check(&self, turn: Turn) -> ContinueResult {
+        match self
+            .send(turn, Method::POST, &continue_path(CHECK_CHANNEL), Some(&Value::Object(Map::new())))
+            .await
+        {
+            Ok((status, body)) => ContinueResult::of(status, &body),
+            Err(failure) => ContinueResult::Failed(failure),
         }
     }
 
@@ -286,12 +289,12 @@ impl Http {
     pub(super) async fn variable(&self, channel: &str, name: &str) -> Result<String, Failure> {
         let (channel, name) = (segment(channel), segment(name));
         let variable: super::wire::Variable =
-            self.get(Turn::Wait, &format!("channels/{channel}/variable?variable={name}")).await?;
+            self.get(Turn::Queued, &format!("channels/{channel}/variable?variable={name}")).await?;
         Ok(variable.value)
     }
 
     /// Sets a channel's variable or function.
-    pub(super) async fn set_variable(&self, channel: &str, name: &str, value: &str) -> Outcome {
+    pub(super) async fn set_variable(&self, channel: &str, name: &str, value: &str) -> ContinueResult {
         let path = format!("channels/{}/variable", segment(channel));
         let parameters = [Parameter { name: "variable", value: name }, Parameter { name: "value", value }];
         self.post(&path, &parameters).await
@@ -299,7 +302,7 @@ impl Http {
 
     /// The snapshot of a channel, as JSON; see [`super::wire::Channel`].
     pub(super) async fn channel(&self, channel: &str) -> Result<String, Failure> {
-        self.get_text(Turn::Wait, &format!("channels/{}", segment(channel))).await
+        self.get_text(Turn::Queued, &format!("channels/{}", segment(channel))).await
     }
 }
 
@@ -367,8 +370,8 @@ mod tests {
             Http::new(&settings, "password".into(), &tls, Reports::new(CancellationToken::new()).0).unwrap();
         for _ in 0..2 {
             let calls = (0..100).map(|_| http.post("channels/1.1/continue", &[]));
-            let outcomes = futures_util::future::join_all(calls).await;
-            assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Done), "{outcomes:?}");
+            let results = futures_util::future::join_all(calls).await;
+            assert!(results.iter().all(|result| *result == ContinueResult::Done), "{results:?}");
         }
         let most = opening.lock().unwrap().most;
         assert!((2..=10).contains(&most), "{most} were opened at once");

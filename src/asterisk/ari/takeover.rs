@@ -22,11 +22,11 @@ const LOOK: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// What Asterisk says of the application.
-enum Sight {
+enum Registration {
     /// Somebody has it, with these calls in it.
-    Listed(HashSet<String>),
+    Registered(HashSet<String>),
     /// Nobody: Asterisk forgets an application whose websocket is closed, and in which there is no call.
-    Forgotten,
+    Unregistered,
 }
 
 /// Waits until nobody has the application: it is forgotten, or a call is left in it from one look to the next. Or until
@@ -39,11 +39,11 @@ pub(super) async fn until_left(settings: &Settings) {
     loop {
         tokio::time::sleep(jittered(LOOK)).await;
         match look(settings, &mut http).await {
-            Ok(Sight::Forgotten) => return info!(%pbx, "the other copy has left the application"),
-            Ok(Sight::Listed(calls)) if !calls.is_disjoint(&before) => {
+            Ok(Registration::Unregistered) => return info!(%pbx, "the other copy has left the application"),
+            Ok(Registration::Registered(calls)) if !calls.is_disjoint(&before) => {
                 return warn!(%pbx, "the other copy has left a call in the application: it is taken back");
             }
-            Ok(Sight::Listed(calls)) => before = calls,
+            Ok(Registration::Registered(calls)) => before = calls,
             Err(error) if error.refusal().is_some() => return,
             // Asterisk is away, and the other copy as well: who comes first has it then. Or it does not answer this question,
             // and loses a thread with each: it is asked ever less often.
@@ -59,7 +59,7 @@ pub(super) async fn until_left(settings: &Settings) {
 }
 
 /// Looks, with the client of the last look where that has worked: certificates and the password are not read each time.
-async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Sight, ConnectionError> {
+async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Registration, ConnectionError> {
     let http = match http {
         Some(http) => http,
         none => {
@@ -70,9 +70,9 @@ async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Sight, Con
         }
     };
     let path = format!("applications/{}", settings.app);
-    match http.get::<ApplicationInfo>(Turn::Now, &path).await {
-        Ok(application) => Ok(Sight::Listed(application.channel_ids.into_iter().collect())),
-        Err(failure) if failure.is_no_application() => Ok(Sight::Forgotten),
+    match http.get::<ApplicationInfo>(Turn::Immediate, &path).await {
+        Ok(application) => Ok(Registration::Registered(application.channel_ids.into_iter().collect())),
+        Err(failure) if failure.is_no_application() => Ok(Registration::Unregistered),
         Err(failure) => Err(ConnectionError::of_set_up(failure, ConnectionError::Waiting)),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use super::answer::{Failure, Outcome};
+use super::response::{ContinueResult, Failure};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::observe::mask;
 use crate::observe::throttle::Throttle;
@@ -16,7 +16,7 @@ use crate::observe::throttle::Throttle;
 pub(super) struct Warnings {
     pbx_status: Arc<PbxStatus>,
     poison: Throttle,
-    place: Throttle,
+    missing_label: Throttle,
     arguments: Throttle,
     rush: Throttle,
     /// By its name.
@@ -38,7 +38,7 @@ impl Warnings {
         Self {
             pbx_status,
             poison: Throttle::once(),
-            place: Throttle::once(),
+            missing_label: Throttle::once(),
             arguments: Throttle::once(),
             rush: Throttle::each_minute(),
             country: Throttle::once(),
@@ -66,7 +66,7 @@ impl Warnings {
 
     /// A direct call on a version where that costs it its `DB()`.
     pub(super) fn poison(&self) {
-        self.poison.say(|_| {
+        self.poison.log(|_| {
             warn!(
                 pbx = self.pbx(),
                 "a bare Stasis() on this version of Asterisk: once a variable is set through ARI, the rest of the \
@@ -76,9 +76,9 @@ impl Warnings {
     }
 
     /// The context lacks the extension or label that a handoff goes to.
-    pub(super) fn place(&self) {
+    pub(super) fn label_missing(&self) {
         self.pbx_status.metrics.handoff_failed();
-        self.place.say(|_| {
+        self.missing_label.log(|_| {
             warn!(pbx = self.pbx(), "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
         });
     }
@@ -86,7 +86,7 @@ impl Warnings {
     /// `Stasis()` has arguments that this version does not know.
     pub(super) fn arguments(&self) {
         self.pbx_status.metrics.unserved();
-        self.arguments.say(|_| {
+        self.arguments.log(|_| {
             warn!(
                 pbx = self.pbx(),
                 "the dialplan's Stasis() has arguments of another version: copy asterisk-conf again"
@@ -97,7 +97,7 @@ impl Warnings {
     /// More calls in hand than are served.
     pub(super) fn rush(&self, most: usize) {
         self.pbx_status.metrics.unserved();
-        self.rush.say(|times| {
+        self.rush.log(|times| {
             warn!(
                 pbx = self.pbx(),
                 times, "{most} calls are in hand already: further ones go on without a name"
@@ -107,7 +107,7 @@ impl Warnings {
 
     /// A trunk's country that is none. Each is named once.
     pub(super) fn country(&self, country: &str) {
-        self.country.of(country.to_owned(), |_| {
+        self.country.log_for(country.to_owned(), |_| {
             warn!(
                 pbx = self.pbx(),
                 country = mask::Text(country).to_string(),
@@ -117,25 +117,25 @@ impl Warnings {
     }
 
     /// A handoff was answered, or not.
-    pub(super) fn handoff(&self, outcome: &Outcome) {
-        match outcome {
+    pub(super) fn handoff(&self, result: &ContinueResult) {
+        match result {
             // A missing place is told from a caller who hung up once the call has been looked for.
-            Outcome::Done | Outcome::NoSuchPlace => {}
-            Outcome::CallerGone | Outcome::LeftStasis => {
+            ContinueResult::Done | ContinueResult::NoSuchLabel => {}
+            ContinueResult::CallerGone | ContinueResult::LeftStasis => {
                 debug!(
                     pbx = self.pbx(),
                     "the caller hung up during the lookup, or the call went on without us"
                 );
             }
-            Outcome::NotACaller => {
+            ContinueResult::NotACaller => {
                 self.pbx_status.metrics.handoff_failed();
-                self.no_caller.say(|times| {
+                self.no_caller.log(|times| {
                     warn!(pbx = self.pbx(), times, "a call that is being placed, not received, is in the application (412): Stasis() is for callers");
                 });
             }
-            Outcome::Failed(failure) => {
+            ContinueResult::Failed(failure) => {
                 self.pbx_status.metrics.handoff_failed();
-                self.handoff.say(|times| {
+                self.handoff.log(|times| {
                     warn!(
                         pbx = self.pbx(),
                         times, "the handoff failed, the call goes on without its name: {failure}"
@@ -151,20 +151,20 @@ impl Warnings {
         if what.is_no_channel() {
             return;
         }
-        self.presentation.say(|times| {
+        self.presentation.log(|times| {
             warn!(pbx = self.pbx(), times, "Asterisk does not say whether the number may be shown, the call goes on without a name: {what}");
         });
     }
 
     /// A direct call's name was not taken.
     pub(super) fn name(&self, what: &Failure) {
-        self.name.say(|times| warn!(pbx = self.pbx(), times, "Asterisk does not take the name: {what}"));
+        self.name.log(|times| warn!(pbx = self.pbx(), times, "Asterisk does not take the name: {what}"));
     }
 
     /// A direct call has had its time.
     pub(super) fn slow(&self, limit: Duration) {
         self.pbx_status.metrics.unserved();
-        self.slow.say(|times| {
+        self.slow.log(|times| {
             warn!(
                 pbx = self.pbx(),
                 times, "Asterisk has not taken a name within {limit:?}: the call goes on"
@@ -174,7 +174,7 @@ impl Warnings {
 
     /// A call could not be sent on at the first attempt.
     pub(super) fn release(&self, channel: &str, what: &str) {
-        self.release.say(|times| {
+        self.release.log(|times| {
             warn!(pbx = self.pbx(), %channel, times, "the call can't be sent on yet: {what}");
         });
     }
@@ -194,19 +194,19 @@ impl Warnings {
 
     /// A request on the websocket was not answered.
     pub(super) fn unanswered(&self, channel: &str, limit: Duration) {
-        self.unanswered.say(|times| {
+        self.unanswered.log(|times| {
             warn!(pbx = self.pbx(), %channel, times, "Asterisk did not answer a request within {limit:?}");
         });
     }
 
     /// This of what Asterisk says can't be read.
     pub(super) fn unread(&self, thing: &'static str, what: &str) {
-        self.unread.of(thing, |times| warn!(pbx = self.pbx(), times, "{thing} can't be read: {what}"));
+        self.unread.log_for(thing, |times| warn!(pbx = self.pbx(), times, "{thing} can't be read: {what}"));
     }
 
     /// So many calls had been released by the dialplan's bound before they could be looked at.
     pub(super) fn behind(&self, calls: usize) {
-        self.behind.say(|times| {
+        self.behind.log(|times| {
             warn!(pbx = self.pbx(), calls, times, "calls have waited too long for an answer: the service was stopped, or the machine is overloaded");
         });
     }

@@ -15,7 +15,7 @@ use crate::number::Country;
 pub(super) const EVENTS: [&str; 3] = ["StasisStart", "RESTResponse", "ApplicationReplaced"];
 
 /// The channel that is asked to go on, to see whether a channel could be: there is none with this id.
-pub(super) const NOBODY: &str = "nameplate-asks-whether-it-could-send-a-call-on";
+pub(super) const CHECK_CHANNEL: &str = "nameplate-asks-whether-it-could-send-a-call-on";
 
 /// What stays as it is in a path: all that Asterisk's own channel ids are made of.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
@@ -98,25 +98,27 @@ impl Caller<'_> {
 
 impl Channel<'_> {
     /// Where the channel is, seen from our application.
-    pub(super) fn whereabouts(&self, app: &str) -> Whereabouts<'_> {
-        let Some(dialplan) = &self.dialplan else { return Whereabouts::Unsaid };
+    pub(super) fn location(&self, app: &str) -> SnapshotLocation<'_> {
+        let Some(dialplan) = &self.dialplan else { return SnapshotLocation::NotSaid };
         match (dialplan.app_name.as_ref(), dialplan.app_data.as_ref()) {
-            ("" | "Stasis", "") => Whereabouts::Unsaid,
-            ("Stasis", data) if data.split(',').next().map(str::trim) == Some(app) => Whereabouts::Ours(data),
-            _ => Whereabouts::Elsewhere,
+            ("" | "Stasis", "") => SnapshotLocation::NotSaid,
+            ("Stasis", data) if data.split(',').next().map(str::trim) == Some(app) => {
+                SnapshotLocation::Ours(data)
+            }
+            _ => SnapshotLocation::Elsewhere,
         }
     }
 }
 
 /// Where a channel is, seen from our application.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Whereabouts<'a> {
+pub(super) enum SnapshotLocation<'a> {
     /// In it; with the arguments of `Stasis()`, the application's name first.
     Ours(&'a str),
     /// In another one, or anywhere else in the dialplan.
     Elsewhere,
     /// The snapshot does not say: Asterisk before 16.13.
-    Unsaid,
+    NotSaid,
 }
 
 /// Where a channel is in the dialplan.
@@ -253,8 +255,8 @@ mod tests {
 
     #[test]
     fn a_snapshot_says_whether_the_call_is_ours() {
-        use Whereabouts::{Elsewhere, Ours, Unsaid};
-        for (dialplan, whereabouts) in [
+        use SnapshotLocation::{Elsewhere, NotSaid, Ours};
+        for (dialplan, location) in [
             (r#","dialplan":{"app_name":"Stasis","app_data":"nameplate"}"#, Ours("nameplate")),
             (
                 r#","dialplan":{"app_name":"Stasis","app_data":"nameplate,handoff,1,NO"}"#,
@@ -264,12 +266,12 @@ mod tests {
             (r#","dialplan":{"app_name":"Stasis","app_data":"ivr,nameplate"}"#, Elsewhere),
             (r#","dialplan":{"app_name":"Dial","app_data":"nameplate"}"#, Elsewhere),
             (r#","dialplan":{"app_name":"Wait","app_data":""}"#, Elsewhere),
-            (r#","dialplan":{"context":"from-trunk","exten":"100","priority":2}"#, Unsaid),
-            ("", Unsaid),
+            (r#","dialplan":{"context":"from-trunk","exten":"100","priority":2}"#, NotSaid),
+            ("", NotSaid),
         ] {
             let snapshot = format!(r#"{{"id":"1","caller":{{"name":"","number":""}}{dialplan}}}"#);
             let channel: Channel<'_> = serde_json::from_str(&snapshot).unwrap();
-            assert_eq!(channel.whereabouts("nameplate"), whereabouts, "{snapshot}");
+            assert_eq!(channel.location("nameplate"), location, "{snapshot}");
         }
     }
 

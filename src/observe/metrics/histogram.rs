@@ -45,9 +45,9 @@ struct Counts {
 impl Histogram {
     /// Something took so long.
     pub fn observe(&self, time: Duration) {
-        let place = BOUNDS.partition_point(|bound| *bound < time);
-        if let Some(bucket) = self.0.buckets.get(place) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+        let bucket = BOUNDS.partition_point(|bound| *bound < time);
+        if let Some(count) = self.0.buckets.get(bucket) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.0.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);

@@ -3,13 +3,13 @@
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::super::answer::{Failure, Outcome};
-use super::super::call::{Wish, parameters};
+use super::super::call::{StasisMode, parameters};
 use super::super::error::ConnectionError;
+use super::super::response::{ContinueResult, Failure};
 use super::super::wire::{self, Caller};
-use super::requests::{ANSWER_TIMEOUT, Purpose};
-use super::row;
-use super::{Output, Session, TaskKind, Way};
+use super::failures;
+use super::requests::{ANSWER_TIMEOUT, RequestKind};
+use super::{Output, Session, TaskKind, Transport};
 use crate::call::Handoff;
 
 /// Calls that are served over HTTP at once; one more is sent on without a name.
@@ -23,7 +23,7 @@ pub(in super::super) enum Task {
     /// The question whether a call could be sent on.
     Check,
     /// Calls that are left in the application are looked for, and served.
-    Search,
+    Sweep,
 }
 
 impl Task {
@@ -31,7 +31,7 @@ impl Task {
         match self {
             Self::Call { .. } => TaskKind::Call,
             Self::Check => TaskKind::Check,
-            Self::Search => TaskKind::Search,
+            Self::Sweep => TaskKind::Sweep,
         }
     }
 }
@@ -40,15 +40,15 @@ impl Task {
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Job {
     /// Its event has come.
-    Serve { wish: Wish, caller: Caller<'static> },
+    Serve { mode: StasisMode, caller: Caller<'static> },
     /// Its name is known.
     HandOff(Handoff),
     /// It waits since before the connection.
     Recover,
     /// Asterisk has not found the place that it was sent to.
-    Misplaced,
+    LabelMissing,
     /// It is sent on to the priority behind its `Stasis()`. `doubtful`: if it is there still.
-    Release { doubtful: bool },
+    Release { look_first: bool },
 }
 
 impl Session {
@@ -64,21 +64,21 @@ impl Session {
                 let Some(channel) = event.channel else { return self.unread("it names no channel") };
                 let warnings = &self.warnings;
                 let arguments = event.args.iter().map(String::as_str);
-                let wish = Wish::of(arguments, |country| warnings.country(country));
+                let mode = StasisMode::of(arguments, |country| warnings.country(country));
                 // The others have no bound.
-                if matches!(wish, Wish::Handoff { .. }) && self.queue.misses(came) {
+                if matches!(mode, StasisMode::Handoff { .. }) && self.backlog.misses(came) {
                     return self.warnings.missed();
                 }
-                self.start(wish, &channel.id, channel.caller, now);
+                self.start(mode, &channel.id, channel.caller, now);
             }
             "RESTResponse" => {
                 let id = event.request_id.unwrap_or_default();
-                let Some(purpose) = self.requests.answered(&id) else {
+                let Some(kind) = self.requests.answered(&id) else {
                     return debug!(pbx = self.warnings.pbx(), "an answer to no request, or a late one");
                 };
                 let status = event.status_code.unwrap_or(0);
-                let outcome = Outcome::of(status, &event.message_body.unwrap_or_default());
-                self.answered(purpose, outcome, now);
+                let result = ContinueResult::of(status, &event.message_body.unwrap_or_default());
+                self.answered(kind, result, now);
             }
             "ApplicationReplaced" => self.lost(ConnectionError::Replaced),
             _ => {}
@@ -88,31 +88,31 @@ impl Session {
     /// An event can't be read. It may have been a call's, which would wait for ever.
     fn unread(&mut self, what: &str) {
         self.warnings.unread("an event", what);
-        self.search();
+        self.sweep();
     }
 
     /// A call has come.
-    fn start(&mut self, wish: Wish, channel: &str, caller: Caller<'_>, now: Instant) {
+    fn start(&mut self, mode: StasisMode, channel: &str, caller: Caller<'_>, now: Instant) {
         self.set_up.started(channel);
         let (channel, caller) = (channel.to_owned(), caller.into_owned());
-        match wish {
-            Wish::Handoff { country } if self.is_on_websocket() => {
-                self.answers += 1;
-                self.outputs.push(Output::Answer { channel, country, caller });
+        match mode {
+            StasisMode::Handoff { country } if self.is_on_websocket() => {
+                self.lookups += 1;
+                self.outputs.push(Output::LookUp { channel, country, caller });
             }
             _ if self.tasks >= MAX_TASKS => {
                 self.warnings.rush(MAX_TASKS);
                 self.release(channel, now);
             }
-            _ => self.spawn(channel, Job::Serve { wish, caller }),
+            _ => self.spawn(channel, Job::Serve { mode, caller }),
         }
     }
 
     /// A call's name is known.
-    pub(super) fn answer(&mut self, channel: String, handoff: Handoff, now: Instant) {
-        self.answers = self.answers.saturating_sub(1);
+    pub(super) fn looked_up(&mut self, channel: String, handoff: Handoff, now: Instant) {
+        self.lookups = self.lookups.saturating_sub(1);
         if self.is_on_websocket() {
-            self.request(Purpose::Handoff { channel }, &parameters(&handoff), now);
+            self.request(RequestKind::Handoff { channel }, &parameters(&handoff), now);
         } else {
             self.spawn(channel, Job::HandOff(handoff));
         }
@@ -122,58 +122,58 @@ impl Session {
     /// holds up nothing.
     pub(super) fn release(&mut self, channel: String, now: Instant) {
         if self.is_on_websocket() {
-            self.request(Purpose::Plain { channel }, &[], now);
+            self.request(RequestKind::Plain { channel }, &[], now);
         } else {
-            self.spawn(channel, Job::Release { doubtful: false });
+            self.spawn(channel, Job::Release { look_first: false });
         }
     }
 
     /// An answer has come.
-    fn answered(&mut self, purpose: Purpose, outcome: Outcome, now: Instant) {
-        match purpose {
-            Purpose::Probe => {
+    fn answered(&mut self, kind: RequestKind, result: ContinueResult, now: Instant) {
+        match kind {
+            RequestKind::Probe => {
                 debug!(pbx = self.warnings.pbx(), "requests are answered on the websocket");
-                if let Outcome::Failed(failure) = &outcome {
+                if let ContinueResult::Failed(failure) = &result {
                     // 200 is none to a call.
-                    self.refuse(row::refusal(failure));
+                    self.refuse(failures::refusal(failure));
                 }
-                self.way = Way::Websocket;
+                self.transport = Transport::Websocket;
             }
-            Purpose::Check => {
-                let refused = self.row.of_check(outcome, now);
+            RequestKind::Check => {
+                let refused = self.failures.of_check(result, now);
                 self.refuse(refused);
             }
-            Purpose::Handoff { channel } => {
-                let refused = self.row.of_call(&channel, &outcome, now);
+            RequestKind::Handoff { channel } => {
+                let refused = self.failures.of_call(&channel, &result, now);
                 self.refuse(refused);
-                self.warnings.handoff(&outcome);
-                match outcome {
-                    Outcome::NoSuchPlace => self.spawn(channel, Job::Misplaced),
-                    outcome if outcome.has_gone_on() => {}
+                self.warnings.handoff(&result);
+                match result {
+                    ContinueResult::NoSuchLabel => self.spawn(channel, Job::LabelMissing),
+                    result if result.has_gone_on() => {}
                     _ => self.release(channel, now),
                 }
             }
-            Purpose::Plain { channel } => {
-                let refused = self.row.of_call(&channel, &outcome, now);
+            RequestKind::Plain { channel } => {
+                let refused = self.failures.of_call(&channel, &result, now);
                 self.refuse(refused);
-                if !outcome.has_gone_on() {
-                    self.spawn(channel, Job::Release { doubtful: true });
+                if !result.has_gone_on() {
+                    self.spawn(channel, Job::Release { look_first: true });
                 }
             }
         }
     }
 
     /// A request on the websocket has had its time.
-    pub(super) fn unanswered(&mut self, purpose: Purpose, now: Instant) {
-        let late = Outcome::Failed(Failure::Late(ANSWER_TIMEOUT));
-        if purpose == Purpose::Check {
-            let refused = self.row.of_check(late, now);
+    pub(super) fn unanswered(&mut self, kind: RequestKind, now: Instant) {
+        let late = ContinueResult::Failed(Failure::Late(ANSWER_TIMEOUT));
+        if kind == RequestKind::Check {
+            let refused = self.failures.of_check(late, now);
             self.refuse(refused);
-        } else if let Some(channel) = purpose.channel() {
-            let refused = self.row.of_call(&channel, &late, now);
+        } else if let Some(channel) = kind.channel() {
+            let refused = self.failures.of_call(&channel, &late, now);
             self.refuse(refused);
             self.warnings.unanswered(&channel, ANSWER_TIMEOUT);
-            self.spawn(channel, Job::Release { doubtful: true });
+            self.spawn(channel, Job::Release { look_first: true });
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio_tungstenite::tungstenite::protocol::Message;
 
 use super::super::error::ConnectionError;
 use super::calls::Job;
-use super::requests::Purpose;
-use super::{Input, Output, Session, Way};
+use super::requests::RequestKind;
+use super::{Input, Output, Session, Transport};
 
 /// How long answers in hand, and the close frame's, may take when the service stops.
 const CLOSE: Duration = Duration::from_millis(1_500);
@@ -41,10 +41,10 @@ impl Session {
     /// No call is forgotten: the others go over HTTP.
     pub(super) fn take_after_the_end(&mut self, input: Input<'_>) {
         match input {
-            Input::Answer { channel, handoff } => self.spawn(channel, Job::HandOff(handoff)),
-            Input::Ended { release, .. } => {
+            Input::LookedUp { channel, handoff } => self.spawn(channel, Job::HandOff(handoff)),
+            Input::TaskEnded { release, .. } => {
                 for channel in release {
-                    self.spawn(channel, Job::Release { doubtful: false });
+                    self.spawn(channel, Job::Release { look_first: false });
                 }
             }
             _ => {}
@@ -62,7 +62,7 @@ impl Session {
     pub(super) fn advance(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Serving) {
             // While a ping is not answered either, there is nothing to be said of requests.
-            if !self.pulse.is_silent(now)
+            if !self.heartbeat.is_silent(now)
                 && let Some(why) = self.refused.take()
             {
                 self.phase = Phase::LettingGo { until: now + LET_GO, why };
@@ -73,7 +73,9 @@ impl Session {
         let is_over = match &self.phase {
             Phase::Serving | Phase::Ended => false,
             Phase::Stopping { until } => now >= *until || !self.awaits_an_answer(),
-            Phase::LettingGo { until, .. } => now >= *until || self.way != Way::Websocket || !self.is_busy(),
+            Phase::LettingGo { until, .. } => {
+                now >= *until || self.transport != Transport::Websocket || !self.is_busy()
+            }
             Phase::Closing { until, .. } => now >= *until,
         };
         if !is_over {
@@ -109,13 +111,13 @@ impl Session {
         self.phase = Phase::Ended;
         // Otherwise the next connection is made at once, and asks which calls still wait.
         if how.as_ref().map_or_else(|error| error.refusal().is_some(), |()| true) {
-            for channel in self.requests.take_all().into_iter().filter_map(Purpose::channel) {
-                self.spawn(channel, Job::Release { doubtful: true });
+            for channel in self.requests.take_all().into_iter().filter_map(RequestKind::channel) {
+                self.spawn(channel, Job::Release { look_first: true });
             }
         }
         // Asterisk may have let one in while it closed, and told nobody. The next connection is far.
         if matches!(how, Err(ConnectionError::Handoffs(_))) {
-            self.search();
+            self.sweep();
         }
         let keep_socket = matches!(how, Err(ConnectionError::Behind));
         self.outputs.push(Output::End { how, keep_socket });

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::wire::{NOBODY, Parameter, RestRequest, continue_path};
+use super::super::wire::{CHECK_CHANNEL, Parameter, RestRequest, continue_path};
 
 /// An answer that is later than this is not waited for.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a request is for, and so what its answer means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum RequestKind {
     /// Does Asterisk answer on the socket at all?
     Probe,
     /// Could a call be sent on?
@@ -23,7 +23,7 @@ pub(super) enum Purpose {
     Plain { channel: String },
 }
 
-impl Purpose {
+impl RequestKind {
     fn method(&self) -> &'static str {
         match self {
             Self::Probe => "GET",
@@ -34,7 +34,7 @@ impl Purpose {
     fn uri(&self) -> String {
         match self {
             Self::Probe => "asterisk/info".into(),
-            Self::Check => continue_path(NOBODY),
+            Self::Check => continue_path(CHECK_CHANNEL),
             Self::Handoff { channel } | Self::Plain { channel } => continue_path(channel),
         }
     }
@@ -51,7 +51,7 @@ impl Purpose {
 /// A request whose answer is awaited.
 #[derive(Debug)]
 struct Pending {
-    purpose: Purpose,
+    kind: RequestKind,
     sent: Instant,
 }
 
@@ -67,7 +67,7 @@ impl Requests {
     /// Writes a request's frame. From now on its answer is awaited.
     pub(super) fn write(
         &mut self,
-        purpose: Purpose,
+        kind: RequestKind,
         parameters: &[Parameter<'_>],
         now: Instant,
     ) -> serde_json::Result<String> {
@@ -76,36 +76,36 @@ impl Requests {
             kind: "RESTRequest",
             transaction_id: "nameplate",
             request_id: &self.last.to_string(),
-            method: purpose.method(),
-            uri: &purpose.uri(),
+            method: kind.method(),
+            uri: &kind.uri(),
             query_strings: parameters,
         })?;
-        self.pending.insert(self.last, Pending { purpose, sent: now });
+        self.pending.insert(self.last, Pending { kind, sent: now });
         Ok(frame)
     }
 
     /// What the request that is answered was for. None: it is answered already, or given up.
-    pub(super) fn answered(&mut self, id: &str) -> Option<Purpose> {
+    pub(super) fn answered(&mut self, id: &str) -> Option<RequestKind> {
         let pending = self.pending.remove(&id.parse().ok()?)?;
-        Some(pending.purpose)
+        Some(pending.kind)
     }
 
     /// Gives up the requests whose answer is overdue.
-    pub(super) fn take_overdue(&mut self, now: Instant) -> Vec<Purpose> {
+    pub(super) fn take_overdue(&mut self, now: Instant) -> Vec<RequestKind> {
         let overdue = self
             .pending
             .extract_if(|_, pending| now.saturating_duration_since(pending.sent) >= ANSWER_TIMEOUT);
-        overdue.map(|(_, pending)| pending.purpose).collect()
+        overdue.map(|(_, pending)| pending.kind).collect()
     }
 
     /// Gives up all of them: there is nowhere left for an answer to come from.
-    pub(super) fn take_all(&mut self) -> Vec<Purpose> {
-        self.pending.drain().map(|(_, pending)| pending.purpose).collect()
+    pub(super) fn take_all(&mut self) -> Vec<RequestKind> {
+        self.pending.drain().map(|(_, pending)| pending.kind).collect()
     }
 
     /// Whether the answer about a call is awaited.
     pub(super) fn any_call(&self) -> bool {
-        self.pending.values().any(|pending| !matches!(pending.purpose, Purpose::Probe | Purpose::Check))
+        self.pending.values().any(|pending| !matches!(pending.kind, RequestKind::Probe | RequestKind::Check))
     }
 }
 
@@ -113,14 +113,14 @@ impl Requests {
 mod tests {
     use super::*;
 
-    fn handoff(channel: &str) -> Purpose {
-        Purpose::Handoff { channel: channel.into() }
+    fn handoff(channel: &str) -> RequestKind {
+        RequestKind::Handoff { channel: channel.into() }
     }
 
     #[test]
     fn an_answer_finds_its_request_once() {
         let (mut requests, now) = (Requests::default(), Instant::now());
-        requests.write(Purpose::Probe, &[], now).unwrap();
+        requests.write(RequestKind::Probe, &[], now).unwrap();
         assert!(!requests.any_call());
         requests.write(handoff("1.1"), &[], now).unwrap();
         requests.write(handoff("1.2"), &[], now).unwrap();
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(requests.answered("3"), Some(handoff("1.2")));
         assert_eq!(requests.answered("3"), None);
         assert_eq!(requests.answered("x"), None);
-        assert_eq!(requests.answered("1"), Some(Purpose::Probe));
+        assert_eq!(requests.answered("1"), Some(RequestKind::Probe));
         assert_eq!(requests.take_all(), [handoff("1.1")]);
         assert!(!requests.any_call());
     }
@@ -142,7 +142,7 @@ mod tests {
             frame,
             r#"{"type":"RESTRequest","transaction_id":"nameplate","request_id":"1","method":"POST","uri":"channels/a%2Fb/continue","query_strings":[{"name":"label","value":"fo\"und"}]}"#
         );
-        let plain = requests.write(Purpose::Plain { channel: "1.1".into() }, &[], now).unwrap();
+        let plain = requests.write(RequestKind::Plain { channel: "1.1".into() }, &[], now).unwrap();
         assert!(plain.ends_with(r#""method":"POST","uri":"channels/1.1/continue"}"#), "{plain}");
     }
 

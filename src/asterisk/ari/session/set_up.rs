@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::calls::Job;
-use super::{Output, Session, Way};
+use super::{Output, Session, Transport};
 
 /// Channels that are remembered until it is known which ones wait since before the connection.
 const MAX_STARTED: usize = 10_000;
@@ -32,7 +32,7 @@ pub(super) enum Version {
     Asked,
     Known(String),
     /// The connection was announced with it.
-    Said,
+    Announced,
 }
 
 impl SetUp {
@@ -93,13 +93,13 @@ impl Session {
     }
 
     pub(super) fn announce(&mut self) {
-        let way = match self.way {
-            Way::Unknown { .. } => return,
-            Way::Websocket => "the websocket",
-            Way::Http => "HTTP",
+        let transport = match self.transport {
+            Transport::Probing { .. } => return,
+            Transport::Websocket => "the websocket",
+            Transport::Http => "HTTP",
         };
-        match std::mem::replace(&mut self.version, Version::Said) {
-            Version::Known(version) => self.outputs.push(Output::Connected { version, way }),
+        match std::mem::replace(&mut self.version, Version::Announced) {
+            Version::Known(version) => self.outputs.push(Output::Connected { version, transport }),
             other => self.version = other,
         }
     }

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-use super::super::answer::Outcome;
-use super::super::call::Wish;
+use super::super::call::StasisMode;
 use super::super::error::ConnectionError;
+use super::super::response::ContinueResult;
 use super::super::warnings::Warnings;
 use super::{Input, Job, Output, Report, Session, Task, TaskKind};
 use crate::asterisk::pbx_status::PbxStatus;
@@ -52,7 +52,7 @@ impl Pbx {
     fn on_websocket() -> Self {
         let mut pbx = Self::new();
         pbx.answer("1", 200, "");
-        assert_eq!(pbx.give(Input::Waiting(Ok(Vec::new()))), "learn version");
+        assert_eq!(pbx.give(Input::WaitingCalls(Ok(Vec::new()))), "learn version");
         assert_eq!(pbx.give(Input::Version("22.10.1".into())), "connected by the websocket to 22.10.1");
         pbx
     }
@@ -61,7 +61,7 @@ impl Pbx {
     fn over_http() -> Self {
         let mut pbx = Self::new();
         assert_eq!(pbx.pass(ms(1_000)), "");
-        assert_eq!(pbx.give(Input::Waiting(Ok(Vec::new()))), "learn version");
+        assert_eq!(pbx.give(Input::WaitingCalls(Ok(Vec::new()))), "learn version");
         assert_eq!(pbx.give(Input::Version("16.28.0".into())), "connected by HTTP to 16.28.0");
         pbx
     }
@@ -85,22 +85,25 @@ impl Pbx {
                 }
                 Output::Send(Message::Close(_)) => "close".into(),
                 Output::Send(other) => panic!("{other:?}"),
-                Output::Answer { channel, caller, .. } => format!("answer {channel} {}", caller.number),
+                Output::LookUp { channel, caller, .. } => format!("look up {channel} {}", caller.number),
                 Output::Task(Task::Call { channel, job }) => match job {
-                    Job::Serve { wish, .. } => {
-                        format!("serve {channel} {}", if wish == Wish::Direct { "direct" } else { "handoff" })
+                    Job::Serve { mode, .. } => {
+                        format!(
+                            "serve {channel} {}",
+                            if mode == StasisMode::Direct { "direct" } else { "handoff" }
+                        )
                     }
                     Job::HandOff(_) => format!("hand off {channel}"),
                     Job::Recover => format!("recover {channel}"),
-                    Job::Misplaced => format!("misplaced {channel}"),
-                    Job::Release { doubtful } => {
-                        format!("release {channel}{}", if doubtful { "?" } else { "" })
+                    Job::LabelMissing => format!("label missing {channel}"),
+                    Job::Release { look_first } => {
+                        format!("release {channel}{}", if look_first { "?" } else { "" })
                     }
                 },
                 Output::Task(Task::Check) => "check".into(),
-                Output::Task(Task::Search) => "search".into(),
+                Output::Task(Task::Sweep) => "sweep".into(),
                 Output::LearnVersion => "learn version".into(),
-                Output::Connected { version, way } => format!("connected by {way} to {version}"),
+                Output::Connected { version, transport } => format!("connected by {transport} to {version}"),
                 Output::End { how, keep_socket } => {
                     let how = how.map_or_else(|error| error.to_string(), |()| "well".into());
                     let socket = if keep_socket { ", the socket is kept" } else { "" };
@@ -140,7 +143,7 @@ impl Pbx {
 
     /// The name of a caller is known.
     fn name(&mut self, channel: &str) -> String {
-        self.give(Input::Answer {
+        self.give(Input::LookedUp {
             channel: channel.into(),
             handoff: Handoff { extension: "notfound".into(), label: "notfound" },
         })
@@ -148,7 +151,7 @@ impl Pbx {
 
     /// A call comes in, is answered, and the handoff is under way. The request's id.
     fn hand_off(&mut self, channel: &str) -> String {
-        assert_eq!(self.call(channel, HANDOFF), format!("answer {channel} 22334455"));
+        assert_eq!(self.call(channel, HANDOFF), format!("look up {channel} 22334455"));
         assert_eq!(self.name(channel), "");
         self.request(channel)
     }
@@ -175,7 +178,7 @@ impl Pbx {
     }
 
     fn ended(&mut self, task: TaskKind) -> String {
-        self.give(Input::Ended { task, release: Vec::new() })
+        self.give(Input::TaskEnded { task, release: Vec::new() })
     }
 
     /// No frame is left, and this is the next output when the websocket is closed.
@@ -193,6 +196,6 @@ fn call(channel: &str, arguments: &[&str], timestamp: &str) -> Value {
     })
 }
 
-fn failed(status: u16) -> Outcome {
-    Outcome::of(status, "")
+fn failed(status: u16) -> ContinueResult {
+    ContinueResult::of(status, "")
 }

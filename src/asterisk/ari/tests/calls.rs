@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::log::Log;
-use super::stand_in::{Answer, StandIn, channel, usual};
+use super::stand_in::{Response, StandIn, channel, usual};
 use super::{LIST, Service};
 
 /// Does not answer what is asked about calls.
-fn hanging(request: &str) -> Answer {
+fn hanging(request: &str) -> Response {
     if is_about(request, "1.") {
-        return Answer::After(Duration::from_secs(3_600), 204, Value::Null);
+        return Response::After(Duration::from_secs(3_600), 204, Value::Null);
     }
     usual(request)
 }
@@ -26,7 +26,7 @@ fn is_about(request: &str, channel: &str) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_direct_call_goes_on_over_the_websocket_when_http_is_refused() {
     let mut pbx = StandIn::start(|request| match request {
-        _ if is_about(request, "1.1") => Answer::Nothing,
+        _ if is_about(request, "1.1") => Response::Nothing,
         _ => usual(request),
     })
     .await;
@@ -43,12 +43,12 @@ async fn a_direct_call_is_sent_on_until_an_old_asterisk_takes_it() {
     let tries = AtomicUsize::new(0);
     let mut pbx = StandIn::start(move |request| match request {
         "POST channels/1.1/continue" => match tries.fetch_add(1, Ordering::Relaxed) {
-            0 => Answer::Nothing,
-            1 => Answer::Of(503, Value::Null),
-            2 => Answer::After(Duration::from_secs(3), 204, Value::Null),
-            _ => Answer::Of(204, Value::Null),
+            0 => Response::Nothing,
+            1 => Response::Of(503, Value::Null),
+            2 => Response::After(Duration::from_secs(3), 204, Value::Null),
+            _ => Response::Of(204, Value::Null),
         },
-        "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
+        "GET channels/1.1" => Response::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
         _ => usual(request),
     })
     .await;
@@ -63,8 +63,8 @@ async fn a_direct_call_is_sent_on_until_an_old_asterisk_takes_it() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_went_on_without_an_answer_is_left_alone_where_it_is_now() {
     let mut pbx = StandIn::start(|request| match request {
-        "POST channels/1.1/continue" => Answer::Nothing,
-        "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Stasis", "queue")),
+        "POST channels/1.1/continue" => Response::Nothing,
+        "GET channels/1.1" => Response::Of(200, channel("1.1", "22334455", "Stasis", "queue")),
         _ => usual(request),
     })
     .await;
@@ -79,7 +79,7 @@ async fn a_call_that_went_on_without_an_answer_is_left_alone_where_it_is_now() {
 #[tokio::test(start_paused = true)]
 async fn a_request_without_an_answer_is_made_good_over_http() {
     let mut pbx = StandIn::start(|request| match request {
-        "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate,handoff,1")),
+        "GET channels/1.1" => Response::Of(200, channel("1.1", "22334455", "Stasis", "nameplate,handoff,1")),
         _ => usual(request),
     })
     .await;
@@ -97,14 +97,14 @@ async fn of_waiting_calls_only_those_in_our_application_are_served() {
     let mut pbx = StandIn::start(move |request| match request {
         // The second time Asterisk is asked about those whose snapshot does not say where they are.
         LIST if asked.fetch_add(1, Ordering::Relaxed) == 0 => {
-            Answer::Of(200, json!({ "channel_ids": ["ours", "theirs", "old", "old-gone", "dialling"] }))
+            Response::Of(200, json!({ "channel_ids": ["ours", "theirs", "old", "old-gone", "dialling"] }))
         }
-        LIST => Answer::Of(200, json!({ "channel_ids": ["old"] })),
-        "GET channels/ours" => Answer::Of(200, channel("ours", "1", "Stasis", "nameplate,handoff,1")),
-        "GET channels/theirs" => Answer::Of(200, channel("theirs", "1", "Stasis", "ivr,handoff,1")),
-        "GET channels/dialling" => Answer::Of(200, channel("dialling", "1", "Dial", "PJSIP/100")),
+        LIST => Response::Of(200, json!({ "channel_ids": ["old"] })),
+        "GET channels/ours" => Response::Of(200, channel("ours", "1", "Stasis", "nameplate,handoff,1")),
+        "GET channels/theirs" => Response::Of(200, channel("theirs", "1", "Stasis", "ivr,handoff,1")),
+        "GET channels/dialling" => Response::Of(200, channel("dialling", "1", "Dial", "PJSIP/100")),
         _ if is_about(request, "old") && request.starts_with("GET") => {
-            Answer::Of(200, json!({ "id": "old", "caller": { "name": "", "number": "1" } }))
+            Response::Of(200, json!({ "id": "old", "caller": { "name": "", "number": "1" } }))
         }
         _ => usual(request),
     })
@@ -123,9 +123,9 @@ async fn of_waiting_calls_only_those_in_our_application_are_served() {
 async fn a_waiting_call_is_asked_for_again_while_asterisk_does_not_say() {
     let asked = AtomicUsize::new(0);
     let mut pbx = StandIn::start(move |request| match request {
-        LIST => Answer::Of(200, json!({ "channel_ids": ["1.1"] })),
-        "GET channels/1.1" if asked.fetch_add(1, Ordering::Relaxed) < 2 => Answer::Of(503, Value::Null),
-        "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate,handoff,1")),
+        LIST => Response::Of(200, json!({ "channel_ids": ["1.1"] })),
+        "GET channels/1.1" if asked.fetch_add(1, Ordering::Relaxed) < 2 => Response::Of(503, Value::Null),
+        "GET channels/1.1" => Response::Of(200, channel("1.1", "22334455", "Stasis", "nameplate,handoff,1")),
         _ => usual(request),
     })
     .await;
@@ -137,9 +137,9 @@ async fn a_waiting_call_is_asked_for_again_while_asterisk_does_not_say() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_came_before_the_list_is_served_once() {
     let mut pbx = StandIn::start(|request| match request {
-        LIST => Answer::After(Duration::from_secs(1), 200, json!({ "channel_ids": ["1.1", "1.2"] })),
+        LIST => Response::After(Duration::from_secs(1), 200, json!({ "channel_ids": ["1.1", "1.2"] })),
         _ if request.starts_with("GET channels/1.") => {
-            Answer::Of(200, channel("1", "22334455", "Stasis", "nameplate,handoff,1"))
+            Response::Of(200, channel("1", "22334455", "Stasis", "nameplate,handoff,1"))
         }
         _ => usual(request),
     })
@@ -192,7 +192,7 @@ async fn direct_calls_wait_half_a_second_for_their_names_as_a_whole() {
     let log = Log::start();
     let mut pbx = StandIn::start(|request| match request {
         _ if request.contains("/variable") => {
-            Answer::After(Duration::from_millis(1_500), 200, json!({ "value": "allowed" }))
+            Response::After(Duration::from_millis(1_500), 200, json!({ "value": "allowed" }))
         }
         _ => usual(request),
     })
@@ -217,9 +217,9 @@ async fn calls_that_the_dialplan_has_released_meanwhile_do_not_hold_up_others() 
     let log = Log::start();
     let mut pbx = StandIn::start(|request| match request {
         // One of a context that has no bound.
-        LIST => Answer::Of(200, json!({ "channel_ids": ["old.3"] })),
+        LIST => Response::Of(200, json!({ "channel_ids": ["old.3"] })),
         "GET channels/old.3" => {
-            Answer::Of(200, channel("old.3", "22334455", "Stasis", "nameplate,handoff,1"))
+            Response::Of(200, channel("old.3", "22334455", "Stasis", "nameplate,handoff,1"))
         }
         _ => usual(request),
     })
@@ -232,7 +232,7 @@ async fn calls_that_the_dialplan_has_released_meanwhile_do_not_hold_up_others() 
     let old =
         (0..20).map(|call| (format!("old.{call}"), "12:00:00.000", if call == 7 { &[] } else { handoff }));
     let new = (0..20).map(|call| (format!("new.{call}"), "12:00:00.601", handoff));
-    socket.queue(old.chain(new)).await;
+    socket.backlog(old.chain(new)).await;
     for call in 0..20 {
         let sent_on = socket.expect(&format!("channels/new.{call}/continue")).await;
         socket.answer(&sent_on, 204).await;
@@ -251,7 +251,7 @@ async fn a_queue_that_is_stuck_after_a_stall_is_left_for_another_socket_that_has
     let opened = AtomicUsize::new(0);
     let mut pbx = StandIn::start(move |request| match request {
         "GET events" if opened.fetch_add(1, Ordering::Relaxed) > 0 => {
-            Answer::After(HANDSHAKE, 101, Value::Null)
+            Response::After(HANDSHAKE, 101, Value::Null)
         }
         _ => usual(request),
     })
@@ -262,7 +262,7 @@ async fn a_queue_that_is_stuck_after_a_stall_is_left_for_another_socket_that_has
     sleep(Duration::from_millis(2_500)).await;
     let times = ["12:00:00.000", "12:00:01.000"].into_iter().flat_map(|time| [time; 20]);
     let handoff: &[&str] = &["handoff", "1"];
-    socket.queue(times.enumerate().map(|(call, time)| (format!("1.{call}"), time, handoff))).await;
+    socket.backlog(times.enumerate().map(|(call, time)| (format!("1.{call}"), time, handoff))).await;
     // Nothing more comes of it, not even the answer to a ping.
     let begun = Instant::now();
     let closed = async {
@@ -289,7 +289,7 @@ async fn calls_of_a_rush_are_all_answered() {
     socket.answer_probe().await;
     let handoff: &[&str] = &["handoff", "1"];
     socket
-        .queue((0..60).map(|call| {
+        .backlog((0..60).map(|call| {
             (format!("1.{call}"), if call < 30 { "11:59:59.500" } else { "12:00:00.099" }, handoff)
         }))
         .await;
@@ -306,11 +306,11 @@ async fn a_call_whose_event_cannot_be_read_is_found() {
         // Another one is served meanwhile.
         LIST => match asked.fetch_add(1, Ordering::Relaxed) {
             0 => usual(request),
-            1 => Answer::Of(200, json!({ "channel_ids": ["1.1", "1.2"] })),
-            _ => Answer::Of(200, json!({ "channel_ids": ["1.1", "1.3"] })),
+            1 => Response::Of(200, json!({ "channel_ids": ["1.1", "1.2"] })),
+            _ => Response::Of(200, json!({ "channel_ids": ["1.1", "1.3"] })),
         },
         _ if request.starts_with("GET channels/1.") && !request.contains("variable") => {
-            Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate"))
+            Response::Of(200, channel("1.1", "22334455", "Stasis", "nameplate"))
         }
         _ => usual(request),
     })
@@ -349,7 +349,7 @@ async fn what_comes_after_our_close_frame_is_served_over_http() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_sends_on_the_calls_whose_name_is_not_taken() {
     let mut pbx = StandIn::start(|request| match request {
-        _ if request.contains("/variable") => Answer::After(Duration::from_secs(60), 200, Value::Null),
+        _ if request.contains("/variable") => Response::After(Duration::from_secs(60), 200, Value::Null),
         _ => usual(request),
     })
     .await;

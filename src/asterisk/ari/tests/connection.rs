@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::log::Log;
-use super::stand_in::{Answer, StandIn, channel, error, usual};
+use super::stand_in::{Response, StandIn, channel, error, usual};
 use super::{CHECK, FILTER, LIST, PASSWORD, Service};
 use crate::asterisk::pbx_status::State;
 use crate::observe::metrics::Refusal;
@@ -17,9 +17,9 @@ use crate::observe::metrics::Refusal;
 async fn without_the_list_of_waiting_calls_it_connects_again() {
     let asked = AtomicUsize::new(0);
     let mut pbx = StandIn::start(move |request| match request {
-        LIST if asked.fetch_add(1, Ordering::Relaxed) == 0 => Answer::Of(500, Value::Null),
-        LIST => Answer::Of(200, json!({ "channel_ids": ["1.1"] })),
-        "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
+        LIST if asked.fetch_add(1, Ordering::Relaxed) == 0 => Response::Of(500, Value::Null),
+        LIST => Response::Of(200, json!({ "channel_ids": ["1.1"] })),
+        "GET channels/1.1" => Response::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
         _ => usual(request),
     })
     .await;
@@ -33,7 +33,7 @@ async fn without_the_list_of_waiting_calls_it_connects_again() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_has_ended_is_closed_although_a_call_is_in_hand() {
     let mut pbx = StandIn::start(|request| match request {
-        _ if request.contains("channels/1.1/") => Answer::After(Duration::from_secs(60), 204, Value::Null),
+        _ if request.contains("channels/1.1/") => Response::After(Duration::from_secs(60), 204, Value::Null),
         _ => usual(request),
     })
     .await;
@@ -84,9 +84,9 @@ async fn a_call_that_the_other_copy_has_left_in_the_application_is_found() {
         // A call at each look, another one each time but the last two.
         LIST => match looks.fetch_add(1, Ordering::Relaxed) {
             0 => usual(request),
-            look => Answer::Of(200, json!({ "channel_ids": [format!("1.{}", look.min(3))] })),
+            look => Response::Of(200, json!({ "channel_ids": [format!("1.{}", look.min(3))] })),
         },
-        "GET channels/1.3" => Answer::Of(200, channel("1.3", "22334455", "Stasis", "nameplate")),
+        "GET channels/1.3" => Response::Of(200, channel("1.3", "22334455", "Stasis", "nameplate")),
         _ => usual(request),
     })
     .await;
@@ -107,7 +107,7 @@ async fn a_password_that_is_changed_meanwhile_is_reported() {
     let replaced = Arc::new(AtomicBool::new(false));
     let changed = Arc::clone(&replaced);
     let mut pbx = StandIn::start(move |request| match request {
-        _ if changed.load(Ordering::Relaxed) => Answer::Of(401, Value::Null),
+        _ if changed.load(Ordering::Relaxed) => Response::Of(401, Value::Null),
         _ => usual(request),
     })
     .await;
@@ -126,7 +126,7 @@ async fn a_password_that_is_changed_meanwhile_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn a_handshake_without_an_answer_is_given_up() {
     let log = Log::start();
-    let pbx = StandIn::start(|_| Answer::After(Duration::from_secs(3_600), 101, Value::Null)).await;
+    let pbx = StandIn::start(|_| Response::After(Duration::from_secs(3_600), 101, Value::Null)).await;
     let _service = Service::start(&pbx);
     pbx.until(CHECK, 2).await;
     assert!(log.text().contains("not connected: no connection within 5s"), "{}", log.text());
@@ -138,7 +138,7 @@ async fn a_mute_host_is_tried_ever_less_often() {
     let tried = Arc::clone(&tries);
     let pbx = StandIn::start(move |_| {
         tried.lock().unwrap().push(Instant::now());
-        Answer::After(Duration::from_secs(3_600), 101, Value::Null)
+        Response::After(Duration::from_secs(3_600), 101, Value::Null)
     })
     .await;
     let _service = Service::start(&pbx);
@@ -156,7 +156,7 @@ async fn calls_are_served_while_asterisk_does_not_say_which_ones_wait() {
     for mute in [FILTER, LIST] {
         let log = Log::start();
         let mut pbx = StandIn::start(move |request| match request {
-            _ if request == mute => Answer::After(Duration::from_secs(3_600), 200, Value::Null),
+            _ if request == mute => Response::After(Duration::from_secs(3_600), 200, Value::Null),
             _ => usual(request),
         })
         .await;
@@ -222,7 +222,7 @@ async fn a_silent_connection_is_closed_and_opened_again() {
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_is_said_once_and_never_shown() {
     let log = Log::start();
-    let pbx = StandIn::start(|_| Answer::Of(401, Value::Null)).await;
+    let pbx = StandIn::start(|_| Response::Of(401, Value::Null)).await;
     let service = Service::start(&pbx);
     pbx.until(CHECK, 3).await;
     sleep(Duration::from_secs(1)).await;
@@ -308,8 +308,8 @@ async fn what_is_wrong_with_the_dialplan_is_said_once() {
 async fn what_cannot_be_read_is_not_quoted() {
     let log = Log::start();
     let mut pbx = StandIn::start(|request| match request {
-        LIST => Answer::Of(200, json!({ "channel_ids": ["1.1"] })),
-        "GET channels/1.1" => Answer::Of(200, json!({ "id": "1.1", "caller": "+4722334455" })),
+        LIST => Response::Of(200, json!({ "channel_ids": ["1.1"] })),
+        "GET channels/1.1" => Response::Of(200, json!({ "id": "1.1", "caller": "+4722334455" })),
         _ => usual(request),
     })
     .await;

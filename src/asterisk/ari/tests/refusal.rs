@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::log::Log;
-use super::stand_in::{Answer, StandIn, channel, error, usual};
+use super::stand_in::{Response, StandIn, channel, error, usual};
 use super::{CHECK, LIST, Service};
 use crate::asterisk::pbx_status::State;
 use crate::observe::metrics::Refusal;
@@ -66,7 +66,11 @@ async fn an_answer_of_401_or_403_to_a_handoff_ends_it() {
         // It is tried again after 15 to 30 s each time, and on a busy machine an attempt takes seconds of this clock.
         sleep(Duration::from_secs(90)).await;
         assert_eq!(refused(service.pbx_status.state()), Some(why));
-        assert!(service.pbx_status.said().contains(&status.to_string()), "{}", service.pbx_status.said());
+        assert!(
+            service.pbx_status.description().contains(&status.to_string()),
+            "{}",
+            service.pbx_status.description()
+        );
         assert_eq!(pbx.count("GET events"), 1, "{:?}", pbx.seen());
         let tries = pbx.seen().iter().filter(|request| request.starts_with("POST")).count();
         assert!((3..9).contains(&tries), "{:?}", pbx.seen());
@@ -147,7 +151,7 @@ async fn a_refusal_is_noticed_before_a_call_comes() {
         };
         assert!(closed < Duration::from_secs(5), "{closed:?}");
         sleep(Duration::from_millis(100)).await;
-        assert!(refused(service.pbx_status.state()).is_some(), "{}", service.pbx_status.said());
+        assert!(refused(service.pbx_status.state()).is_some(), "{}", service.pbx_status.description());
         service.shutdown.cancel();
     }
 }
@@ -163,7 +167,7 @@ async fn three_handoffs_in_a_row_that_fail_end_it_and_what_concerns_one_call_doe
     ];
     let mut pbx = StandIn::start(|request| match request {
         _ if request.starts_with("GET channels/1.") => {
-            Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate,handoff,1"))
+            Response::Of(200, channel("1.1", "22334455", "Stasis", "nameplate,handoff,1"))
         }
         _ => usual(request),
     })
@@ -197,7 +201,12 @@ async fn three_handoffs_in_a_row_that_fail_end_it_and_what_concerns_one_call_doe
     }
     assert!(socket.until_closed().await < Duration::from_millis(100));
     sleep(Duration::from_millis(20)).await;
-    assert_eq!(refused(service.pbx_status.state()), Some(Refusal::Handoffs), "{}", service.pbx_status.said());
+    assert_eq!(
+        refused(service.pbx_status.state()),
+        Some(Refusal::Handoffs),
+        "{}",
+        service.pbx_status.description()
+    );
 }
 
 /// Seen on a real Asterisk: the channel of a caller who hangs up is in the context of another `h` already.
@@ -207,7 +216,7 @@ async fn a_caller_who_hangs_up_misses_no_place() {
     for on_websocket in [true, false] {
         let mut pbx = StandIn::start(|request| match request {
             "POST channels/1.1/continue" => error(404, "Requested label can not be found"),
-            "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Log", "NOTICE")),
+            "GET channels/1.1" => Response::Of(200, channel("1.1", "22334455", "Log", "NOTICE")),
             _ => usual(request),
         })
         .await;
@@ -237,7 +246,7 @@ async fn connections_that_are_closed_without_an_answer_are_such_failures() {
     let full = Switch::default();
     let is_full = full.clone();
     let mut pbx = StandIn::start(move |request| match request {
-        _ if is_full.is_on() && request.contains("channels/1.") => Answer::Nothing,
+        _ if is_full.is_on() && request.contains("channels/1.") => Response::Nothing,
         _ => usual(request),
     })
     .await;
@@ -254,7 +263,11 @@ async fn connections_that_are_closed_without_an_answer_are_such_failures() {
     assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
     sleep(Duration::from_millis(20)).await;
     assert_eq!(refused(service.pbx_status.state()), Some(Refusal::Handoffs));
-    assert!(service.pbx_status.said().contains("sessionlimit"), "{}", service.pbx_status.said());
+    assert!(
+        service.pbx_status.description().contains("sessionlimit"),
+        "{}",
+        service.pbx_status.description()
+    );
     // The websocket is closed, and its session may be the one that they need.
     full.turn();
     for call in ["1.1", "1.2", "1.3"] {
@@ -271,11 +284,11 @@ async fn only_who_could_answer_connects() {
         (error(503, "Asterisk not booted"), None),
         (error(500, "Channel not found"), None),
         (error(409, "Channel not in Stasis application"), None),
-        (Answer::Of(404, json!("Channel not found")), None),
-        (Answer::Of(404, Value::Null), None),
-        (Answer::Of(204, Value::Null), None),
-        (Answer::Of(200, json!({})), None),
-        (Answer::Nothing, None),
+        (Response::Of(404, json!("Channel not found")), None),
+        (Response::Of(404, Value::Null), None),
+        (Response::Of(204, Value::Null), None),
+        (Response::Of(200, json!({})), None),
+        (Response::Nothing, None),
     ];
     for (answer, why) in answers {
         let answer = Arc::new(std::sync::Mutex::new(answer));
@@ -288,8 +301,8 @@ async fn only_who_could_answer_connects() {
         let service = Service::start(&pbx);
         pbx.until(CHECK, 2).await;
         sleep(Duration::from_millis(50)).await;
-        assert_eq!(pbx.count("GET events"), 0, "{}", service.pbx_status.said());
-        assert_eq!(refused(service.pbx_status.state()), why, "{}", service.pbx_status.said());
+        assert_eq!(pbx.count("GET events"), 0, "{}", service.pbx_status.description());
+        assert_eq!(refused(service.pbx_status.state()), why, "{}", service.pbx_status.description());
         *answer.lock().unwrap() = error(404, "Channel not found");
         pbx.socket().await.answer_probe().await;
         service.shutdown.cancel();
@@ -326,7 +339,7 @@ async fn a_call_that_cannot_be_sent_on_is_given_up_by_name_and_one_that_is_gone_
     let log = Log::start();
     let mut pbx = StandIn::start(|request| match request {
         "POST channels/1.1/continue" => error(500, "Out of memory"),
-        "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
+        "GET channels/1.1" => Response::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
         "POST channels/1.2/continue" => error(500, "Out of memory"),
         "GET channels/1.2" => error(404, "Channel not found"),
         _ => usual(request),
@@ -388,9 +401,9 @@ async fn a_frozen_asterisk_is_let_go_of_and_a_slow_rush_is_not() {
     let frozen = Switch::default();
     let is_frozen = frozen.clone();
     let mut pbx = StandIn::start(move |request| match request {
-        _ if is_frozen.is_on() => Answer::After(Duration::from_secs(3_600), 204, Value::Null),
+        _ if is_frozen.is_on() => Response::After(Duration::from_secs(3_600), 204, Value::Null),
         _ if request.starts_with("POST channels/1.") => {
-            Answer::After(Duration::from_millis(200), 204, Value::Null)
+            Response::After(Duration::from_millis(200), 204, Value::Null)
         }
         _ if request.starts_with("GET channels/1.") => error(404, "Channel not found"),
         _ => usual(request),
@@ -440,11 +453,11 @@ async fn a_call_that_comes_while_the_connection_is_closed_is_not_forgotten() {
     let full = Switch::default();
     let is_full = full.clone();
     let mut pbx = StandIn::start(move |request| match request {
-        _ if is_full.is_on() && request.contains("channels/1.") => Answer::Nothing,
+        _ if is_full.is_on() && request.contains("channels/1.") => Response::Nothing,
         // Whose event is sent to nobody.
-        LIST if is_full.was_on() => Answer::Of(200, json!({ "channel_ids": ["1.5"] })),
-        "GET channels/1.4" => Answer::Of(200, channel("1.4", "22334455", "Stasis", "nameplate")),
-        "GET channels/1.5" => Answer::Of(200, channel("1.5", "22334455", "Stasis", "nameplate")),
+        LIST if is_full.was_on() => Response::Of(200, json!({ "channel_ids": ["1.5"] })),
+        "GET channels/1.4" => Response::Of(200, channel("1.4", "22334455", "Stasis", "nameplate")),
+        "GET channels/1.5" => Response::Of(200, channel("1.5", "22334455", "Stasis", "nameplate")),
         _ => usual(request),
     })
     .await;

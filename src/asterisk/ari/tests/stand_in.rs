@@ -13,11 +13,11 @@ use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::derive_accept_key};
 
-use super::super::wire::NOBODY;
+use super::super::wire::CHECK_CHANNEL;
 
 /// What the server does with a request.
 #[derive(Clone)]
-pub enum Answer {
+pub enum Response {
     /// Answers with this status and body.
     Of(u16, Value),
     /// Answers after a while.
@@ -27,21 +27,23 @@ pub enum Answer {
 }
 
 /// The answer when nothing is amiss: nobody waits, the version is one with requests on the websocket.
-pub fn usual(request: &str) -> Answer {
+pub fn usual(request: &str) -> Response {
     match request {
-        "GET asterisk/info" => Answer::Of(200, json!({ "system": { "version": "22.10.1" } })),
-        "GET applications/nameplate" => Answer::Of(200, json!({ "channel_ids": [] })),
-        "GET events" => Answer::Of(101, Value::Null),
-        "PUT applications/nameplate/eventFilter" => Answer::Of(200, json!({})),
-        _ if request.contains("/variable?") => Answer::Of(200, json!({ "value": "allowed" })),
-        _ if request.starts_with("POST ") && !request.contains(NOBODY) => Answer::Of(204, Value::Null),
+        "GET asterisk/info" => Response::Of(200, json!({ "system": { "version": "22.10.1" } })),
+        "GET applications/nameplate" => Response::Of(200, json!({ "channel_ids": [] })),
+        "GET events" => Response::Of(101, Value::Null),
+        "PUT applications/nameplate/eventFilter" => Response::Of(200, json!({})),
+        _ if request.contains("/variable?") => Response::Of(200, json!({ "value": "allowed" })),
+        _ if request.starts_with("POST ") && !request.contains(CHECK_CHANNEL) => {
+            Response::Of(204, Value::Null)
+        }
         _ => error(404, "Channel not found"),
     }
 }
 
 /// An error, as Asterisk answers it.
-pub fn error(status: u16, message: &str) -> Answer {
-    Answer::Of(status, json!({ "message": message }))
+pub fn error(status: u16, message: &str) -> Response {
+    Response::Of(status, json!({ "message": message }))
 }
 
 /// A channel's snapshot.
@@ -78,12 +80,12 @@ pub struct StandIn {
 
 impl StandIn {
     /// Starts it; `answer` gets `POST channels/1.1/continue`, with what is behind `/ari/`.
-    pub async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    pub async fn start(answer: impl Fn(&str) -> Response + Send + Sync + 'static) -> Self {
         Self::start_with(move |request, _| answer(request)).await
     }
 
     /// The same; `answer` also gets the user, `name:password`.
-    pub async fn start_with(answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
+    pub async fn start_with(answer: impl Fn(&str, &str) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (opened, sockets) = mpsc::unbounded_channel();
@@ -127,7 +129,7 @@ impl StandIn {
 /// Reads and answers the requests of one connection.
 async fn converse(
     stream: TcpStream,
-    answer: Arc<impl Fn(&str, &str) -> Answer>,
+    answer: Arc<impl Fn(&str, &str) -> Response>,
     seen: Arc<Mutex<Vec<String>>>,
     opened: mpsc::UnboundedSender<Socket>,
 ) -> Option<()> {
@@ -159,12 +161,12 @@ async fn converse(
         let request = if key.is_empty() { request } else { "GET events".to_owned() };
         seen.lock().unwrap().push(request.clone());
         let (status, body) = match answer(&request, &user) {
-            Answer::Of(status, body) => (status, body),
-            Answer::After(wait, status, body) => {
+            Response::Of(status, body) => (status, body),
+            Response::After(wait, status, body) => {
                 tokio::time::sleep(wait).await;
                 (status, body)
             }
-            Answer::Nothing => return None,
+            Response::Nothing => return None,
         };
         if status == 101 {
             let accept = derive_accept_key(key.as_bytes());
@@ -198,7 +200,7 @@ impl Socket {
         let next = async {
             loop {
                 match self.0.next().await {
-                    Some(Ok(Message::Text(text))) if text.contains(NOBODY) => {
+                    Some(Ok(Message::Text(text))) if text.contains(CHECK_CHANNEL) => {
                         let request = serde_json::from_str(&text).ok()?;
                         self.answer_with(&request, 404, "Channel not found").await;
                     }
@@ -216,7 +218,7 @@ impl Socket {
         let next = async {
             loop {
                 match self.0.next().await {
-                    Some(Ok(Message::Text(text))) if text.contains(NOBODY) => {
+                    Some(Ok(Message::Text(text))) if text.contains(CHECK_CHANNEL) => {
                         return serde_json::from_str(&text);
                     }
                     Some(Ok(_)) => {}
@@ -264,7 +266,7 @@ impl Socket {
     }
 
     /// Calls that have come at these times, all in the socket before any is read: id, time of day, arguments.
-    pub async fn queue(
+    pub async fn backlog(
         &mut self,
         calls: impl IntoIterator<Item = (String, &'static str, &'static [&'static str])>,
     ) {

@@ -20,7 +20,7 @@ fn a_refusal_on_the_websocket_first_sends_on_the_calls_in_hand() {
 fn a_refusal_waits_for_nobody_longer_than_a_moment() {
     let mut pbx = Pbx::on_websocket();
     pbx.hand_off("1.1");
-    assert_eq!(pbx.give(Input::OverHttp(Report::Failed(refused()))), "");
+    assert_eq!(pbx.give(Input::HttpReport(Report::Failed(refused()))), "");
     assert_eq!(pbx.pass(ms(199)), "");
     assert_eq!(pbx.pass(ms(1)), "close");
     // Calls that come before Asterisk has taken the application away go over HTTP.
@@ -33,20 +33,20 @@ fn a_refusal_waits_for_nobody_longer_than_a_moment() {
 fn a_refusal_over_http_closes_at_once() {
     let mut pbx = Pbx::over_http();
     assert_eq!(pbx.call("1.1", HANDOFF), "serve 1.1 handoff");
-    assert_eq!(pbx.give(Input::OverHttp(Report::Failed(refused()))), "close");
+    assert_eq!(pbx.give(Input::HttpReport(Report::Failed(refused()))), "close");
     pbx.is_lost(UNAUTHORIZED);
 }
 
 #[test]
 fn three_failures_in_a_row_are_a_refusal() {
     let mut pbx = Pbx::over_http();
-    let report = |call: u8| Report::Call { channel: call.to_string(), outcome: failed(500) };
-    assert_eq!(pbx.give(Input::OverHttp(report(1))), "");
-    assert_eq!(pbx.give(Input::OverHttp(report(2))), "");
-    assert_eq!(pbx.give(Input::OverHttp(report(3))), "close");
+    let report = |call: u8| Report::Call { channel: call.to_string(), result: failed(500) };
+    assert_eq!(pbx.give(Input::HttpReport(report(1))), "");
+    assert_eq!(pbx.give(Input::HttpReport(report(2))), "");
+    assert_eq!(pbx.give(Input::HttpReport(report(3))), "close");
     let end = pbx.give(Input::Lost(ConnectionError::closed()));
     // The next connection is far, so calls that were let in meanwhile are looked for.
-    assert!(end.starts_with("search; end: three handoffs in a row have failed"), "{end}");
+    assert!(end.starts_with("sweep; end: three handoffs in a row have failed"), "{end}");
 }
 
 #[test]
@@ -55,9 +55,9 @@ fn a_question_that_fails_is_asked_again_soon() {
     assert_eq!(pbx.pass(ms(1_000)), "ping nameplate; check");
     pbx.give(Input::Message(&Message::Pong("nameplate".into())));
     pbx.ended(TaskKind::Check);
-    assert_eq!(pbx.give(Input::OverHttp(Report::Check(failed(500)))), "");
+    assert_eq!(pbx.give(Input::HttpReport(Report::Check(failed(500)))), "");
     assert_eq!(pbx.pass(ms(1_000)), "check");
-    assert_eq!(pbx.give(Input::OverHttp(Report::Check(Outcome::CallerGone))), "");
+    assert_eq!(pbx.give(Input::HttpReport(Report::Check(ContinueResult::CallerGone))), "");
     assert_eq!(pbx.pass(ms(1_000)), "");
 }
 
@@ -74,7 +74,7 @@ fn a_stop_with_no_call_in_hand_closes_at_once() {
 fn a_stop_awaits_the_answers_in_hand() {
     let mut pbx = Pbx::on_websocket();
     let first = pbx.hand_off("1.1");
-    assert_eq!(pbx.call("1.2", HANDOFF), "answer 1.2 22334455");
+    assert_eq!(pbx.call("1.2", HANDOFF), "look up 1.2 22334455");
     assert_eq!(pbx.give(Input::Stop), "");
     // Until the close frame, calls are served as before.
     let third = pbx.hand_off("1.3");
@@ -92,7 +92,7 @@ fn a_stop_awaits_the_answers_in_hand() {
 fn a_stop_is_bounded_and_forgets_no_call() {
     let mut pbx = Pbx::on_websocket();
     pbx.hand_off("1.1");
-    assert_eq!(pbx.call("1.2", HANDOFF), "answer 1.2 22334455");
+    assert_eq!(pbx.call("1.2", HANDOFF), "look up 1.2 22334455");
     assert_eq!(pbx.give(Input::Stop), "");
     assert_eq!(pbx.pass(ms(1_499)), "");
     let end = pbx.pass(ms(1));
@@ -100,7 +100,7 @@ fn a_stop_is_bounded_and_forgets_no_call() {
     // Its name is known only now, and a task leaves another one.
     assert_eq!(pbx.name("1.2"), "hand off 1.2");
     let release = vec!["1.3".into()];
-    assert_eq!(pbx.give(Input::Ended { task: TaskKind::Call, release }), "release 1.3");
+    assert_eq!(pbx.give(Input::TaskEnded { task: TaskKind::Call, release }), "release 1.3");
     assert_eq!(pbx.call("1.4", HANDOFF), "");
 }
 
@@ -119,7 +119,7 @@ fn a_socket_that_is_lost_is_the_end_of_each_phase() {
     // Nor soon after a refusal.
     let mut pbx = Pbx::on_websocket();
     pbx.hand_off("1.1");
-    assert_eq!(pbx.give(Input::OverHttp(Report::Failed(refused()))), "");
+    assert_eq!(pbx.give(Input::HttpReport(Report::Failed(refused()))), "");
     pbx.is_lost(&format!("release 1.1?; {UNAUTHORIZED}"));
 }
 
@@ -132,6 +132,6 @@ fn a_close_frame_from_asterisk_is_a_loss() {
     );
 }
 
-fn refused() -> super::super::super::answer::Failure {
-    super::super::super::answer::Failure::Status { status: 401, body: String::new() }
+fn refused() -> super::super::super::response::Failure {
+    super::super::super::response::Failure::Status { status: 401, body: String::new() }
 }

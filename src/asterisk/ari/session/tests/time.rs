@@ -67,8 +67,8 @@ fn failures_count_for_nothing_while_a_ping_is_not_answered_either() {
     let failed = |pbx: &mut Pbx| {
         (0..3)
             .map(|call| {
-                let report = Report::Call { channel: call.to_string(), outcome: failed(500) };
-                pbx.give(Input::OverHttp(report))
+                let report = Report::Call { channel: call.to_string(), result: failed(500) };
+                pbx.give(Input::HttpReport(report))
             })
             .collect::<String>()
     };

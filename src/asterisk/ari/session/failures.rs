@@ -3,8 +3,8 @@
 
 use tokio::time::Instant;
 
-use super::super::answer::{Failure, Outcome};
 use super::super::error::ConnectionError;
+use super::super::response::{ContinueResult, Failure};
 use super::requests::ANSWER_TIMEOUT;
 
 /// So many failures in a row, without a success between, end a connection.
@@ -12,7 +12,7 @@ const MOST: usize = 3;
 
 /// Failures in a row. Each method returns why the connection has to end, where it has to.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct ConsecutiveFailures {
     /// The calls that could not be sent on; each counts once, however often it is tried.
     calls: Vec<String>,
     /// The questions whether a call could be.
@@ -26,7 +26,7 @@ pub(super) fn refusal(failure: &Failure) -> Option<ConnectionError> {
     failure.is_refusal().then(|| ConnectionError::of(failure.clone()))
 }
 
-impl Row {
+impl ConsecutiveFailures {
     /// Nothing is known yet.
     pub(super) fn new(now: Instant) -> Self {
         Self { calls: Vec::new(), checks: 0, answered: now }
@@ -36,46 +36,46 @@ impl Row {
     pub(super) fn of_call(
         &mut self,
         channel: &str,
-        outcome: &Outcome,
+        result: &ContinueResult,
         now: Instant,
     ) -> Option<ConnectionError> {
-        match outcome {
-            Outcome::Failed(failure) => {
+        match result {
+            ContinueResult::Failed(failure) => {
                 if self.counts(failure, now) && !self.has(channel) {
                     self.calls.push(channel.to_owned());
                 }
                 let is_row = self.calls.len() >= MOST;
                 return if is_row {
-                    Some(ConnectionError::of_row(failure.clone()))
+                    Some(ConnectionError::of_consecutive(failure.clone()))
                 } else {
                     refusal(failure)
                 };
             }
             // A call that goes on without its name, after its handoff has failed, says nothing of handoffs.
-            Outcome::Done if !self.has(channel) => self.calls.clear(),
+            ContinueResult::Done if !self.has(channel) => self.calls.clear(),
             // The others concern this call only.
-            Outcome::Done
-            | Outcome::CallerGone
-            | Outcome::LeftStasis
-            | Outcome::NoSuchPlace
-            | Outcome::NotACaller => {}
+            ContinueResult::Done
+            | ContinueResult::CallerGone
+            | ContinueResult::LeftStasis
+            | ContinueResult::NoSuchLabel
+            | ContinueResult::NotACaller => {}
         }
         self.answered = now;
         None
     }
 
     /// The question whether a call could be sent on has been answered, or not.
-    pub(super) fn of_check(&mut self, outcome: Outcome, now: Instant) -> Option<ConnectionError> {
-        match outcome {
-            Outcome::CallerGone => {
+    pub(super) fn of_check(&mut self, result: ContinueResult, now: Instant) -> Option<ConnectionError> {
+        match result {
+            ContinueResult::CallerGone => {
                 self.checks = 0;
                 self.answered = now;
                 None
             }
-            Outcome::Failed(failure) => {
+            ContinueResult::Failed(failure) => {
                 self.checks += usize::from(self.counts(&failure, now));
                 let is_row = self.checks >= MOST || failure.is_no_resource();
-                if is_row { Some(ConnectionError::of_row(failure)) } else { refusal(&failure) }
+                if is_row { Some(ConnectionError::of_consecutive(failure)) } else { refusal(&failure) }
             }
             strange => Some(ConnectionError::Strange(format!("{strange:?}"))),
         }
@@ -111,33 +111,33 @@ mod tests {
 
     const QUESTION: &str = "whether a call could be sent on";
 
-    fn status(status: u16) -> Outcome {
-        Outcome::of(status, "")
+    fn status(status: u16) -> ContinueResult {
+        ContinueResult::of(status, "")
     }
 
     /// Whether the connection ends after these answers, and why.
-    fn after(outcomes: impl IntoIterator<Item = (&'static str, Outcome)>) -> Option<String> {
+    fn after(results: impl IntoIterator<Item = (&'static str, ContinueResult)>) -> Option<String> {
         let now = Instant::now();
-        let mut row = Row::new(now);
-        let mut outcomes = outcomes.into_iter();
-        let why = outcomes.find_map(|(channel, outcome)| match channel {
-            QUESTION => row.of_check(outcome, now),
-            call => row.of_call(call, &outcome, now),
+        let mut failures = ConsecutiveFailures::new(now);
+        let mut results = results.into_iter();
+        let why = results.find_map(|(channel, result)| match channel {
+            QUESTION => failures.of_check(result, now),
+            call => failures.of_call(call, &result, now),
         });
         why.map(|why| why.to_string())
     }
 
     #[test]
     fn three_calls_in_a_row_end_it() {
-        let closed = || Outcome::Failed(Failure::Closed);
+        let closed = || ContinueResult::Failed(Failure::Closed);
         assert_eq!(after([("1", closed()), ("2", closed())]), None);
         assert!(after([("1", closed()), ("2", status(500)), ("3", closed())]).is_some());
-        let done = ("9", Outcome::Done);
+        let done = ("9", ContinueResult::Done);
         assert_eq!(after([("1", closed()), ("2", closed()), done, ("3", closed())]), None);
         // One call is one call.
         assert_eq!(after(["1"; 9].map(|call| (call, status(500)))), None);
         // Going on without the name is no handoff.
-        let without = |call| [(call, status(500)), (call, Outcome::Done)];
+        let without = |call| [(call, status(500)), (call, ContinueResult::Done)];
         assert!(after(["1", "2", "3"].into_iter().flat_map(without)).is_some());
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let gone = r#"{"message":"Channel not found"}"#;
         let label = r#"{"message":"Requested label can not be found"}"#;
         let harmless = [(404, gone), (404, label), (409, ""), (412, "")];
-        let of = |(status, body)| Outcome::of(status, body);
+        let of = |(status, body)| ContinueResult::of(status, body);
         assert_eq!(after(harmless.map(|answer| ("1", of(answer))).into_iter().cycle().take(40)), None);
         let between = harmless.map(|answer| ("9", of(answer)));
         let failing = ["1", "2", "3"].map(|call| (call, status(502)));
@@ -163,29 +163,29 @@ mod tests {
 
     #[test]
     fn questions_count_apart_from_calls() {
-        let good = || (QUESTION, Outcome::CallerGone);
+        let good = || (QUESTION, ContinueResult::CallerGone);
         let bad = || (QUESTION, status(500));
         assert_eq!(after([bad(), bad(), good(), bad(), bad()]), None);
         assert!(after([bad(), bad(), bad()]).is_some());
-        let missing = Outcome::of(404, r#"{"message":"Resource not found"}"#);
+        let missing = ContinueResult::of(404, r#"{"message":"Resource not found"}"#);
         assert!(after([(QUESTION, missing)]).is_some_and(|said| said.contains("res_ari_channels")));
         // A connection that is kept open answers them while calls find none.
-        let closed = |call| (call, Outcome::Failed(Failure::Closed));
+        let closed = |call| (call, ContinueResult::Failed(Failure::Closed));
         assert!(after([closed("1"), good(), closed("2"), good(), closed("3")]).is_some());
     }
 
     #[test]
     fn late_answers_count_while_there_is_none_at_all() {
-        let late = Outcome::Failed(Failure::Late(ANSWER_TIMEOUT));
+        let late = ContinueResult::Failed(Failure::Late(ANSWER_TIMEOUT));
         let begun = Instant::now();
-        let mut row = Row::new(begun);
+        let mut failures = ConsecutiveFailures::new(begun);
         for call in 0..9 {
-            assert!(row.of_call(&call.to_string(), &late, begun).is_none());
-            let busy = Outcome::Failed(Failure::Busy(ANSWER_TIMEOUT));
-            assert!(row.of_call(&call.to_string(), &busy, begun).is_none());
+            assert!(failures.of_call(&call.to_string(), &late, begun).is_none());
+            let busy = ContinueResult::Failed(Failure::Busy(ANSWER_TIMEOUT));
+            assert!(failures.of_call(&call.to_string(), &busy, begun).is_none());
         }
         let later = begun + ANSWER_TIMEOUT;
-        let ends: Vec<_> = (0..3).map(|call| row.of_call(&call.to_string(), &late, later)).collect();
+        let ends: Vec<_> = (0..3).map(|call| failures.of_call(&call.to_string(), &late, later)).collect();
         assert!(matches!(&ends[..], [None, None, Some(reason)] if reason.refusal().is_none()), "{ends:?}");
     }
 }

@@ -21,7 +21,7 @@ const AWAKE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What waits on the socket, as far as it is known.
 #[derive(Debug, Default)]
-pub(super) enum Queue {
+pub(super) enum Backlog {
     /// Each message is taken as it comes.
     #[default]
     Flowing,
@@ -32,7 +32,7 @@ pub(super) enum Queue {
     Doubtful { until: Instant },
 }
 
-impl Queue {
+impl Backlog {
     /// These messages wait. The ping to send, where more may be stuck behind them.
     pub(super) fn begin(&mut self, messages: &[Message]) -> Option<Message> {
         // A few are answered as fast as they are judged.

@@ -16,7 +16,7 @@ const LATE: Duration = Duration::from_millis(500);
 
 /// When Asterisk was heard, and when it is looked after next.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct Heartbeat {
     /// When the last message came, of any kind.
     heard: Instant,
     next_tick: Instant,
@@ -36,7 +36,7 @@ pub(super) enum Tick {
     Due { ping: bool },
 }
 
-impl Pulse {
+impl Heartbeat {
     pub(super) fn new(now: Instant) -> Self {
         Self { heard: now, next_tick: now, ticks: 0, was_late: false }
     }

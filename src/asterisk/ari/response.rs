@@ -114,7 +114,7 @@ fn of_io(mut error: &io::Error) -> Option<Failure> {
 
 /// What came of a request that sends a call on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ContinueResult {
     /// The call goes on.
     Done,
     /// The caller hung up. Nothing is amiss.
@@ -122,14 +122,14 @@ pub(super) enum Outcome {
     /// The call has left Stasis by itself (409), as the dialplan's bound makes it.
     LeftStasis,
     /// The dialplan has no such extension and label.
-    NoSuchPlace,
+    NoSuchLabel,
     /// The channel is down, reserved or ringing: 412. It is not a caller's.
     NotACaller,
     /// Anything else.
     Failed(Failure),
 }
 
-impl Outcome {
+impl ContinueResult {
     /// Whether the call went on, or there is no call any more. Otherwise it may be in Stasis still.
     pub(super) fn has_gone_on(&self) -> bool {
         matches!(self, Self::Done | Self::CallerGone | Self::LeftStasis)
@@ -140,7 +140,7 @@ impl Outcome {
         match status {
             204 => Self::Done,
             404 if message(body) == NO_CHANNEL => Self::CallerGone,
-            404 if message(body) == NO_LABEL => Self::NoSuchPlace,
+            404 if message(body) == NO_LABEL => Self::NoSuchLabel,
             409 => Self::LeftStasis,
             412 => Self::NotACaller,
             status => Self::Failed(Failure::Status { status, body: body.to_owned() }),
@@ -178,15 +178,15 @@ mod tests {
 
     #[test]
     fn a_caller_who_hung_up_is_told_from_a_missing_context_and_a_missing_module() {
-        for (code, body, outcome) in [
-            (204, "", Outcome::Done),
-            (404, r#"{"message":"Channel not found"}"#, Outcome::CallerGone),
-            (404, "{\n  \"message\": \"Channel not found\"\n}", Outcome::CallerGone),
-            (404, r#"{"message":"Requested label can not be found"}"#, Outcome::NoSuchPlace),
-            (409, r#"{"message":"Channel not in Stasis application"}"#, Outcome::LeftStasis),
-            (412, r#"{"message":"Channel in invalid state"}"#, Outcome::NotACaller),
+        for (code, body, result) in [
+            (204, "", ContinueResult::Done),
+            (404, r#"{"message":"Channel not found"}"#, ContinueResult::CallerGone),
+            (404, "{\n  \"message\": \"Channel not found\"\n}", ContinueResult::CallerGone),
+            (404, r#"{"message":"Requested label can not be found"}"#, ContinueResult::NoSuchLabel),
+            (409, r#"{"message":"Channel not in Stasis application"}"#, ContinueResult::LeftStasis),
+            (412, r#"{"message":"Channel in invalid state"}"#, ContinueResult::NotACaller),
         ] {
-            assert_eq!(Outcome::of(code, body), outcome, "{code} {body}");
+            assert_eq!(ContinueResult::of(code, body), result, "{code} {body}");
         }
     }
 
@@ -203,7 +203,11 @@ mod tests {
             (500, r#"{"message":"Channel not found"}"#),
             (503, r#"{"message":"Asterisk not booted"}"#),
         ] {
-            assert_eq!(Outcome::of(code, body), Outcome::Failed(status(code, body)), "{code} {body}");
+            assert_eq!(
+                ContinueResult::of(code, body),
+                ContinueResult::Failed(status(code, body)),
+                "{code} {body}"
+            );
         }
     }
 
