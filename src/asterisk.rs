@@ -1,8 +1,8 @@
-//! The talk with Asterisk.
+//! The protocols that Asterisk speaks with us.
 //!
-//! - [`ari`]: calls that enter our Stasis application, over the events websocket
-//! - [`agi`]: calls that enter `AGI(agi://…)`, over a connection of their own
-//! - [`pbx_status`]: how each PBX is connected, for whoever asks how the service is
+//! - [`ari`]: calls that enter our Stasis application, announced on the events websocket
+//! - [`agi`]: calls that enter `AGI(agi://…)`, each over a connection of its own
+//! - [`pbx_status`]: how each PBX is connected
 
 pub mod agi;
 pub mod ari;

@@ -1,4 +1,4 @@
-//! The running service: what is started, wired and stopped, in reading order.
+//! The running service: it starts, connects and stops the other rooms, in reading order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::resolver::Resolver;
 use crate::supervisor::Supervisor;
 use crate::{control, files, number, refresh, search, source, tls, web};
 
-/// How long calls in hand may take after the shutdown.
+/// The most time for calls in hand after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Runs the service until the shutdown of its tasks. Fails before it has begun, or when a part ends by itself.
+/// Runs the service until the supervisor's shutdown. Fails if the start fails, or if a task ends by itself.
 pub async fn serve(config: Config, mut supervisor: Supervisor) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "nameplate starts");
     tls::install();
@@ -32,12 +32,12 @@ pub async fn serve(config: Config, mut supervisor: Supervisor) -> anyhow::Result
 }
 
 async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()> {
-    // The first call must not wait for the numbering plans to be read.
+    // Read now, so that the first call does not wait for the numbering plans.
     let countries = config.asterisks.iter().map(|asterisk| asterisk.pbx.numbers.country);
     let agi = config.agi.iter().map(|agi| agi.pbx.numbers.country);
     let countries: Vec<_> = countries.chain(agi).chain([config.pbx.numbers.country]).collect();
     panics::blocking(move || number::load(&countries)).await?;
-    // The other countries' plans meanwhile, so that their first caller does not wait for them either.
+    // The other countries' plans are read in the background.
     drop(tokio::task::spawn_blocking(number::load_all));
 
     let limits = files::limit_connections(&config);
@@ -91,7 +91,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
             }
         });
     }
-    // Before there is a directory, "not found" would be untrue: Asterisk finds nobody to ask, and its calls go on.
+    // Without a directory "not found" would be untrue. So ARI connects only when there is one; until then Asterisk's calls go on.
     for (asterisk, pbx_status) in config.asterisks.into_iter().zip(pbx_statuses) {
         let resolver = Arc::clone(&resolver);
         let name = format!("the connection to `{}`", asterisk.name);
@@ -101,11 +101,11 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
             }
         });
     }
-    // What is on disk is in place before the first question to a CRM.
+    // The lists on disk are in use before the first request to a CRM.
     let (sources, state_dir, rules) = (&config.sources, &config.state_dir, config.rules);
     let opened = tokio::select! {
         biased;
-        // A part that ends meanwhile ends the service; `serve` says so.
+        // A task that ends meanwhile ends the service; `serve` returns its error.
         _ = supervisor.until_shutdown() => return Ok(()),
         opened = refresh::open(sources, state_dir, rules, &resolver) => opened?,
     };
@@ -114,7 +114,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
     Ok(())
 }
 
-/// Fails where no way in is left: no PBX is configured, and no port can be listened on.
+/// Fails if no call and no lookup can come in: no `[[asterisk]]` is configured, and no port can be listened on.
 fn something_is_served<'a>(
     asterisks: usize,
     failures: impl Iterator<Item = Option<&'a anyhow::Error>>,
@@ -137,10 +137,10 @@ mod tests {
     use crate::refresh::lock::{Lock, Purpose};
 
     #[tokio::test]
-    async fn every_task_of_the_service_is_a_part_that_is_watched() {
+    async fn every_task_of_the_service_is_supervised() {
         tls::install();
         let folder = tempfile::tempdir().unwrap();
-        // Nobody listens on port 1.
+        // No server listens on port 1.
         let text = r#"
             state_dir = "."
             numbers.country = "NO"
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), expected.len());
     }
 
-    /// The least that a service needs.
+    /// The smallest configuration of a service.
     fn web_only(folder: &tempfile::TempDir) -> Config {
         let text = r#"
             state_dir = "."
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_that_ends_while_a_command_has_the_lock_ends_the_service() {
+    async fn a_task_that_ends_while_a_command_has_the_lock_ends_the_service() {
         let folder = tempfile::tempdir().unwrap();
         let command = Lock::take(folder.path(), Purpose::Refresh).unwrap().unwrap();
         let mut supervisor = Supervisor::default();
@@ -209,12 +209,12 @@ mod tests {
         start(web_only(&folder), &mut supervisor).await.unwrap();
         let metrics = tokio::runtime::Handle::current().metrics();
         let tasks = metrics.num_alive_tasks();
-        // They ask for nothing.
+        // They send no command.
         let mut commands = Vec::new();
         for _ in 0..100 {
             commands.push(UnixStream::connect(control::path(folder.path())).await.unwrap());
         }
-        // A bounded number of them at once; the others wait with the system.
+        // Only a bounded number is accepted; the others wait in the backlog.
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!((1..=32).contains(&(metrics.num_alive_tasks() - tasks)), "{}", metrics.num_alive_tasks());
         supervisor.shutdown().cancel();

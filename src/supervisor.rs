@@ -1,8 +1,8 @@
-//! The parts of the running service, each watched. When one ends by itself the service does: half a service
-//! looks alive, a failed one is started again.
+//! The long-lived tasks of the service, such as a list's refresh or the connection to a PBX. When one of them ends by
+//! itself, the whole service ends: systemd restarts a service that has failed, but half a service looks alive.
 //!
-//! A part lives as long as the service: a list's refresh, the connection to a PBX. What has an end of its own, as
-//! the answer to one request has, is no part: it belongs to the part that began it.
+//! A short task, such as the answer to one request, is not supervised here. It belongs to the long-lived task that
+//! started it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,18 +13,18 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-/// The parts that run. Dropping it ends them where they are.
+/// The running tasks. Dropping the supervisor aborts them.
 #[derive(Debug, Default)]
 pub struct Supervisor {
     running: JoinSet<()>,
     names: HashMap<Id, String>,
-    /// Tells all of them to end.
+    /// Tells all tasks to end.
     shutdown: CancellationToken,
-    /// The part that has ended the service.
+    /// The task whose end has ended the service.
     failed: Option<Failure>,
 }
 
-/// Which part has ended while the service was to run, or has failed to end well.
+/// Which task has ended while the service was running, or has panicked while it was stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{task} has {how}")]
 pub struct Failure {
@@ -32,10 +32,10 @@ pub struct Failure {
     how: HowEnded,
 }
 
-/// How a part ended.
+/// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HowEnded {
-    /// What a panic says may be made of a caller's number, so that it is not kept.
+    /// Without the panic's message: it may contain a caller's number.
     Panicked,
     ByItself,
 }
@@ -50,31 +50,31 @@ impl fmt::Display for HowEnded {
 }
 
 impl Supervisor {
-    /// What tells all parts to end; whoever cancels it stops the service.
+    /// The token that tells all tasks to end: cancelling it stops the service.
     #[must_use]
     pub fn shutdown(&self) -> &CancellationToken {
         &self.shutdown
     }
 
-    /// Starts a part that is dropped at the shutdown, wherever it is. `name` is said where it fails: "the web
-    /// server".
-    pub fn spawn(&mut self, name: impl Into<String>, part: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task that is dropped at the shutdown, at any point of its work. `name` is for the message about its
+    /// failure: "the web server".
+    pub fn spawn(&mut self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
         self.spawn_with(name, |shutdown| async move {
-            shutdown.run_until_cancelled(part).await;
+            shutdown.run_until_cancelled(task).await;
         });
     }
 
-    /// Starts a part that is told of the shutdown, and ends soon after it: it has work in hand to finish.
-    pub fn spawn_with<Part>(&mut self, name: impl Into<String>, part: impl FnOnce(CancellationToken) -> Part)
+    /// Starts a task that finishes its work after the shutdown, and then ends by itself.
+    pub fn spawn_with<Task>(&mut self, name: impl Into<String>, task: impl FnOnce(CancellationToken) -> Task)
     where
-        Part: Future<Output = ()> + Send + 'static,
+        Task: Future<Output = ()> + Send + 'static,
     {
-        let id = self.running.spawn(part(self.shutdown.clone())).id();
+        let id = self.running.spawn(task(self.shutdown.clone())).id();
         self.names.insert(id, name.into());
     }
 
-    /// Waits until the shutdown, which the end of a part brings about as well. It may be given up and called again, and
-    /// tells that end each time.
+    /// Waits for the shutdown. A task that ends by itself causes a shutdown, and is the error. This future may be dropped
+    /// and called again: it returns the same error again.
     pub async fn until_shutdown(&mut self) -> Result<(), Failure> {
         if let Some(failure) = &self.failed {
             return Err(failure.clone());
@@ -85,7 +85,7 @@ impl Supervisor {
             Some(ended) = self.running.join_next_with_id() => ended,
         };
         let failure = self.ended(ended);
-        // Told to end, a part may be faster than we are.
+        // After the shutdown a task may end before this function sees the shutdown.
         if failure.how == HowEnded::ByItself && self.shutdown.is_cancelled() {
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl Supervisor {
         Err(failure)
     }
 
-    /// Waits until all parts have ended, as they should after the shutdown, for at most `longest`.
+    /// Waits until all tasks have ended after the shutdown, for at most `longest`.
     pub async fn finish(mut self, longest: Duration) -> Result<(), Failure> {
         let mut result = Ok(());
         let all = async {
@@ -116,13 +116,13 @@ impl Supervisor {
     fn ended(&mut self, ended: Result<(Id, ()), JoinError>) -> Failure {
         let (id, how) = match ended {
             Ok((id, ())) => (id, HowEnded::ByItself),
-            // Nobody aborts a part while it is waited for.
+            // No task is aborted while this function waits for it.
             Err(error) => (error.id(), HowEnded::Panicked),
         };
         Failure { task: self.names.remove(&id).unwrap_or_default(), how }
     }
 
-    /// The names of those that have not ended.
+    /// The names of the tasks that have not ended.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<_> = self.names.values().map(String::as_str).collect();
@@ -136,44 +136,44 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_part_that_ends_is_named_and_ends_the_service() {
+    async fn a_task_that_ends_is_named_and_ends_the_service() {
         for (panics, expected) in [
             (true, "the refresh of `sales` has panicked"),
             (false, "the refresh of `sales` has ended by itself"),
         ] {
-            let mut parts = Supervisor::default();
-            parts.spawn_with("the web server", |shutdown| shutdown.cancelled_owned());
-            parts.spawn("the control socket", std::future::pending());
-            parts.spawn("the refresh of `sales`", async move { assert!(!panics, "+4722334455") });
+            let mut supervisor = Supervisor::default();
+            supervisor.spawn_with("the web server", |shutdown| shutdown.cancelled_owned());
+            supervisor.spawn("the control socket", std::future::pending());
+            supervisor.spawn("the refresh of `sales`", async move { assert!(!panics, "+4722334455") });
             for _ in 0..2 {
-                assert_eq!(parts.until_shutdown().await.unwrap_err().to_string(), expected);
+                assert_eq!(supervisor.until_shutdown().await.unwrap_err().to_string(), expected);
             }
-            assert!(parts.shutdown().is_cancelled());
-            assert_eq!(parts.names(), ["the control socket", "the web server"]);
-            parts.finish(Duration::from_secs(5)).await.unwrap();
+            assert!(supervisor.shutdown().is_cancelled());
+            assert_eq!(supervisor.names(), ["the control socket", "the web server"]);
+            supervisor.finish(Duration::from_secs(5)).await.unwrap();
         }
     }
 
     #[tokio::test]
     async fn a_shutdown_is_no_failure_but_a_panic_in_it_is() {
         for panics in [false, true] {
-            let mut parts = Supervisor::default();
-            parts.spawn_with("the web server", |shutdown| async move {
+            let mut supervisor = Supervisor::default();
+            supervisor.spawn_with("the web server", |shutdown| async move {
                 shutdown.cancelled().await;
                 assert!(!panics, "as the test wants it");
             });
-            parts.shutdown().cancel();
-            parts.until_shutdown().await.unwrap();
-            let finished = parts.finish(Duration::from_secs(5)).await;
+            supervisor.shutdown().cancel();
+            supervisor.until_shutdown().await.unwrap();
+            let finished = supervisor.finish(Duration::from_secs(5)).await;
             assert_eq!(finished.is_err(), panics, "{finished:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_that_does_not_end_is_not_waited_for() {
-        let mut parts = Supervisor::default();
-        parts.spawn_with("the web server", |_| std::future::pending());
-        parts.shutdown().cancel();
-        parts.finish(Duration::from_secs(5)).await.unwrap();
+    async fn a_task_that_does_not_end_is_waited_for_only_so_long() {
+        let mut supervisor = Supervisor::default();
+        supervisor.spawn_with("the web server", |_| std::future::pending());
+        supervisor.shutdown().cancel();
+        supervisor.finish(Duration::from_secs(5)).await.unwrap();
     }
 }

@@ -105,7 +105,7 @@ pub async fn run(
             pbx_status.set(State::Disconnected);
             continue;
         };
-        pbx_status.down(error.state(), &error.to_string());
+        pbx_status.set_with_reason(error.state(), &error.to_string());
         if matches!(error, ConnectionError::Replaced) {
             error!(%pbx, "{error}");
             shutdown.run_until_cancelled(takeover::until_left(&settings)).await;

@@ -1,4 +1,4 @@
-//! How one PBX is connected: written by the way that serves it, read by whoever asks how the service is.
+//! How one PBX is connected. ARI and FastAGI write the status; the web server's health pages read it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,17 +13,17 @@ use crate::observe::{mask, metrics};
 /// How a PBX is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Not at all: the next attempt is waited for.
+    /// Not connected; the next attempt comes after a wait.
     Disconnected,
-    /// An attempt is under way.
+    /// An attempt to connect is under way.
     Connecting,
     /// Calls are answered.
     Connected,
-    /// Not before somebody has mended something, here or on the PBX; it is tried now and then.
+    /// The PBX refuses the service until an administrator changes something, here or on the PBX. Attempts are rare.
     Refused(Refusal),
-    /// Another copy of the service has our application, and answers its calls.
+    /// Another copy of the service has our Stasis application, and answers the calls.
     TakenOver,
-    /// The port that its calls come to can't be listened on; it is tried every few seconds.
+    /// FastAGI can't listen on its port; there is an attempt every few seconds.
     NotListening,
 }
 
@@ -40,21 +40,21 @@ impl State {
     }
 }
 
-/// One PBX's connection, for the service's whole life.
+/// The status of one PBX, for the service's whole life.
 #[derive(Debug)]
 pub struct PbxStatus {
     /// The PBX's name in the configuration.
     name: String,
-    /// How it is connected, and why not, in words; "" where there is nothing to say. Not on a call's way.
+    /// The state, and the reason for it in words; "" for none. Not locked on a call's way.
     state: Mutex<(State, String)>,
-    /// Whether it has ever been connected: a connection after that is a reconnect.
+    /// Whether the PBX was ever connected: the next connection is a reconnect.
     was_connected: AtomicBool,
-    /// What is counted of its calls.
+    /// The counters of its calls.
     pub(super) metrics: metrics::Pbx,
 }
 
 impl PbxStatus {
-    /// The connection of the PBX with this name, which is yet to be made.
+    /// The status of a PBX that is not connected yet.
     #[must_use]
     pub fn new(name: &str, metrics: metrics::Pbx) -> Self {
         let state = Mutex::new((State::Disconnected, String::new()));
@@ -67,7 +67,7 @@ impl PbxStatus {
         &self.name
     }
 
-    /// Logs and counts an answer that was begun then.
+    /// Logs and counts a call that has its answer. `begun`: when its event came.
     pub(super) fn answered(&self, answer: &Answer, begun: Instant) {
         let resolution = &answer.resolution;
         let took = begun.elapsed();
@@ -87,13 +87,13 @@ impl PbxStatus {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How it is connected now.
+    /// The current state.
     #[must_use]
     pub fn state(&self) -> State {
         self.locked().0
     }
 
-    /// The same for people, with the reason where there is no connection: `refused: …`.
+    /// The current state for people, with its reason: `refused: …`.
     #[must_use]
     pub fn description(&self) -> String {
         let locked = self.locked();
@@ -101,13 +101,13 @@ impl PbxStatus {
         if why.is_empty() { state.to_owned() } else { format!("{state}: {why}") }
     }
 
-    /// It is connected so from now on.
+    /// Sets the state, without a reason.
     pub fn set(&self, state: State) {
-        self.down(state, "");
+        self.set_with_reason(state, "");
     }
 
-    /// It is not connected, from now on, for this reason.
-    pub fn down(&self, state: State, why: &str) {
+    /// Sets the state and its reason.
+    pub fn set_with_reason(&self, state: State, why: &str) {
         *self.locked() = (state, why.to_owned());
         let connected = state == State::Connected;
         self.metrics.set_connected(connected);
@@ -117,7 +117,7 @@ impl PbxStatus {
         }
     }
 
-    /// An attempt begins. Whoever was refused is so until it succeeds, or fails for another reason.
+    /// An attempt to connect begins. A refused PBX stays refused until the attempt succeeds, or fails for another reason.
     pub(super) fn begin_attempt(&self) {
         if !matches!(self.state(), State::Refused(_)) {
             self.set(State::Connecting);
@@ -152,25 +152,25 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_said_until_an_attempt_has_another_end() {
+    fn a_refusal_is_shown_until_an_attempt_ends_otherwise() {
         let metrics = Metrics::new();
         let pbx_status = PbxStatus::new("pbx1", metrics.pbx("pbx1"));
         let refused = |reason: &str, value: u8| {
             let line = format!("nameplate_asterisk_refused{{pbx=\"pbx1\",reason=\"{reason}\"}} {value}");
             assert!(metrics.write().unwrap().contains(&line), "{line}");
         };
-        pbx_status.down(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
+        pbx_status.set_with_reason(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
         pbx_status.begin_attempt();
         assert_eq!(pbx_status.description(), "refused: compare with ari.conf");
         refused("unauthorized", 1);
         refused("module", 0);
-        pbx_status.down(State::Refused(Refusal::Module), "load it");
+        pbx_status.set_with_reason(State::Refused(Refusal::Module), "load it");
         refused("unauthorized", 0);
         refused("module", 1);
         pbx_status.set(State::Connected);
         assert_eq!(pbx_status.description(), "connected");
         refused("module", 0);
-        pbx_status.down(State::Disconnected, "lost");
+        pbx_status.set_with_reason(State::Disconnected, "lost");
         pbx_status.begin_attempt();
         assert_eq!(pbx_status.description(), "connecting");
     }

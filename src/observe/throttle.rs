@@ -1,5 +1,5 @@
-//! What may happen a thousand times a second is said now and then, with how often it has happened: the same line at
-//! every call would bury the others.
+//! Limits how often a warning is logged. A warning that comes with every call would bury all others, so it is logged at
+//! most once a minute, with the number of times it was due.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,59 +8,62 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often the same thing is said.
-const EVERY: Duration = Duration::from_secs(60);
-/// The most things that are told apart; what comes beyond them is not said.
-const MOST: usize = 100;
+/// The time between two lines about the same key.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// The most keys that are told apart. Further keys are not logged at all, so that memory stays bounded.
+const MAX_KEYS: usize = 100;
 
-/// Says things, each of them once a minute, or once and for all.
+/// Logs each key once a minute, or only once.
 #[derive(Debug)]
 pub(crate) struct Throttle<Key = ()> {
-    every: Option<Duration>,
-    said: Mutex<HashMap<Key, Occurrences>>,
+    /// None: each key is logged only once.
+    interval: Option<Duration>,
+    keys: Mutex<HashMap<Key, Occurrences>>,
 }
 
-/// When a thing was said last, and how often it has happened since.
+/// When a key was logged last, and how often it has occurred since.
 #[derive(Debug, Default)]
 struct Occurrences {
-    last: Option<Instant>,
-    times: u64,
+    logged: Option<Instant>,
+    count: u64,
 }
 
 impl<Key: Eq + Hash> Throttle<Key> {
-    /// For what goes on happening.
+    /// For events that repeat.
     pub(crate) fn each_minute() -> Self {
-        Self { every: Some(EVERY), said: Mutex::default() }
+        Self { interval: Some(INTERVAL), keys: Mutex::default() }
     }
 
-    /// For what is as it is until somebody mends it.
+    /// For a condition that lasts until an administrator changes something.
     pub(crate) fn once() -> Self {
-        Self { every: None, said: Mutex::default() }
+        Self { interval: None, keys: Mutex::default() }
     }
 
-    /// This thing has happened: `say` gets how often it has since it was said last, or is not called.
-    pub(crate) fn log_for(&self, thing: Key, say: impl FnOnce(u64)) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() >= MOST && !said.contains_key(&thing) {
+    /// Counts an occurrence of `key`. If a line is due, calls `log` with the count since the last line.
+    pub(crate) fn log_for(&self, key: Key, log: impl FnOnce(u64)) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= MAX_KEYS && !keys.contains_key(&key) {
             return;
         }
-        let known = said.entry(thing).or_default();
-        known.times += 1;
-        let is_due = known.last.is_none_or(|last| self.every.is_some_and(|every| last.elapsed() >= every));
+        let occurrences = keys.entry(key).or_default();
+        occurrences.count += 1;
+        let is_due = occurrences
+            .logged
+            .is_none_or(|logged| self.interval.is_some_and(|interval| logged.elapsed() >= interval));
         if is_due {
-            known.last = Some(Instant::now());
-            let times = std::mem::take(&mut known.times);
-            // Writing a line may take a while.
-            drop(said);
-            say(times);
+            occurrences.logged = Some(Instant::now());
+            let count = std::mem::take(&mut occurrences.count);
+            // Logging may take a while: other callers must not wait for the lock.
+            drop(keys);
+            log(count);
         }
     }
 }
 
 impl Throttle {
-    /// The only thing there is has happened.
-    pub(crate) fn log(&self, say: impl FnOnce(u64)) {
-        self.log_for((), say);
+    /// As [`Self::log_for`], for a throttle with a single key.
+    pub(crate) fn log(&self, log: impl FnOnce(u64)) {
+        self.log_for((), log);
     }
 }
 
@@ -69,37 +72,37 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_thing_is_said_once_a_minute_with_how_often_it_happened() {
+    async fn each_key_is_logged_once_a_minute_with_its_count() {
         let throttle = Throttle::each_minute();
-        let mut said = Vec::new();
+        let mut lines = Vec::new();
         for second in 0..130 {
-            throttle.log_for("a", |times| said.push((second, "a", times)));
+            throttle.log_for("a", |count| lines.push((second, "a", count)));
             if second == 30 {
-                throttle.log_for("b", |times| said.push((second, "b", times)));
+                throttle.log_for("b", |count| lines.push((second, "b", count)));
             }
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        assert_eq!(said, [(0, "a", 1), (30, "b", 1), (60, "a", 60), (120, "a", 60)]);
+        assert_eq!(lines, [(0, "a", 1), (30, "b", 1), (60, "a", 60), (120, "a", 60)]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_as_it_is_is_said_once() {
+    async fn a_lasting_condition_is_logged_once() {
         let throttle = Throttle::once();
-        let mut said = 0;
+        let mut lines = 0;
         for _ in 0..3 {
-            throttle.log(|_| said += 1);
-            tokio::time::advance(EVERY).await;
+            throttle.log(|_| lines += 1);
+            tokio::time::advance(INTERVAL).await;
         }
-        assert_eq!(said, 1);
+        assert_eq!(lines, 1);
     }
 
     #[test]
-    fn things_without_end_are_not_kept() {
+    fn the_number_of_keys_is_bounded() {
         let throttle = Throttle::once();
-        let mut said = 0;
-        for thing in 0..10_000 {
-            throttle.log_for(thing, |_| said += 1);
+        let mut lines = 0;
+        for key in 0..10_000 {
+            throttle.log_for(key, |_| lines += 1);
         }
-        assert_eq!(said, MOST);
+        assert_eq!(lines, MAX_KEYS);
     }
 }

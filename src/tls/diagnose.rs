@@ -3,25 +3,25 @@
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error};
 
-/// What is wrong, and for how long it will be.
+/// What is wrong, and whether the fault lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
-    /// In words; they go on from "TLS: ".
+    /// In words that follow "TLS: ".
     pub(crate) what: String,
-    /// Only somebody's hand can mend it: trying again soon is of no use.
+    /// The fault lasts until an administrator changes something: it is no use to try again soon.
     pub(crate) lasts: bool,
 }
 
-/// What is wrong with TLS, where that is what stands behind an error of an HTTP client.
+/// What is wrong with TLS, if that is the cause of an HTTP client's error.
 pub(crate) fn trouble_behind(error: &(dyn std::error::Error + 'static)) -> Option<Trouble> {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.filter_map(|cause| cause.downcast_ref().and_then(trouble)).next()
 }
 
-/// What is wrong with TLS, where that is what this error is about.
+/// What is wrong with TLS, if this error is about TLS.
 pub(crate) fn trouble(error: &std::io::Error) -> Option<Trouble> {
     let behind = error.get_ref()?;
-    // hyper's connector wraps it twice.
+    // hyper's connector wraps the error twice.
     if let Some(error) = behind.downcast_ref() {
         return trouble(error);
     }
@@ -63,7 +63,7 @@ fn certificate(error: &CertificateError) -> String {
         E::BadSignature => {
             "the server's certificate is not signed by whom it says: `ca_file` may be an older one".into()
         }
-        // webpki's, which has no name here.
+        // webpki's error, for which rustls has no variant.
         E::Other(error) if format!("{error:?}").contains("CaUsedAsEndEntity") => {
             "the server's certificate is signed by itself: give it as `ca_file`".into()
         }
@@ -74,7 +74,7 @@ fn certificate(error: &CertificateError) -> String {
     }
 }
 
-/// A day, as ISO 8601 has it.
+/// A date of ISO 8601.
 fn day(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = jiff::Timestamp::from_second(seconds);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_trouble_of_tls_is_left_to_others() {
+    fn errors_that_are_not_about_tls_have_no_diagnosis() {
         assert_eq!(trouble(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
         assert_eq!(trouble(&io::Error::other("Kari")), None);
     }
