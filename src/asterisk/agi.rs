@@ -1,16 +1,16 @@
-//! FastAGI: a call enters `AGI(agi://…)`, Asterisk connects to us, says who is calling, and takes the name.
+//! FastAGI. A call enters `AGI(agi://…)`, Asterisk connects to us, sends the caller's number, and takes the name.
 //!
 //! In reading order:
 //!
-//! - [`run`] accepts connections, each a session of its own
-//! - `session`: one call, from its block to its last command
-//! - `block`: who is calling, as Asterisk says it
-//! - `command`: what we ask for, and what was answered
-//! - `lines`: the lines of both, with their limits
+//! - [`run`] accepts connections; each one is a session
+//! - `session`: one call, from its block of variables to the last command
+//! - `block`: the variables about the call
+//! - `command`: our commands, and Asterisk's responses
+//! - `lines`: lines from Asterisk, with a limit
 //!
-//! A session is bounded in every direction: the length of a line and of the block, the number of variables, the
-//! time for the block, for each answer and for the whole. So a client that dribbles, too_many or vanishes costs a
-//! place among [`Settings::max_sessions`] for a few seconds, and nobody else anything.
+//! A session has limits: the length of a line and of the block, the number of variables, the time for the block, for each
+//! response and for the whole session. So a slow, flooding or vanished client takes one of [`Settings::max_sessions`] for a
+//! few seconds, and holds up no other call.
 
 mod block;
 mod command;
@@ -40,32 +40,32 @@ use crate::resolver::{Pbx, Resolver};
 pub use block::{Block, block};
 use session::SessionError;
 
-/// The name of this way in, where PBXs are told apart: in logs, metrics and `/readyz`.
+/// The name of FastAGI in place of a PBX's name: in logs, metrics and `/readyz`.
 pub const NAME: &str = "agi";
 
-/// How long a session may take as a whole. The dialplan's bound is half a second: whoever is here after this is lost. It
-/// is less than the block and four answers may take one by one.
+/// The most time for a whole session: less than the sum of the limits for the block and four responses. The dialplan's bound
+/// of half a second has ended the call's lookup long before.
 const SESSION: Duration = Duration::from_secs(3);
-/// How long accepting rests after it failed: there are no file descriptors, and more attempts make none.
+/// The pause after a failure to accept. The usual cause is a lack of file descriptors, and more attempts do not free any.
 const REST: Duration = Duration::from_millis(100);
 
 /// The settings of `[agi]`.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Whether that is the default, for want of a `listen`.
+    /// Whether `listen` is the default, because the configuration has none.
     pub is_default: bool,
-    /// Who may connect: PBXs' addresses.
+    /// The addresses of PBXs that may connect.
     pub allow: Vec<IpNet>,
-    /// Sessions at once, at least 1; one more is closed, and its call goes on without a name.
+    /// The most sessions at once, at least 1. A further connection is closed, and its call goes on without a name.
     pub max_sessions: usize,
-    /// How the PBXs that connect write callers' numbers.
+    /// How these PBXs write callers' numbers.
     pub pbx: Pbx,
 }
 
 impl Settings {
-    /// What to say where the port is the default: it was another one once, and a context of that time says so.
+    /// The warning for the default port, which was another one in the version before: an old context still names that port.
     #[must_use]
     pub fn default_has_moved(&self) -> Option<String> {
         let listen = self.listen;
@@ -82,7 +82,7 @@ impl Settings {
     }
 }
 
-/// Answers calls on `listener` until `shutdown`; then those in hand are finished.
+/// Answers calls on `listener` until `shutdown`. Then finishes the calls in hand.
 pub async fn run(
     settings: Settings,
     listener: TcpListener,
@@ -98,7 +98,7 @@ pub async fn run(
         unknown_scripts: Throttle::each_minute(),
         session_errors: Throttle::each_minute(),
     });
-    // One for each session that may be under way.
+    // One permit for each session.
     let free_sessions = Arc::new(Semaphore::new(server.settings.max_sessions));
     let sessions = TaskTracker::new();
     let (not_accepting, not_allowed, too_many) =
@@ -119,7 +119,7 @@ pub async fn run(
             });
             continue;
         }
-        // A connection that finds no place is not kept waiting: the dialplan goes on.
+        // Without a free session the connection is closed at once, so that the dialplan goes on.
         let Ok(permit) = Arc::clone(&free_sessions).try_acquire_owned() else {
             let most = server.settings.max_sessions;
             too_many.log(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
@@ -127,7 +127,7 @@ pub async fn run(
             continue;
         };
         let server = Arc::clone(&server);
-        // One that panics leaves the others be; what a panic says is in the log without what it is made of.
+        // A panic ends only its own session; `panics` logs it.
         sessions.spawn(async move {
             panics::contained(server.serve(stream)).await.ok();
             drop(permit);
@@ -143,17 +143,17 @@ struct Server {
     settings: Settings,
     resolver: Arc<Resolver>,
     pbx_status: Arc<PbxStatus>,
-    /// Unknown countries that were named already.
+    /// By the country.
     unknown_countries: Throttle<String>,
-    /// Scripts that are not ours. Each is named.
+    /// By the script's name.
     unknown_scripts: Throttle<String>,
-    /// Of each other kind.
+    /// By the kind of error.
     session_errors: Throttle<Discriminant<SessionError>>,
 }
 
 impl Server {
     async fn serve(&self, mut stream: TcpStream) {
-        // A command is one write, and not to wait for another.
+        // A command is one write, and must not wait for the next one.
         if let Err(error) = stream.set_nodelay(true) {
             return debug!("[agi] a connection is gone: {error}");
         }
@@ -170,14 +170,14 @@ impl Server {
         }
     }
 
-    /// Why a call has gone on without a name.
+    /// Logs why a call goes on without a name.
     fn log(&self, error: &SessionError) {
         match error {
             SessionError::Foreign(script) => {
                 self.pbx_status.metrics.foreign_script();
                 self.unknown_scripts.log_for(script.clone(), |times| warn!(times, "[agi] {error}"));
             }
-            // The caller has hung up, or the service is just starting: nobody's mistake.
+            // No fault: the caller has hung up, or the service is just starting.
             error if error.is_hangup() || matches!(error, SessionError::NoDirectory) => {
                 debug!("[agi] {error}");
             }
@@ -185,7 +185,7 @@ impl Server {
         }
     }
 
-    /// A trunk's country that is none. Each is named once.
+    /// A trunk's country is unknown. Each one is logged once.
     fn unknown_country(&self, country: &str) {
         self.unknown_countries.log_for(country.to_owned(), |_| {
             warn!("[agi] `{country}` is no country of ISO 3166; the configured one is taken");

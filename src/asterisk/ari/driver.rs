@@ -1,4 +1,4 @@
-//! Drives a session: has the socket, the timer and the tasks, and does what the session says.
+//! Drives a session: owns the socket, the timer and the tasks, and executes the session's outputs.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -26,41 +26,41 @@ use crate::call;
 use crate::resolver::Resolver;
 use crate::secret::Secret;
 
-/// How long the handshake may take.
+/// The most time for the check and the handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a write may take. Asterisk reads at once; a full buffer means that it is stuck.
+/// The most time for a write. Asterisk reads at once: if the socket's buffer is full, Asterisk is stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The most messages that are taken at once.
-const MOST_AT_ONCE: usize = 10_000;
+/// The most messages that are read at once.
+const MAX_AT_ONCE: usize = 10_000;
 
-/// What connections leave that have ended.
+/// What is left of ended connections.
 #[derive(Default)]
 pub(super) struct Leftovers {
-    /// Calls in hand, which are finished within a bounded time.
+    /// Calls in hand; each ends within a bounded time.
     pub(super) calls: JoinSet<()>,
-    /// A socket whose queue is stuck. While it is open Asterisk has the application, and lets calls in, for the next
-    /// connection; without it they would go on unnamed.
+    /// A socket whose backlog is stuck. While it is open, Asterisk keeps the application, and lets calls in for the next
+    /// connection. If it were closed, calls would go on without names.
     socket: Option<Socket>,
-    /// The password that was tried last.
+    /// The password of the last attempt.
     password: Option<SecretString>,
 }
 
 impl Leftovers {
-    /// Whether there is another password now than the one that was tried last.
+    /// Whether the password has changed since the last attempt.
     pub(super) fn has_new_password(&self, now: &Secret) -> bool {
         let tried = self.password.as_ref().map(ExposeSecret::expose_secret);
         tried.is_some() && now.read().is_ok_and(|now| tried != Some(now.expose_secret()))
     }
 
-    /// Finishes the calls in hand: there is no next connection.
+    /// Finishes the calls in hand, when there is no next connection.
     pub(super) async fn finish(mut self) {
         drop(self.socket);
         while self.calls.join_next().await.is_some() {}
     }
 }
 
-/// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called once events
-/// are filtered and it is known which way requests go.
+/// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called when the set-up is complete: the
+/// events are filtered, and the transport of requests is known.
 pub(super) async fn serve(
     settings: &Settings,
     resolver: &Arc<Resolver>,
@@ -69,7 +69,7 @@ pub(super) async fn serve(
     leftovers: &mut Leftovers,
     connected: impl FnOnce(),
 ) -> Result<(), ConnectionError> {
-    // Closed when the next one is open, which has the application then; or when that fails.
+    // Closed after the new websocket is open and has the application, or after a failure.
     let former = leftovers.socket.take();
     let password = settings.password.read()?;
     leftovers.password = Some(password.clone());
@@ -78,7 +78,7 @@ pub(super) async fn serve(
     let (reports, reported) = Reports::new(end_of_requests.clone());
     let http = Http::new(settings, password.clone(), &tls, reports).map_err(ConnectionError::of)?;
     let opening = async {
-        // An application that can't send calls on would hold them.
+        // Before the websocket: an application that can't send calls on would hold them.
         ConnectionError::of_check(http.check(Turn::Unbounded).await)?;
         open(settings, &password, tls).await
     };
@@ -101,13 +101,13 @@ pub(super) async fn serve(
     let mut driver = Driver { application, session, socket, tasks, is_learning: false };
     let ConnectionEnd { how, keep_socket } = driver.drive(outputs, reported, shutdown, connected).await;
     let Driver { socket, tasks, .. } = driver;
-    // Until it is closed, calls come to us and wait: for the next connection, where that is made at once.
+    // While the socket is open, calls come in, and wait for the next connection.
     leftovers.socket = keep_socket.then_some(socket);
     leftovers.calls.spawn(tasks.finish());
     how
 }
 
-/// The end of a connection.
+/// How a connection has ended.
 struct ConnectionEnd {
     how: Result<(), ConnectionError>,
     keep_socket: bool,
@@ -118,11 +118,11 @@ struct Driver {
     session: Session,
     socket: Socket,
     tasks: Tasks,
-    /// Asterisk's version is wanted.
+    /// Whether the request for Asterisk's version is under way.
     is_learning: bool,
 }
 
-/// What a websocket has received: None at its end.
+/// What the websocket has received; None at its end.
 type Received = Option<Result<Message, SocketError>>;
 
 impl Driver {
@@ -188,7 +188,7 @@ impl Driver {
         self.perform(outputs, begun).await
     }
 
-    /// Takes what came on the socket, and what waits behind it.
+    /// Takes a message from the socket, and all messages that wait behind it.
     async fn take(&mut self, first: Received) -> ControlFlow<ConnectionEnd, Option<Connected>> {
         let mut messages = Vec::new();
         let mut lost = None;
@@ -199,11 +199,11 @@ impl Driver {
                 Some(Err(error)) => lost = Some(ConnectionError::Lost(error.to_string())),
                 None => lost = Some(ConnectionError::closed()),
             }
-            let goes_on = lost.is_none() && messages.len() < MOST_AT_ONCE;
+            let goes_on = lost.is_none() && messages.len() < MAX_AT_ONCE;
             next = if goes_on { self.socket.next().now_or_never() } else { None };
         }
         let mut connected = None;
-        // As a rule nothing waits.
+        // Usually there is only one message.
         if messages.len() > 1 {
             connected = self.give(Input::BacklogBegins(&messages)).await?;
         }
@@ -219,7 +219,7 @@ impl Driver {
         ControlFlow::Continue(connected)
     }
 
-    /// Does what the session says. `begun`: when its input came.
+    /// Executes the session's outputs. `begun`: when its input came.
     async fn perform(
         &mut self,
         mut outputs: Vec<Output>,
@@ -253,7 +253,7 @@ impl Driver {
                 }
             }
         }
-        // Behind the answer: a line of the log takes its time.
+        // After the answer is sent: logging takes time.
         if let Some(answer) = answered {
             self.application.pbx_status.answered(&answer, begun);
         }
@@ -269,7 +269,7 @@ impl Driver {
     }
 }
 
-/// Calls are answered from now on.
+/// The set-up is complete: calls are answered from now on.
 struct Connected {
     version: String,
     transport: &'static str,

@@ -1,4 +1,4 @@
-//! Why a connection to Asterisk failed, in words that an administrator can act on.
+//! Why a connection to Asterisk has failed, in words for an administrator.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::observe::metrics::Refusal;
 use crate::secret::SecretError;
 use crate::tls::{self, TrustError};
 
-/// Why there is no connection, or no longer.
+/// Why a connection could not be made, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
     #[error(transparent)]
@@ -75,12 +75,12 @@ pub(super) enum ConnectionError {
 }
 
 impl ConnectionError {
-    /// Asterisk has closed the websocket.
+    /// For a websocket that Asterisk has closed.
     pub(super) fn closed() -> Self {
         Self::Lost("Asterisk closed it".into())
     }
 
-    /// Of a request that has failed.
+    /// For a request that has failed.
     pub(super) fn of(failure: Failure) -> Self {
         match failure {
             Failure::Unreachable(what) => Self::Unreachable(what),
@@ -99,7 +99,8 @@ impl ConnectionError {
         }
     }
 
-    /// Of a request about the application while a connection is set up; what has no words of its own is told by `other`.
+    /// For a failed request about the application, while a connection is set up. `other` makes the error where no other variant
+    /// fits.
     pub(super) fn of_set_up(failure: Failure, other: impl FnOnce(String) -> Self) -> Self {
         match failure {
             failure if failure.is_refusal() || failure == Failure::Closed => Self::of(failure),
@@ -108,7 +109,7 @@ impl ConnectionError {
         }
     }
 
-    /// Of several requests in a row that have failed, the last of them so.
+    /// For several failed requests in a row; `last` is the last failure.
     pub(super) fn of_consecutive(last: Failure) -> Self {
         match last {
             Failure::Late(_) | Failure::Busy(_) => Self::Unanswered,
@@ -126,7 +127,7 @@ impl ConnectionError {
         }
     }
 
-    /// What the answer says that was asked for before a connection: only that there is no such channel is good.
+    /// For the check before a connection. The only good response is "Channel not found".
     pub(super) fn of_check(result: ContinueResult) -> Result<(), Self> {
         match result {
             ContinueResult::CallerGone => Ok(()),
@@ -135,7 +136,7 @@ impl ConnectionError {
         }
     }
 
-    /// Why trying again soon is of no use; none where it is.
+    /// Why it is no use to try again soon. None: it may be.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Unauthorized => Some(Refusal::Unauthorized),
@@ -149,7 +150,7 @@ impl ConnectionError {
         }
     }
 
-    /// How the PBX is connected after it.
+    /// The PBX's state after this error.
     pub(super) fn state(&self) -> State {
         match (self, self.refusal()) {
             (Self::Replaced, _) => State::TakenOver,
@@ -168,7 +169,7 @@ impl From<tungstenite::Error> for ConnectionError {
                 let body = String::from_utf8_lossy(body).into_owned();
                 match status {
                     401 | 403 | 503 => Self::of(Failure::Status { status, body }),
-                    // Also where res_ari_events is missing.
+                    // Also if res_ari_events.so is not loaded.
                     404 => Self::NoAri,
                     status => Self::Handshake(status),
                 }

@@ -1,5 +1,5 @@
-//! No call stays in our application: neither `Stasis()` nor ARI has a time limit, so a call that is not sent
-//! on by us, and has no bound of the dialplan's, would wait for ever.
+//! No call stays in our application. Neither `Stasis()` nor ARI has a time limit: without a bound in the dialplan, a call
+//! that we do not send on would wait for ever.
 
 use std::time::Duration;
 
@@ -16,29 +16,30 @@ use crate::backoff::Backoff;
 
 /// The first wait after a request that failed; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// A caller hears silence meanwhile.
+/// The longest wait. The caller hears silence meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// A call that could not be sent on in this time is given up. The next connection looks for it.
+/// After this time a call that can't be sent on is given up. The next connection looks for the call.
 const GIVEN_UP: Duration = Duration::from_secs(10);
 
-/// Longer than any call that is served stays in the application.
+/// The time between the two lists of a sweep: longer than the service of any call takes.
 const LATER: Duration = Duration::from_secs(1);
 
-/// Where a call is that should be sent on.
+/// Where a call is that has to be sent on.
 enum Location {
-    /// In our application, with this wish and caller.
+    /// In our application; its mode and its caller are known.
     Ours { mode: StasisMode, caller: Caller<'static> },
-    /// In our application; that is all there is to know.
+    /// In our application; nothing else is known.
     Listed,
-    /// Hung up, or gone on: another application, the dialplan.
+    /// The caller has hung up, or the call is in another application or in the dialplan.
     Gone,
-    /// Asterisk did not say.
+    /// Asterisk has not said.
     Unknown(String),
 }
 
 impl Application {
-    /// Sends a call on to the priority behind its `Stasis()`, again and again until Asterisk has answered, the call has had its
-    /// time, or nothing more is to be asked. `doubtful`: it may have gone on already, and be in somebody else's application.
+    /// Sends a call on to the priority behind its `Stasis()`. Tries again until Asterisk has answered, until [`GIVEN_UP`], or
+    /// until the end of requests. `look_first`: the call may have gone on already, even to another Stasis application, so
+    /// look where it is before each attempt.
     pub(super) async fn release(&self, channel: &str, look_first: bool) {
         let sent_on = timeout(GIVEN_UP, self.try_to_send_on(channel, look_first));
         if !matches!(self.end_of_requests.run_until_cancelled(sent_on).await, Some(Ok(()))) {
@@ -56,7 +57,7 @@ impl Application {
         }
     }
 
-    /// Sends a call on, once. Why it could not be; none where it could, or where it has gone.
+    /// Makes one attempt to send a call on. Returns why the attempt failed; none if the call has gone on.
     async fn send_on_unless_gone(&self, channel: &str, look_first: bool) -> Option<String> {
         match if look_first { self.look(channel).await } else { Location::Listed } {
             Location::Gone => None,
@@ -70,7 +71,7 @@ impl Application {
         }
     }
 
-    /// Waits before a call is tried once more. From the first such wait on it holds one of a few permits.
+    /// Waits before the next attempt for a call. From the first wait on, the call holds one of a few permits.
     async fn wait<'a>(&'a self, permit: &mut Option<SemaphorePermit<'a>>, backoff: &mut Backoff) {
         if permit.is_none() {
             // The semaphore is never closed.
@@ -79,8 +80,8 @@ impl Application {
         sleep(backoff.next_wait()).await;
     }
 
-    /// Sends on a call whose place Asterisk has not found. A caller who hangs up at that moment is in another context
-    /// already, which has no such place either: that is nobody's mistake.
+    /// Releases a call whose label Asterisk has not found. This is no fault of the dialplan if the caller hangs up at that
+    /// moment: the channel is then in another context, which does not have the label.
     pub(super) async fn label_missing(&self, channel: &str) -> NextStep {
         if let Location::Gone = self.look(channel).await {
             debug!(pbx = %self.settings.name, %channel, "the caller hung up during the lookup");
@@ -90,7 +91,7 @@ impl Application {
         NextStep::Release
     }
 
-    /// Serves a call that was in the application before this connection.
+    /// Serves a call that came into the application before this connection.
     pub(super) async fn recover(&self, channel: &str) -> NextStep {
         let seen = timeout(GIVEN_UP, self.look_until_seen(channel));
         match self.end_of_requests.run_until_cancelled(seen).await {
@@ -107,7 +108,7 @@ impl Application {
         }
     }
 
-    /// Looks where a call is, until Asterisk has said.
+    /// Looks where a call is, until Asterisk answers.
     async fn look_until_seen(&self, channel: &str) -> Location {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut permit = None;
@@ -120,8 +121,8 @@ impl Application {
         }
     }
 
-    /// The calls that are left in the application: those that Asterisk lists now and [`LATER`] too, when any that is
-    /// served otherwise has gone on.
+    /// The calls that are left in the application: Asterisk lists them now, and again [`LATER`]. By then a call that is
+    /// served has gone on.
     pub(super) async fn left_behind(&self) -> Vec<String> {
         let Some(before) = self.list().await else { return Vec::new() };
         sleep(LATER).await;
@@ -130,7 +131,7 @@ impl Application {
         left
     }
 
-    /// The channels in the application. None: Asterisk does not say.
+    /// The channels in the application. None: Asterisk does not answer.
     async fn list(&self) -> Option<Vec<String>> {
         let begun = Instant::now();
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
@@ -141,7 +142,7 @@ impl Application {
                 Err(failure) if failure.is_no_application() => return Some(Vec::new()),
                 Err(failure) => failure,
             };
-            // One that is not answered may hold a thread of Asterisk's for ever.
+            // An unanswered request may hold a thread of Asterisk's for ever: it is not repeated.
             if matches!(failure, Failure::Late(_)) || begun.elapsed() >= GIVEN_UP {
                 warn!(pbx = %self.settings.name, "can't ask for calls that are left: {failure}");
                 return None;
@@ -150,7 +151,7 @@ impl Application {
         }
     }
 
-    /// Looks where a call is. A `continue` would take it out of anybody's application.
+    /// Looks where a call is. A blind `continue` could take the call out of another application.
     async fn look(&self, channel: &str) -> Location {
         let snapshot = match self.http.channel(channel).await {
             Ok(snapshot) => snapshot,
@@ -174,7 +175,7 @@ impl Application {
         }
     }
 
-    /// Whether Asterisk lists a call in our application.
+    /// Looks for a call in Asterisk's list of our application.
     async fn look_in_list(&self, channel: &str) -> Location {
         let app = &self.settings.app;
         match self.http.get::<ApplicationInfo>(Turn::Queued, &format!("applications/{app}")).await {

@@ -1,14 +1,14 @@
 //! One connection as a machine without I/O. [`Session::handle`] takes one input and the time, and returns the outputs: frames to
 //! write, calls to answer, tasks to start. `driver` has the socket, the timer and the tasks.
 //!
-//! - `phase`: serving, and the ways out of it
-//! - [`Transport`]: how requests go
+//! - `phase`: from serving to the end
+//! - [`Transport`]: whether requests go on the websocket or over HTTP
 //! - `set_up`: the calls from before this connection, and Asterisk's version
-//! - `queue`: what waits on the socket after a pause
-//! - `pulse`: pings, silence, late ticks
-//! - `row`: failures in a row, which end the connection
-//! - `requests`: those under way on the websocket
-//! - `calls`: from a call's event to the answer about its request
+//! - `backlog`: messages that wait on the socket after a pause
+//! - `heartbeat`: pings, silence, late ticks
+//! - `failures`: several failures in a row, which end the connection
+//! - `requests`: the requests under way on the websocket
+//! - `calls`: from a call's event to the response to its request
 
 mod backlog;
 mod calls;
@@ -43,44 +43,44 @@ use phase::Phase;
 use requests::{RequestKind, Requests};
 use set_up::{SetUp, Version};
 
-/// Versions without requests on the websocket ignore them silently: no answer in this time means HTTP.
+/// Old versions ignore requests on the websocket. No response in this time means that requests go over HTTP.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What happens to a connection.
+/// An event for the session.
 #[derive(Debug)]
 pub(super) enum Input<'a> {
-    /// Several messages wait on the socket, the oldest first. Each of them follows as [`Input::Message`].
+    /// These messages wait on the socket, the oldest first. Each of them follows as [`Input::Message`].
     BacklogBegins(&'a [Message]),
-    /// All of them were given.
+    /// All messages of the backlog have followed.
     BacklogEnds,
     /// A message from Asterisk.
     Message(&'a Message),
     /// The socket is closed, or takes no data.
     Lost(ConnectionError),
-    /// The handoff of a call: the reply to [`Output::LookUp`].
+    /// The name is looked up: the reply to [`Output::LookUp`].
     LookedUp { channel: String, handoff: Handoff },
-    /// The calls from before this connection, or why the set-up failed.
+    /// The calls from before this connection, or why the set-up has failed.
     WaitingCalls(Result<Vec<String>, ConnectionError>),
     /// Asterisk's version: the reply to [`Output::LearnVersion`].
     Version(String),
-    /// The end of a request over HTTP.
+    /// A request over HTTP has ended.
     HttpReport(Report),
-    /// A task has ended. These channels are to be sent on to the priority behind their `Stasis()`.
+    /// A task has ended. The session has to send the channels in `release` on to the priority behind their `Stasis()`.
     TaskEnded { task: TaskKind, release: Vec<String> },
-    /// The time that [`Session::wake_at`] names has come.
+    /// The time of [`Session::wake_at`] has come.
     Time,
-    /// The service stops.
+    /// The service is stopped.
     Stop,
 }
 
-/// The end of a request over HTTP, as far as it says whether calls can be sent on.
+/// The result of a request over HTTP, if it shows whether calls can be sent on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Report {
-    /// A call was sent on, or not.
+    /// The attempt to send a call on.
     Call { channel: String, result: ContinueResult },
-    /// The question whether a call could be.
+    /// The check whether a call could be sent on.
     Check(ContinueResult),
-    /// Any request has failed.
+    /// Any request that has failed.
     Failed(Failure),
 }
 
@@ -92,27 +92,28 @@ pub(super) enum TaskKind {
     Sweep,
 }
 
-/// What is to be done.
+/// What the driver has to do.
 #[derive(Debug)]
 pub(super) enum Output {
-    /// One message, flushed alone: Asterisk leaves a second frame of one TLS record unread.
+    /// Write one message, and flush: Asterisk does not read a second frame in the same TLS record.
     Send(Message),
-    /// The name of this caller is wanted, as [`Input::LookedUp`]. It may come later.
+    /// Look up this caller's name, and reply with [`Input::LookedUp`]. The reply may come later.
     LookUp { channel: String, country: Option<Country>, caller: Caller<'static> },
-    /// To be done over HTTP, beside this connection.
+    /// Start a task over HTTP.
     Task(Task),
-    /// Asterisk's version is wanted.
+    /// Ask for Asterisk's version, and reply with [`Input::Version`].
     LearnVersion,
-    /// Calls are answered, and it is known how.
+    /// The set-up is complete: announce the connection.
     Connected { version: String, transport: &'static str },
-    /// The connection is over. `keep_socket`: until the next one is open, Asterisk has the application by this socket.
+    /// The connection has ended. `keep_socket`: keep the socket open until the next connection is open, so that Asterisk keeps
+    /// the application.
     End { how: Result<(), ConnectionError>, keep_socket: bool },
 }
 
-/// How requests go.
+/// How requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transport {
-    /// The probe is under way; until it is answered HTTP works everywhere.
+    /// The probe on the websocket is under way. Until its response, requests go over HTTP, which works with all versions.
     Probing {
         until: Instant,
     },
@@ -120,12 +121,12 @@ enum Transport {
     Http,
 }
 
-/// Whether calls that are left in the application are looked for.
+/// Whether a sweep is running: a task that looks for calls which are left in the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sweep {
     Idle,
     Running,
-    /// Another one is wanted after this one.
+    /// Another sweep has to follow this one.
     Repeat,
 }
 
@@ -141,10 +142,10 @@ pub(super) struct Session {
     backlog: Backlog,
     requests: Requests,
     failures: ConsecutiveFailures,
-    /// Why calls can't be answered, until the phase changes.
+    /// Why calls can't be answered. Kept until the phase changes.
     refused: Option<ConnectionError>,
     sweep: Sweep,
-    /// Calls whose place is awaited.
+    /// Calls whose name is being looked up.
     lookups: usize,
     /// Tasks under way.
     tasks: usize,
@@ -152,7 +153,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A connection whose websocket is open, and the first outputs.
+    /// A session for an open websocket, and its first outputs.
     pub(super) fn begin(warnings: Arc<Warnings>, now: Instant) -> (Self, Vec<Output>) {
         let mut session = Self {
             warnings,
@@ -175,8 +176,8 @@ impl Session {
         (session, outputs)
     }
 
-    /// Takes one input, and returns what is to be done, in this order. Nothing comes behind [`Output::End`] but tasks for calls
-    /// that are still given.
+    /// Takes one input, and returns the outputs, to be executed in this order. After [`Output::End`] there are only tasks, for
+    /// calls that still come in.
     pub(super) fn handle(&mut self, input: Input<'_>, now: Instant) -> Vec<Output> {
         if matches!(self.phase, Phase::Ended) {
             self.take_after_the_end(input);
@@ -187,7 +188,7 @@ impl Session {
         std::mem::take(&mut self.outputs)
     }
 
-    /// When [`Input::Time`] is wanted. None: never.
+    /// When the session needs [`Input::Time`]. None: never.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         let serving = || {
             let transport =
@@ -218,7 +219,7 @@ impl Session {
             }
             Input::BacklogEnds => {
                 if self.backlog.end(now, &self.warnings) {
-                    // A context of somebody's own may have no bound, or a longer one.
+                    // A user's own context may have no bound, or a longer one.
                     self.sweep();
                 }
             }
@@ -254,13 +255,13 @@ impl Session {
         }
     }
 
-    /// The time has come for something.
+    /// Does what is due now.
     fn time(&mut self, now: Instant) {
         if !matches!(self.phase, Phase::Serving) {
             return;
         }
         if self.backlog.given_up_at().is_some_and(|until| now >= until) {
-            // The next connection has no queue, and asks for the calls that wait.
+            // The next connection has no backlog, and asks for the waiting calls.
             return self.lost(ConnectionError::Behind);
         }
         if let Transport::Probing { until } = self.transport
@@ -274,12 +275,12 @@ impl Session {
         }
     }
 
-    /// Whether requests go on the websocket.
+    /// Whether requests for calls go on the websocket.
     fn is_on_websocket(&self) -> bool {
         self.transport == Transport::Websocket && !matches!(self.phase, Phase::Closing { .. } | Phase::Ended)
     }
 
-    /// Whether a call waits for its answer, or for Asterisk's answer to that.
+    /// Whether a call waits for its name, or for the response to its request.
     fn awaits_an_answer(&self) -> bool {
         self.lookups > 0 || self.requests.any_call()
     }
@@ -301,7 +302,7 @@ impl Session {
         self.outputs.push(Output::Task(Task::Call { channel, job }));
     }
 
-    /// Looks for calls that are left in the application, one search at a time.
+    /// Starts a sweep, or notes that another one has to follow: only one runs at a time.
     fn sweep(&mut self) {
         if self.sweep == Sweep::Idle {
             self.sweep = Sweep::Running;
@@ -323,7 +324,7 @@ impl Session {
         }
     }
 
-    /// Pings, overdue answers, and the question whether calls could be sent on.
+    /// Once a second: overdue responses, a ping, the check whether calls could be sent on.
     fn tick(&mut self, now: Instant) {
         let due = match self.heartbeat.tick(now) {
             heartbeat::Tick::Late => return,
@@ -341,7 +342,7 @@ impl Session {
         }
     }
 
-    /// Asks, on the way that calls go, whether one could be sent on: a refusal is to be noticed before a caller waits for it.
+    /// Checks, by the transport of calls, whether a call could be sent on. So a refusal is noticed before a caller has to wait.
     fn check(&mut self, now: Instant) {
         match self.transport {
             Transport::Websocket => self.request(RequestKind::Check, &[], now),

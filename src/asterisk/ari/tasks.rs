@@ -1,4 +1,4 @@
-//! What is done over HTTP, each task beside the websocket.
+//! The tasks of one connection: requests over HTTP, beside the websocket.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::application::{Application, NextStep};
 use super::rest::Turn;
 use super::session::{Job, Task, TaskKind};
 
-/// How long they may take after their connection's end: longer than a name may take, and a request to send a call on.
-/// Together with the connection's own end it is less than the service's limit.
+/// The most time after the connection's end: enough for a name and for a request to send the call on. Together with the end
+/// of the connection it is less than the service's limit.
 const DRAIN: Duration = Duration::from_millis(2_500);
-/// How long calls that are given up may take to say so.
+/// The most time to log the calls that are given up.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// The tasks of one connection.
@@ -46,7 +46,7 @@ impl Tasks {
         });
     }
 
-    /// Waits until one more has ended; for ever where there is none.
+    /// Waits until a task has ended; for ever if there is none.
     pub(super) async fn next_ended(&mut self) -> EndedTask {
         match self.set.join_next().await {
             Some(Ok(ended)) => ended,
@@ -55,11 +55,11 @@ impl Tasks {
         }
     }
 
-    /// Finishes the tasks within a bounded time: there is no connection any more. Calls that are given up are named.
+    /// Finishes the tasks within a bounded time, after the connection's end. Calls that are given up are logged.
     pub(super) async fn finish(mut self) {
         if timeout(DRAIN, self.all_ended()).await.is_err() {
             self.application.end_of_requests.cancel();
-            // Those that wait for something else are dropped.
+            // Tasks that wait for something else are dropped.
             let _ = timeout(LAST_WORDS, self.all_ended()).await;
         }
     }
@@ -88,12 +88,12 @@ async fn run(application: &Application, task: Task) -> Vec<String> {
     }
 }
 
-/// Serves a call, and sends the call on where that panics. The channel, where the connection is to send the call on.
+/// Serves a call. After a panic, sends the call on. Returns the channel if the connection has to send the call on.
 async fn serve(application: &Application, channel: String, job: Job) -> Option<String> {
     let then = match AssertUnwindSafe(run_job(application, &channel, job)).catch_unwind().await {
         Ok(then) => then,
         Err(_) => {
-            // The panic's words may have the caller's number in them: `panics` decides whether the log has them.
+            // Without the panic's message: `panics` decides whether the log has it.
             error!(pbx = %application.settings.name, %channel, "serving a call has panicked: it goes on without a name");
             application.release(&channel, true).await;
             NextStep::Nothing

@@ -1,5 +1,5 @@
-//! What is wrong with the PBX's dialplan is said once for a connection, and what goes wrong with calls once a minute: the
-//! same line at every call would bury the others. A call without an answer is counted each time.
+//! The warnings of one connection. A fault in the PBX's dialplan is logged once for a connection, and a failure of calls once
+//! a minute: the same line with every call would bury the others. Each call without an answer is counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) struct Warnings {
     missing_label: Throttle,
     arguments: Throttle,
     rush: Throttle,
-    /// By its name.
+    /// By the country.
     country: Throttle<String>,
     handoff: Throttle,
     name: Throttle,
@@ -28,7 +28,7 @@ pub(super) struct Warnings {
     slow: Throttle,
     release: Throttle,
     unanswered: Throttle,
-    /// By what it is.
+    /// By the thing that can't be read.
     unread: Throttle<&'static str>,
     behind: Throttle,
 }
@@ -59,12 +59,12 @@ impl Warnings {
         self.pbx_status.name()
     }
 
-    /// A call was answered too late: the dialplan's bound had released it.
+    /// The dialplan's bound has released a call before its answer.
     pub(super) fn missed(&self) {
         self.pbx_status.metrics.unserved();
     }
 
-    /// A direct call on a version where that costs it its `DB()`.
+    /// A call of the direct style, on a version where that poisons the dialplan.
     pub(super) fn poison(&self) {
         self.poison.log(|_| {
             warn!(
@@ -75,7 +75,7 @@ impl Warnings {
         });
     }
 
-    /// The context lacks the extension or label that a handoff goes to.
+    /// The context does not have the extension or the label of a handoff.
     pub(super) fn label_missing(&self) {
         self.pbx_status.metrics.handoff_failed();
         self.missing_label.log(|_| {
@@ -83,7 +83,7 @@ impl Warnings {
         });
     }
 
-    /// `Stasis()` has arguments that this version does not know.
+    /// `Stasis()` has the arguments of another version.
     pub(super) fn arguments(&self) {
         self.pbx_status.metrics.unserved();
         self.arguments.log(|_| {
@@ -94,7 +94,7 @@ impl Warnings {
         });
     }
 
-    /// More calls in hand than are served.
+    /// More calls are in hand than are served at once.
     pub(super) fn rush(&self, most: usize) {
         self.pbx_status.metrics.unserved();
         self.rush.log(|times| {
@@ -105,7 +105,7 @@ impl Warnings {
         });
     }
 
-    /// A trunk's country that is none. Each is named once.
+    /// A trunk's country is unknown. Each one is logged once.
     pub(super) fn country(&self, country: &str) {
         self.country.log_for(country.to_owned(), |_| {
             warn!(
@@ -116,10 +116,10 @@ impl Warnings {
         });
     }
 
-    /// A handoff was answered, or not.
+    /// A handoff has its result.
     pub(super) fn handoff(&self, result: &ContinueResult) {
         match result {
-            // A missing place is told from a caller who hung up once the call has been looked for.
+            // For `NoSuchLabel` see `label_missing`: the caller may have hung up.
             ContinueResult::Done | ContinueResult::NoSuchLabel => {}
             ContinueResult::CallerGone | ContinueResult::LeftStasis => {
                 debug!(
@@ -145,7 +145,7 @@ impl Warnings {
         }
     }
 
-    /// It is not known whether a direct call's number may be shown.
+    /// Asterisk does not say whether the number of a call of the direct style may be shown.
     pub(super) fn presentation(&self, what: &Failure) {
         self.pbx_status.metrics.unserved();
         if what.is_no_channel() {
@@ -156,12 +156,12 @@ impl Warnings {
         });
     }
 
-    /// A direct call's name was not taken.
+    /// Asterisk has not taken the name of a call of the direct style.
     pub(super) fn name(&self, what: &Failure) {
         self.name.log(|times| warn!(pbx = self.pbx(), times, "Asterisk does not take the name: {what}"));
     }
 
-    /// A direct call has had its time.
+    /// A call of the direct style has reached its time limit.
     pub(super) fn slow(&self, limit: Duration) {
         self.pbx_status.metrics.unserved();
         self.slow.log(|times| {
@@ -172,19 +172,19 @@ impl Warnings {
         });
     }
 
-    /// A call could not be sent on at the first attempt.
+    /// An attempt to send a call on has failed.
     pub(super) fn release(&self, channel: &str, what: &str) {
         self.release.log(|times| {
             warn!(pbx = self.pbx(), %channel, times, "the call can't be sent on yet: {what}");
         });
     }
 
-    /// A call can't be sent on. Each is named: nobody tries any more.
+    /// A call can't be sent on, and there are no further attempts. Each one is logged.
     pub(super) fn given_up(&self, channel: &str) {
         warn!(pbx = self.pbx(), %channel, "the call is given up: it could not be sent on. The dialplan's bound lets it go on, where there is one; the next connection looks for it");
     }
 
-    /// Asterisk has not said within this time which calls wait in the application.
+    /// Asterisk has not sent its list of waiting calls in time.
     pub(super) fn no_list(&self, limit: Duration) {
         warn!(
             pbx = self.pbx(),
@@ -192,19 +192,19 @@ impl Warnings {
         );
     }
 
-    /// A request on the websocket was not answered.
+    /// A request on the websocket has no response.
     pub(super) fn unanswered(&self, channel: &str, limit: Duration) {
         self.unanswered.log(|times| {
             warn!(pbx = self.pbx(), %channel, times, "Asterisk did not answer a request within {limit:?}");
         });
     }
 
-    /// This of what Asterisk says can't be read.
+    /// `thing` from Asterisk can't be read.
     pub(super) fn unread(&self, thing: &'static str, what: &str) {
         self.unread.log_for(thing, |times| warn!(pbx = self.pbx(), times, "{thing} can't be read: {what}"));
     }
 
-    /// So many calls had been released by the dialplan's bound before they could be looked at.
+    /// The dialplan's bound has released so many calls before this process read their events.
     pub(super) fn behind(&self, calls: usize) {
         self.behind.log(|times| {
             warn!(pbx = self.pbx(), calls, times, "calls have waited too long for an answer: the service was stopped, or the machine is overloaded");

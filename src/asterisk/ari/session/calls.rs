@@ -1,4 +1,4 @@
-//! Calls: from a call's event to the answer about its request.
+//! Calls: from a call's event to the response to its request.
 
 use tokio::time::Instant;
 use tracing::debug;
@@ -12,17 +12,17 @@ use super::requests::{ANSWER_TIMEOUT, RequestKind};
 use super::{Output, Session, TaskKind, Transport};
 use crate::call::Handoff;
 
-/// Calls that are served over HTTP at once; one more is sent on without a name.
+/// The most tasks at once. A further call is sent on without a name.
 pub(in super::super) const MAX_TASKS: usize = 2_000;
 
-/// What is done over HTTP, beside the connection.
+/// A task over HTTP, beside the websocket.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Task {
-    /// For a call.
+    /// A job for one call.
     Call { channel: String, job: Job },
-    /// The question whether a call could be sent on.
+    /// The check whether a call could be sent on.
     Check,
-    /// Calls that are left in the application are looked for, and served.
+    /// Looks for calls that are left in the application, and serves them.
     Sweep,
 }
 
@@ -36,23 +36,23 @@ impl Task {
     }
 }
 
-/// What is done for a call.
+/// The job of a task for one call.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Job {
-    /// Its event has come.
+    /// Looks up the name and hands the call off: its event has come.
     Serve { mode: StasisMode, caller: Caller<'static> },
-    /// Its name is known.
+    /// Hands the call off: the name is known.
     HandOff(Handoff),
-    /// It waits since before the connection.
+    /// Serves a call from before the connection.
     Recover,
-    /// Asterisk has not found the place that it was sent to.
+    /// Releases a call whose label Asterisk has not found.
     LabelMissing,
-    /// It is sent on to the priority behind its `Stasis()`. `doubtful`: if it is there still.
+    /// Sends the call on to the priority behind its `Stasis()`. `look_first`: only if the call is still in the application.
     Release { look_first: bool },
 }
 
 impl Session {
-    /// An event has come, or an answer.
+    /// An event or a response has come.
     pub(super) fn event(&mut self, text: &str, now: Instant) {
         let event: wire::Message<'_> = match serde_json::from_str(text) {
             Ok(event) => event,
@@ -65,7 +65,7 @@ impl Session {
                 let warnings = &self.warnings;
                 let arguments = event.args.iter().map(String::as_str);
                 let mode = StasisMode::of(arguments, |country| warnings.country(country));
-                // The others have no bound.
+                // In the direct style a call has no bound, so it still waits.
                 if matches!(mode, StasisMode::Handoff { .. }) && self.backlog.misses(came) {
                     return self.warnings.missed();
                 }
@@ -74,7 +74,7 @@ impl Session {
             "RESTResponse" => {
                 let id = event.request_id.unwrap_or_default();
                 let Some(kind) = self.requests.answered(&id) else {
-                    return debug!(pbx = self.warnings.pbx(), "an answer to no request, or a late one");
+                    return debug!(pbx = self.warnings.pbx(), "a response to no request, or a late one");
                 };
                 let status = event.status_code.unwrap_or(0);
                 let result = ContinueResult::of(status, &event.message_body.unwrap_or_default());
@@ -85,13 +85,13 @@ impl Session {
         }
     }
 
-    /// An event can't be read. It may have been a call's, which would wait for ever.
+    /// An event can't be read. If it was a call's, the call would wait for ever: look for it.
     fn unread(&mut self, what: &str) {
         self.warnings.unread("an event", what);
         self.sweep();
     }
 
-    /// A call has come.
+    /// A call has come in.
     fn start(&mut self, mode: StasisMode, channel: &str, caller: Caller<'_>, now: Instant) {
         self.set_up.started(channel);
         let (channel, caller) = (channel.to_owned(), caller.into_owned());
@@ -108,7 +108,7 @@ impl Session {
         }
     }
 
-    /// A call's name is known.
+    /// A call's name is looked up.
     pub(super) fn looked_up(&mut self, channel: String, handoff: Handoff, now: Instant) {
         self.lookups = self.lookups.saturating_sub(1);
         if self.is_on_websocket() {
@@ -118,8 +118,8 @@ impl Session {
         }
     }
 
-    /// Sends a call on to the priority behind its `Stasis()`. A plain `continue` on the websocket is queued by Asterisk, and
-    /// holds up nothing.
+    /// Sends a call on to the priority behind its `Stasis()`. Asterisk only queues a plain `continue`, so this request does not
+    /// hold up others on the websocket.
     pub(super) fn release(&mut self, channel: String, now: Instant) {
         if self.is_on_websocket() {
             self.request(RequestKind::Plain { channel }, &[], now);
@@ -128,13 +128,13 @@ impl Session {
         }
     }
 
-    /// An answer has come.
+    /// A response has come.
     fn answered(&mut self, kind: RequestKind, result: ContinueResult, now: Instant) {
         match kind {
             RequestKind::Probe => {
                 debug!(pbx = self.warnings.pbx(), "requests are answered on the websocket");
                 if let ContinueResult::Failed(failure) = &result {
-                    // 200 is none to a call.
+                    // The probe is a GET, so its 200 counts as failed here: only a refusal matters.
                     self.refuse(failures::refusal(failure));
                 }
                 self.transport = Transport::Websocket;
@@ -163,7 +163,7 @@ impl Session {
         }
     }
 
-    /// A request on the websocket has had its time.
+    /// A request on the websocket has no response in time.
     pub(super) fn unanswered(&mut self, kind: RequestKind, now: Instant) {
         let late = ContinueResult::Failed(Failure::Late(ANSWER_TIMEOUT));
         if kind == RequestKind::Check {

@@ -1,5 +1,5 @@
-//! Failures in a row: whether Asterisk takes what a connection asks. `Stasis()` lets calls pass at once only while nobody has the
-//! application, so a connection that can't answer has to let go of it.
+//! Failures in a row. `Stasis()` lets calls pass at once only while no websocket has the application, so a connection that
+//! can't answer calls has to end.
 
 use tokio::time::Instant;
 
@@ -7,32 +7,32 @@ use super::super::error::ConnectionError;
 use super::super::response::{ContinueResult, Failure};
 use super::requests::ANSWER_TIMEOUT;
 
-/// So many failures in a row, without a success between, end a connection.
-const MOST: usize = 3;
+/// So many failures without a success in between end the connection.
+const MAX_FAILURES: usize = 3;
 
-/// Failures in a row. Each method returns why the connection has to end, where it has to.
+/// Counts failures in a row.
 #[derive(Debug)]
 pub(super) struct ConsecutiveFailures {
-    /// The calls that could not be sent on; each counts once, however often it is tried.
+    /// The calls that could not be sent on. Each call counts once, after any number of attempts.
     calls: Vec<String>,
-    /// The questions whether a call could be.
+    /// The checks that have failed.
     checks: usize,
-    /// When the last answer of either kind came.
+    /// When the last response to a call or a check came.
     answered: Instant,
 }
 
-/// Why a connection has to end after this failure, whatever was asked: 401 and 403.
+/// Why this failure ends the connection, after any request: 401 and 403.
 pub(super) fn refusal(failure: &Failure) -> Option<ConnectionError> {
     failure.is_refusal().then(|| ConnectionError::of(failure.clone()))
 }
 
 impl ConsecutiveFailures {
-    /// Nothing is known yet.
+    /// No failure yet.
     pub(super) fn new(now: Instant) -> Self {
         Self { calls: Vec::new(), checks: 0, answered: now }
     }
 
-    /// A call was sent on, or not.
+    /// The result of an attempt to send a call on. Returns why the connection has to end, if so.
     pub(super) fn of_call(
         &mut self,
         channel: &str,
@@ -44,16 +44,16 @@ impl ConsecutiveFailures {
                 if self.counts(failure, now) && !self.has(channel) {
                     self.calls.push(channel.to_owned());
                 }
-                let is_row = self.calls.len() >= MOST;
-                return if is_row {
+                let is_final = self.calls.len() >= MAX_FAILURES;
+                return if is_final {
                     Some(ConnectionError::of_consecutive(failure.clone()))
                 } else {
                     refusal(failure)
                 };
             }
-            // A call that goes on without its name, after its handoff has failed, says nothing of handoffs.
+            // A plain `continue` after a failed handoff does not prove that handoffs work.
             ContinueResult::Done if !self.has(channel) => self.calls.clear(),
-            // The others concern this call only.
+            // These results concern one call only.
             ContinueResult::Done
             | ContinueResult::CallerGone
             | ContinueResult::LeftStasis
@@ -64,7 +64,7 @@ impl ConsecutiveFailures {
         None
     }
 
-    /// The question whether a call could be sent on has been answered, or not.
+    /// The result of a check whether a call could be sent on. Returns why the connection has to end, if so.
     pub(super) fn of_check(&mut self, result: ContinueResult, now: Instant) -> Option<ConnectionError> {
         match result {
             ContinueResult::CallerGone => {
@@ -74,14 +74,14 @@ impl ConsecutiveFailures {
             }
             ContinueResult::Failed(failure) => {
                 self.checks += usize::from(self.counts(&failure, now));
-                let is_row = self.checks >= MOST || failure.is_no_resource();
-                if is_row { Some(ConnectionError::of_consecutive(failure)) } else { refusal(&failure) }
+                let is_final = self.checks >= MAX_FAILURES || failure.is_no_resource();
+                if is_final { Some(ConnectionError::of_consecutive(failure)) } else { refusal(&failure) }
             }
             strange => Some(ConnectionError::Strange(format!("{strange:?}"))),
         }
     }
 
-    /// Whether a failed question is still to be made good: then it is asked more often.
+    /// Whether the last check has failed: then checks come more often.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.checks > 0
     }
@@ -90,8 +90,8 @@ impl ConsecutiveFailures {
         self.calls.iter().any(|call| call == channel)
     }
 
-    /// Whether a failure says that Asterisk can't be made to send calls on. A late answer does while nothing at all is answered:
-    /// in a rush some answers are late.
+    /// Whether a failure counts. A late response counts only if no other response has come meanwhile, because in a rush some
+    /// responses are late.
     fn counts(&self, failure: &Failure, now: Instant) -> bool {
         match failure {
             Failure::Busy(_) => false,
@@ -109,40 +109,40 @@ impl ConsecutiveFailures {
 mod tests {
     use super::*;
 
-    const QUESTION: &str = "whether a call could be sent on";
+    const CHECK: &str = "check";
 
     fn status(status: u16) -> ContinueResult {
         ContinueResult::of(status, "")
     }
 
-    /// Whether the connection ends after these answers, and why.
+    /// Why the connection ends after these results; none if it goes on.
     fn after(results: impl IntoIterator<Item = (&'static str, ContinueResult)>) -> Option<String> {
         let now = Instant::now();
         let mut failures = ConsecutiveFailures::new(now);
         let mut results = results.into_iter();
         let why = results.find_map(|(channel, result)| match channel {
-            QUESTION => failures.of_check(result, now),
+            CHECK => failures.of_check(result, now),
             call => failures.of_call(call, &result, now),
         });
         why.map(|why| why.to_string())
     }
 
     #[test]
-    fn three_calls_in_a_row_end_it() {
+    fn three_failed_calls_in_a_row_end_the_connection() {
         let closed = || ContinueResult::Failed(Failure::Closed);
         assert_eq!(after([("1", closed()), ("2", closed())]), None);
         assert!(after([("1", closed()), ("2", status(500)), ("3", closed())]).is_some());
         let done = ("9", ContinueResult::Done);
         assert_eq!(after([("1", closed()), ("2", closed()), done, ("3", closed())]), None);
-        // One call is one call.
+        // Nine attempts for one call count once.
         assert_eq!(after(["1"; 9].map(|call| (call, status(500)))), None);
-        // Going on without the name is no handoff.
+        // A plain `continue` is no handoff.
         let without = |call| [(call, status(500)), (call, ContinueResult::Done)];
         assert!(after(["1", "2", "3"].into_iter().flat_map(without)).is_some());
     }
 
     #[test]
-    fn what_concerns_one_call_neither_counts_nor_makes_good() {
+    fn results_about_one_call_neither_count_nor_reset() {
         let gone = r#"{"message":"Channel not found"}"#;
         let label = r#"{"message":"Requested label can not be found"}"#;
         let harmless = [(404, gone), (404, label), (409, ""), (412, "")];
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_refused_once_is_refused() {
+    fn one_refusal_ends_the_connection() {
         for code in [401, 403] {
             let said = after([("1", status(code))]).expect("the end");
             assert!(said.contains(&code.to_string()), "{said}");
@@ -162,20 +162,20 @@ mod tests {
     }
 
     #[test]
-    fn questions_count_apart_from_calls() {
-        let good = || (QUESTION, ContinueResult::CallerGone);
-        let bad = || (QUESTION, status(500));
+    fn checks_count_apart_from_calls() {
+        let good = || (CHECK, ContinueResult::CallerGone);
+        let bad = || (CHECK, status(500));
         assert_eq!(after([bad(), bad(), good(), bad(), bad()]), None);
         assert!(after([bad(), bad(), bad()]).is_some());
         let missing = ContinueResult::of(404, r#"{"message":"Resource not found"}"#);
-        assert!(after([(QUESTION, missing)]).is_some_and(|said| said.contains("res_ari_channels")));
-        // A connection that is kept open answers them while calls find none.
+        assert!(after([(CHECK, missing)]).is_some_and(|said| said.contains("res_ari_channels")));
+        // Checks on an open connection may succeed while calls can't open another one.
         let closed = |call| (call, ContinueResult::Failed(Failure::Closed));
         assert!(after([closed("1"), good(), closed("2"), good(), closed("3")]).is_some());
     }
 
     #[test]
-    fn late_answers_count_while_there_is_none_at_all() {
+    fn late_responses_count_only_without_any_other_response() {
         let late = ContinueResult::Failed(Failure::Late(ANSWER_TIMEOUT));
         let begun = Instant::now();
         let mut failures = ConsecutiveFailures::new(begun);

@@ -1,20 +1,20 @@
-//! Whether Asterisk is heard: pings, silence, and the ticks in between.
+//! Whether Asterisk is alive: pings, silence, and a tick each second.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often the connection is looked after: pings, overdue answers.
+/// The time between two ticks.
 const TICK: Duration = Duration::from_secs(1);
-/// Ticks from one ping to the next. Asterisk sends none on connections that come from outside.
+/// Ticks from one ping to the next. Asterisk itself sends no pings on a websocket that it has accepted.
 const TICKS_PER_PING: u32 = 3;
-/// Silence that ends a connection: two pings without an answer, and two seconds more. With the tick it is noticed
-/// within 9 s that a host has vanished.
+/// The silence that ends a connection: two pings without a pong, and two seconds more. A host that vanishes is noticed within
+/// 9 s.
 pub(super) const SILENCE: Duration = Duration::from_secs(8);
-/// A tick that is so late says that this process was paused.
+/// If a tick is so late, this process was paused.
 const LATE: Duration = Duration::from_millis(500);
 
-/// When Asterisk was heard, and when it is looked after next.
+/// When the last message came, and when the next tick is due.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     /// When the last message came, of any kind.
@@ -28,11 +28,11 @@ pub(super) struct Heartbeat {
 /// What a tick finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tick {
-    /// This process was paused, so silence proves nothing: what has come meanwhile is read first.
+    /// This process was paused. Silence proves nothing: waiting messages are read first.
     Late,
-    /// Nothing was heard for [`SILENCE`].
+    /// No message for [`SILENCE`].
     Silent,
-    /// `ping`: one is due.
+    /// `ping`: a ping is due, too.
     Due { ping: bool },
 }
 
@@ -51,7 +51,7 @@ impl Heartbeat {
 
     /// The next tick has come.
     pub(super) fn tick(&mut self, now: Instant) -> Tick {
-        // Two in a row are no pause.
+        // Two late ticks in a row are no pause.
         self.was_late = now.saturating_duration_since(self.next_tick) >= LATE && !self.was_late;
         self.next_tick = now + TICK;
         self.ticks = self.ticks.wrapping_add(1);
@@ -62,7 +62,7 @@ impl Heartbeat {
         }
     }
 
-    /// Whether a ping was not answered.
+    /// Whether a ping has no pong.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) > TICK * (TICKS_PER_PING + 1)
     }

@@ -1,4 +1,4 @@
-//! The requests on one websocket: which are under way, for what, and since when.
+//! The requests that are under way on one websocket.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use tokio::time::Instant;
 
 use super::super::wire::{CHECK_CHANNEL, Parameter, RestRequest, continue_path};
 
-/// An answer that is later than this is not waited for.
+/// The most time for a response.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a request is for, and so what its answer means.
+/// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RequestKind {
-    /// Does Asterisk answer on the socket at all?
+    /// Whether Asterisk answers requests on the websocket at all.
     Probe,
-    /// Could a call be sent on?
+    /// The check whether a call could be sent on.
     Check,
-    /// A call is sent to its place in the dialplan.
+    /// Sends a call to its extension and label.
     Handoff { channel: String },
-    /// A call is sent on to the priority behind its `Stasis()`.
+    /// Sends a call on to the priority behind its `Stasis()`.
     Plain { channel: String },
 }
 
@@ -39,7 +39,7 @@ impl RequestKind {
         }
     }
 
-    /// The call that it is about.
+    /// The call's channel; none for a probe and a check.
     pub(super) fn channel(self) -> Option<String> {
         match self {
             Self::Probe | Self::Check => None,
@@ -48,7 +48,7 @@ impl RequestKind {
     }
 }
 
-/// A request whose answer is awaited.
+/// A request that waits for its response.
 #[derive(Debug)]
 struct Pending {
     kind: RequestKind,
@@ -64,7 +64,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Writes a request's frame. From now on its answer is awaited.
+    /// Writes a request's frame, and waits for its response from now on.
     pub(super) fn write(
         &mut self,
         kind: RequestKind,
@@ -84,13 +84,13 @@ impl Requests {
         Ok(frame)
     }
 
-    /// What the request that is answered was for. None: it is answered already, or given up.
+    /// What the request with this id was for. None: the response is late, or not the first one.
     pub(super) fn answered(&mut self, id: &str) -> Option<RequestKind> {
         let pending = self.pending.remove(&id.parse().ok()?)?;
         Some(pending.kind)
     }
 
-    /// Gives up the requests whose answer is overdue.
+    /// Removes and returns the requests whose response is overdue.
     pub(super) fn take_overdue(&mut self, now: Instant) -> Vec<RequestKind> {
         let overdue = self
             .pending
@@ -98,12 +98,12 @@ impl Requests {
         overdue.map(|(_, pending)| pending.kind).collect()
     }
 
-    /// Gives up all of them: there is nowhere left for an answer to come from.
+    /// Removes and returns all requests, after the websocket's end.
     pub(super) fn take_all(&mut self) -> Vec<RequestKind> {
         self.pending.drain().map(|(_, pending)| pending.kind).collect()
     }
 
-    /// Whether the answer about a call is awaited.
+    /// Whether a call's request is under way.
     pub(super) fn any_call(&self) -> bool {
         self.pending.values().any(|pending| !matches!(pending.kind, RequestKind::Probe | RequestKind::Check))
     }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_finds_its_request_once() {
+    fn a_response_finds_its_request_once() {
         let (mut requests, now) = (Requests::default(), Instant::now());
         requests.write(RequestKind::Probe, &[], now).unwrap();
         assert!(!requests.any_call());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_says_what_asterisk_asks_for() {
+    fn a_frame_has_the_fields_that_asterisk_requires() {
         let (mut requests, now) = (Requests::default(), Instant::now());
         let parameters = [Parameter { name: "label", value: "fo\"und" }];
         let frame = requests.write(handoff("a/b"), &parameters, now).unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_overdue_is_given_up_the_rest_is_awaited() {
+    fn only_overdue_requests_are_given_up() {
         let (mut requests, now) = (Requests::default(), Instant::now());
         requests.write(handoff("old"), &[], now).unwrap();
         let now = now + ANSWER_TIMEOUT / 2;

@@ -1,4 +1,4 @@
-//! Each state and each transition, without a socket and without waiting.
+//! Tests of each state and each transition, without sockets and without waiting.
 
 mod calls;
 mod end;
@@ -28,16 +28,16 @@ fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// A session, and the time as it sees it.
+/// A session, with its own clock.
 struct Pbx {
     session: Session,
     now: Instant,
-    /// Frames that were written and not looked at yet.
+    /// Frames that were written, and that no test has looked at yet.
     frames: Vec<Value>,
 }
 
 impl Pbx {
-    /// The websocket is open, and the probe is not answered yet.
+    /// The websocket is open; the probe has no response yet.
     fn new() -> Self {
         let pbx_status = Arc::new(PbxStatus::new("pbx1", metrics::Pbx::default()));
         let now = Instant::now();
@@ -48,7 +48,7 @@ impl Pbx {
         pbx
     }
 
-    /// Requests are answered on the websocket, and no call waits since before.
+    /// Asterisk answers requests on the websocket; no call was waiting.
     fn on_websocket() -> Self {
         let mut pbx = Self::new();
         pbx.answer("1", 200, "");
@@ -57,7 +57,7 @@ impl Pbx {
         pbx
     }
 
-    /// The same over HTTP.
+    /// Requests go over HTTP; no call was waiting.
     fn over_http() -> Self {
         let mut pbx = Self::new();
         assert_eq!(pbx.pass(ms(1_000)), "");
@@ -66,7 +66,7 @@ impl Pbx {
         pbx
     }
 
-    /// Gives an input. The outputs in words; frames are kept.
+    /// Gives an input, and returns the outputs in words. Frames are kept in `frames`.
     fn give(&mut self, input: Input<'_>) -> String {
         let outputs = self.session.handle(input, self.now);
         self.keep_frames(outputs)
@@ -114,7 +114,7 @@ impl Pbx {
         words.join("; ")
     }
 
-    /// Lets time pass, with each wake-up in between. The outputs in words.
+    /// Lets time pass, with each wake-up in between, and returns the outputs in words.
     fn pass(&mut self, time: Duration) -> String {
         let end = self.now + time;
         let mut words = Vec::new();
@@ -127,7 +127,7 @@ impl Pbx {
         words.join("; ")
     }
 
-    /// The process is paused: time passes without a wake-up.
+    /// Lets time pass without a wake-up: the process is paused.
     fn pause(&mut self, time: Duration) {
         self.now += time;
     }
@@ -141,7 +141,7 @@ impl Pbx {
         self.message(&call(channel, arguments, ""))
     }
 
-    /// The name of a caller is known.
+    /// The name of a caller is looked up.
     fn name(&mut self, channel: &str) -> String {
         self.give(Input::LookedUp {
             channel: channel.into(),
@@ -149,7 +149,7 @@ impl Pbx {
         })
     }
 
-    /// A call comes in, is answered, and the handoff is under way. The request's id.
+    /// A call comes in, and its name is looked up. Returns the id of the handoff's request.
     fn hand_off(&mut self, channel: &str) -> String {
         assert_eq!(self.call(channel, HANDOFF), format!("look up {channel} 22334455"));
         assert_eq!(self.name(channel), "");
@@ -164,13 +164,13 @@ impl Pbx {
         }))
     }
 
-    /// The next frame.
+    /// Takes the next frame.
     fn frame(&mut self) -> Value {
         assert!(!self.frames.is_empty(), "no frame was written");
         self.frames.remove(0)
     }
 
-    /// The id of the next frame, which sends this channel on.
+    /// Takes the next frame, which must send this channel on, and returns its request id.
     fn request(&mut self, channel: &str) -> String {
         let frame = self.frame();
         assert_eq!(frame["uri"], format!("channels/{channel}/continue"));
@@ -181,7 +181,7 @@ impl Pbx {
         self.give(Input::TaskEnded { task, release: Vec::new() })
     }
 
-    /// No frame is left, and this is the next output when the websocket is closed.
+    /// No frame is left. Then the websocket is lost, and this is the output.
     fn is_lost(mut self, end: &str) {
         assert_eq!(self.frames, Vec::<Value>::new());
         assert_eq!(self.give(Input::Lost(ConnectionError::Lost("gone".into()))), end);
