@@ -108,7 +108,7 @@ impl Supervisor {
             }
         };
         if timeout(longest, all).await.is_err() {
-            warn!("not all was finished within {longest:?}: {}", self.names().join(", "));
+            warn!("these tasks have not ended within {longest:?}: {}", self.names().join(", "));
         }
         result
     }

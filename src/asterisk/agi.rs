@@ -188,7 +188,7 @@ impl Server {
     /// A trunk's country is unknown. Each one is logged once.
     fn unknown_country(&self, country: &str) {
         self.unknown_countries.log_for(country.to_owned(), |_| {
-            warn!("[agi] `{country}` is no country of ISO 3166; the configured one is taken");
+            warn!("[agi] `{country}` is not a country code of ISO 3166: the configured country is used");
         });
     }
 }

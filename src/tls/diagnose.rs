@@ -32,7 +32,7 @@ pub(crate) fn trouble(error: &std::io::Error) -> Option<Trouble> {
             "no TLS is spoken at this port: is it the right one (of an Asterisk: is `tlsenable` set in http.conf), or is http:// meant?"
                 .into()
         }
-        Error::AlertReceived(alert) => format!("the server breaks off, saying {alert:?}"),
+        Error::AlertReceived(alert) => format!("the server ends the handshake with the alert {alert:?}"),
         error => error.to_string(),
     };
     let lasts = matches!(error, Error::InvalidCertificate(_) | Error::InvalidMessage(_));
@@ -43,7 +43,7 @@ fn certificate(error: &CertificateError) -> String {
     use CertificateError as E;
     match error {
         E::UnknownIssuer => {
-            "nobody who is trusted here has signed the server's certificate: give its issuer's as `ca_file`, or its own where it is self-signed".into()
+            "no trusted authority has signed the server's certificate: give the authority's certificate as `ca_file`, or the server's own if it is self-signed".into()
         }
         E::ExpiredContext { not_after, .. } => {
             format!("the server's certificate expired on {}: it has to be renewed", day(*not_after))
@@ -61,7 +61,7 @@ fn certificate(error: &CertificateError) -> String {
             expected.to_str()
         ),
         E::BadSignature => {
-            "the server's certificate is not signed by whom it says: `ca_file` may be an older one".into()
+            "the server's certificate is not signed by the authority that it names: `ca_file` may be an older one".into()
         }
         // webpki's error, for which rustls has no variant.
         E::Other(error) if format!("{error:?}").contains("CaUsedAsEndEntity") => {
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn said(error: Error) -> String {
+    fn message(error: Error) -> String {
         trouble(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap().what
     }
 
@@ -96,13 +96,13 @@ mod tests {
     fn dates_and_hosts_are_named() {
         let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let (time, not_after, not_before) = (at(1_800_000_000), at(1_700_000_000), at(1_900_000_000));
-        let expired = said(CertificateError::ExpiredContext { time, not_after }.into());
+        let expired = message(CertificateError::ExpiredContext { time, not_after }.into());
         assert!(expired.contains("expired on 2023-11-14"), "{expired}");
-        let early = said(CertificateError::NotValidYetContext { time, not_before }.into());
+        let early = message(CertificateError::NotValidYetContext { time, not_before }.into());
         assert!(early.contains("begins on 2030-03-17") && early.contains("clock"), "{early}");
         let expected = "pbx.example".try_into().unwrap();
         let presented = vec!["DnsName(\"other.example\")".into()];
-        let other = said(CertificateError::NotValidForNameContext { expected, presented }.into());
+        let other = message(CertificateError::NotValidForNameContext { expected, presented }.into());
         assert!(other.contains("other.example") && other.contains("not for pbx.example"), "{other}");
     }
 

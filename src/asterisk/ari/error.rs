@@ -49,7 +49,7 @@ pub(super) enum ConnectionError {
     #[error("Asterisk answers {0} to the websocket's handshake")]
     Handshake(u16),
     #[error(
-        "what answers at this address does not do what Asterisk does ({0}): is there a proxy between, or is the url wrong?"
+        "the server at this address does not answer as Asterisk does ({0}): is there a proxy in between, or is the url wrong?"
     )]
     Strange(String),
     #[error("three handoffs in a row have failed: {0}")]
@@ -60,9 +60,9 @@ pub(super) enum ConnectionError {
     Lost(String),
     #[error("nothing heard for {0:?}, not even an answer to a ping")]
     Silent(Duration),
-    #[error("what Asterisk sent while the service was stopped does not arrive")]
+    #[error("messages that Asterisk sent while the service was stopped do not arrive")]
     Behind,
-    #[error("Asterisk takes no data")]
+    #[error("Asterisk does not read from the connection")]
     Stuck,
     #[error(
         "another copy has taken over the application: it answers the calls until it ends. Each copy needs an app name of its own"
@@ -70,7 +70,7 @@ pub(super) enum ConnectionError {
     Replaced,
     #[error("can't set the event filter: {0}")]
     Filter(String),
-    #[error("can't ask for calls that wait in the application: {0}")]
+    #[error("can't ask which calls wait in the application: {0}")]
     Waiting(String),
 }
 

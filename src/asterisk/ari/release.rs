@@ -65,7 +65,9 @@ impl Application {
             Location::Ours { .. } | Location::Listed => match self.http.send_on(channel, &[]).await {
                 ContinueResult::Done | ContinueResult::CallerGone | ContinueResult::LeftStasis => None,
                 ContinueResult::NotACaller => Some("it is being placed, not received (412)".into()),
-                ContinueResult::NoSuchLabel => Some("Asterisk misses a label that nobody named".into()),
+                ContinueResult::NoSuchLabel => {
+                    Some("Asterisk does not find the label, although the request has none".into())
+                }
                 ContinueResult::Failed(failure) => Some(failure.to_string()),
             },
         }
@@ -144,7 +146,7 @@ impl Application {
             };
             // An unanswered request may hold a thread of Asterisk's for ever: it is not repeated.
             if matches!(failure, Failure::Late(_)) || begun.elapsed() >= GIVEN_UP {
-                warn!(pbx = %self.settings.name, "can't ask for calls that are left: {failure}");
+                warn!(pbx = %self.settings.name, "can't ask which calls are left in the application: {failure}");
                 return None;
             }
             self.end_of_requests.run_until_cancelled(sleep(backoff.next_wait())).await?;
