@@ -126,7 +126,7 @@ mod tests {
     use crate::number;
     use crate::resolver::{CompanyParty, PersonParty};
 
-    fn nobody() -> Resolution {
+    fn not_found() -> Resolution {
         let pbx = Pbx { id: 0, numbers: number::Settings::new("NO".parse().unwrap()) };
         Resolver::new(Style::default()).resolve(&pbx, None, "22334455").as_ref().clone()
     }
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_longest_answer_fits_an_extension() {
-        let mut resolution = nobody();
+        let mut resolution = not_found();
         for answer in both(&resolution) {
             assert_eq!(words(&answer), ("notfound".into(), "notfound", "NOTFOUND:::".into()));
         }
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_guess_has_no_ids_and_does_not_replace_a_name() {
-        let mut range = nobody();
+        let mut range = not_found();
         range.status = Status::Found;
         range.name = Name::new("~Fjord", usize::MAX, false);
         range.company = Some(CompanyParty { id: Some(243), name: "Fjord".into() });

@@ -130,10 +130,11 @@ mod tests {
     fn a_failure_to_listen_is_reported_with_advice() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let _inside = runtime.enter();
-        let said = |wanted: &str| format!("{:#}", listen("agi", "it", wanted.parse().unwrap()).unwrap_err());
+        let message =
+            |wanted: &str| format!("{:#}", listen("agi", "it", wanted.parse().unwrap()).unwrap_err());
         let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = holder.local_addr().unwrap();
-        let in_use = said(&taken.to_string());
+        let in_use = message(&taken.to_string());
         assert!(
             in_use.starts_with(&format!(
                 "[agi] listen = \"{taken}\": can't listen there, another program has the port"
@@ -142,7 +143,7 @@ mod tests {
         );
         assert!(in_use.contains("in use"), "{in_use}");
         // RFC 5737's network for documentation: no machine has it.
-        let not_here = said("192.0.2.1:4577");
+        let not_here = message("192.0.2.1:4577");
         assert!(not_here.contains("this machine does not have the address, or not yet"), "{not_here}");
         assert!(advice(ErrorKind::PermissionDenied).contains("below 1024"));
     }

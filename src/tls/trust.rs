@@ -176,16 +176,16 @@ mod tests {
         crate::tls::install();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        let said = || client(Some(&path)).unwrap_err().to_string();
+        let message = || client(Some(&path)).unwrap_err().to_string();
         assert!(
-            said().contains("can't read ca_file") && said().contains("ca.pem: No such file"),
+            message().contains("can't read ca_file") && message().contains("ca.pem: No such file"),
             "{}",
-            said()
+            message()
         );
         std::fs::write(&path, "Kari Nordmann").unwrap();
-        assert!(said().ends_with("ca.pem holds no PEM certificates"), "{}", said());
+        assert!(message().ends_with("ca.pem holds no PEM certificates"), "{}", message());
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nS2FyaQ==\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(said().ends_with("ca.pem holds a certificate that can't be read"), "{}", said());
+        assert!(message().ends_with("ca.pem holds a certificate that can't be read"), "{}", message());
     }
 
     #[test]

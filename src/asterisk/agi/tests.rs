@@ -1,4 +1,4 @@
-//! The server over real sockets: what it answers, and what clients that behave badly cost others.
+//! The server over real sockets: its answers, and clients that behave badly.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -100,8 +100,8 @@ impl Client {
         ] {
             self.say(&line).await;
         }
-        for (place, argument) in (1..).zip(arguments) {
-            self.say(&format!("agi_arg_{place}: {argument}\n")).await;
+        for (position, argument) in (1..).zip(arguments) {
+            self.say(&format!("agi_arg_{position}: {argument}\n")).await;
         }
         self.say("\n").await;
     }
@@ -233,7 +233,7 @@ async fn input_beyond_a_limit_closes_the_session() {
         let _ = client.write.write_all(flood.as_bytes()).await;
         assert!(client.is_closed().await, "{what}");
     }
-    // 8 KiB are not too much, nor what is no UTF-8.
+    // A line of 8 KiB is allowed, and so are bytes that are not UTF-8.
     let mut client = server.connect().await;
     client.say(&format!("agi_calleridname: {}\n", "x".repeat(8192))).await;
     client
@@ -246,7 +246,7 @@ async fn input_beyond_a_limit_closes_the_session() {
 
 #[tokio::test]
 async fn a_script_of_another_server_is_refused_and_counted() {
-    // Also before there is a directory: whoever has the port answers for it.
+    // Also before there is a directory: the script is wrong in any case.
     for resolver in [resolver(), Arc::new(Resolver::new(Style::default()))] {
         let server = Running::start(16, &["127.0.0.1/32"], resolver).await;
         for (so_many, script) in
@@ -268,7 +268,7 @@ async fn line_breaks_in_a_callers_words_change_no_number() {
     let server = Running::usual().await;
     let begin = "agi_network_script: handoff\n";
     let end = "agi_callingpres: 0\nagi_threadid: 1\n\n";
-    // A folded header's name, and a number that goes on, be it by nothing: what ARI, too, takes for no number.
+    // A name of a folded header. A number with a second line, even an empty one, is no number, as by ARI.
     let mut client = server.connect().await;
     client.say(&format!("{begin}agi_callerid: 22334455\nagi_calleridname: A\r\n X: yes\n{end}")).await;
     assert!(client.command().await.contains("FOUND:654"));

@@ -224,7 +224,7 @@ impl Session {
                 }
             }
             Input::Message(message) => {
-                self.heartbeat.heard(now);
+                self.heartbeat.message_received(now);
                 match message {
                     Message::Text(text) => self.event(text, now),
                     Message::Close(_) => self.lost(ConnectionError::closed()),

@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn one_refusal_ends_the_connection() {
         for code in [401, 403] {
-            let said = after([("1", status(code))]).expect("the end");
-            assert!(said.contains(&code.to_string()), "{said}");
+            let reason = after([("1", status(code))]).expect("the end");
+            assert!(reason.contains(&code.to_string()), "{reason}");
         }
     }
 
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(after([bad(), bad(), good(), bad(), bad()]), None);
         assert!(after([bad(), bad(), bad()]).is_some());
         let missing = ContinueResult::of(404, r#"{"message":"Resource not found"}"#);
-        assert!(after([(CHECK, missing)]).is_some_and(|said| said.contains("res_ari_channels")));
+        assert!(after([(CHECK, missing)]).is_some_and(|reason| reason.contains("res_ari_channels")));
         // Checks on an open connection may succeed while calls can't open another one.
         let closed = |call| (call, ContinueResult::Failed(Failure::Closed));
         assert!(after([closed("1"), good(), closed("2"), good(), closed("3")]).is_some());

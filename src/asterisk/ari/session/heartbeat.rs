@@ -18,7 +18,7 @@ const LATE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     /// When the last message came, of any kind.
-    heard: Instant,
+    last_message: Instant,
     next_tick: Instant,
     ticks: u32,
     /// The last tick was late.
@@ -38,11 +38,11 @@ pub(super) enum Tick {
 
 impl Heartbeat {
     pub(super) fn new(now: Instant) -> Self {
-        Self { heard: now, next_tick: now, ticks: 0, was_late: false }
+        Self { last_message: now, next_tick: now, ticks: 0, was_late: false }
     }
 
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.heard = now;
+    pub(super) fn message_received(&mut self, now: Instant) {
+        self.last_message = now;
     }
 
     pub(super) fn next_tick(&self) -> Instant {
@@ -57,13 +57,13 @@ impl Heartbeat {
         self.ticks = self.ticks.wrapping_add(1);
         match () {
             () if self.was_late => Tick::Late,
-            () if now.saturating_duration_since(self.heard) >= SILENCE => Tick::Silent,
+            () if now.saturating_duration_since(self.last_message) >= SILENCE => Tick::Silent,
             () => Tick::Due { ping: self.ticks.is_multiple_of(TICKS_PER_PING) },
         }
     }
 
     /// Whether a ping has no pong.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.heard) > TICK * (TICKS_PER_PING + 1)
+        now.saturating_duration_since(self.last_message) > TICK * (TICKS_PER_PING + 1)
     }
 }

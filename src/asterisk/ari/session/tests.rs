@@ -181,8 +181,8 @@ impl Pbx {
         self.give(Input::TaskEnded { task, release: Vec::new() })
     }
 
-    /// No frame is left. Then the websocket is lost, and this is the output.
-    fn is_lost(mut self, end: &str) {
+    /// Loses the websocket. No frame must be left before, and the output must be `end`.
+    fn lose(mut self, end: &str) {
         assert_eq!(self.frames, Vec::<Value>::new());
         assert_eq!(self.give(Input::Lost(ConnectionError::Lost("gone".into()))), end);
         assert_eq!(self.session.wake_at(), None);

@@ -219,8 +219,8 @@ async fn a_wrong_password_is_logged_once_and_never_shown() {
     assert_eq!(pbx.count("GET events"), 0);
     assert_eq!(service.pbx_status.state(), State::Refused(Refusal::Unauthorized));
     let log = log.text();
-    let said = "Asterisk refuses the user or the password (401): compare with ari.conf";
-    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains(said)).count();
+    let message = "Asterisk refuses the user or the password (401): compare with ari.conf";
+    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains(message)).count();
     assert_eq!(warned, 1, "{log}");
     let credential =
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("nameplate:{PASSWORD}"));
@@ -231,7 +231,7 @@ async fn a_wrong_password_is_logged_once_and_never_shown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_set_up_is_explained() {
-    for (request, status, said) in [
+    for (request, status, message) in [
         (FILTER, (403, "Write access denied"), "(403): in ari.conf it must not be `read_only`"),
         (FILTER, (401, "Authentication required"), "Asterisk refuses the user or the password (401)"),
         (LIST, (403, "Access denied by ACL"), "403 Access denied by ACL): see its `acl`"),
@@ -249,7 +249,7 @@ async fn a_refused_set_up_is_explained() {
         sleep(Duration::from_secs(14)).await;
         assert_eq!(pbx.count("GET events"), 1);
         assert!(matches!(service.pbx_status.state(), State::Refused(_)));
-        assert_eq!(log.text().matches(said).count(), 1, "{}", log.text());
+        assert_eq!(log.text().matches(message).count(), 1, "{}", log.text());
     }
 }
 
@@ -287,8 +287,8 @@ async fn a_fault_in_the_dialplan_is_logged_once() {
         }
     }
     let log = log.text();
-    for said in ["arguments of another version", "country=\"XX\"", "country=\"YY\""] {
-        assert_eq!(log.matches(said).count(), 1, "{said} in {log}");
+    for message in ["arguments of another version", "country=\"XX\"", "country=\"YY\""] {
+        assert_eq!(log.matches(message).count(), 1, "{message} in {log}");
     }
 }
 

@@ -13,7 +13,7 @@ fn after_a_refusal_the_calls_in_hand_are_sent_on_over_the_websocket() {
     let plain = pbx.request("1.1");
     assert_eq!(pbx.answer(&second, 204, ""), "");
     assert_eq!(pbx.answer(&plain, 204, ""), "close");
-    pbx.is_lost(UNAUTHORIZED);
+    pbx.lose(UNAUTHORIZED);
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_refusal_over_http_closes_at_once() {
     let mut pbx = Pbx::over_http();
     assert_eq!(pbx.call("1.1", HANDOFF), "serve 1.1 handoff");
     assert_eq!(pbx.give(Input::HttpReport(Report::Failed(refused()))), "close");
-    pbx.is_lost(UNAUTHORIZED);
+    pbx.lose(UNAUTHORIZED);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_stop_with_no_call_in_hand_closes_at_once() {
     for pbx in [Pbx::on_websocket(), Pbx::over_http(), Pbx::new()] {
         let mut pbx = pbx;
         assert_eq!(pbx.give(Input::Stop), "close");
-        pbx.is_lost("end: well");
+        pbx.lose("end: well");
     }
 }
 
@@ -85,7 +85,7 @@ fn a_stop_waits_for_the_responses_in_hand() {
     assert_eq!(pbx.answer(&second, 204, ""), "close");
     assert_eq!(pbx.call("1.4", HANDOFF), "serve 1.4 handoff");
     assert_eq!(pbx.call("1.5", &[]), "serve 1.5 direct");
-    pbx.is_lost("end: well");
+    pbx.lose("end: well");
 }
 
 #[test]
@@ -106,21 +106,21 @@ fn a_stop_is_bounded_and_forgets_no_call() {
 
 #[test]
 fn a_lost_socket_ends_every_phase() {
-    Pbx::on_websocket().is_lost("end: the connection is lost: gone");
+    Pbx::on_websocket().lose("end: the connection is lost: gone");
     // The next connection asks for calls in hand.
     let mut pbx = Pbx::on_websocket();
     pbx.hand_off("1.1");
-    pbx.is_lost("end: the connection is lost: gone");
+    pbx.lose("end: the connection is lost: gone");
     // After a stop there is no next connection.
     let mut pbx = Pbx::on_websocket();
     pbx.hand_off("1.1");
     assert_eq!(pbx.give(Input::Stop), "");
-    pbx.is_lost("release 1.1?; end: well");
+    pbx.lose("release 1.1?; end: well");
     // After a refusal it comes late.
     let mut pbx = Pbx::on_websocket();
     pbx.hand_off("1.1");
     assert_eq!(pbx.give(Input::HttpReport(Report::Failed(refused()))), "");
-    pbx.is_lost(&format!("release 1.1?; {UNAUTHORIZED}"));
+    pbx.lose(&format!("release 1.1?; {UNAUTHORIZED}"));
 }
 
 #[test]

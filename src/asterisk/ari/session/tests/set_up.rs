@@ -61,7 +61,7 @@ fn a_failed_set_up_ends_the_connection() {
     let mut pbx = Pbx::new();
     pbx.answer("1", 200, "");
     assert_eq!(pbx.give(Input::WaitingCalls(Err(ConnectionError::NoApplications))), "close");
-    pbx.is_lost(&format!("end: {}", ConnectionError::NoApplications));
+    pbx.lose(&format!("end: {}", ConnectionError::NoApplications));
 }
 
 #[test]
