@@ -32,13 +32,13 @@ enum Location {
     Listed,
     /// The caller has hung up, or the call is in another application or in the dialplan.
     Gone,
-    /// Asterisk has not said.
+    /// Asterisk has not said; the reason.
     Unknown(String),
 }
 
 impl Application {
-    /// Sends a call on to the priority behind its `Stasis()`. Tries again until Asterisk has answered, until [`GIVEN_UP`], or
-    /// until the end of requests. `look_first`: the call may have gone on already, even to another Stasis application, so
+    /// Sends a call on to the priority behind its `Stasis()`. Tries again until the call has gone on, for at most
+    /// [`GIVEN_UP`], or until the end of requests. `look_first`: the call may have gone on already, even to another Stasis application, so
     /// look where it is before each attempt.
     pub(super) async fn release(&self, channel: &str, look_first: bool) {
         let sent_on = timeout(GIVEN_UP, self.try_to_send_on(channel, look_first));
