@@ -1,11 +1,9 @@
-//! The talk with Asterisk.
+//! The protocols that Asterisk speaks with us.
 //!
-//! - [`ari`]: calls that enter our Stasis application, over the events websocket
-//! - [`agi`]: calls that enter `AGI(agi://…)`, over a connection of their own
-//! - [`link`]: how each PBX is connected, for whoever asks how the service is
-//! - `report`: what may happen at every call, and is not logged at every call; the web server's too
+//! - [`ari`]: calls that enter our Stasis application, announced on the events websocket
+//! - [`agi`]: calls that enter `AGI(agi://…)`, each over a connection of its own
+//! - [`pbx_status`]: how each PBX is connected
 
 pub mod agi;
 pub mod ari;
-pub mod link;
-pub(crate) mod report;
+pub mod pbx_status;

@@ -1,4 +1,5 @@
-//! How long to wait before trying again: longer after each failure, and never in step with others.
+//! How long to wait before the next attempt: longer after each failure, and random, so that several clients do not
+//! retry at the same moment.
 
 use std::time::Duration;
 
@@ -17,21 +18,20 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
-    /// The wait after one more failure: between half of it and the whole, so that what failed together
-    /// does not come back together.
+    /// The wait after one more failure: a random time between half of the doubled wait and all of it.
     pub fn next_wait(&mut self) -> Duration {
         let doubled = self.first.saturating_mul(1 << self.failures.min(20));
         self.failures = self.failures.saturating_add(1);
         jittered(doubled.min(self.longest))
     }
 
-    /// All is well: the next failure is the first again.
+    /// After a success: the next failure counts as the first.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 }
 
-/// A random wait between half of `period` and the whole.
+/// A random time between half of `period` and `period`.
 #[must_use]
 pub fn jittered(period: Duration) -> Duration {
     period.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_up_to_the_longest_and_starts_again() {
+    fn the_wait_doubles_up_to_the_longest_and_starts_again() {
         let seconds = Duration::from_secs;
         let mut backoff = Backoff::new(seconds(1), seconds(8));
         for expected in [1, 2, 4, 8, 8, 8] {

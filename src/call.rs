@@ -1,44 +1,46 @@
-//! One door for a call: [`answer`] takes what is known of a caller, and returns the [`Answer`]. ARI, FastAGI, the web server and
-//! `nameplate lookup` all go through it, so that they can't differ. An answer also has the words in which a dialplan gets it.
+//! One door for a call: [`answer`] takes a [`Caller`] and returns the [`Answer`]. ARI, FastAGI, the web server and `nameplate
+//! lookup` all use it, so their answers can't differ. An answer also has both of its encodings for a dialplan: the extension of
+//! ARI's handoff, and FastAGI's line.
 
 use std::sync::Arc;
 
-use crate::mask;
 use crate::name::Name;
 use crate::number::Country;
+use crate::observe::mask;
 use crate::resolver::{Pbx, Resolution, Resolver, Status};
 
-/// Of a country that is none, so many characters are shown.
-const SHOWN: usize = 32;
+/// The most characters of an unknown country that a log line shows.
+const MAX_SHOWN: usize = 32;
 
 /// What is known of a caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller<'a> {
-    /// The number as the trunk sent it; "" where it is withheld, which is not looked up.
+    /// The number as the trunk sent it; "" for a withheld number, which is not looked up.
     pub number: &'a str,
-    /// The name that the call brings along; "" for none.
+    /// The provider's name for the caller; "" for none.
     pub name: &'a str,
-    /// The trunk's country, where it is not the PBX's.
+    /// The trunk's country; none: the PBX's.
     pub country: Option<Country>,
 }
 
-/// What a call gets.
+/// The answer to a call.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The name, and how it was found.
+    /// The name, and how the resolver found it.
     pub resolution: Arc<Resolution>,
-    /// The call keeps the name that it brings along.
-    keeps: bool,
+    /// The call keeps the provider's name.
+    keeps_name: bool,
 }
 
-/// The answer to a call from this PBX.
+/// Answers a call from this PBX.
 #[must_use]
 pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
     let resolution = resolver.resolve(pbx, caller.country, caller.number);
-    Answer { resolution, keeps: resolver.keeps(caller.name) }
+    Answer { resolution, keeps_name: resolver.keeps(caller.name) }
 }
 
-/// Reads a trunk's country as a dialplan has it. None where there is none, and where it is no country, which `unknown` hears of.
+/// Reads the trunk's country from a dialplan's word. None for an empty word, and for an unknown country, which `unknown` is
+/// called with.
 pub fn country(word: &str, unknown: impl FnOnce(&str)) -> Option<Country> {
     let word = word.trim();
     if word.is_empty() {
@@ -46,32 +48,32 @@ pub fn country(word: &str, unknown: impl FnOnce(&str)) -> Option<Country> {
     }
     let read = word.parse().ok();
     if read.is_none() {
-        let shown: String = word.chars().take(SHOWN).collect();
+        let shown: String = word.chars().take(MAX_SHOWN).collect();
         unknown(&mask::Text(&shown).to_string());
     }
     read
 }
 
 impl Answer {
-    /// The status, as the dialplan gets it.
+    /// The status, as the dialplan sees it.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.resolution.status_of(self.keeps)
+        self.resolution.status_of(self.keeps_name)
     }
 
-    /// The name to set; none where there is none, and where the call keeps its own.
+    /// The name to set. None: no name is known, or the call keeps the provider's name.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.resolution.name.as_ref().filter(|_| !self.keeps).map(Name::as_str)
+        self.resolution.name.as_ref().filter(|_| !self.keeps_name).map(Name::as_str)
     }
 
-    /// The ids of the person and of the company, "" for none.
+    /// The ids of the person and of the company; "" for none.
     #[must_use]
     pub fn ids(&self) -> [String; 2] {
         self.resolution.ids().map(|id| id.map_or_else(String::new, |id| id.to_string()))
     }
 
-    /// The status in the dialplan's word.
+    /// The status as `NAMEPLATE_STATUS` has it.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self.status() {
@@ -95,8 +97,8 @@ impl Answer {
         }
     }
 
-    /// What FastAGI's `handoff` sets, for the shipped context to take apart: `FOUND:<person id>:<company id>:<name>`, without a
-    /// name where none is to be set. A name has no colon.
+    /// The value that FastAGI's `handoff` sets, and the shipped context splits: `FOUND:<person id>:<company id>:<name>`. The name
+    /// is empty where no name is to be set. A name has no colon.
     #[must_use]
     pub fn line(&self) -> String {
         let [person, company] = self.ids();
@@ -104,14 +106,14 @@ impl Answer {
     }
 }
 
-/// Where the handoff sends a call: an extension of the context it is in, at a label.
+/// Where the handoff sends a call: to an extension and a label in the call's own context.
 ///
-/// No context is named, which means the one that `Stasis()` stands in: a renamed context works, and a call
-/// that came from elsewhere can't be sent into one that it would not find back from. The label makes a
-/// mismatch an immediate 404, with the call still in Stasis; an unknown priority would lose the call.
+/// The request names no context, so Asterisk takes the context with the `Stasis()`. A renamed context works, and no call is
+/// sent to a context without the way back. If the label is missing, Asterisk answers 404 at once, and the call is still in
+/// Stasis; a missing priority would lose the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handoff {
-    /// At most 79 bytes, which is all that an extension holds.
+    /// At most 79 bytes: the longest extension of Asterisk.
     pub extension: String,
     /// `found`, `kept`, `notfound` or `skipped`.
     pub label: &'static str,
@@ -124,13 +126,13 @@ mod tests {
     use crate::number;
     use crate::resolver::{CompanyParty, PersonParty};
 
-    fn nobody() -> Resolution {
+    fn not_found() -> Resolution {
         let pbx = Pbx { id: 0, numbers: number::Settings::new("NO".parse().unwrap()) };
         Resolver::new(Style::default()).resolve(&pbx, None, "22334455").as_ref().clone()
     }
 
     fn both(resolution: &Resolution) -> [Answer; 2] {
-        [false, true].map(|keeps| Answer { resolution: Arc::new(resolution.clone()), keeps })
+        [false, true].map(|keeps_name| Answer { resolution: Arc::new(resolution.clone()), keeps_name })
     }
 
     fn words(answer: &Answer) -> (String, &'static str, String) {
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_longest_answer_fits_an_extension() {
-        let mut resolution = nobody();
+        let mut resolution = not_found();
         for answer in both(&resolution) {
             assert_eq!(words(&answer), ("notfound".into(), "notfound", "NOTFOUND:::".into()));
         }
@@ -162,12 +164,12 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_has_no_ids_and_gives_way_to_a_name() {
-        let mut range = nobody();
+    fn a_guess_has_no_ids_and_does_not_replace_a_name() {
+        let mut range = not_found();
         range.status = Status::Found;
         range.name = Name::new("~Fjord", usize::MAX, false);
         range.company = Some(CompanyParty { id: Some(243), name: "Fjord".into() });
-        // One that the administrator wrote.
+        // A range that the administrator has configured.
         let [answer, kept] = both(&range);
         assert_eq!(words(&answer), ("=:243:~Fjord".into(), "found", "FOUND::243:~Fjord".into()));
         assert_eq!(words(&kept), ("=:243:".into(), "kept", "FOUND::243:".into()));
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trunks_country_is_one_or_is_named() {
+    fn an_unknown_country_of_a_trunk_is_reported() {
         for (word, read, named) in [
             ("", None, None),
             ("  ", None, None),
@@ -187,9 +189,9 @@ mod tests {
             ("Sweden", None, Some("Sweden")),
             ("4722334455", None, Some("••••••••••")),
         ] {
-            let mut heard = None;
-            assert_eq!(country(word, |word| heard = Some(word.to_owned())), read, "{word}");
-            assert_eq!(heard.as_deref(), named, "{word}");
+            let mut unknown = None;
+            assert_eq!(country(word, |word| unknown = Some(word.to_owned())), read, "{word}");
+            assert_eq!(unknown.as_deref(), named, "{word}");
         }
     }
 }

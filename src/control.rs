@@ -24,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::owner;
-use crate::parts::Parts;
 use crate::refresh::Handle;
 use crate::refresh::news::{News, Refreshed, Watch, looks};
+use crate::supervisor::Supervisor;
 
 /// The longest request, in bytes.
 const MAX_REQUEST: u64 = 4096;
@@ -79,7 +79,7 @@ pub fn path(state_dir: &Path) -> PathBuf {
 }
 
 /// Listens below `state_dir`, as one of the service's `parts`. Where it can't, that is reported, and commands work without.
-pub fn start(handle: &Handle, state_dir: &Path, parts: &mut Parts) {
+pub fn start(handle: &Handle, state_dir: &Path, parts: &mut Supervisor) {
     let listener = match listen(state_dir) {
         Ok(listener) => listener,
         Err(error) => {

@@ -1,5 +1,6 @@
-//! File descriptors: each connection is one, each list, and each file that is read. Where they run out the service can
-//! neither accept a call nor read a password, so that it has as many as it may need, or takes in fewer connections.
+//! File descriptors. Each connection, each list and each open file takes one. Without a free one the service can neither
+//! accept a call nor read a password. So it raises its limit to the number that it may need; if the system does not allow
+//! that, it accepts fewer connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
@@ -8,27 +9,27 @@ use crate::config::Config;
 use crate::refresh::places;
 use crate::web;
 
-/// What is open whatever is configured: the log, the runtime, the sockets that are listened on, the control socket's
-/// connections, and files that are read once in a while.
+/// Open with any configuration: the log, the runtime, the listening sockets, connections to the control socket, and files
+/// that are read now and then.
 const ALWAYS: usize = 100;
-/// A websocket and the one before it, the requests beside it that may be under way, and some that are opened in vain.
+/// For one PBX: its websocket and the previous one, requests over HTTP, and connections that the client opens without need.
 const OF_A_PBX: usize = 40;
-/// A list, the one that takes its place and its copy, what is missing from it, a list that is held back, and the connection to
-/// its source.
+/// For one list: its file, the file that replaces it and a copy of that, the earlier losses, a list that is held back, and the
+/// connection to its source.
 const OF_A_LIST: usize = 7;
-/// However few there are: so many connections are taken in.
+/// So many connections are accepted, even with too few files.
 const LEAST: usize = 8;
 
-/// Connections that may be taken in at once.
+/// The most connections that are accepted at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct ConnectionLimits {
     /// FastAGI sessions.
     pub sessions: usize,
     /// Connections of `[web]`.
     pub web: usize,
 }
 
-impl Room {
+impl ConnectionLimits {
     /// All that `config` allows.
     fn wanted(config: &Config) -> Self {
         let sessions = config.agi.as_ref().map_or(0, |agi| agi.max_sessions);
@@ -39,7 +40,7 @@ impl Room {
         self.sessions + self.web
     }
 
-    /// As much of it as so many files are enough for: a half for each, unless one needs less.
+    /// These limits, reduced to so many files: half for each, unless one of them needs less.
     fn within(self, files: usize) -> Self {
         if self.all() <= files {
             return self;
@@ -50,32 +51,32 @@ impl Room {
     }
 }
 
-/// Raises the limit of this process to what `config` may need. What the system does not allow is said, and then there is
-/// less room for connections.
-pub fn make_room(config: &Config) -> Room {
-    let (lists, wanted) = (places(&config.sources).len(), Room::wanted(config));
+/// Raises this process's limit of open files to the number that `config` may need, and returns how many connections fit.
+/// Logs a warning where the system does not allow enough.
+pub fn limit_connections(config: &Config) -> ConnectionLimits {
+    let (lists, wanted) = (places(&config.sources).len(), ConnectionLimits::wanted(config));
     let other = ALWAYS + config.asterisks.len() * OF_A_PBX + lists * OF_A_LIST;
     let needed = other + wanted.all();
     let allowed = raise(needed);
-    let room = wanted.within(allowed.saturating_sub(other));
+    let limits = wanted.within(allowed.saturating_sub(other));
     if allowed < needed {
         warn!(
             needed,
             allowed,
-            sessions = room.sessions,
-            web = room.web,
+            sessions = limits.sessions,
+            web = limits.web,
             "this process may open fewer files than it may need: raise its hard limit (`LimitNOFILE` of its systemd \
              unit, `ulimit -Hn`); until then it takes in fewer connections"
         );
     }
-    room
+    limits
 }
 
-/// Raises the limit to `needed` where it is lower, as far as the hard limit lets it; gives what it is then.
+/// Raises the limit to `needed` if it is lower, at most to the hard limit. Returns the new limit.
 fn raise(needed: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let wanted = u64::try_from(needed).unwrap_or(u64::MAX);
-    // None is no limit.
+    // None: there is no limit.
     let most = limit.maximum.map_or(wanted, |most| most.min(wanted));
     let Some(now) = limit.current.filter(|now| *now < most) else {
         return limit.current.map_or(usize::MAX, |now| usize::try_from(now).unwrap_or(usize::MAX));
@@ -89,15 +90,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_files_are_shared_and_some_are_there_for_each() {
-        let wanted = Room { sessions: 1000, web: 256 };
+    fn few_files_are_shared_and_each_gets_a_minimum() {
+        let wanted = ConnectionLimits { sessions: 1000, web: 256 };
         assert_eq!(wanted.within(5000), wanted);
-        assert_eq!(wanted.within(1000), Room { sessions: 744, web: 256 });
-        assert_eq!(wanted.within(100), Room { sessions: 50, web: 50 });
-        assert_eq!(wanted.within(0), Room { sessions: LEAST, web: LEAST });
-        let few = Room { sessions: 20, web: 256 };
-        assert_eq!(few.within(200), Room { sessions: 20, web: 180 });
-        assert_eq!(Room { sessions: 1000, web: 0 }.within(100), Room { sessions: 100, web: 0 });
-        assert_eq!(Room { sessions: 0, web: 256 }.within(100), Room { sessions: 0, web: 100 });
+        assert_eq!(wanted.within(1000), ConnectionLimits { sessions: 744, web: 256 });
+        assert_eq!(wanted.within(100), ConnectionLimits { sessions: 50, web: 50 });
+        assert_eq!(wanted.within(0), ConnectionLimits { sessions: LEAST, web: LEAST });
+        let few = ConnectionLimits { sessions: 20, web: 256 };
+        assert_eq!(few.within(200), ConnectionLimits { sessions: 20, web: 180 });
+        assert_eq!(
+            ConnectionLimits { sessions: 1000, web: 0 }.within(100),
+            ConnectionLimits { sessions: 100, web: 0 }
+        );
+        assert_eq!(
+            ConnectionLimits { sessions: 0, web: 256 }.within(100),
+            ConnectionLimits { sessions: 0, web: 100 }
+        );
     }
 }

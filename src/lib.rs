@@ -1,36 +1,37 @@
-//! Nameplate puts a name on every incoming phone call: it keeps the caller ids of SuperOffice CRM and of CSV
-//! files in memory, and when Asterisk says who is calling it answers with the person's and company's name.
+//! Nameplate puts a name on every incoming phone call. It keeps the caller ids of SuperOffice CRM and of CSV files in
+//! memory. When Asterisk sends a caller's number, Nameplate answers with the name of the person and the company.
 //!
-//! A call's way, from its event to its name; nothing on it waits for anything but Asterisk:
+//! A call's way, from its event to its name. Nothing on it waits for anything but Asterisk:
 //!
-//! - [`asterisk`]: a call enters our application, one request sends it on with its name
-//! - [`call`]: a caller → an answer, for every way in, and the words in which a dialplan gets it
-//! - [`resolver`]: the caller's digits → the name, and why
-//! - [`number`]: what digits mean: a country, a national number
-//! - [`directory`]: who answers to a number; immutable, swapped whole
-//! - [`name`]: what a phone shows
+//! - [`asterisk`]: a call enters our application, and one request sends it on with its name
+//! - [`call`]: a caller → an answer, for ARI, FastAGI, HTTP and the command line
+//! - [`resolver`]: the caller's digits → the name, with an explanation
+//! - [`number`]: digits → a country and a national number
+//! - [`directory`]: a number → a person or a company; immutable, replaced as a whole
+//! - [`name`]: the text that a phone shows
 //!
 //! In the background:
 //!
 //! - [`source`]: SuperOffice, CSV files
 //! - [`refresh`]: keeps the directory fresh
-//! - [`search`]: whom no list knows
+//! - [`search`]: searches the CRM for callers that no list has
 //! - [`entry`]: one record, as every source delivers it
 //!
 //! Around it:
 //!
 //! - [`web`]: lookups over HTTP, health, metrics
-//! - [`cli`]: arguments in, exit status out
+//! - [`cli`]: the command line
 //! - [`config`]: the TOML file
 //! - [`control`]: how commands ask the running service
-//! - [`serve`]: what is started, wired and stopped
-//! - [`listen`]: ports, each taken as soon as it can be had
-//! - [`files`]: as many as the service may need
-//! - [`parts`]: what the running service consists of, each part watched
-//! - [`backoff`], [`logging`], [`mask`], [`metrics`], [`owner`], [`panics`], [`secret`], [`tls`]: small, used by all
+//! - [`serve`]: starts, connects and stops all of it
+//! - [`listen`]: ports; a taken port is tried again
+//! - [`files`]: the limit of open files
+//! - [`supervisor`]: the tasks of the running service
+//! - [`observe`]: logging, masking, metrics, throttled warnings, panics
+//! - [`backoff`], [`owner`], [`secret`], [`tls`]: small, used by all
 //!
-//! Errors: what keeps a command or the service from starting is an [`anyhow::Error`] that reaches the user;
-//! what can go wrong at run time has an enum of its own where it happens, with words for an administrator.
+//! Errors: an error that stops a command, or the start of the service, is an [`anyhow::Error`] that reaches the user. An
+//! error at run time has an enum in its own room, with words for an administrator.
 
 pub mod asterisk;
 pub mod backoff;
@@ -42,19 +43,16 @@ pub mod directory;
 pub mod entry;
 pub mod files;
 pub mod listen;
-pub mod logging;
-pub mod mask;
-pub mod metrics;
 pub mod name;
 pub mod number;
+pub mod observe;
 pub mod owner;
-pub mod panics;
-pub mod parts;
 pub mod refresh;
 pub mod resolver;
 pub mod search;
 pub mod secret;
 pub mod serve;
 pub mod source;
+pub mod supervisor;
 pub mod tls;
 pub mod web;

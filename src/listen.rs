@@ -1,6 +1,5 @@
-//! What `[agi]` and `[web]` listen on. A port that can't be had is tried again and again, and keeps nothing else of the
-//! service from being served: another program may have it until it is stopped, and a machine that boots may get its
-//! address a little later.
+//! The ports of `[agi]` and `[web]`. A port may be taken by another program for a while, and a machine that boots may get
+//! its address late. So a failure to listen is tried again for ever, and the rest of the service runs meanwhile.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -11,68 +10,69 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::sleep;
 use tracing::{error, info};
 
-use crate::metrics;
+use crate::observe::metrics;
 
-/// How long after a failure it is tried again.
+/// The wait between two attempts.
 const AGAIN: Duration = Duration::from_secs(3);
-/// A failure that goes on is said again after so many attempts, a minute.
-const SAID_AGAIN: u32 = 20;
-/// Connections that may wait to be accepted, as far as the system lets them (`net.core.somaxconn`, 4096). With the usual
-/// 128, calls that came while the service hung would soon fill it, given up as they are, and each further one would be
-/// held in `AGI()` for the 2 s that Asterisk tries to connect: no bound of the dialplan ends that.
+/// The same failure is logged again after so many attempts: once a minute.
+const LOGGED_AGAIN: u32 = 20;
+/// Connections that may wait to be accepted; the system's own limit is `net.core.somaxconn` (4096). With the usual 128,
+/// calls that come while the service hangs would soon fill the backlog, and the dialplan's bound does not remove them from
+/// it. Each further call would stay in `AGI()` for the 2 s that Asterisk tries to connect, which no bound of the dialplan
+/// ends.
 const BACKLOG: u32 = 4_096;
 
-/// A section of the configuration that listens, once what it listens with can be had.
+/// A section of the configuration that listens on a port, or will do so once the port is free.
 #[derive(Debug)]
 pub struct Port<Open, Listener> {
     open: Open,
-    now: anyhow::Result<Listener>,
+    listener: anyhow::Result<Listener>,
     counted: metrics::Port,
 }
 
 impl<Listener, Open: Fn() -> anyhow::Result<Listener>> Port<Open, Listener> {
-    /// Tries it at once.
+    /// Makes the first attempt.
     pub fn open(counted: metrics::Port, open: Open) -> Self {
-        let now = open();
-        Self { open, now, counted }
+        let listener = open();
+        Self { open, listener, counted }
     }
 
-    /// Why it does not listen yet.
+    /// Why the first attempt has failed.
     pub fn failure(&self) -> Option<&anyhow::Error> {
-        self.now.as_ref().err()
+        self.listener.as_ref().err()
     }
 
-    /// Waits until it listens.
+    /// Waits until an attempt succeeds.
     pub async fn listener(self) -> Listener {
-        let Self { open, mut now, counted } = self;
-        let mut said = String::new();
+        let Self { open, mut listener, counted } = self;
+        let mut logged = String::new();
         let mut attempts = 0;
         loop {
-            match now {
+            match listener {
                 Ok(listener) => {
                     counted.taken();
                     return listener;
                 }
                 Err(error) => {
                     counted.failed();
-                    let what = format!("{error:#}");
-                    if what != said || attempts % SAID_AGAIN == 0 {
+                    let failure = format!("{error:#}");
+                    if failure != logged || attempts % LOGGED_AGAIN == 0 {
                         let seconds = AGAIN.as_secs();
                         error!(
-                            "{what}; it is tried again every {seconds} s, and all else is served meanwhile"
+                            "{failure}; it is tried again every {seconds} s, and all else is served meanwhile"
                         );
-                        (said, attempts) = (what, 0);
+                        (logged, attempts) = (failure, 0);
                     }
                 }
             }
             attempts += 1;
             sleep(AGAIN).await;
-            now = open();
+            listener = open();
         }
     }
 }
 
-/// Listens where a section of the configuration says.
+/// Listens on the address of a section of the configuration. `what`: the server, for the log.
 pub fn listen(section: &str, what: &str, wanted: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = bind(wanted).map_err(|error| {
         let advice = advice(error.kind());
@@ -84,7 +84,7 @@ pub fn listen(section: &str, what: &str, wanted: SocketAddr) -> anyhow::Result<T
     Ok(listener)
 }
 
-/// What to do about it.
+/// What an administrator can do about a failure.
 fn advice(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::AddrInUse => {
@@ -98,7 +98,7 @@ fn advice(kind: ErrorKind) -> &'static str {
 
 fn bind(wanted: SocketAddr) -> io::Result<TcpListener> {
     let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // As `TcpListener::bind` does, so that a port is free again at once after a kill.
+    // As `TcpListener::bind` does: the port is free at once after a kill.
     socket.set_reuseaddr(true)?;
     socket.bind(wanted)?;
     socket.listen(BACKLOG)
@@ -110,30 +110,31 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::observe::metrics::Metrics;
 
     #[tokio::test]
-    async fn calls_connect_at_once_although_nobody_accepts() {
+    async fn calls_connect_at_once_while_none_is_accepted() {
         let somaxconn = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
         let calls = somaxconn.trim().parse().unwrap_or(128).min(300);
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
         for call in 0..calls {
-            // Where there is no room, the first attempt gets no answer, and the next one comes after a second.
+            // With a full backlog the first packet gets no answer, and TCP sends it again after a second.
             let connected = timeout(Duration::from_millis(900), TcpStream::connect(address)).await;
             waiting.push(connected.unwrap_or_else(|_| panic!("call {call} waits")).unwrap());
         }
     }
 
     #[test]
-    fn what_keeps_it_from_listening_is_said_with_what_to_do() {
+    fn a_failure_to_listen_is_reported_with_advice() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let _inside = runtime.enter();
-        let said = |wanted: &str| format!("{:#}", listen("agi", "it", wanted.parse().unwrap()).unwrap_err());
+        let message =
+            |wanted: &str| format!("{:#}", listen("agi", "it", wanted.parse().unwrap()).unwrap_err());
         let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = holder.local_addr().unwrap();
-        let in_use = said(&taken.to_string());
+        let in_use = message(&taken.to_string());
         assert!(
             in_use.starts_with(&format!(
                 "[agi] listen = \"{taken}\": can't listen there, another program has the port"
@@ -141,14 +142,14 @@ mod tests {
             "{in_use}"
         );
         assert!(in_use.contains("in use"), "{in_use}");
-        // RFC 5737's network for documentation: no machine of ours.
-        let not_here = said("192.0.2.1:4577");
+        // RFC 5737's network for documentation: no machine has it.
+        let not_here = message("192.0.2.1:4577");
         assert!(not_here.contains("this machine does not have the address, or not yet"), "{not_here}");
         assert!(advice(ErrorKind::PermissionDenied).contains("below 1024"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_port_is_tried_until_it_can_be_had() {
+    async fn a_taken_port_is_tried_until_it_is_free() {
         let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = holder.local_addr().unwrap();
         let metrics = Metrics::new();

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Gives the memory of a large list back to the system after a refresh, which glibc's allocator keeps. How it is
-/// set stands in `.cargo/config.toml`.
+/// Returns the memory of a large list to the system after a refresh; glibc's allocator keeps it. Its options are in
+/// `.cargo/config.toml`.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

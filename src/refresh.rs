@@ -40,11 +40,11 @@ use tracing::{error, info, warn};
 
 use crate::directory::Directory;
 use crate::directory::merge::{Listed, MergeError, Rules, merge_by};
-use crate::metrics::Metrics;
-use crate::parts::Parts;
+use crate::observe::metrics::Metrics;
+use crate::observe::{mask, panics};
 use crate::resolver::Resolver;
 use crate::source::{ListId, Progress, Settings, Source};
-use crate::{mask, panics};
+use crate::supervisor::Supervisor;
 use keeper::{Keeper, ListOf};
 use lock::Lock;
 use news::{Refreshed, Watch};
@@ -182,7 +182,7 @@ pub fn start(
     sources: &[Settings],
     asked: &[Arc<Source>],
     metrics: &Metrics,
-    parts: &mut Parts,
+    parts: &mut Supervisor,
 ) -> Handle {
     let Opened { publisher, lock } = opened;
     let (changed, receive) = mpsc::channel(QUEUE);

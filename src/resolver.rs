@@ -18,9 +18,9 @@ use tokio::sync::watch;
 
 use crate::directory::ranges::{Behind, Range};
 use crate::directory::{Choice, Directory, Found};
-use crate::metrics;
 use crate::name::{Parts, Style};
 use crate::number::{self, Country, Fit, Reading, Rule};
+use crate::observe::metrics;
 use crate::search::Searches;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.

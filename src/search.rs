@@ -19,10 +19,10 @@ use tokio::time::Instant;
 
 use crate::directory::Directory;
 use crate::directory::merge::SharedNumbers;
-use crate::metrics::{self, Metrics};
 use crate::number::{Number, Reading};
-use crate::parts::Parts;
+use crate::observe::metrics::{self, Metrics};
 use crate::source::{Settings, Source};
+use crate::supervisor::Supervisor;
 use worker::{Searched, Worker};
 
 /// How long an answer, or its absence, is kept.
@@ -70,7 +70,7 @@ pub fn start(
     asked: &[Arc<Source>],
     shared: SharedNumbers,
     metrics: &Metrics,
-    parts: &mut Parts,
+    parts: &mut Supervisor,
 ) -> Searches {
     let mut sources = Vec::new();
     for (settings, source) in settings.iter().zip(asked).filter(|(settings, _)| settings.searches_on_miss()) {

@@ -1,4 +1,4 @@
-//! The running service: what is started, wired and stopped, in reading order.
+//! The running service: it starts, connects and stops the other rooms, in reading order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,64 +6,66 @@ use std::time::Duration;
 use anyhow::Context;
 use tracing::{info, warn};
 
-use crate::asterisk::link::{Link, State};
+use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::asterisk::{agi, ari};
 use crate::config::Config;
 use crate::listen::{self, Port};
-use crate::metrics::Metrics;
-use crate::parts::Parts;
+use crate::observe::metrics::Metrics;
+use crate::observe::panics;
 use crate::resolver::Resolver;
-use crate::{control, files, number, panics, refresh, search, source, tls, web};
+use crate::supervisor::Supervisor;
+use crate::{control, files, number, refresh, search, source, tls, web};
 
-/// How long calls in hand may take after the shutdown.
+/// The most time for calls in hand after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Runs the service until the shutdown of its `parts`. Fails before it has begun, or when a part ends by itself.
-pub async fn serve(config: Config, mut parts: Parts) -> anyhow::Result<()> {
+/// Runs the service until the supervisor's shutdown. Fails if the start fails, or if a task ends by itself.
+pub async fn serve(config: Config, mut supervisor: Supervisor) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "nameplate starts");
     tls::install();
-    start(config, &mut parts).await?;
-    let ended = parts.until_shutdown().await;
+    start(config, &mut supervisor).await?;
+    let ended = supervisor.until_shutdown().await;
     info!("stopping: calls in hand are finished");
-    let finished = parts.finish(DRAIN).await;
+    let finished = supervisor.finish(DRAIN).await;
     info!("stopped");
     Ok(ended.and(finished)?)
 }
 
-async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
-    // The first call must not wait for the numbering plans to be read.
+async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()> {
+    // Read now, so that the first call does not wait for the numbering plans.
     let countries = config.asterisks.iter().map(|asterisk| asterisk.pbx.numbers.country);
     let agi = config.agi.iter().map(|agi| agi.pbx.numbers.country);
     let countries: Vec<_> = countries.chain(agi).chain([config.pbx.numbers.country]).collect();
     panics::blocking(move || number::load(&countries)).await?;
-    // The other countries' plans meanwhile, so that their first caller does not wait for them either.
+    // The other countries' plans are read in the background.
     drop(tokio::task::spawn_blocking(number::load_all));
 
-    let room = files::make_room(&config);
+    let limits = files::limit_connections(&config);
     let metrics = Arc::new(Metrics::new());
     let asked = source::prepare(&config.sources)?;
-    let searches = search::start(&config.sources, &asked, config.rules.shared, &metrics, parts);
+    let searches = search::start(&config.sources, &asked, config.rules.shared, &metrics, supervisor);
     let resolver = Resolver::counted(config.style, metrics.directory());
     let resolver = resolver.keeping(config.kept).searching(searches);
     let resolver = Arc::new(resolver);
-    let link = |pbx: &ari::Settings| Arc::new(Link::new(&pbx.name, metrics.pbx(&pbx.name)));
-    let mut links: Vec<_> = config.asterisks.iter().map(link).collect();
+    let pbx_status = |pbx: &ari::Settings| Arc::new(PbxStatus::new(&pbx.name, metrics.pbx(&pbx.name)));
+    let mut pbx_statuses: Vec<_> = config.asterisks.iter().map(pbx_status).collect();
 
     let agi = config.agi.map(|mut settings| {
-        settings.max_sessions = room.sessions;
-        let link = Arc::new(Link::new(agi::NAME, metrics.pbx(agi::NAME)));
-        links.push(Arc::clone(&link));
+        settings.max_sessions = limits.sessions;
+        let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
+        pbx_statuses.push(Arc::clone(&pbx_status));
         if let Some(what) = settings.default_has_moved() {
             warn!("[agi] {what}");
         }
         let listen = settings.listen;
         let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
-        (settings, link, port)
+        (settings, pbx_status, port)
     });
     let web = config.web.map(|settings| {
-        let (resolver, metrics, links) = (Arc::clone(&resolver), Arc::clone(&metrics), links.clone());
+        let (resolver, metrics, pbx_statuses) =
+            (Arc::clone(&resolver), Arc::clone(&metrics), pbx_statuses.clone());
         let counted = metrics.port("web");
-        let rooms = web::Rooms { resolver, pbx: config.pbx, links, metrics };
+        let rooms = web::Rooms { resolver, pbx: config.pbx, links: pbx_statuses, metrics };
         Port::open(counted, move || {
             let server = web::Server::new(&settings, rooms.clone()).context("[web]")?;
             Ok((server, listen::listen("web", "web server", settings.listen())?))
@@ -71,48 +73,48 @@ async fn start(config: Config, parts: &mut Parts) -> anyhow::Result<()> {
     });
     let failures = [agi.as_ref().map(|(_, _, port)| port.failure()), web.as_ref().map(Port::failure)];
     something_is_served(config.asterisks.len(), failures.into_iter().flatten())?;
-    if let Some((settings, link, port)) = agi {
+    if let Some((settings, pbx_status, port)) = agi {
         let resolver = Arc::clone(&resolver);
-        parts.spawn_with("the FastAGI server", |shutdown| async move {
+        supervisor.spawn_with("the FastAGI server", |shutdown| async move {
             if port.failure().is_some() {
-                link.set(State::Deaf);
+                pbx_status.set(State::NotListening);
             }
             if let Some(listener) = shutdown.run_until_cancelled(port.listener()).await {
-                agi::run(settings, listener, resolver, link, shutdown).await;
+                agi::run(settings, listener, resolver, pbx_status, shutdown).await;
             }
         });
     }
     if let Some(port) = web {
-        parts.spawn_with("the web server", move |shutdown| async move {
+        supervisor.spawn_with("the web server", move |shutdown| async move {
             if let Some((server, listener)) = shutdown.run_until_cancelled(port.listener()).await {
-                server.run(listener, room.web, shutdown).await;
+                server.run(listener, limits.web, shutdown).await;
             }
         });
     }
-    // Before there is a directory, "not found" would be untrue: Asterisk finds nobody to ask, and its calls go on.
-    for (asterisk, link) in config.asterisks.into_iter().zip(links) {
+    // Without a directory "not found" would be untrue. So ARI connects only when there is one; until then Asterisk's calls go on.
+    for (asterisk, pbx_status) in config.asterisks.into_iter().zip(pbx_statuses) {
         let resolver = Arc::clone(&resolver);
         let name = format!("the connection to `{}`", asterisk.name);
-        parts.spawn_with(name, |shutdown| async move {
+        supervisor.spawn_with(name, |shutdown| async move {
             if shutdown.run_until_cancelled(resolver.filled()).await.is_some() {
-                ari::run(asterisk, resolver, link, shutdown).await;
+                ari::run(asterisk, resolver, pbx_status, shutdown).await;
             }
         });
     }
-    // What is on disk is in place before the first question to a CRM.
+    // The lists on disk are in use before the first request to a CRM.
     let (sources, state_dir, rules) = (&config.sources, &config.state_dir, config.rules);
     let opened = tokio::select! {
         biased;
-        // A part that ends meanwhile ends the service; `serve` says so.
-        _ = parts.until_shutdown() => return Ok(()),
+        // A task that ends meanwhile ends the service; `serve` returns its error.
+        _ = supervisor.until_shutdown() => return Ok(()),
         opened = refresh::open(sources, state_dir, rules, &resolver) => opened?,
     };
-    let handle = refresh::start(opened, sources, &asked, &metrics, parts);
-    control::start(&handle, state_dir, parts);
+    let handle = refresh::start(opened, sources, &asked, &metrics, supervisor);
+    control::start(&handle, state_dir, supervisor);
     Ok(())
 }
 
-/// Fails where no way in is left: no PBX is configured, and no port can be listened on.
+/// Fails if no call and no lookup can come in: no `[[asterisk]]` is configured, and no port can be listened on.
 fn something_is_served<'a>(
     asterisks: usize,
     failures: impl Iterator<Item = Option<&'a anyhow::Error>>,
@@ -135,10 +137,10 @@ mod tests {
     use crate::refresh::lock::{Lock, Purpose};
 
     #[tokio::test]
-    async fn every_task_of_the_service_is_a_part_that_is_watched() {
+    async fn every_task_of_the_service_is_supervised() {
         tls::install();
         let folder = tempfile::tempdir().unwrap();
-        // Nobody listens on port 1.
+        // No server listens on port 1.
         let text = r#"
             state_dir = "."
             numbers.country = "NO"
@@ -158,8 +160,8 @@ mod tests {
             password = "secret"
         "#;
         let config = Config::parse(&folder.path().join("nameplate.toml"), text).unwrap();
-        let mut parts = Parts::default();
-        start(config, &mut parts).await.unwrap();
+        let mut supervisor = Supervisor::default();
+        start(config, &mut supervisor).await.unwrap();
         let expected = [
             "the FastAGI server",
             "the building of directories",
@@ -170,11 +172,11 @@ mod tests {
             "the search in `crm`",
             "the web server",
         ];
-        assert_eq!(parts.names(), expected);
+        assert_eq!(supervisor.names(), expected);
         assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), expected.len());
     }
 
-    /// The least that a service needs.
+    /// The smallest configuration of a service.
     fn web_only(folder: &tempfile::TempDir) -> Config {
         let text = r#"
             state_dir = "."
@@ -189,12 +191,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_that_ends_while_a_command_has_the_lock_ends_the_service() {
+    async fn a_task_that_ends_while_a_command_has_the_lock_ends_the_service() {
         let folder = tempfile::tempdir().unwrap();
         let command = Lock::take(folder.path(), Purpose::Refresh).unwrap().unwrap();
-        let mut parts = Parts::default();
-        parts.spawn("the test", tokio::time::sleep(Duration::from_millis(300)));
-        let served = tokio::time::timeout(Duration::from_secs(30), serve(web_only(&folder), parts)).await;
+        let mut supervisor = Supervisor::default();
+        supervisor.spawn("the test", tokio::time::sleep(Duration::from_millis(300)));
+        let served =
+            tokio::time::timeout(Duration::from_secs(30), serve(web_only(&folder), supervisor)).await;
         assert_eq!(served.unwrap().unwrap_err().to_string(), "the test has ended by itself");
         drop(command);
     }
@@ -202,21 +205,21 @@ mod tests {
     #[tokio::test]
     async fn commands_in_hand_end_with_the_service() {
         let folder = tempfile::tempdir().unwrap();
-        let mut parts = Parts::default();
-        start(web_only(&folder), &mut parts).await.unwrap();
+        let mut supervisor = Supervisor::default();
+        start(web_only(&folder), &mut supervisor).await.unwrap();
         let metrics = tokio::runtime::Handle::current().metrics();
         let tasks = metrics.num_alive_tasks();
-        // They ask for nothing.
+        // They send no command.
         let mut commands = Vec::new();
         for _ in 0..100 {
             commands.push(UnixStream::connect(control::path(folder.path())).await.unwrap());
         }
-        // A bounded number of them at once; the others wait with the system.
+        // Only a bounded number is accepted; the others wait in the backlog.
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!((1..=32).contains(&(metrics.num_alive_tasks() - tasks)), "{}", metrics.num_alive_tasks());
-        parts.shutdown().cancel();
-        parts.until_shutdown().await.unwrap();
-        parts.finish(Duration::from_secs(4)).await.unwrap();
+        supervisor.shutdown().cancel();
+        supervisor.until_shutdown().await.unwrap();
+        supervisor.finish(Duration::from_secs(4)).await.unwrap();
         assert_eq!(metrics.num_alive_tasks(), 0);
     }
 }

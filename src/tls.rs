@@ -1,15 +1,17 @@
-//! TLS for the whole process: rustls, with ring for its cryptography; and whom its clients trust, that of a PBX as that of
-//! SuperOffice.
+//! TLS: rustls, with ring for the cryptography. Clients of a PBX and of SuperOffice trust certificates by the same rules.
+//!
+//! - `trust`: which certificates a client trusts
+//! - `diagnose`: what is wrong with a server's TLS, in words
 
+mod diagnose;
 mod trust;
-mod words;
 
+pub(crate) use diagnose::{Trouble, trouble, trouble_behind};
 pub(crate) use trust::{Mark, client_if_changed, nobody};
 pub use trust::{TrustError, client};
-pub(crate) use words::{Trouble, trouble, trouble_behind};
 
-/// Makes ring the process's provider; every client that is built afterwards uses it. Calling it again changes nothing.
+/// Makes ring the process's provider: every client that is built afterwards uses it. A second call changes nothing.
 pub fn install() {
-    // An error says that a provider is installed already, and there is only this one.
+    // An error means only that a provider is installed, and this one is the only one.
     drop(rustls::crypto::ring::default_provider().install_default());
 }

@@ -27,8 +27,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::asterisk::link::Link;
-use crate::metrics::{self, Metrics};
+use crate::asterisk::pbx_status::PbxStatus;
+use crate::observe::metrics::{self, Metrics};
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::{Secret, SecretError};
 use guard::Guard;
@@ -91,7 +91,7 @@ pub struct Rooms {
     /// How the digits of lookups are read: `[numbers]`.
     pub pbx: Pbx,
     /// The PBXs that are to be connected.
-    pub links: Vec<Arc<Link>>,
+    pub links: Vec<Arc<PbxStatus>>,
     /// All that is counted.
     pub metrics: Arc<Metrics>,
 }

@@ -127,12 +127,15 @@ async fn unknown_authority(version: &str) {
     nameplate.until_logged("not connected:", 1).await;
     let log = nameplate.log();
     // Two authorities of one name: the other one's signature does not match.
-    assert!(log.contains("is not signed by whom it says: `ca_file` may be an older one"), "{log}");
+    assert!(
+        log.contains("is not signed by the authority that it names: `ca_file` may be an older one"),
+        "{log}"
+    );
     let folder = nameplate.folder();
     let without = std::fs::read_to_string(folder.path("nameplate.toml")).expect("it is there");
     folder.write("nameplate.toml", without.replace("ca_file", "# ca_file"));
     let nameplate = nameplate.again();
-    nameplate.until_logged("TLS: nobody who is trusted here has signed the server's certificate", 1).await;
+    nameplate.until_logged("TLS: no trusted authority has signed the server's certificate", 1).await;
     assert!(!nameplate.log().contains("connected; answers"), "{}", nameplate.log());
 }
 
@@ -231,7 +234,7 @@ async fn what_is_wrong_with_a_crms_is_said_in_the_same_words() {
     for (folder, said) in [
         (crm.folder(None), "TLS: the server's certificate is signed by itself: give it as `ca_file`"),
         (expired_crm.folder(Some(&expired.authority)), "TLS: the server's certificate expired on 20"),
-        (stranger.folder(None), "TLS: nobody who is trusted here has signed the server's certificate"),
+        (stranger.folder(None), "TLS: no trusted authority has signed the server's certificate"),
         (
             crm_folder(&superoffice_alone(&onsite(&format!("https://{plain}/api")))),
             "TLS: no TLS is spoken at this port",

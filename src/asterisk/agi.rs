@@ -1,16 +1,16 @@
-//! FastAGI: a call enters `AGI(agi://…)`, Asterisk connects to us, says who is calling, and takes the name.
+//! FastAGI. A call enters `AGI(agi://…)`, Asterisk connects to us, sends the caller's number, and takes the name.
 //!
 //! In reading order:
 //!
-//! - [`run`] accepts connections, each a session of its own
-//! - `session`: one call, from its block to its last command
-//! - `block`: who is calling, as Asterisk says it
-//! - `command`: what we ask for, and what was answered
-//! - `lines`: the lines of both, with their limits
+//! - [`run`] accepts connections; each one is a session
+//! - `session`: one call, from its block of variables to the last command
+//! - `block`: the variables about the call
+//! - `command`: our commands, and Asterisk's responses
+//! - `lines`: lines from Asterisk, with a limit
 //!
-//! A session is bounded in every direction: the length of a line and of the block, the number of variables, the
-//! time for the block, for each answer and for the whole. So a client that dribbles, floods or vanishes costs a
-//! place among [`Settings::max_sessions`] for a few seconds, and nobody else anything.
+//! A session has limits: the length of a line and of the block, the number of variables, the time for the block, for each
+//! response and for the whole session. So a slow, flooding or vanished client takes one of [`Settings::max_sessions`] for a
+//! few seconds, and holds up no other call.
 
 mod block;
 mod command;
@@ -32,40 +32,40 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::asterisk::link::{Link, State};
-use crate::asterisk::report::Report;
-use crate::panics;
+use crate::asterisk::pbx_status::{PbxStatus, State};
+use crate::observe::panics;
+use crate::observe::throttle::Throttle;
 use crate::resolver::{Pbx, Resolver};
 #[doc(hidden)]
 pub use block::{Block, block};
 use session::SessionError;
 
-/// The name of this way in, where PBXs are told apart: in logs, metrics and `/readyz`.
+/// The name of FastAGI in place of a PBX's name: in logs, metrics and `/readyz`.
 pub const NAME: &str = "agi";
 
-/// How long a session may take as a whole. The dialplan's bound is half a second: whoever is here after this is lost. It
-/// is less than the block and four answers may take one by one.
+/// The most time for a whole session: less than the sum of the limits for the block and four responses. The dialplan's bound
+/// of half a second has ended the call's lookup long before.
 const SESSION: Duration = Duration::from_secs(3);
-/// How long accepting rests after it failed: there are no file descriptors, and more attempts make none.
+/// The pause after a failure to accept. The usual cause is a lack of file descriptors, and more attempts do not free any.
 const REST: Duration = Duration::from_millis(100);
 
 /// The settings of `[agi]`.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Whether that is the default, for want of a `listen`.
+    /// Whether `listen` is the default, because the configuration has none.
     pub is_default: bool,
-    /// Who may connect: PBXs' addresses.
+    /// The addresses of PBXs that may connect.
     pub allow: Vec<IpNet>,
-    /// Sessions at once, at least 1; one more is closed, and its call goes on without a name.
+    /// The most sessions at once, at least 1. A further connection is closed, and its call goes on without a name.
     pub max_sessions: usize,
-    /// How the PBXs that connect write callers' numbers.
+    /// How these PBXs write callers' numbers.
     pub pbx: Pbx,
 }
 
 impl Settings {
-    /// What to say where the port is the default: it was another one once, and a context of that time says so.
+    /// The warning for the default port, which was another one in the version before: an old context still names that port.
     #[must_use]
     pub fn default_has_moved(&self) -> Option<String> {
         let listen = self.listen;
@@ -87,57 +87,58 @@ impl Settings {
     }
 }
 
-/// Answers calls on `listener` until `shutdown`; then those in hand are finished.
+/// Answers calls on `listener` until `shutdown`. Then finishes the calls in hand.
 pub async fn run(
     settings: Settings,
     listener: TcpListener,
     resolver: Arc<Resolver>,
-    link: Arc<Link>,
+    pbx_status: Arc<PbxStatus>,
     shutdown: CancellationToken,
 ) {
     let server = Arc::new(Server {
         settings,
         resolver,
-        link,
-        countries: Report::once(),
-        foreign: Report::each_minute(),
-        trouble: Report::each_minute(),
+        pbx_status,
+        unknown_countries: Throttle::once(),
+        unknown_scripts: Throttle::each_minute(),
+        session_errors: Throttle::each_minute(),
     });
-    // One for each session that may be under way.
-    let places = Arc::new(Semaphore::new(server.settings.max_sessions));
+    // One permit for each session.
+    let free_sessions = Arc::new(Semaphore::new(server.settings.max_sessions));
     let sessions = TaskTracker::new();
-    let (deaf, strangers, floods) = (Report::each_minute(), Report::each_minute(), Report::each_minute());
-    server.link.set(State::Connected);
+    let (not_accepting, not_allowed, too_many) =
+        (Throttle::each_minute(), Throttle::each_minute(), Throttle::each_minute());
+    server.pbx_status.set(State::Connected);
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                deaf.say(|times| warn!(times, "[agi] does not accept: {error}"));
+                not_accepting.log(|times| warn!(times, "[agi] does not accept: {error}"));
                 sleep(REST).await;
                 continue;
             }
         };
         if !server.settings.allows(peer.ip()) {
-            strangers.say(|times| {
+            not_allowed.log(|times| {
                 warn!(peer = %peer.ip(), times, "[agi] a connection is closed: its address is not in `allow`");
             });
             continue;
         }
-        // A connection that finds no place is not kept waiting: the dialplan goes on.
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        // Without a free session the connection is closed at once, so that the dialplan goes on.
+        let Ok(permit) = Arc::clone(&free_sessions).try_acquire_owned() else {
             let most = server.settings.max_sessions;
-            floods.say(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
-            server.link.metrics.unserved();
+            too_many.log(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
+            server.pbx_status.metrics.unserved();
             continue;
         };
         let server = Arc::clone(&server);
-        // One that panics leaves the others be; what a panic says is in the log without what it is made of.
+        // A panic ends only its own session; `panics` logs it.
         sessions.spawn(async move {
             panics::contained(server.serve(stream)).await.ok();
-            drop(place);
+            drop(permit);
         });
     }
-    server.link.set(State::Disconnected);
+    server.pbx_status.set(State::Disconnected);
     drop(listener);
     sessions.close();
     sessions.wait().await;
@@ -146,18 +147,18 @@ pub async fn run(
 struct Server {
     settings: Settings,
     resolver: Arc<Resolver>,
-    link: Arc<Link>,
-    /// Unknown countries that were named already.
-    countries: Report<String>,
-    /// Scripts that are not ours. Each is named.
-    foreign: Report<String>,
-    /// Of each other kind.
-    trouble: Report<Discriminant<SessionError>>,
+    pbx_status: Arc<PbxStatus>,
+    /// By the country.
+    unknown_countries: Throttle<String>,
+    /// By the script's name.
+    unknown_scripts: Throttle<String>,
+    /// By the kind of error.
+    session_errors: Throttle<Discriminant<SessionError>>,
 }
 
 impl Server {
     async fn serve(&self, mut stream: TcpStream) {
-        // A command is one write, and not to wait for another.
+        // A command is one write, and must not wait for the next one.
         if let Err(error) = stream.set_nodelay(true) {
             return debug!("[agi] a connection is gone: {error}");
         }
@@ -166,33 +167,33 @@ impl Server {
         let session = session::serve(&mut stream, &self.resolver, &self.settings.pbx, unknown_country);
         let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
-            Ok(answer) => self.link.report(&answer, begun),
+            Ok(answer) => self.pbx_status.answered(&answer, begun),
             Err(error) => {
-                self.link.metrics.unserved();
-                self.say(&error);
+                self.pbx_status.metrics.unserved();
+                self.log(&error);
             }
         }
     }
 
-    /// Why a call has gone on without a name.
-    fn say(&self, error: &SessionError) {
+    /// Logs why a call goes on without a name.
+    fn log(&self, error: &SessionError) {
         match error {
             SessionError::Foreign(script) => {
-                self.link.metrics.foreign_script();
-                self.foreign.of(script.clone(), |times| warn!(times, "[agi] {error}"));
+                self.pbx_status.metrics.foreign_script();
+                self.unknown_scripts.log_for(script.clone(), |times| warn!(times, "[agi] {error}"));
             }
-            // The caller has hung up, or the service is just starting: nobody's mistake.
+            // No fault: the caller has hung up, or the service is just starting.
             error if error.is_hangup() || matches!(error, SessionError::NoDirectory) => {
                 debug!("[agi] {error}");
             }
-            error => self.trouble.of(discriminant(error), |times| warn!(times, "[agi] {error}")),
+            error => self.session_errors.log_for(discriminant(error), |times| warn!(times, "[agi] {error}")),
         }
     }
 
-    /// A trunk's country that is none. Each is named once.
+    /// A trunk's country is unknown. Each one is logged once.
     fn unknown_country(&self, country: &str) {
-        self.countries.of(country.to_owned(), |_| {
-            warn!("[agi] `{country}` is no country of ISO 3166; the configured one is taken");
+        self.unknown_countries.log_for(country.to_owned(), |_| {
+            warn!("[agi] `{country}` is not a country code of ISO 3166: the configured country is used");
         });
     }
 }

@@ -10,12 +10,13 @@ use secrecy::SecretString;
 use super::Exit;
 use crate::asterisk::agi;
 use crate::config::Config;
+use crate::observe::logging;
 use crate::owner::{self, User};
 use crate::refresh::places;
 use crate::refresh::store::{Kept, Store};
 use crate::secret::{Secret, SecretError};
 use crate::source::{self, Fetched, Kind, Progress, Source};
-use crate::{logging, tls};
+use crate::tls;
 
 pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "error");

@@ -19,10 +19,11 @@ use crate::call::{self, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
 use crate::number::Country;
+use crate::observe::logging;
 use crate::refresh::alone::{Held, Lists};
 use crate::refresh::guard;
 use crate::resolver::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
-use crate::{logging, tls};
+use crate::tls;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

@@ -10,11 +10,12 @@ use super::lookup::printable;
 use super::progress::Line;
 use crate::config::Config;
 use crate::control::{self, Request};
+use crate::observe::logging;
 use crate::refresh::keeper::Outcome;
 use crate::refresh::lock::{Lock, Purpose};
 use crate::refresh::news::{News, Refreshed};
 use crate::refresh::{alone, places};
-use crate::{logging, owner, tls};
+use crate::{owner, tls};
 
 /// How long whoever may write is given to be done, or to be ready to be asked.
 const STARTING: Duration = Duration::from_secs(20);

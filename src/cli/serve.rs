@@ -5,28 +5,29 @@ use tracing::{info, warn};
 
 use super::Exit;
 use crate::config::Config;
-use crate::parts::Parts;
-use crate::{logging, serve};
+use crate::observe::logging;
+use crate::serve;
+use crate::supervisor::Supervisor;
 
 pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
     config.check_for_service()?;
     // Kept until the end: what is still to be written is written when it goes.
     let _logging = logging::start(config.log, "info");
     super::block_on(async {
-        let mut parts = Parts::default();
-        watch_signals(&mut parts)?;
-        serve::serve(config, parts).await
+        let mut supervisor = Supervisor::default();
+        watch_signals(&mut supervisor)?;
+        serve::serve(config, supervisor).await
     })??;
     Ok(Exit::Success)
 }
 
 /// SIGTERM and SIGINT stop the service. SIGHUP, which would end the process, does nothing.
-fn watch_signals(parts: &mut Parts) -> anyhow::Result<()> {
+fn watch_signals(supervisor: &mut Supervisor) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let shutdown = parts.shutdown().clone();
-    parts.spawn("the watch for signals", async move {
+    let shutdown = supervisor.shutdown().clone();
+    supervisor.spawn("the watch for signals", async move {
         loop {
             tokio::select! {
                 _ = terminate.recv() => info!("SIGTERM"),

@@ -13,9 +13,9 @@ use super::value::{
     ShortCode, Size, Tenant,
 };
 use crate::directory::merge::SharedNumbers;
-use crate::logging::Format;
 use crate::name::{MAX_BYTES, Template};
 use crate::number::{Country, Extensions};
+use crate::observe::logging::Format;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -18,7 +18,7 @@ use crate::directory::Directory;
 use crate::directory::merge::{Listed, Rules, merge_by};
 use crate::entry::Entry;
 use crate::number::Number;
-use crate::panics;
+use crate::observe::panics;
 use crate::source::superoffice::GAP;
 use crate::source::{self, Fetched, Kind, Progress, Settings, Source, UnusableRecords};
 

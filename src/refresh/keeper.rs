@@ -13,7 +13,7 @@ use super::guard::Held;
 use super::losses::Losses;
 use super::stock::Stock;
 use super::store::{Kept, Store};
-use crate::panics;
+use crate::observe::panics;
 use crate::source::{Fetched, ListId, Progress, Source, Step, UnusableRecords};
 
 /// What a keeper asks for its list.

@@ -12,8 +12,8 @@ use super::news::Refreshed;
 use super::status::ListStatus;
 use super::store::Kept;
 use crate::backoff::{Backoff, jittered};
-use crate::metrics;
-use crate::panics;
+use crate::observe::metrics;
+use crate::observe::panics;
 use crate::source::superoffice::error::FetchError;
 
 /// The first wait after a failure; it doubles up to the list's own schedule.

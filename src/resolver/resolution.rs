@@ -5,9 +5,9 @@ use serde::Serialize;
 #[cfg(doc)]
 use super::MAX_CALLER_BYTES;
 use crate::directory;
-use crate::metrics;
 use crate::name::Name;
 use crate::number::{Country, Reading, Rule, Skip};
+use crate::observe::metrics;
 
 /// Whether a name was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

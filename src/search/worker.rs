@@ -14,9 +14,9 @@ use crate::directory::list::List;
 use crate::directory::merge::{Listed, Rules, SharedNumbers, merge_by};
 use crate::entry::Entry;
 use crate::number::{Number, Reading};
+use crate::observe::{mask, metrics, panics};
 use crate::source::Source;
 use crate::source::superoffice::error::FetchError;
-use crate::{mask, metrics, panics};
 
 /// The first rest after a failure; it doubles up to the source's own schedule.
 const FIRST_REST: Duration = Duration::from_secs(2);

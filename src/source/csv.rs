@@ -15,8 +15,8 @@ use ::csv::ByteRecord;
 use super::fingerprint::Fingerprint;
 use super::{Delivery, Fetched, Progress, Step};
 use crate::entry::Entry;
-use crate::mask;
 use crate::number::{self, Country};
+use crate::observe::mask;
 
 /// The columns that a header may name, the required ones first.
 const COLUMNS: [&str; 6] = ["number", "person", "company", "mrmrs", "person_id", "contact_id"];

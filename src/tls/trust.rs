@@ -1,4 +1,4 @@
-//! Whom a client trusts: the system's certificates, and those of a file of the administrator's.
+//! Which certificates a client trusts: the system's, and those of the configured `ca_file`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,36 +12,36 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Why nobody's certificate could be checked.
+/// Why a server's certificate can't be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// The file can't be read.
+    /// `ca_file` can't be read.
     #[error("can't read ca_file {path}: {error}")]
     Unreadable {
-        /// The file.
+        /// The path of `ca_file`.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// There is something else in it.
+    /// `ca_file` has no PEM certificates in it.
     #[error("ca_file {0} holds no PEM certificates")]
     NoPem(PathBuf),
-    /// One of its certificates is none.
+    /// One of the certificates in `ca_file` can't be read.
     #[error("ca_file {0} holds a certificate that can't be read")]
     NoCertificate(PathBuf),
-    /// There is nobody to be trusted.
+    /// No certificate is trusted.
     #[error("this system has no certificates to trust; allowed is `ca_file`, with the server's")]
     Nobody,
 }
 
-/// How a TLS client checks its servers: by the system's certificates, and beside them those of `ca_file` (PEM).
-/// Reads files, so it is not for a thread that serves calls. After [`install`](super::install).
+/// The settings of a TLS client, which trusts the system's certificates and those of `ca_file` (PEM). It reads files: not
+/// for a thread that serves calls. Call [`install`](super::install) first.
 pub fn client(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
     Certificates::read(ca_file)?.client(ca_file)
 }
 
-/// The same for a client that lives longer than a connection: none where the certificates are still those with the mark
-/// `known`, which comes with each.
+/// As [`client`], for a client that lives longer than one connection, with the mark of its certificates. None: the
+/// certificates still have the mark `known`.
 pub(crate) fn client_if_changed(
     ca_file: Option<&Path>,
     known: Option<Mark>,
@@ -54,7 +54,7 @@ pub(crate) fn client_if_changed(
     Ok(Some((certificates.client(ca_file)?, mark)))
 }
 
-/// A client that trusts nobody, for where no TLS is spoken: reading the system's certificates costs milliseconds.
+/// A client that trusts no certificate, for connections without TLS: reading the system's certificates takes milliseconds.
 pub(crate) fn nobody() -> ClientConfig {
     ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
@@ -63,10 +63,10 @@ pub(crate) fn nobody() -> ClientConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark([u8; 32]);
 
-/// The certificates that are trusted.
+/// The trusted certificates.
 struct Certificates {
     system: Vec<CertificateDer<'static>>,
-    /// Those of `ca_file`.
+    /// From `ca_file`.
     given: Vec<CertificateDer<'static>>,
 }
 
@@ -87,7 +87,7 @@ impl Certificates {
 
     fn client(self, ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
         let mut roots = RootCertStore::empty();
-        // Some systems hold certificates that nobody can read; they are passed over, as everywhere.
+        // Some systems have certificates that can't be read. They are skipped, as other programs do.
         roots.add_parsable_certificates(self.system);
         for certificate in &self.given {
             let added = roots.add(certificate.clone());
@@ -110,9 +110,9 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     read.ok().filter(|read| !read.is_empty()).ok_or_else(|| TrustError::NoPem(path.to_owned()))
 }
 
-/// The usual verification, and one thing beside it: a self-signed certificate that stands in `ca_file` itself is
-/// its server's. `openssl req -x509`, which most servers' own certificates are made with, marks it as an authority's, and
-/// webpki takes none of those for a server's (`CaUsedAsEndEntity`), after it has looked at its dates.
+/// The usual verification, with one exception: a server may show a self-signed certificate that is in `ca_file` itself.
+/// Most self-signed certificates are made by `openssl req -x509`, which marks them as those of an authority. webpki checks
+/// the dates, and then rejects such a certificate as a server's (`CaUsedAsEndEntity`).
 #[derive(Debug)]
 struct Verifier {
     usual: Arc<WebPkiServerVerifier>,
@@ -172,24 +172,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_the_file_is_said() {
+    fn an_error_names_the_file_and_what_is_wrong() {
         crate::tls::install();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        let said = || client(Some(&path)).unwrap_err().to_string();
+        let message = || client(Some(&path)).unwrap_err().to_string();
         assert!(
-            said().contains("can't read ca_file") && said().contains("ca.pem: No such file"),
+            message().contains("can't read ca_file") && message().contains("ca.pem: No such file"),
             "{}",
-            said()
+            message()
         );
         std::fs::write(&path, "Kari Nordmann").unwrap();
-        assert!(said().ends_with("ca.pem holds no PEM certificates"), "{}", said());
+        assert!(message().ends_with("ca.pem holds no PEM certificates"), "{}", message());
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nS2FyaQ==\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(said().ends_with("ca.pem holds a certificate that can't be read"), "{}", said());
+        assert!(message().ends_with("ca.pem holds a certificate that can't be read"), "{}", message());
     }
 
     #[test]
-    fn a_client_is_made_anew_when_its_file_has_changed() {
+    fn a_new_client_is_made_when_the_file_has_changed() {
         crate::tls::install();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");

@@ -30,8 +30,8 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::{Settings, is_loopback, lookup, words};
-use crate::asterisk::report::Report;
-use crate::metrics;
+use crate::observe::metrics;
+use crate::observe::throttle::Throttle;
 use crate::secret::{Secret, SecretError};
 
 /// Where a browser's request comes from.
@@ -52,20 +52,20 @@ pub(super) struct Guard {
     token: Option<Token>,
     counted: metrics::Web,
     /// Wrong tokens.
-    guesses: Report,
+    guesses: Throttle,
 }
 
 impl Guard {
     pub(super) fn new(settings: &Settings, counted: metrics::Web) -> Result<Self, SecretError> {
         let loopback = is_loopback(settings.listen).then(|| settings.listen.ip());
         let token = settings.token.clone().map(Token::new).transpose()?;
-        Ok(Self { loopback, token, counted, guesses: Report::each_minute() })
+        Ok(Self { loopback, token, counted, guesses: Throttle::each_minute() })
     }
 
     /// A wrong token was shown.
     async fn slow_down(&self) {
         self.counted.wrong_token();
-        self.guesses.say(|times| warn!(times, "[web] a request with a wrong token is refused"));
+        self.guesses.log(|times| warn!(times, "[web] a request with a wrong token is refused"));
         sleep(PENALTY).await;
     }
 }

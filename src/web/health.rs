@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::words;
-use crate::asterisk::link;
+use crate::asterisk::pbx_status;
 
 /// `OpenMetrics` 1.0, which Prometheus asks for and reads.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -31,9 +31,9 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
     let mut connected = links.is_empty();
     for link in links {
         match link.state() {
-            link::State::Connected => connected = true,
+            pbx_status::State::Connected => connected = true,
             // Writing to a string does not fail.
-            _ => drop(writeln!(missing, "asterisk {} is {}", link.name(), link.said())),
+            _ => drop(writeln!(missing, "asterisk {} is {}", link.name(), link.description())),
         }
     }
     let ready = connected && state.rooms.resolver.numbers() > 0;

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use tracing::info;
 
 use crate::call::{self, Answer, Caller};
-use crate::mask;
 use crate::number::Country;
+use crate::observe::mask;
 use crate::resolver::{Resolution, Status};
 
 /// The longest query, in bytes: the longest number that is read, each byte percent-encoded, and some.

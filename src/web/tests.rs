@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::asterisk::link;
+use crate::asterisk::pbx_status;
 use crate::directory::list::List;
 use crate::directory::merge::{Listed, merge};
 use crate::entry::Entry;
@@ -39,8 +39,8 @@ impl Running {
         let metrics = Arc::new(Metrics::new());
         let numbers = number::Settings::new("NO".parse().unwrap());
         let links = vec![
-            Arc::new(Link::new("pbx1", metrics.pbx("pbx1"))),
-            Arc::new(Link::new("pbx2", metrics.pbx("pbx2"))),
+            Arc::new(PbxStatus::new("pbx1", metrics.pbx("pbx1"))),
+            Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
         ];
         let rooms = Rooms { resolver, pbx: Pbx { id: 0, numbers }, links, metrics };
 
@@ -249,8 +249,8 @@ async fn ready_when_somebody_is_known_and_one_pbx_is_connected() {
         (answer.status, answer.body.as_str()),
         (503, "not ready\nasterisk pbx1 is disconnected\nasterisk pbx2 is disconnected\n")
     );
-    web.rooms.links[0].set(link::State::Connected);
-    web.rooms.links[1].set(link::State::Connecting);
+    web.rooms.links[0].set(pbx_status::State::Connected);
+    web.rooms.links[1].set(pbx_status::State::Connecting);
     let answer = web.get("/readyz", "").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "ready\nasterisk pbx2 is connecting\n"));
     web.rooms.resolver.swap(crate::directory::Directory::default());

@@ -4,14 +4,14 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 
-/// The longest line, in bytes without its end: a value of 8 KiB, and a variable's name in front of it. Asterisk writes a
-/// caller's name whole, and a dialplan's variable holds 4 or 8 KiB: such a name must not cost the call the one that the CRM has.
+/// The longest line, in bytes without its line break: a variable's name and a value of 8 KiB. A dialplan's variable holds 4 or
+/// 8 KiB, and Asterisk sends a caller's name of that length whole. Such a call must still get its name from the CRM.
 pub(super) const MAX_LINE: usize = 8 * 1024 + 64;
 
 /// Why there is no next line.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LineError {
-    /// The other side has closed the connection.
+    /// Asterisk has closed the connection.
     #[error("the connection was closed")]
     Closed,
     #[error("the connection is broken: {0}")]
@@ -31,12 +31,12 @@ impl<Stream: AsyncRead + Unpin> Lines<Stream> {
         Self { from: BufReader::with_capacity(4096, from), line: Vec::new() }
     }
 
-    /// Whether what has come of the next line begins so.
+    /// Whether the received part of the next line begins with `start`.
     pub(super) fn holds(&self, start: &str) -> bool {
         self.from.buffer().starts_with(start.as_bytes())
     }
 
-    /// The next line, without its line break. What is not UTF-8 is replaced.
+    /// The next line, without its line break. Bytes that are not UTF-8 are replaced.
     pub(super) async fn next(&mut self) -> Result<String, LineError> {
         self.line.clear();
         loop {
@@ -51,20 +51,20 @@ impl<Stream: AsyncRead + Unpin> Lines<Stream> {
     }
 }
 
-/// Appends what has come of the line; says how much that was with the line break, and whether that was there.
+/// Appends the received part of the line. Returns its length with the line break, and whether the line break has come.
 async fn take(
     from: &mut (impl AsyncBufRead + Unpin),
     line: &mut Vec<u8>,
 ) -> Result<(usize, bool), LineError> {
-    let come = from.fill_buf().await?;
-    if come.is_empty() {
+    let received = from.fill_buf().await?;
+    if received.is_empty() {
         return Err(LineError::Closed);
     }
-    let end = come.iter().position(|byte| *byte == b'\n');
-    let part = come.get(..end.unwrap_or(come.len())).unwrap_or_default();
+    let end = received.iter().position(|byte| *byte == b'\n');
+    let part = received.get(..end.unwrap_or(received.len())).unwrap_or_default();
     if line.len() + part.len() > MAX_LINE {
         return Err(LineError::TooLong);
     }
     line.extend_from_slice(part);
-    Ok((end.map_or(come.len(), |end| end + 1), end.is_some()))
+    Ok((end.map_or(received.len(), |end| end + 1), end.is_some()))
 }

@@ -11,7 +11,7 @@ use super::block::{Block, BlockError};
 use super::command::{Answer, NOTHING, set_variable};
 use super::lines::{LineError, Lines};
 use crate::call::{self, Caller};
-use crate::mask;
+use crate::observe::mask;
 use crate::resolver::{Pbx, Resolver};
 
 /// How long the block may take to arrive.

@@ -1,4 +1,4 @@
-//! The server over real sockets: what it answers, and what clients that behave badly cost others.
+//! The server over real sockets: its answers, and clients that behave badly.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -8,9 +8,9 @@ use super::*;
 use crate::directory::list::List;
 use crate::directory::merge::{Listed, merge};
 use crate::entry::Entry;
-use crate::metrics::Metrics;
 use crate::name::Style;
 use crate::number::Number;
+use crate::observe::metrics::Metrics;
 
 /// Kari, whose number is Norwegian, and Åsa, whose number is Swedish.
 fn resolver() -> Arc<Resolver> {
@@ -57,9 +57,9 @@ impl Running {
             pbx: Pbx { id: 0, numbers },
         };
         let metrics = Metrics::new();
-        let link = Arc::new(Link::new(NAME, metrics.pbx(NAME)));
+        let pbx_status = Arc::new(PbxStatus::new(NAME, metrics.pbx(NAME)));
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(run(settings, listener, resolver, link, shutdown.clone()));
+        let task = tokio::spawn(run(settings, listener, resolver, pbx_status, shutdown.clone()));
         Self { address, shutdown, metrics, task }
     }
 
@@ -77,7 +77,7 @@ impl Running {
     }
 }
 
-/// What Asterisk does.
+/// Asterisk's end of a session.
 struct Client {
     read: BufReader<OwnedReadHalf>,
     write: OwnedWriteHalf,
@@ -100,8 +100,8 @@ impl Client {
         ] {
             self.say(&line).await;
         }
-        for (place, argument) in (1..).zip(arguments) {
-            self.say(&format!("agi_arg_{place}: {argument}\n")).await;
+        for (position, argument) in (1..).zip(arguments) {
+            self.say(&format!("agi_arg_{position}: {argument}\n")).await;
         }
         self.say("\n").await;
     }
@@ -183,7 +183,7 @@ async fn a_dialplan_of_its_own_gets_each_variable() {
 }
 
 #[tokio::test]
-async fn a_call_keeps_the_name_that_it_brings_along() {
+async fn a_call_keeps_the_providers_name() {
     let resolver = resolver_with(Style { keep_existing: true, ..Style::default() });
     let server = Running::start(16, &["127.0.0.1/32"], resolver).await;
     let mut client = server.connect().await;
@@ -220,7 +220,7 @@ async fn a_hangup_may_come_at_any_point() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_is_closed() {
+async fn input_beyond_a_limit_closes_the_session() {
     let server = Running::usual().await;
     let long = format!("agi_calleridname: {}\n", "x".repeat(17_000));
     let many = "agi_arg_1: x\n".repeat(129);
@@ -236,7 +236,7 @@ async fn what_is_too_much_is_closed() {
         let _ = client.write.write_all(flood.as_bytes()).await;
         assert!(client.is_closed().await, "{what}");
     }
-    // 8 KiB are not too much, nor what is no UTF-8.
+    // A line of 8 KiB is allowed, and so are bytes that are not UTF-8.
     let mut client = server.connect().await;
     client.say(&format!("agi_calleridname: {}\n", "x".repeat(8192))).await;
     client
@@ -249,7 +249,7 @@ async fn what_is_too_much_is_closed() {
 
 #[tokio::test]
 async fn a_script_of_another_server_is_refused_and_counted() {
-    // Also before there is a directory: whoever has the port answers for it.
+    // Also before there is a directory: the script is wrong in any case.
     for resolver in [resolver(), Arc::new(Resolver::new(Style::default()))] {
         let server = Running::start(16, &["127.0.0.1/32"], resolver).await;
         for (so_many, script) in
@@ -267,11 +267,11 @@ async fn a_script_of_another_server_is_refused_and_counted() {
 }
 
 #[tokio::test]
-async fn line_breaks_of_a_caller_make_nobody_of_somebody_else() {
+async fn line_breaks_in_a_callers_words_change_no_number() {
     let server = Running::usual().await;
     let begin = "agi_network_script: handoff\n";
     let end = "agi_callingpres: 0\nagi_threadid: 1\n\n";
-    // A folded header's name, and a number that goes on, be it by nothing: what ARI, too, takes for no number.
+    // A name of a folded header. A number with a second line, even an empty one, is no number, as by ARI.
     let mut client = server.connect().await;
     client.say(&format!("{begin}agi_callerid: 22334455\nagi_calleridname: A\r\n X: yes\n{end}")).await;
     assert!(client.command().await.contains("FOUND:654"));
@@ -305,10 +305,10 @@ async fn a_refused_command_ends_the_session() {
 }
 
 #[tokio::test]
-async fn who_dribbles_or_vanishes_holds_up_nobody() {
+async fn a_slow_or_vanished_client_holds_up_no_call() {
     let server = Running::usual().await;
-    let mut dribbling = server.connect().await;
-    dribbling.say("agi_netw").await;
+    let mut slow = server.connect().await;
+    slow.say("agi_netw").await;
     let mut silent = server.connect().await;
     silent.describe("handoff", "22334455", "0", &[]).await;
     silent.command().await;
@@ -317,11 +317,12 @@ async fn who_dribbles_or_vanishes_holds_up_nobody() {
         client.describe("handoff", "22334455", "0", &[]).await;
         assert_eq!(client.take_all().await.len(), 1);
     }
-    assert!(dribbling.is_closed().await);
+    assert!(slow.is_closed().await);
     assert!(silent.is_closed().await);
 }
 
-/// Keeps paused time from leaping over what is on its way on a socket: it does not while a blocking task runs.
+/// Slows paused time down, so that it does not pass data that is on its way on a socket: time stands still while a blocking
+/// task runs.
 async fn brake() {
     loop {
         tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1))).await.unwrap();
@@ -329,8 +330,8 @@ async fn brake() {
     }
 }
 
-/// Says this for ever, a byte each 50 ms; for how long the other side listened.
-async fn dribble(client: Client, text: &'static str) -> Duration {
+/// Sends this text for ever, a byte each 50 ms. Returns how long the server has kept the connection open.
+async fn send_slowly(client: Client, text: &'static str) -> Duration {
     let begun = tokio::time::Instant::now();
     let Client { mut read, mut write } = client;
     let saying = tokio::spawn(async move {
@@ -352,26 +353,26 @@ fn about(took: Duration, limit: u64) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_block_has_a_second_however_busily_it_is_said() {
+async fn a_block_has_one_second_even_if_bytes_keep_coming() {
     tokio::spawn(brake());
     let server = Running::usual().await;
-    let took = dribble(server.connect().await, "agi_network: yes\n").await;
+    let took = send_slowly(server.connect().await, "agi_network: yes\n").await;
     assert!(about(took, 1_000), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_has_a_second_however_busily_it_is_said() {
+async fn a_response_has_one_second_even_if_lines_keep_coming() {
     tokio::spawn(brake());
     let server = Running::usual().await;
     let mut client = server.connect().await;
     client.describe("handoff", "22334455", "0", &[]).await;
     assert!(client.command().await.contains("FOUND"));
-    let took = dribble(client, "HANGUP\n").await;
+    let took = send_slowly(client, "HANGUP\n").await;
     assert!(about(took, 1_000), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_has_three_seconds_though_each_answer_comes_in_time() {
+async fn a_session_has_three_seconds_even_if_each_response_is_in_time() {
     tokio::spawn(brake());
     let server = Running::usual().await;
     let begun = tokio::time::Instant::now();
@@ -390,7 +391,7 @@ async fn a_session_has_three_seconds_though_each_answer_comes_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_has_so_many_lines_and_no_more() {
+async fn a_response_has_at_most_64_lines() {
     tokio::spawn(brake());
     let server = Running::usual().await;
     for (lines, taken) in [(63, true), (64, false)] {
@@ -413,7 +414,7 @@ async fn an_answer_has_so_many_lines_and_no_more() {
 }
 
 #[tokio::test]
-async fn one_more_than_the_most_is_closed_and_the_place_comes_back() {
+async fn a_session_beyond_the_limit_is_closed_until_another_one_ends() {
     let server = Running::start(1, &["127.0.0.1/32"], resolver()).await;
     let mut first = server.connect().await;
     first.describe("handoff", "22334455", "0", &[]).await;

@@ -1,5 +1,4 @@
-//! Our Stasis application on one PBX: what is asked when a connection is set up, and the calls that are
-//! served over HTTP.
+//! Our Stasis application on one PBX: the requests that set up a connection, and the calls that are served over HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,43 +11,43 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Settings;
-use super::answer::Outcome;
-use super::call::{Wish, parameters, poisons, serve_direct};
+use super::call::{StasisMode, parameters, poisons, serve_direct};
 use super::error::ConnectionError;
+use super::response::ContinueResult;
 use super::rest::{Http, Turn};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
-use crate::asterisk::link::Link;
+use crate::asterisk::pbx_status::PbxStatus;
 use crate::call::{self, Handoff};
-use crate::metrics;
+use crate::observe::metrics;
 use crate::resolver::Resolver;
 
-/// Calls that are tried once more, at once: many calls in trouble are not to become a flood of requests.
-const MOST_RETRIED: usize = 32;
-/// How long a call of the direct style may wait for its name: as long as the dialplan's bound lets others wait.
+/// The most calls that are retried at the same time: many failing calls must not flood Asterisk with requests.
+const MAX_RETRIED: usize = 32;
+/// The most time for a call of the direct style: the same as the shipped dialplan's bound.
 const DIRECT: Duration = Duration::from_millis(500);
 
 /// Our Stasis application on one PBX, for one connection's life.
 pub(super) struct Application {
     pub(super) settings: Settings,
     pub(super) resolver: Arc<Resolver>,
-    pub(super) link: Arc<Link>,
+    pub(super) pbx_status: Arc<PbxStatus>,
     pub(super) warnings: Arc<Warnings>,
     pub(super) http: Http,
-    /// Nothing more is asked: it would be refused, or there is no time left.
-    pub(super) over: CancellationToken,
-    /// Calls that are tried once more, at once.
+    /// Cancelled when no further request is sent: it would be refused, or the time is over.
+    pub(super) end_of_requests: CancellationToken,
+    /// One permit for each call that is retried.
     pub(super) retried: Semaphore,
-    /// Whether the direct style costs the call its `DB()` on this version.
+    /// Whether the direct style poisons the dialplan on this version; see [`poisons`].
     poisons: AtomicBool,
 }
 
-/// What is left to be done for a call.
+/// What the connection still has to do for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Then {
+pub(super) enum NextStep {
     Nothing,
-    /// The connection sends it on to the priority behind its `Stasis()`, the fastest way that there is.
+    /// Send the call on to the priority behind its `Stasis()`, by the fastest transport.
     Release,
 }
 
@@ -56,41 +55,41 @@ impl Application {
     pub(super) fn new(
         settings: Settings,
         resolver: Arc<Resolver>,
-        link: Arc<Link>,
+        pbx_status: Arc<PbxStatus>,
         http: Http,
-        over: CancellationToken,
+        end_of_requests: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
-            warnings: Arc::new(Warnings::new(Arc::clone(&link))),
+            warnings: Arc::new(Warnings::new(Arc::clone(&pbx_status))),
             settings,
             resolver,
-            link,
+            pbx_status,
             http,
-            over,
-            retried: Semaphore::new(MOST_RETRIED),
+            end_of_requests,
+            retried: Semaphore::new(MAX_RETRIED),
             poisons: AtomicBool::new(false),
         })
     }
 
-    /// Sets the event filter, and asks for the channels that are in the application already: they wait since before
-    /// this connection. Asterisk may never answer either, and serve calls all the same (its issue 2170). Each question that
-    /// is not answered holds one of its threads for ever, so it is asked once, and not given up.
+    /// Sets the event filter, and returns the channels that were in the application before this connection. Asterisk may
+    /// answer neither request and serve calls all the same (its issue 2170). An unanswered request may hold one of
+    /// Asterisk's threads for ever, so each is sent only once, without a time limit.
     pub(super) async fn set_up(&self) -> Result<Vec<String>, ConnectionError> {
         let app = &self.settings.app;
         let filter = json!({ "allowed": EVENTS.map(|kind| json!({ "type": kind })) });
-        // On each connect: Asterisk forgets the application, and its filter with it, between connections.
+        // At each connection: Asterisk forgets the application and its filter when the websocket is closed.
         let set = self.http.put(&format!("applications/{app}/eventFilter"), &filter).await;
         set.map_err(|failure| ConnectionError::of_set_up(failure, ConnectionError::Filter))?;
-        // After a failure a call that waits since before would wait for ever.
+        // A failure ends the connection: without this list a waiting call would wait for ever.
         let path = format!("applications/{app}");
-        let application = self.http.get::<ApplicationInfo>(Turn::Patient, &path).await;
+        let application = self.http.get::<ApplicationInfo>(Turn::Unbounded, &path).await;
         let failed = |failure| ConnectionError::of_set_up(failure, ConnectionError::Waiting);
         Ok(application.map_err(failed)?.channel_ids)
     }
 
-    /// Asks for Asterisk's version.
+    /// Asks for Asterisk's version; "unknown" after a failure.
     pub(super) async fn learn_version(&self) -> String {
-        let version = match self.http.get::<Info>(Turn::Now, "asterisk/info").await {
+        let version = match self.http.get::<Info>(Turn::Immediate, "asterisk/info").await {
             Ok(info) => info.system.version,
             Err(error) => {
                 debug!(pbx = %self.settings.name, "the version is not known: {error}");
@@ -102,22 +101,22 @@ impl Application {
     }
 
     /// Serves a call by requests over HTTP.
-    pub(super) async fn serve(&self, wish: Wish, channel: &str, caller: &Caller<'_>) -> Then {
+    pub(super) async fn serve(&self, mode: StasisMode, channel: &str, caller: &Caller<'_>) -> NextStep {
         let begun = Instant::now();
-        match wish {
-            Wish::Handoff { country } => {
+        match mode {
+            StasisMode::Handoff { country } => {
                 let answer = call::answer(&self.resolver, &self.settings.pbx, caller.with_country(country));
-                let outcome = self.http.send_on(channel, &parameters(&answer.handoff())).await;
-                self.link.report(&answer, begun);
-                self.handed_off(channel, outcome).await
+                let result = self.http.send_on(channel, &parameters(&answer.handoff())).await;
+                self.pbx_status.answered(&answer, begun);
+                self.handed_off(channel, result).await
             }
-            Wish::Direct => {
+            StasisMode::Direct => {
                 self.serve_direct(channel, caller, begun).await;
-                Then::Release
+                NextStep::Release
             }
-            Wish::Unknown => {
+            StasisMode::Unknown => {
                 self.warnings.arguments();
-                Then::Release
+                NextStep::Release
             }
         }
     }
@@ -127,33 +126,33 @@ impl Application {
             self.warnings.poison();
         }
         let (resolver, pbx) = (&self.resolver, &self.settings.pbx);
-        // No bound of a dialplan ends this.
+        // The direct style has no bound in the dialplan.
         let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
         match timeout(DIRECT, served).await {
-            Ok(Ok(Some(answer))) => self.link.report(&answer, begun),
-            // Withheld: there is nothing to be logged.
-            Ok(Ok(None)) => self.link.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
+            Ok(Ok(Some(answer))) => self.pbx_status.answered(&answer, begun),
+            // Withheld: nothing is logged.
+            Ok(Ok(None)) => self.pbx_status.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
             Ok(Err(failure)) => self.warnings.presentation(&failure),
             Err(_) => self.warnings.slow(DIRECT),
         }
     }
 
-    /// Hands a call off.
-    pub(super) async fn hand_off(&self, channel: &str, handoff: &Handoff) -> Then {
-        let outcome = self.http.send_on(channel, &parameters(handoff)).await;
-        self.handed_off(channel, outcome).await
+    /// Hands off a call whose answer is known.
+    pub(super) async fn hand_off(&self, channel: &str, handoff: &Handoff) -> NextStep {
+        let result = self.http.send_on(channel, &parameters(handoff)).await;
+        self.handed_off(channel, result).await
     }
 
-    async fn handed_off(&self, channel: &str, outcome: Outcome) -> Then {
-        self.warnings.handoff(&outcome);
-        if outcome == Outcome::NoSuchPlace {
-            return self.misplaced(channel).await;
+    async fn handed_off(&self, channel: &str, result: ContinueResult) -> NextStep {
+        self.warnings.handoff(&result);
+        if result == ContinueResult::NoSuchLabel {
+            return self.label_missing(channel).await;
         }
-        if !outcome.has_gone_on() {
-            // It may have been taken without an answer to us.
-            let doubtful = matches!(outcome, Outcome::Failed(_));
-            self.release(channel, doubtful).await;
+        if !result.has_gone_on() {
+            // Asterisk may have sent the call on, and only its response is lost.
+            let look_first = matches!(result, ContinueResult::Failed(_));
+            self.release(channel, look_first).await;
         }
-        Then::Nothing
+        NextStep::Nothing
     }
 }

@@ -1,6 +1,6 @@
-//! What a call in our Stasis application wants, and what sends it on.
+//! How a call has entered our Stasis application, and the requests that answer it.
 
-use super::answer::{Failure, Outcome};
+use super::response::{ContinueResult, Failure};
 use super::rest::Http;
 use super::warnings::Warnings;
 use super::wire::{self, Parameter};
@@ -11,23 +11,24 @@ use crate::resolver::{Pbx, Resolver};
 /// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>)`.
 const PROTOCOL: &str = "1";
 
-/// How a call wants its answer: said by the arguments of `Stasis()`, so each call chooses for itself.
+/// How a call takes its answer. The arguments of its `Stasis()` say so, for each call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// `Stasis(nameplate,handoff,1,<country>)`: one `continue` that carries the name to the context it comes from.
+pub(super) enum StasisMode {
+    /// `Stasis(nameplate,handoff,1,<country>)`: one `continue` request carries the name back to the call's own context.
     Handoff {
-        /// The trunk's country, where it is not the PBX's.
+        /// The trunk's country; none: the PBX's.
         country: Option<Country>,
     },
-    /// `Stasis(nameplate)` in a user's own context: the name as `CALLERID(name)`, then on to the next priority.
+    /// `Stasis(nameplate)` in a user's own context: the name is set as `CALLERID(name)`, and the call goes on to the next
+    /// priority: the direct style.
     Direct,
-    /// Arguments of another version than ours: the call is sent on untouched.
+    /// The arguments of another version: the call goes on unchanged.
     Unknown,
 }
 
-impl Wish {
-    /// Reads the arguments behind the application's name. A country that is none goes to `unknown_country`;
-    /// the PBX's own is taken.
+impl StasisMode {
+    /// Reads the arguments behind the application's name. `unknown_country` is called with an unknown country, and the PBX's
+    /// country counts.
     pub(super) fn of<'a>(
         arguments: impl IntoIterator<Item = &'a str>,
         unknown_country: impl FnOnce(&str),
@@ -42,7 +43,7 @@ impl Wish {
         }
     }
 
-    /// Reads the application's data as a channel's snapshot has it: `nameplate,handoff,1,NO`.
+    /// Reads `app_data` of a channel's snapshot: `nameplate,handoff,1,NO`.
     pub(super) fn of_app_data(app_data: &str, unknown_country: impl FnOnce(&str)) -> Self {
         Self::of(app_data.split(',').skip(1), unknown_country)
     }
@@ -56,8 +57,8 @@ pub(super) fn parameters(handoff: &Handoff) -> [Parameter<'_>; 2] {
     ]
 }
 
-/// Finds a call's name and sets it, in the direct style. All over HTTP: on the websocket one stuck channel would hold up
-/// every request behind it, since Asterisk answers `variable` after its execution. None: the number is withheld.
+/// Answers a call of the direct style. All requests go over HTTP: on the websocket Asterisk executes `variable` before it
+/// reads the next request, so one stuck channel would hold up all calls. None: the number is withheld.
 pub(super) async fn serve_direct(
     http: &Http,
     resolver: &Resolver,
@@ -66,22 +67,23 @@ pub(super) async fn serve_direct(
     caller: &wire::Caller<'_>,
     warnings: &Warnings,
 ) -> Result<Option<Answer>, Failure> {
-    // Read by `GET variable`, which does not poison the dialplan.
+    // `GET variable` does not poison the dialplan.
     let presentation = http.variable(channel, "CALLERID(num-pres)").await?;
     if !presentation.starts_with("allowed") {
         return Ok(None);
     }
     let answer = call::answer(resolver, pbx, caller.with_country(None));
     if let Some(name) = answer.name()
-        && let Outcome::Failed(what) = http.set_variable(channel, "CALLERID(name)", name).await
+        && let ContinueResult::Failed(what) = http.set_variable(channel, "CALLERID(name)", name).await
     {
         warnings.name(&what);
     }
     Ok(Some(answer))
 }
 
-/// Whether `POST channels/{id}/variable` makes this Asterisk refuse `DB()`, `SHELL()` and others for the
-/// rest of the call: 20.20.1, 21.12.3, 22.10.1, 23.4.1 and later. What can't be read is taken for one that does.
+/// Whether `POST channels/{id}/variable` poisons the dialplan on this version: Asterisk then refuses `DB()`, `SHELL()` and
+/// others for the rest of the call. So do 20.20.1, 21.12.3, 22.10.1, 23.4.1 and later. An unknown version counts as one of
+/// them.
 pub(super) fn poisons(version: &str) -> bool {
     let mut numbers = version
         .split(|c: char| !c.is_ascii_digit())
@@ -104,22 +106,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_say_how_a_call_wants_its_answer() {
+    fn the_arguments_of_stasis_choose_the_mode() {
         let sweden = "SE".parse().ok();
-        for (app_data, wish) in [
-            ("nameplate", Wish::Direct),
-            ("nameplate,", Wish::Direct),
-            ("nameplate,handoff,1", Wish::Handoff { country: None }),
-            ("nameplate,handoff,1,", Wish::Handoff { country: None }),
-            ("nameplate,handoff,1,SE", Wish::Handoff { country: sweden }),
-            ("nameplate,handoff,1,XX", Wish::Handoff { country: None }),
-            ("nameplate,handoff,2,SE", Wish::Unknown),
-            ("nameplate,handoff", Wish::Unknown),
-            ("nameplate,dance", Wish::Unknown),
+        for (app_data, mode) in [
+            ("nameplate", StasisMode::Direct),
+            ("nameplate,", StasisMode::Direct),
+            ("nameplate,handoff,1", StasisMode::Handoff { country: None }),
+            ("nameplate,handoff,1,", StasisMode::Handoff { country: None }),
+            ("nameplate,handoff,1,SE", StasisMode::Handoff { country: sweden }),
+            ("nameplate,handoff,1,XX", StasisMode::Handoff { country: None }),
+            ("nameplate,handoff,2,SE", StasisMode::Unknown),
+            ("nameplate,handoff", StasisMode::Unknown),
+            ("nameplate,dance", StasisMode::Unknown),
         ] {
             let mut unknown = None;
-            let read = Wish::of_app_data(app_data, |country| unknown = Some(country.to_owned()));
-            assert_eq!(read, wish, "{app_data}");
+            let read = StasisMode::of_app_data(app_data, |country| unknown = Some(country.to_owned()));
+            assert_eq!(read, mode, "{app_data}");
             assert_eq!(unknown.as_deref(), app_data.ends_with("XX").then_some("XX"), "{app_data}");
         }
     }

@@ -1,4 +1,4 @@
-//! Drives a session: has the socket, the timer and the tasks, and does what the session says.
+//! Drives a session: owns the socket, the timer and the tasks, and executes the session's outputs.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -20,66 +20,66 @@ use super::error::ConnectionError;
 use super::handshake::{Socket, open, trust};
 use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
-use super::tasks::{Ended, Tasks};
-use crate::asterisk::link::Link;
+use super::tasks::{EndedTask, Tasks};
+use crate::asterisk::pbx_status::PbxStatus;
 use crate::call;
 use crate::resolver::Resolver;
 use crate::secret::Secret;
 
-/// How long the handshake may take.
+/// The most time for the check and the handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a write may take. Asterisk reads at once; a full buffer means that it is stuck.
+/// The most time for a write. Asterisk reads at once: if the socket's buffer is full, Asterisk is stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The most messages that are taken at once.
-const MOST_AT_ONCE: usize = 10_000;
+/// The most messages that are read at once.
+const MAX_AT_ONCE: usize = 10_000;
 
-/// What connections leave that have ended.
+/// What is left of ended connections.
 #[derive(Default)]
-pub(super) struct Left {
-    /// Calls in hand, which are finished within a bounded time.
+pub(super) struct Leftovers {
+    /// Calls in hand; each ends within a bounded time.
     pub(super) calls: JoinSet<()>,
-    /// A socket whose queue is stuck. While it is open Asterisk has the application, and lets calls in, for the next
-    /// connection; without it they would go on unnamed.
+    /// A socket whose backlog is stuck. While it is open, Asterisk keeps the application, and lets calls in for the next
+    /// connection. If it were closed, calls would go on without names.
     socket: Option<Socket>,
-    /// The password that was tried last.
+    /// The password of the last attempt.
     password: Option<SecretString>,
 }
 
-impl Left {
-    /// Whether there is another password now than the one that was tried last.
+impl Leftovers {
+    /// Whether the password has changed since the last attempt.
     pub(super) fn has_new_password(&self, now: &Secret) -> bool {
         let tried = self.password.as_ref().map(ExposeSecret::expose_secret);
         tried.is_some() && now.read().is_ok_and(|now| tried != Some(now.expose_secret()))
     }
 
-    /// Finishes the calls in hand: there is no next connection.
+    /// Finishes the calls in hand, when there is no next connection.
     pub(super) async fn finish(mut self) {
         drop(self.socket);
         while self.calls.join_next().await.is_some() {}
     }
 }
 
-/// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called once events
-/// are filtered and it is known which way requests go.
+/// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called when the set-up is complete: the
+/// events are filtered, and the transport of requests is known.
 pub(super) async fn serve(
     settings: &Settings,
     resolver: &Arc<Resolver>,
-    link: &Arc<Link>,
+    pbx_status: &Arc<PbxStatus>,
     shutdown: &CancellationToken,
-    left: &mut Left,
+    leftovers: &mut Leftovers,
     connected: impl FnOnce(),
 ) -> Result<(), ConnectionError> {
-    // Closed when the next one is open, which has the application then; or when that fails.
-    let former = left.socket.take();
+    // Closed after the new websocket is open and has the application, or after a failure.
+    let former = leftovers.socket.take();
     let password = settings.password.read()?;
-    left.password = Some(password.clone());
+    leftovers.password = Some(password.clone());
     let tls = trust(settings).await?;
-    let over = CancellationToken::new();
-    let (reports, reported) = Reports::new(over.clone());
+    let end_of_requests = CancellationToken::new();
+    let (reports, reported) = Reports::new(end_of_requests.clone());
     let http = Http::new(settings, password.clone(), &tls, reports).map_err(ConnectionError::of)?;
     let opening = async {
-        // An application that can't send calls on would hold them.
-        ConnectionError::of_check(http.check(Turn::Patient).await)?;
+        // Before the websocket: an application that can't send calls on would hold them.
+        ConnectionError::of_check(http.check(Turn::Unbounded).await)?;
         open(settings, &password, tls).await
     };
     let socket = tokio::select! {
@@ -89,20 +89,26 @@ pub(super) async fn serve(
         () = shutdown.cancelled() => return Ok(()),
     };
     drop(former);
-    let application = Application::new(settings.clone(), Arc::clone(resolver), Arc::clone(link), http, over);
+    let application = Application::new(
+        settings.clone(),
+        Arc::clone(resolver),
+        Arc::clone(pbx_status),
+        http,
+        end_of_requests,
+    );
     let (session, outputs) = Session::begin(Arc::clone(&application.warnings), Instant::now());
     let tasks = Tasks::new(Arc::clone(&application));
     let mut driver = Driver { application, session, socket, tasks, is_learning: false };
-    let End { how, keep_socket } = driver.drive(outputs, reported, shutdown, connected).await;
+    let ConnectionEnd { how, keep_socket } = driver.drive(outputs, reported, shutdown, connected).await;
     let Driver { socket, tasks, .. } = driver;
-    // Until it is closed, calls come to us and wait: for the next connection, where that is made at once.
-    left.socket = keep_socket.then_some(socket);
-    left.calls.spawn(tasks.finish());
+    // While the socket is open, calls come in, and wait for the next connection.
+    leftovers.socket = keep_socket.then_some(socket);
+    leftovers.calls.spawn(tasks.finish());
     how
 }
 
-/// The end of a connection.
-struct End {
+/// How a connection has ended.
+struct ConnectionEnd {
     how: Result<(), ConnectionError>,
     keep_socket: bool,
 }
@@ -112,11 +118,11 @@ struct Driver {
     session: Session,
     socket: Socket,
     tasks: Tasks,
-    /// Asterisk's version is wanted.
+    /// Whether the request for Asterisk's version is under way.
     is_learning: bool,
 }
 
-/// What a websocket has received: None at its end.
+/// What the websocket has received; None at its end.
 type Received = Option<Result<Message, SocketError>>;
 
 impl Driver {
@@ -126,7 +132,7 @@ impl Driver {
         mut reported: mpsc::Receiver<Report>,
         shutdown: &CancellationToken,
         connected: impl FnOnce(),
-    ) -> End {
+    ) -> ConnectionEnd {
         let application = Arc::clone(&self.application);
         let mut set_up = pin!(application.set_up());
         let mut learning = pin!(application.learn_version());
@@ -137,11 +143,11 @@ impl Driver {
         loop {
             match done {
                 ControlFlow::Continue(None) => {}
-                ControlFlow::Continue(Some(Connected { version, way })) => {
+                ControlFlow::Continue(Some(Connected { version, transport })) => {
                     if let Some(connected) = connected.take() {
                         connected();
                     }
-                    info!(pbx = %application.settings.name, %version, "connected; answers go over {way}");
+                    info!(pbx = %application.settings.name, %version, "connected; answers go over {transport}");
                 }
                 ControlFlow::Break(end) => return end,
             }
@@ -156,11 +162,11 @@ impl Driver {
                     done = self.take(message).await;
                     continue;
                 }
-                Some(report) = reported.recv() => Input::OverHttp(report),
-                Ended { task, release } = self.tasks.next_ended() => Input::Ended { task, release },
+                Some(report) = reported.recv() => Input::HttpReport(report),
+                EndedTask { task, release } = self.tasks.next_ended() => Input::TaskEnded { task, release },
                 waiting = &mut set_up, if !is_set_up => {
                     is_set_up = true;
-                    Input::Waiting(waiting)
+                    Input::WaitingCalls(waiting)
                 }
                 version = &mut learning, if self.is_learning => {
                     self.is_learning = false;
@@ -176,14 +182,14 @@ impl Driver {
         }
     }
 
-    async fn give(&mut self, input: Input<'_>) -> ControlFlow<End, Option<Connected>> {
+    async fn give(&mut self, input: Input<'_>) -> ControlFlow<ConnectionEnd, Option<Connected>> {
         let begun = std::time::Instant::now();
         let outputs = self.session.handle(input, Instant::now());
         self.perform(outputs, begun).await
     }
 
-    /// Takes what came on the socket, and what waits behind it.
-    async fn take(&mut self, first: Received) -> ControlFlow<End, Option<Connected>> {
+    /// Takes a message from the socket, and all messages that wait behind it.
+    async fn take(&mut self, first: Received) -> ControlFlow<ConnectionEnd, Option<Connected>> {
         let mut messages = Vec::new();
         let mut lost = None;
         let mut next = Some(first);
@@ -193,19 +199,19 @@ impl Driver {
                 Some(Err(error)) => lost = Some(ConnectionError::Lost(error.to_string())),
                 None => lost = Some(ConnectionError::closed()),
             }
-            let goes_on = lost.is_none() && messages.len() < MOST_AT_ONCE;
+            let goes_on = lost.is_none() && messages.len() < MAX_AT_ONCE;
             next = if goes_on { self.socket.next().now_or_never() } else { None };
         }
         let mut connected = None;
-        // As a rule nothing waits.
+        // Usually there is only one message.
         if messages.len() > 1 {
-            connected = self.give(Input::QueueBegins(&messages)).await?;
+            connected = self.give(Input::BacklogBegins(&messages)).await?;
         }
         for message in &messages {
             connected = connected.or(self.give(Input::Message(message)).await?);
         }
         if messages.len() > 1 {
-            connected = connected.or(self.give(Input::QueueEnds).await?);
+            connected = connected.or(self.give(Input::BacklogEnds).await?);
         }
         if let Some(error) = lost {
             connected = connected.or(self.give(Input::Lost(error)).await?);
@@ -213,12 +219,12 @@ impl Driver {
         ControlFlow::Continue(connected)
     }
 
-    /// Does what the session says. `begun`: when its input came.
+    /// Executes the session's outputs. `begun`: when its input came.
     async fn perform(
         &mut self,
         mut outputs: Vec<Output>,
         begun: std::time::Instant,
-    ) -> ControlFlow<End, Option<Connected>> {
+    ) -> ControlFlow<ConnectionEnd, Option<Connected>> {
         let mut connected = None;
         let mut answered = None;
         while !outputs.is_empty() {
@@ -229,23 +235,27 @@ impl Driver {
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
-                    Output::Answer { channel, country, caller } => {
+                    Output::LookUp { channel, country, caller } => {
                         let Application { settings, resolver, .. } = &*self.application;
                         let answer = call::answer(resolver, &settings.pbx, caller.with_country(country));
-                        let input = Input::Answer { channel, handoff: answer.handoff() };
+                        let input = Input::LookedUp { channel, handoff: answer.handoff() };
                         outputs.extend(self.session.handle(input, Instant::now()));
                         answered = Some(answer);
                     }
                     Output::Task(task) => self.tasks.spawn(task),
                     Output::LearnVersion => self.is_learning = true,
-                    Output::Connected { version, way } => connected = Some(Connected { version, way }),
-                    Output::End { how, keep_socket } => return ControlFlow::Break(End { how, keep_socket }),
+                    Output::Connected { version, transport } => {
+                        connected = Some(Connected { version, transport })
+                    }
+                    Output::End { how, keep_socket } => {
+                        return ControlFlow::Break(ConnectionEnd { how, keep_socket });
+                    }
                 }
             }
         }
-        // Behind the answer: a line of the log takes its time.
+        // After the answer is sent: logging takes time.
         if let Some(answer) = answered {
-            self.application.link.report(&answer, begun);
+            self.application.pbx_status.answered(&answer, begun);
         }
         ControlFlow::Continue(connected)
     }
@@ -259,8 +269,8 @@ impl Driver {
     }
 }
 
-/// Calls are answered from now on.
+/// The set-up is complete: calls are answered from now on.
 struct Connected {
     version: String,
-    way: &'static str,
+    transport: &'static str,
 }

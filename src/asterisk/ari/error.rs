@@ -1,17 +1,17 @@
-//! Why a connection to Asterisk failed, in words that an administrator can act on.
+//! Why a connection to Asterisk has failed, in words for an administrator.
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
-use super::answer::{Failure, Outcome};
-use crate::asterisk::link::State;
-use crate::metrics::Refusal;
+use super::response::{ContinueResult, Failure};
+use crate::asterisk::pbx_status::State;
+use crate::observe::metrics::Refusal;
 use crate::secret::SecretError;
 use crate::tls::{self, TrustError};
 
-/// Why there is no connection, or no longer.
+/// Why a connection could not be made, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
     #[error(transparent)]
@@ -49,7 +49,7 @@ pub(super) enum ConnectionError {
     #[error("Asterisk answers {0} to the websocket's handshake")]
     Handshake(u16),
     #[error(
-        "what answers at this address does not do what Asterisk does ({0}): is there a proxy between, or is the url wrong?"
+        "the server at this address does not answer as Asterisk does ({0}): is there a proxy in between, or is the url wrong?"
     )]
     Strange(String),
     #[error("three handoffs in a row have failed: {0}")]
@@ -60,9 +60,9 @@ pub(super) enum ConnectionError {
     Lost(String),
     #[error("nothing heard for {0:?}, not even an answer to a ping")]
     Silent(Duration),
-    #[error("what Asterisk sent while the service was stopped does not arrive")]
+    #[error("messages that Asterisk sent while the service was stopped do not arrive")]
     Behind,
-    #[error("Asterisk takes no data")]
+    #[error("Asterisk does not read from the connection")]
     Stuck,
     #[error(
         "another copy has taken over the application: it answers the calls until it ends. Each copy needs an app name of its own"
@@ -70,17 +70,17 @@ pub(super) enum ConnectionError {
     Replaced,
     #[error("can't set the event filter: {0}")]
     Filter(String),
-    #[error("can't ask for calls that wait in the application: {0}")]
+    #[error("can't ask which calls wait in the application: {0}")]
     Waiting(String),
 }
 
 impl ConnectionError {
-    /// Asterisk has closed the websocket.
+    /// For a websocket that Asterisk has closed.
     pub(super) fn closed() -> Self {
         Self::Lost("Asterisk closed it".into())
     }
 
-    /// Of a request that has failed.
+    /// For a request that has failed.
     pub(super) fn of(failure: Failure) -> Self {
         match failure {
             Failure::Unreachable(what) => Self::Unreachable(what),
@@ -99,7 +99,8 @@ impl ConnectionError {
         }
     }
 
-    /// Of a request about the application while a connection is set up; what has no words of its own is told by `other`.
+    /// For a failed request about the application, while a connection is set up. `other` makes the error where no other variant
+    /// fits.
     pub(super) fn of_set_up(failure: Failure, other: impl FnOnce(String) -> Self) -> Self {
         match failure {
             failure if failure.is_refusal() || failure == Failure::Closed => Self::of(failure),
@@ -108,8 +109,8 @@ impl ConnectionError {
         }
     }
 
-    /// Of several requests in a row that have failed, the last of them so.
-    pub(super) fn of_row(last: Failure) -> Self {
+    /// For several failed requests in a row; `last` is the last failure.
+    pub(super) fn of_consecutive(last: Failure) -> Self {
         match last {
             Failure::Late(_) | Failure::Busy(_) => Self::Unanswered,
             Failure::Status { status, .. } if status >= 500 && status != 503 => {
@@ -126,16 +127,16 @@ impl ConnectionError {
         }
     }
 
-    /// What the answer says that was asked for before a connection: only that there is no such channel is good.
-    pub(super) fn of_check(outcome: Outcome) -> Result<(), Self> {
-        match outcome {
-            Outcome::CallerGone => Ok(()),
-            Outcome::Failed(failure) => Err(Self::of(failure)),
+    /// For the check before a connection. The only good response is "Channel not found".
+    pub(super) fn of_check(result: ContinueResult) -> Result<(), Self> {
+        match result {
+            ContinueResult::CallerGone => Ok(()),
+            ContinueResult::Failed(failure) => Err(Self::of(failure)),
             strange => Err(Self::Strange(format!("{strange:?}"))),
         }
     }
 
-    /// Why trying again soon is of no use; none where it is.
+    /// Why it is no use to try again soon. None: it may be.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Unauthorized => Some(Refusal::Unauthorized),
@@ -149,7 +150,7 @@ impl ConnectionError {
         }
     }
 
-    /// How the PBX is connected after it.
+    /// The PBX's state after this error.
     pub(super) fn state(&self) -> State {
         match (self, self.refusal()) {
             (Self::Replaced, _) => State::TakenOver,
@@ -168,7 +169,7 @@ impl From<tungstenite::Error> for ConnectionError {
                 let body = String::from_utf8_lossy(body).into_owned();
                 match status {
                     401 | 403 | 503 => Self::of(Failure::Status { status, body }),
-                    // Also where res_ari_events is missing.
+                    // Also if res_ari_events.so is not loaded.
                     404 => Self::NoAri,
                     status => Self::Handshake(status),
                 }

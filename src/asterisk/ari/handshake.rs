@@ -17,24 +17,24 @@ use super::Settings;
 use super::error::ConnectionError;
 use crate::tls;
 
-/// Events are a few kilobytes.
+/// The longest message, in bytes. An event has a few kilobytes.
 const MAX_MESSAGE: usize = 1 << 20;
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Whom the websocket and the requests beside it trust.
+/// The TLS settings of the websocket and of the requests over HTTP.
 pub(super) async fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, ConnectionError> {
     if settings.url.scheme() != "https" {
         return Ok(Arc::new(tls::nobody()));
     }
     let ca_file = settings.ca_file.clone();
-    // Anew for each connection: who replaces a certificate is not to restart us.
+    // Read for each connection: a new certificate needs no restart of the service.
     let client = tokio::task::spawn_blocking(move || tls::client(ca_file.as_deref())).await;
     let client = client.map_err(|error| ConnectionError::Unreachable(error.to_string()))??;
     Ok(Arc::new(client))
 }
 
-/// Opens the websocket on which our application's events come.
+/// Opens the websocket for our application's events.
 pub(super) async fn open(
     settings: &Settings,
     password: &SecretString,
@@ -42,12 +42,12 @@ pub(super) async fn open(
 ) -> Result<Socket, ConnectionError> {
     let mut url = settings.url.clone();
     let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-    // Between these schemes a change always works.
+    // The change between these schemes never fails.
     let _ = url.set_scheme(scheme);
     url.set_path(&format!("{}/ari/events", settings.url.path().trim_end_matches('/')));
     url.query_pairs_mut().append_pair("app", &settings.app).append_pair("subscribeAll", "false");
     let mut request = url.as_str().into_client_request()?;
-    // In the header: an `api_key` in the address would end up in logs.
+    // In a header, because an `api_key` in the address would be in logs.
     let credential = BASE64.encode(format!("{}:{}", settings.username, password.expose_secret()));
     let mut header = HeaderValue::try_from(format!("Basic {credential}"))
         .map_err(|error| ConnectionError::Unreachable(error.to_string()))?;

@@ -1,5 +1,5 @@
-//! No call stays in our application: neither `Stasis()` nor ARI has a time limit, so a call that is not sent
-//! on by us, and has no bound of the dialplan's, would wait for ever.
+//! No call stays in our application. Neither `Stasis()` nor ARI has a time limit: without a bound in the dialplan, a call
+//! that we do not send on would wait for ever.
 
 use std::time::Duration;
 
@@ -7,70 +7,73 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
-use super::answer::{Failure, Outcome};
-use super::application::{Application, Then};
-use super::call::Wish;
+use super::application::{Application, NextStep};
+use super::call::StasisMode;
+use super::response::{ContinueResult, Failure};
 use super::rest::Turn;
-use super::wire::{self, ApplicationInfo, Caller, Whereabouts};
+use super::wire::{self, ApplicationInfo, Caller, SnapshotLocation};
 use crate::backoff::Backoff;
 
 /// The first wait after a request that failed; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// A caller hears silence meanwhile.
+/// The longest wait. The caller hears silence meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// A call that could not be sent on in this time is given up. The next connection looks for it.
+/// After this time a call that can't be sent on is given up. The next connection looks for the call.
 const GIVEN_UP: Duration = Duration::from_secs(10);
 
-/// Longer than any call that is served stays in the application.
+/// The time between the two lists of a sweep: longer than the service of any call takes.
 const LATER: Duration = Duration::from_secs(1);
 
-/// Where a call is that should be sent on.
-enum Sight {
-    /// In our application, with this wish and caller.
-    Ours { wish: Wish, caller: Caller<'static> },
-    /// In our application; that is all there is to know.
+/// Where a call is that has to be sent on.
+enum Location {
+    /// In our application; its mode and its caller are known.
+    Ours { mode: StasisMode, caller: Caller<'static> },
+    /// In our application; nothing else is known.
     Listed,
-    /// Hung up, or gone on: another application, the dialplan.
+    /// The caller has hung up, or the call is in another application or in the dialplan.
     Gone,
-    /// Asterisk did not say.
+    /// Asterisk has not said; the reason.
     Unknown(String),
 }
 
 impl Application {
-    /// Sends a call on to the priority behind its `Stasis()`, again and again until Asterisk has answered, the call has had its
-    /// time, or nothing more is to be asked. `doubtful`: it may have gone on already, and be in somebody else's application.
-    pub(super) async fn release(&self, channel: &str, doubtful: bool) {
-        let sent_on = timeout(GIVEN_UP, self.try_to_send_on(channel, doubtful));
-        if !matches!(self.over.run_until_cancelled(sent_on).await, Some(Ok(()))) {
+    /// Sends a call on to the priority behind its `Stasis()`. Tries again until the call has gone on, for at most
+    /// [`GIVEN_UP`], or until the end of requests. `look_first`: the call may have gone on already, even to another Stasis application, so
+    /// look where it is before each attempt.
+    pub(super) async fn release(&self, channel: &str, look_first: bool) {
+        let sent_on = timeout(GIVEN_UP, self.try_to_send_on(channel, look_first));
+        if !matches!(self.end_of_requests.run_until_cancelled(sent_on).await, Some(Ok(()))) {
             self.warnings.given_up(channel);
         }
     }
 
-    async fn try_to_send_on(&self, channel: &str, mut doubtful: bool) {
+    async fn try_to_send_on(&self, channel: &str, mut look_first: bool) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut permit = None;
-        while let Some(why) = self.send_on_unless_gone(channel, doubtful).await {
-            doubtful = true;
+        while let Some(why) = self.send_on_unless_gone(channel, look_first).await {
+            look_first = true;
             self.warnings.release(channel, &why);
             self.wait(&mut permit, &mut backoff).await;
         }
     }
 
-    /// Sends a call on, once. Why it could not be; none where it could, or where it has gone.
-    async fn send_on_unless_gone(&self, channel: &str, doubtful: bool) -> Option<String> {
-        match if doubtful { self.look(channel).await } else { Sight::Listed } {
-            Sight::Gone => None,
-            Sight::Unknown(what) => Some(what),
-            Sight::Ours { .. } | Sight::Listed => match self.http.send_on(channel, &[]).await {
-                Outcome::Done | Outcome::CallerGone | Outcome::LeftStasis => None,
-                Outcome::NotACaller => Some("it is being placed, not received (412)".into()),
-                Outcome::NoSuchPlace => Some("Asterisk misses a label that nobody named".into()),
-                Outcome::Failed(failure) => Some(failure.to_string()),
+    /// Makes one attempt to send a call on. Returns why the attempt failed; none if the call has gone on.
+    async fn send_on_unless_gone(&self, channel: &str, look_first: bool) -> Option<String> {
+        match if look_first { self.look(channel).await } else { Location::Listed } {
+            Location::Gone => None,
+            Location::Unknown(what) => Some(what),
+            Location::Ours { .. } | Location::Listed => match self.http.send_on(channel, &[]).await {
+                ContinueResult::Done | ContinueResult::CallerGone | ContinueResult::LeftStasis => None,
+                ContinueResult::NotACaller => Some("it is being placed, not received (412)".into()),
+                ContinueResult::NoSuchLabel => {
+                    Some("Asterisk does not find the label, although the request has none".into())
+                }
+                ContinueResult::Failed(failure) => Some(failure.to_string()),
             },
         }
     }
 
-    /// Waits before a call is tried once more. From the first such wait on it holds one of a few permits.
+    /// Waits before the next attempt for a call. From the first wait on, the call holds one of a few permits.
     async fn wait<'a>(&'a self, permit: &mut Option<SemaphorePermit<'a>>, backoff: &mut Backoff) {
         if permit.is_none() {
             // The semaphore is never closed.
@@ -79,49 +82,49 @@ impl Application {
         sleep(backoff.next_wait()).await;
     }
 
-    /// Sends on a call whose place Asterisk has not found. A caller who hangs up at that moment is in another context
-    /// already, which has no such place either: that is nobody's mistake.
-    pub(super) async fn misplaced(&self, channel: &str) -> Then {
-        if let Sight::Gone = self.look(channel).await {
+    /// Releases a call whose label Asterisk has not found. This is no fault of the dialplan if the caller hangs up at that
+    /// moment: the channel is then in another context, which does not have the label.
+    pub(super) async fn label_missing(&self, channel: &str) -> NextStep {
+        if let Location::Gone = self.look(channel).await {
             debug!(pbx = %self.settings.name, %channel, "the caller hung up during the lookup");
-            return Then::Nothing;
+            return NextStep::Nothing;
         }
-        self.warnings.place();
-        Then::Release
+        self.warnings.label_missing();
+        NextStep::Release
     }
 
-    /// Serves a call that was in the application before this connection.
-    pub(super) async fn recover(&self, channel: &str) -> Then {
+    /// Serves a call that came into the application before this connection.
+    pub(super) async fn recover(&self, channel: &str) -> NextStep {
         let seen = timeout(GIVEN_UP, self.look_until_seen(channel));
-        match self.over.run_until_cancelled(seen).await {
-            Some(Ok(Sight::Ours { wish, caller })) => self.serve(wish, channel, &caller).await,
-            Some(Ok(Sight::Listed)) => Then::Release,
-            Some(Ok(Sight::Gone)) => {
+        match self.end_of_requests.run_until_cancelled(seen).await {
+            Some(Ok(Location::Ours { mode, caller })) => self.serve(mode, channel, &caller).await,
+            Some(Ok(Location::Listed)) => NextStep::Release,
+            Some(Ok(Location::Gone)) => {
                 debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on");
-                Then::Nothing
+                NextStep::Nothing
             }
-            Some(Ok(Sight::Unknown(_)) | Err(_)) | None => {
+            Some(Ok(Location::Unknown(_)) | Err(_)) | None => {
                 self.warnings.given_up(channel);
-                Then::Nothing
+                NextStep::Nothing
             }
         }
     }
 
-    /// Looks where a call is, until Asterisk has said.
-    async fn look_until_seen(&self, channel: &str) -> Sight {
+    /// Looks where a call is, until Asterisk answers.
+    async fn look_until_seen(&self, channel: &str) -> Location {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut permit = None;
         loop {
             match self.look(channel).await {
-                Sight::Unknown(what) => self.warnings.release(channel, &what),
+                Location::Unknown(what) => self.warnings.release(channel, &what),
                 seen => return seen,
             }
             self.wait(&mut permit, &mut backoff).await;
         }
     }
 
-    /// The calls that are left in the application: those that Asterisk lists now and [`LATER`] too, when any that is
-    /// served otherwise has gone on.
+    /// The calls that are left in the application: Asterisk lists them now, and again [`LATER`]. By then a call that is
+    /// served has gone on.
     pub(super) async fn left_behind(&self) -> Vec<String> {
         let Some(before) = self.list().await else { return Vec::new() };
         sleep(LATER).await;
@@ -130,41 +133,41 @@ impl Application {
         left
     }
 
-    /// The channels in the application. None: Asterisk does not say.
+    /// The channels in the application. None: Asterisk does not answer.
     async fn list(&self) -> Option<Vec<String>> {
         let begun = Instant::now();
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let path = format!("applications/{}", self.settings.app);
         loop {
-            let failure = match self.http.get::<ApplicationInfo>(Turn::Now, &path).await {
+            let failure = match self.http.get::<ApplicationInfo>(Turn::Immediate, &path).await {
                 Ok(application) => return Some(application.channel_ids),
                 Err(failure) if failure.is_no_application() => return Some(Vec::new()),
                 Err(failure) => failure,
             };
-            // One that is not answered may hold a thread of Asterisk's for ever.
+            // An unanswered request may hold a thread of Asterisk's for ever: it is not repeated.
             if matches!(failure, Failure::Late(_)) || begun.elapsed() >= GIVEN_UP {
-                warn!(pbx = %self.settings.name, "can't ask for calls that are left: {failure}");
+                warn!(pbx = %self.settings.name, "can't ask which calls are left in the application: {failure}");
                 return None;
             }
-            self.over.run_until_cancelled(sleep(backoff.next_wait())).await?;
+            self.end_of_requests.run_until_cancelled(sleep(backoff.next_wait())).await?;
         }
     }
 
-    /// Looks where a call is. A `continue` would take it out of anybody's application.
-    async fn look(&self, channel: &str) -> Sight {
+    /// Looks where a call is. A blind `continue` could take the call out of another application.
+    async fn look(&self, channel: &str) -> Location {
         let snapshot = match self.http.channel(channel).await {
             Ok(snapshot) => snapshot,
-            Err(failure) if failure.is_no_channel() => return Sight::Gone,
-            Err(failure) => return Sight::Unknown(failure.to_string()),
+            Err(failure) if failure.is_no_channel() => return Location::Gone,
+            Err(failure) => return Location::Unknown(failure.to_string()),
         };
         match serde_json::from_str::<wire::Channel<'_>>(&snapshot) {
-            Ok(snapshot) => match snapshot.whereabouts(&self.settings.app) {
-                Whereabouts::Ours(app_data) => Sight::Ours {
-                    wish: Wish::of_app_data(app_data, |country| self.warnings.country(country)),
+            Ok(snapshot) => match snapshot.location(&self.settings.app) {
+                SnapshotLocation::Ours(app_data) => Location::Ours {
+                    mode: StasisMode::of_app_data(app_data, |country| self.warnings.country(country)),
                     caller: snapshot.caller.into_owned(),
                 },
-                Whereabouts::Elsewhere => Sight::Gone,
-                Whereabouts::Unsaid => self.look_in_list(channel).await,
+                SnapshotLocation::Elsewhere => Location::Gone,
+                SnapshotLocation::NotSaid => self.look_in_list(channel).await,
             },
             Err(error) => {
                 let what = wire::complaint(&error);
@@ -174,13 +177,13 @@ impl Application {
         }
     }
 
-    /// Whether Asterisk lists a call in our application.
-    async fn look_in_list(&self, channel: &str) -> Sight {
+    /// Looks for a call in Asterisk's list of our application.
+    async fn look_in_list(&self, channel: &str) -> Location {
         let app = &self.settings.app;
-        match self.http.get::<ApplicationInfo>(Turn::Wait, &format!("applications/{app}")).await {
-            Ok(application) if application.channel_ids.iter().any(|id| id == channel) => Sight::Listed,
-            Ok(_) => Sight::Gone,
-            Err(failure) => Sight::Unknown(failure.to_string()),
+        match self.http.get::<ApplicationInfo>(Turn::Queued, &format!("applications/{app}")).await {
+            Ok(application) if application.channel_ids.iter().any(|id| id == channel) => Location::Listed,
+            Ok(_) => Location::Gone,
+            Err(failure) => Location::Unknown(failure.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to ARI. On the websocket where Asterisk answers there; over HTTP with a JSON body elsewhere.
+//! Requests to ARI over HTTP, with a JSON body.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,58 +15,60 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use super::answer::{Failure, Outcome};
+use super::response::{ContinueResult, Failure};
 use super::session::Report;
-use super::wire::{NOBODY, Parameter, complaint, continue_path, segment};
+use super::wire::{CHECK_CHANNEL, Parameter, complaint, continue_path, segment};
 
-/// How long one request over HTTP may take. The dialplan's bound has released the call long before.
+/// The most time for one request. The dialplan's bound releases the call much earlier.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Asterisk closes a connection after 15 s without a request (`http.conf`, `session_keep_alive`).
+/// The longest time that an idle connection is used again. Asterisk closes it after 15 s (`http.conf`, `session_keep_alive`).
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Requests at once. Asterisk takes 100 sessions by default, websockets included, and drops others unanswered.
+/// The most requests for calls at once. By default Asterisk accepts 100 HTTP sessions, websockets included, and closes further
+/// ones without an answer.
 const AT_ONCE: usize = 32;
-/// Connections that are opened at once, besides those that the client opens in vain. Asterisk lets ten wait to be accepted
-/// (`main/tcptls.c`); a packet of one more is dropped, and sent again after a second only.
+/// The most connections that are opened at once, not counting those that the client opens without need. Ten may wait for
+/// Asterisk to accept them (`main/tcptls.c`). The first packet of an eleventh is dropped, and TCP sends it again only after a
+/// second.
 const OPENING: usize = 3;
-/// How long an opened one counts as such. Asterisk has accepted it by then, though its answer may take 200 ms, on an old one.
+/// How long a connection counts as being opened. After that time Asterisk has accepted it.
 const ACCEPTED: Duration = Duration::from_millis(10);
-/// The client has a connection free a moment after the answer: a request that comes earlier opens another one.
+/// How long after a response the client has the connection free. An earlier request would open another connection.
 const SETTLING: Duration = Duration::from_millis(1);
 
-/// A wait for Asterisk that ends so much later says that this process was paused: the answer may be there.
+/// If a time limit ends so much too late, this process was paused, and the response may have come.
 const PAUSED: Duration = Duration::from_millis(100);
-/// Reports that may wait for the connection. One more is dropped: three failures in a row are enough.
-const MOST_REPORTS: usize = 1_000;
+/// The most reports that wait for the session. Further ones are dropped: three failures in a row are enough.
+const MAX_REPORTS: usize = 1_000;
 
-/// Tells the connection what comes of requests over HTTP.
+/// Reports the results of requests over HTTP to the session.
 #[derive(Debug)]
 pub(super) struct Reports {
     sender: mpsc::Sender<Report>,
-    /// Cancelled by a refusal: nothing more is to be asked.
-    over: CancellationToken,
+    /// Cancelled by a refusal: no further request is sent.
+    end_of_requests: CancellationToken,
 }
 
 impl Reports {
-    /// Where the reports come from; `over` is cancelled by a refusal.
-    pub(super) fn new(over: CancellationToken) -> (Self, mpsc::Receiver<Report>) {
-        let (sender, receiver) = mpsc::channel(MOST_REPORTS);
-        (Self { sender, over }, receiver)
+    /// The sender and the receiver of reports. A refusal cancels `end_of_requests`.
+    pub(super) fn new(end_of_requests: CancellationToken) -> (Self, mpsc::Receiver<Report>) {
+        let (sender, receiver) = mpsc::channel(MAX_REPORTS);
+        (Self { sender, end_of_requests }, receiver)
     }
 
-    /// After the connection's end nobody reads them.
-    fn say(&self, report: Report) {
+    /// Sends a report. It is lost after the session's end.
+    fn send(&self, report: Report) {
         let _ = self.sender.try_send(report);
     }
 
     fn failed(&self, failure: &Failure) {
         if failure.is_refusal() {
-            self.say(Report::Failed(failure.clone()));
-            self.over.cancel();
+            self.send(Report::Failed(failure.clone()));
+            self.end_of_requests.cancel();
         }
     }
 }
 
-/// ARI over HTTP, for one connection's life: the password is the one that the websocket was opened with.
+/// ARI over HTTP, for the life of one connection, with the same password as its websocket.
 #[derive(Debug)]
 pub(super) struct Http {
     client: reqwest::Client,
@@ -79,10 +81,10 @@ pub(super) struct Http {
     reports: Reports,
 }
 
-/// What is known of the client's connections: which are open and free, so that a request need not open one.
+/// What is known of the client's connections: how many are free, so that a request does not open another one.
 #[derive(Debug)]
 struct Connections {
-    /// Since when each is free, the last one last.
+    /// Since when each connection is free, the newest last.
     free: Mutex<Vec<Instant>>,
     freed: Notify,
     opening: Arc<Semaphore>,
@@ -94,7 +96,7 @@ impl Connections {
         Self { free: Mutex::default(), freed: Notify::new(), opening }
     }
 
-    /// Waits until a request may be sent: at once where a connection is free for it, else when it may open one.
+    /// Waits until a request may be sent: on a free connection, or on a new one.
     async fn turn(&self) {
         while !self.take() {
             tokio::select! {
@@ -110,14 +112,14 @@ impl Connections {
         }
     }
 
-    /// The client takes the one that was used last, and closes those that were not for a while.
+    /// Takes a free connection. The client takes the one that was used last, and closes those that are idle for long.
     fn take(&self) -> bool {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.retain(|since| since.elapsed() < KEEP_ALIVE);
         free.pop().is_some()
     }
 
-    /// An answer has come, and its connection will be free.
+    /// A response has come: its connection will be free.
     fn give_back(self: Arc<Self>) {
         tokio::spawn(async move {
             sleep(SETTLING).await;
@@ -127,15 +129,15 @@ impl Connections {
     }
 }
 
-/// Whether a request waits for those that are under way, and how long for its answer.
+/// Whether a request waits for other requests, and whether its response has a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// One for a call waits: [`AT_ONCE`].
-    Wait,
-    /// One of the set-up does not: calls in trouble must not keep the connection from being set up.
-    Now,
-    /// The same, and its answer is waited for without end: whoever asks gives up.
-    Patient,
+    /// For a call: waits while [`AT_ONCE`] requests are under way.
+    Queued,
+    /// For the connection itself: does not wait, so that many failing calls can't hold up the set-up.
+    Immediate,
+    /// As `Immediate`, without a time limit: the caller of this function has its own.
+    Unbounded,
 }
 
 impl Http {
@@ -150,7 +152,7 @@ impl Http {
             .pool_idle_timeout(KEEP_ALIVE)
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
-            // A PBX is in the house: a proxy of the environment is not meant for it.
+            // Proxies in the environment are for the Internet, not for a PBX.
             .no_proxy()
             .build()?;
         let mut base = settings.url.clone();
@@ -160,7 +162,8 @@ impl Http {
         Ok(Self { client, base, username, password, at_once, connections, reports })
     }
 
-    /// Sends a request; `path` is relative to `/ari/`, and already percent-encoded. The status and the body that come.
+    /// Sends a request, and returns the status and the body of the response. `path` is relative to `/ari/`, and
+    /// percent-encoded.
     async fn send(
         &self,
         turn: Turn,
@@ -169,26 +172,26 @@ impl Http {
         body: Option<&Value>,
     ) -> Result<(u16, String), Failure> {
         let begun = Instant::now();
-        let asked = AtomicBool::new(false);
-        let answer = self.exchange(turn, method, path, body, &asked);
-        if turn == Turn::Patient {
+        let is_sent = AtomicBool::new(false);
+        let answer = self.exchange(turn, method, path, body, &is_sent);
+        if turn == Turn::Unbounded {
             return answer.await;
         }
-        // Around both: the wait for other requests is a wait as well.
+        // The limit includes the wait for other requests.
         tokio::time::timeout(TIMEOUT, answer).await.unwrap_or_else(|_| {
-            let is_asterisks = asked.load(Ordering::Relaxed) && begun.elapsed() < TIMEOUT + PAUSED;
-            Err(if is_asterisks { Failure::Late(TIMEOUT) } else { Failure::Busy(TIMEOUT) })
+            let is_late = is_sent.load(Ordering::Relaxed) && begun.elapsed() < TIMEOUT + PAUSED;
+            Err(if is_late { Failure::Late(TIMEOUT) } else { Failure::Busy(TIMEOUT) })
         })
     }
 
-    /// Waits for its turn, sends a request and waits for the answer. `asked`: it is on its way.
+    /// Waits for its turn, sends a request and waits for the response. Sets `is_sent` when the request goes out.
     async fn exchange(
         &self,
         turn: Turn,
         method: Method,
         path: &str,
         body: Option<&Value>,
-        asked: &AtomicBool,
+        is_sent: &AtomicBool,
     ) -> Result<(u16, String), Failure> {
         let url = self.base.join(path).map_err(|error| Failure::Unreachable(error.to_string()))?;
         let mut request =
@@ -196,16 +199,16 @@ impl Http {
         if let Some(body) = body {
             request = request.json(body);
         }
-        // The semaphore is never closed; an error would only mean one request more at once.
+        // The semaphore is never closed.
         let _permit = match turn {
-            Turn::Wait => self.at_once.acquire().await.ok(),
-            Turn::Now | Turn::Patient => None,
+            Turn::Queued => self.at_once.acquire().await.ok(),
+            Turn::Immediate | Turn::Unbounded => None,
         };
         match turn {
-            Turn::Wait => self.connections.turn().await,
-            Turn::Now | Turn::Patient => drop(self.connections.take()),
+            Turn::Queued => self.connections.turn().await,
+            Turn::Immediate | Turn::Unbounded => drop(self.connections.take()),
         }
-        asked.store(true, Ordering::Relaxed);
+        is_sent.store(true, Ordering::Relaxed);
         let response = request.send().await?;
         let status = response.status().as_u16();
         let closes = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
@@ -216,7 +219,7 @@ impl Http {
         Ok((status, body))
     }
 
-    /// A request that has failed so.
+    /// Reports a failed request.
     fn failed<T>(&self, failure: Failure) -> Result<T, Failure> {
         self.reports.failed(&failure);
         Err(failure)
@@ -228,7 +231,7 @@ impl Http {
         serde_json::from_str(&body).map_err(|error| Failure::Unread(complaint(&error)))
     }
 
-    /// `GET {path}`, as it comes.
+    /// `GET {path}`, as text.
     pub(super) async fn get_text(&self, turn: Turn, path: &str) -> Result<String, Failure> {
         match self.send(turn, Method::GET, path, None).await {
             Ok((200, body)) => Ok(body),
@@ -237,48 +240,51 @@ impl Http {
         }
     }
 
-    /// `PUT {path}` with a JSON body, and an answer in JSON: only the set-up does.
+    /// `PUT {path}` with a JSON body: only for the set-up.
     pub(super) async fn put(&self, path: &str, body: &Value) -> Result<(), Failure> {
-        match self.send(Turn::Patient, Method::PUT, path, Some(body)).await {
+        match self.send(Turn::Unbounded, Method::PUT, path, Some(body)).await {
             Ok((200, _)) => Ok(()),
             Ok((status, body)) => self.failed(Failure::Status { status, body }),
             Err(failure) => self.failed(failure),
         }
     }
 
-    /// `POST {path}` with the parameters as a JSON body, not as a query: no `+` that becomes a blank, and
-    /// no name in an address.
-    pub(super) async fn post(&self, path: &str, parameters: &[Parameter<'_>]) -> Outcome {
+    /// `POST {path}` with the parameters in a JSON body. In a query a `+` would become a blank, and logs of addresses would have
+    /// names.
+    pub(super) async fn post(&self, path: &str, parameters: &[Parameter<'_>]) -> ContinueResult {
         let body: Value =
             parameters.iter().map(|parameter| (parameter.name, Value::from(parameter.value))).collect();
-        let outcome = match self.send(Turn::Wait, Method::POST, path, Some(&body)).await {
-            Ok((status, body)) => Outcome::of(status, &body),
-            Err(failure) => Outcome::Failed(failure),
+        let result = match self.send(Turn::Queued, Method::POST, path, Some(&body)).await {
+            Ok((status, body)) => ContinueResult::of(status, &body),
+            Err(failure) => ContinueResult::Failed(failure),
         };
-        if let Outcome::Failed(failure) = &outcome {
+        if let ContinueResult::Failed(failure) = &result {
             self.reports.failed(failure);
         }
-        outcome
+        result
     }
 
-    /// Sends a call on: to this place, or without one to the priority behind its `Stasis()`.
-    pub(super) async fn send_on(&self, channel: &str, place: &[Parameter<'_>]) -> Outcome {
-        let outcome = self.post(&continue_path(channel), place).await;
-        self.reports.say(Report::Call { channel: channel.to_owned(), outcome: outcome.clone() });
-        outcome
+    /// Sends a call on: to the extension and label in `parameters`, or without them to the priority behind its `Stasis()`.
+    pub(super) async fn send_on(&self, channel: &str, parameters: &[Parameter<'_>]) -> ContinueResult {
+        let result = self.post(&continue_path(channel), parameters).await;
+        self.reports.send(Report::Call { channel: channel.to_owned(), result: result.clone() });
+        result
     }
 
-    /// Asks whether a call could be sent on, and reports the answer.
+    /// Checks whether a call could be sent on, and reports the result.
     pub(super) async fn check_and_report(&self, turn: Turn) {
-        let outcome = self.check(turn).await;
-        self.reports.say(Report::Check(outcome));
+        let result = self.check(turn).await;
+        self.reports.send(Report::Check(result));
     }
 
-    /// Asks whether a call could be sent on, by sending one on that does not exist.
-    pub(super) async fn check(&self, turn: Turn) -> Outcome {
-        match self.send(turn, Method::POST, &continue_path(NOBODY), Some(&Value::Object(Map::new()))).await {
-            Ok((status, body)) => Outcome::of(status, &body),
-            Err(failure) => Outcome::Failed(failure),
+    /// Checks whether a call could be sent on: sends on a channel that does not exist.
+    pub(super) async fn check(&self, turn: Turn) -> ContinueResult {
+        match self
+            .send(turn, Method::POST, &continue_path(CHECK_CHANNEL), Some(&Value::Object(Map::new())))
+            .await
+        {
+            Ok((status, body)) => ContinueResult::of(status, &body),
+            Err(failure) => ContinueResult::Failed(failure),
         }
     }
 
@@ -286,20 +292,20 @@ impl Http {
     pub(super) async fn variable(&self, channel: &str, name: &str) -> Result<String, Failure> {
         let (channel, name) = (segment(channel), segment(name));
         let variable: super::wire::Variable =
-            self.get(Turn::Wait, &format!("channels/{channel}/variable?variable={name}")).await?;
+            self.get(Turn::Queued, &format!("channels/{channel}/variable?variable={name}")).await?;
         Ok(variable.value)
     }
 
     /// Sets a channel's variable or function.
-    pub(super) async fn set_variable(&self, channel: &str, name: &str, value: &str) -> Outcome {
+    pub(super) async fn set_variable(&self, channel: &str, name: &str, value: &str) -> ContinueResult {
         let path = format!("channels/{}/variable", segment(channel));
         let parameters = [Parameter { name: "variable", value: name }, Parameter { name: "value", value }];
         self.post(&path, &parameters).await
     }
 
-    /// The snapshot of a channel, as JSON; see [`super::wire::Channel`].
+    /// A channel's snapshot as JSON; see [`super::wire::Channel`].
     pub(super) async fn channel(&self, channel: &str) -> Result<String, Failure> {
-        self.get_text(Turn::Wait, &format!("channels/{}", segment(channel))).await
+        self.get_text(Turn::Queued, &format!("channels/{}", segment(channel))).await
     }
 }
 
@@ -310,14 +316,14 @@ mod tests {
 
     use super::*;
 
-    /// How many connections wait for their first answer, and how many have at most.
+    /// How many connections wait for their first response now, and the most that have.
     #[derive(Default)]
     struct Opening {
         now: usize,
         most: usize,
     }
 
-    /// Answers the requests of a connection. It takes a while until it is accepted.
+    /// Answers the requests of a connection. The first response takes longer, as if the connection had waited to be accepted.
     async fn answer(mut stream: TcpStream, opening: Arc<Mutex<Opening>>) {
         let mut is_new = true;
         loop {
@@ -341,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rush_of_calls_opens_no_more_connections_at_once_than_asterisk_lets_wait() {
+    async fn a_rush_of_calls_opens_only_as_many_connections_as_asterisk_lets_wait() {
         crate::tls::install();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -367,8 +373,8 @@ mod tests {
             Http::new(&settings, "password".into(), &tls, Reports::new(CancellationToken::new()).0).unwrap();
         for _ in 0..2 {
             let calls = (0..100).map(|_| http.post("channels/1.1/continue", &[]));
-            let outcomes = futures_util::future::join_all(calls).await;
-            assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Done), "{outcomes:?}");
+            let results = futures_util::future::join_all(calls).await;
+            assert!(results.iter().all(|result| *result == ContinueResult::Done), "{results:?}");
         }
         let most = opening.lock().unwrap().most;
         assert!((2..=10).contains(&most), "{most} were opened at once");

@@ -1,21 +1,21 @@
 //! One connection as a machine without I/O. [`Session::handle`] takes one input and the time, and returns the outputs: frames to
 //! write, calls to answer, tasks to start. `driver` has the socket, the timer and the tasks.
 //!
-//! - `phase`: serving, and the ways out of it
-//! - [`Way`]: how requests go
+//! - `phase`: from serving to the end
+//! - [`Transport`]: whether requests go on the websocket or over HTTP
 //! - `set_up`: the calls from before this connection, and Asterisk's version
-//! - `queue`: what waits on the socket after a pause
-//! - `pulse`: pings, silence, late ticks
-//! - `row`: failures in a row, which end the connection
-//! - `requests`: those under way on the websocket
-//! - `calls`: from a call's event to the answer about its request
+//! - `backlog`: messages that wait on the socket after a pause
+//! - `heartbeat`: pings, silence, late ticks
+//! - `failures`: several failures in a row, which end the connection
+//! - `requests`: the requests under way on the websocket
+//! - `calls`: from a call's event to the response to its request
 
+mod backlog;
 mod calls;
+mod failures;
+mod heartbeat;
 mod phase;
-mod pulse;
-mod queue;
 mod requests;
-mod row;
 mod set_up;
 #[cfg(test)]
 mod tests;
@@ -27,60 +27,60 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tracing::debug;
 
-use super::answer::{Failure, Outcome};
 use super::error::ConnectionError;
+use super::response::{ContinueResult, Failure};
 use super::warnings::Warnings;
 use super::wire::{self, Caller, Parameter};
 use crate::call::Handoff;
 use crate::number::Country;
+use backlog::Backlog;
 #[cfg(test)]
 pub(super) use calls::MAX_TASKS;
 pub(super) use calls::{Job, Task};
+use failures::ConsecutiveFailures;
+use heartbeat::Heartbeat;
 use phase::Phase;
-use pulse::Pulse;
-use queue::Queue;
-use requests::{Purpose, Requests};
-use row::Row;
+use requests::{RequestKind, Requests};
 use set_up::{SetUp, Version};
 
-/// Versions without requests on the websocket ignore them silently: no answer in this time means HTTP.
+/// Old versions ignore requests on the websocket. No response in this time means that requests go over HTTP.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What happens to a connection.
+/// An event for the session.
 #[derive(Debug)]
 pub(super) enum Input<'a> {
-    /// Several messages wait on the socket, the oldest first. Each of them follows as [`Input::Message`].
-    QueueBegins(&'a [Message]),
-    /// All of them were given.
-    QueueEnds,
+    /// These messages wait on the socket, the oldest first. Each of them follows as [`Input::Message`].
+    BacklogBegins(&'a [Message]),
+    /// All messages of the backlog have followed.
+    BacklogEnds,
     /// A message from Asterisk.
     Message(&'a Message),
     /// The socket is closed, or takes no data.
     Lost(ConnectionError),
-    /// The handoff of a call: the reply to [`Output::Answer`].
-    Answer { channel: String, handoff: Handoff },
-    /// The calls from before this connection, or why the set-up failed.
-    Waiting(Result<Vec<String>, ConnectionError>),
+    /// The name is looked up: the reply to [`Output::LookUp`].
+    LookedUp { channel: String, handoff: Handoff },
+    /// The calls from before this connection, or why the set-up has failed.
+    WaitingCalls(Result<Vec<String>, ConnectionError>),
     /// Asterisk's version: the reply to [`Output::LearnVersion`].
     Version(String),
-    /// The end of a request over HTTP.
-    OverHttp(Report),
-    /// A task has ended. These channels are to be sent on to the priority behind their `Stasis()`.
-    Ended { task: TaskKind, release: Vec<String> },
-    /// The time that [`Session::wake_at`] names has come.
+    /// A request over HTTP has ended.
+    HttpReport(Report),
+    /// A task has ended. The session has to send the channels in `release` on to the priority behind their `Stasis()`.
+    TaskEnded { task: TaskKind, release: Vec<String> },
+    /// The time of [`Session::wake_at`] has come.
     Time,
-    /// The service stops.
+    /// The service is stopped.
     Stop,
 }
 
-/// The end of a request over HTTP, as far as it says whether calls can be sent on.
+/// The result of a request over HTTP, if it shows whether calls can be sent on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Report {
-    /// A call was sent on, or not.
-    Call { channel: String, outcome: Outcome },
-    /// The question whether a call could be.
-    Check(Outcome),
-    /// Any request has failed.
+    /// The attempt to send a call on.
+    Call { channel: String, result: ContinueResult },
+    /// The check whether a call could be sent on.
+    Check(ContinueResult),
+    /// Any request that has failed.
     Failed(Failure),
 }
 
@@ -89,44 +89,45 @@ pub(super) enum Report {
 pub(super) enum TaskKind {
     Call,
     Check,
-    Search,
+    Sweep,
 }
 
-/// What is to be done.
+/// What the driver has to do.
 #[derive(Debug)]
 pub(super) enum Output {
-    /// One message, flushed alone: Asterisk leaves a second frame of one TLS record unread.
+    /// Write one message, and flush: Asterisk does not read a second frame in the same TLS record.
     Send(Message),
-    /// The name of this caller is wanted, as [`Input::Answer`]. It may come later.
-    Answer { channel: String, country: Option<Country>, caller: Caller<'static> },
-    /// To be done over HTTP, beside this connection.
+    /// Look up this caller's name, and reply with [`Input::LookedUp`]. The reply may come later.
+    LookUp { channel: String, country: Option<Country>, caller: Caller<'static> },
+    /// Start a task over HTTP.
     Task(Task),
-    /// Asterisk's version is wanted.
+    /// Ask for Asterisk's version, and reply with [`Input::Version`].
     LearnVersion,
-    /// Calls are answered, and it is known how.
-    Connected { version: String, way: &'static str },
-    /// The connection is over. `keep_socket`: until the next one is open, Asterisk has the application by this socket.
+    /// The set-up is complete: announce the connection.
+    Connected { version: String, transport: &'static str },
+    /// The connection has ended. `keep_socket`: keep the socket open until the next connection is open, so that Asterisk keeps
+    /// the application.
     End { how: Result<(), ConnectionError>, keep_socket: bool },
 }
 
-/// How requests go.
+/// How requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// The probe is under way; until it is answered HTTP works everywhere.
-    Unknown {
+enum Transport {
+    /// The probe on the websocket is under way. Until its response, requests go over HTTP, which works with all versions.
+    Probing {
         until: Instant,
     },
     Websocket,
     Http,
 }
 
-/// Whether calls that are left in the application are looked for.
+/// Whether a sweep is running: a task that looks for calls which are left in the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Search {
-    No,
-    UnderWay,
-    /// Another one is wanted after this one.
-    Twice,
+enum Sweep {
+    Idle,
+    Running,
+    /// Another sweep has to follow this one.
+    Repeat,
 }
 
 /// One connection, from the open websocket to its end.
@@ -134,49 +135,49 @@ enum Search {
 pub(super) struct Session {
     warnings: Arc<Warnings>,
     phase: Phase,
-    way: Way,
+    transport: Transport,
     set_up: SetUp,
     version: Version,
-    pulse: Pulse,
-    queue: Queue,
+    heartbeat: Heartbeat,
+    backlog: Backlog,
     requests: Requests,
-    row: Row,
-    /// Why calls can't be answered, until the phase changes.
+    failures: ConsecutiveFailures,
+    /// Why calls can't be answered. Kept until the phase changes.
     refused: Option<ConnectionError>,
-    search: Search,
-    /// Calls whose place is awaited.
-    answers: usize,
+    sweep: Sweep,
+    /// Calls whose name is being looked up.
+    lookups: usize,
     /// Tasks under way.
     tasks: usize,
     outputs: Vec<Output>,
 }
 
 impl Session {
-    /// A connection whose websocket is open, and the first outputs.
+    /// A session for an open websocket, and its first outputs.
     pub(super) fn begin(warnings: Arc<Warnings>, now: Instant) -> (Self, Vec<Output>) {
         let mut session = Self {
             warnings,
             phase: Phase::Serving,
-            way: Way::Unknown { until: now + PROBE_TIMEOUT },
+            transport: Transport::Probing { until: now + PROBE_TIMEOUT },
             set_up: SetUp::begin(now),
             version: Version::NotAsked,
-            pulse: Pulse::new(now),
-            queue: Queue::default(),
+            heartbeat: Heartbeat::new(now),
+            backlog: Backlog::default(),
             requests: Requests::default(),
-            row: Row::new(now),
+            failures: ConsecutiveFailures::new(now),
             refused: None,
-            search: Search::No,
-            answers: 0,
+            sweep: Sweep::Idle,
+            lookups: 0,
             tasks: 0,
             outputs: Vec::new(),
         };
-        session.request(Purpose::Probe, &[], now);
+        session.request(RequestKind::Probe, &[], now);
         let outputs = std::mem::take(&mut session.outputs);
         (session, outputs)
     }
 
-    /// Takes one input, and returns what is to be done, in this order. Nothing comes behind [`Output::End`] but tasks for calls
-    /// that are still given.
+    /// Takes one input, and returns the outputs, to be executed in this order. After [`Output::End`] there are only tasks, for
+    /// calls that still come in.
     pub(super) fn handle(&mut self, input: Input<'_>, now: Instant) -> Vec<Output> {
         if matches!(self.phase, Phase::Ended) {
             self.take_after_the_end(input);
@@ -187,11 +188,17 @@ impl Session {
         std::mem::take(&mut self.outputs)
     }
 
-    /// When [`Input::Time`] is wanted. None: never.
+    /// When the session needs [`Input::Time`]. None: never.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         let serving = || {
-            let way = if let Way::Unknown { until } = self.way { Some(until) } else { None };
-            let times = [Some(self.pulse.next_tick()), way, self.set_up.late_at(), self.queue.given_up_at()];
+            let transport =
+                if let Transport::Probing { until } = self.transport { Some(until) } else { None };
+            let times = [
+                Some(self.heartbeat.next_tick()),
+                transport,
+                self.set_up.late_at(),
+                self.backlog.given_up_at(),
+            ];
             times.into_iter().flatten().min()
         };
         match &self.phase {
@@ -205,77 +212,77 @@ impl Session {
 
     fn take(&mut self, input: Input<'_>, now: Instant) {
         match input {
-            Input::QueueBegins(messages) => {
-                if let Some(ping) = self.queue.begin(messages) {
+            Input::BacklogBegins(messages) => {
+                if let Some(ping) = self.backlog.begin(messages) {
                     self.outputs.push(Output::Send(ping));
                 }
             }
-            Input::QueueEnds => {
-                if self.queue.end(now, &self.warnings) {
-                    // A context of somebody's own may have no bound, or a longer one.
-                    self.search();
+            Input::BacklogEnds => {
+                if self.backlog.end(now, &self.warnings) {
+                    // A user's own context may have no bound, or a longer one.
+                    self.sweep();
                 }
             }
             Input::Message(message) => {
-                self.pulse.heard(now);
+                self.heartbeat.message_received(now);
                 match message {
                     Message::Text(text) => self.event(text, now),
                     Message::Close(_) => self.lost(ConnectionError::closed()),
-                    Message::Pong(word) => self.queue.pong(word),
+                    Message::Pong(word) => self.backlog.pong(word),
                     _ => {}
                 }
             }
             Input::Lost(error) => self.lost(error),
-            Input::Answer { channel, handoff } => self.answer(channel, handoff, now),
-            Input::Waiting(Ok(channels)) => self.recover(channels),
-            Input::Waiting(Err(error)) => {
+            Input::LookedUp { channel, handoff } => self.looked_up(channel, handoff, now),
+            Input::WaitingCalls(Ok(channels)) => self.recover(channels),
+            Input::WaitingCalls(Err(error)) => {
                 self.set_up = SetUp::Known;
                 self.refuse(Some(error));
             }
             Input::Version(version) => self.version = Version::Known(version),
-            Input::OverHttp(Report::Call { channel, outcome }) => {
-                let refused = self.row.of_call(&channel, &outcome, now);
+            Input::HttpReport(Report::Call { channel, result }) => {
+                let refused = self.failures.of_call(&channel, &result, now);
                 self.refuse(refused);
             }
-            Input::OverHttp(Report::Check(outcome)) => {
-                let refused = self.row.of_check(outcome, now);
+            Input::HttpReport(Report::Check(result)) => {
+                let refused = self.failures.of_check(result, now);
                 self.refuse(refused);
             }
-            Input::OverHttp(Report::Failed(failure)) => self.refuse(row::refusal(&failure)),
-            Input::Ended { task, release } => self.ended(task, release, now),
+            Input::HttpReport(Report::Failed(failure)) => self.refuse(failures::refusal(&failure)),
+            Input::TaskEnded { task, release } => self.ended(task, release, now),
             Input::Time => self.time(now),
             Input::Stop => self.stop(now),
         }
     }
 
-    /// The time has come for something.
+    /// Does what is due now.
     fn time(&mut self, now: Instant) {
         if !matches!(self.phase, Phase::Serving) {
             return;
         }
-        if self.queue.given_up_at().is_some_and(|until| now >= until) {
-            // The next connection has no queue, and asks for the calls that wait.
+        if self.backlog.given_up_at().is_some_and(|until| now >= until) {
+            // The next connection has no backlog, and asks for the waiting calls.
             return self.lost(ConnectionError::Behind);
         }
-        if let Way::Unknown { until } = self.way
+        if let Transport::Probing { until } = self.transport
             && now >= until
         {
-            self.way = Way::Http;
+            self.transport = Transport::Http;
         }
         self.wait_no_longer(now);
-        if now >= self.pulse.next_tick() {
+        if now >= self.heartbeat.next_tick() {
             self.tick(now);
         }
     }
 
-    /// Whether requests go on the websocket.
+    /// Whether requests for calls go on the websocket.
     fn is_on_websocket(&self) -> bool {
-        self.way == Way::Websocket && !matches!(self.phase, Phase::Closing { .. } | Phase::Ended)
+        self.transport == Transport::Websocket && !matches!(self.phase, Phase::Closing { .. } | Phase::Ended)
     }
 
-    /// Whether a call waits for its answer, or for Asterisk's answer to that.
+    /// Whether a call waits for its name, or for the response to its request.
     fn awaits_an_answer(&self) -> bool {
-        self.answers > 0 || self.requests.any_call()
+        self.lookups > 0 || self.requests.any_call()
     }
 
     fn is_busy(&self) -> bool {
@@ -283,8 +290,8 @@ impl Session {
     }
 
     /// Sends a request on the websocket.
-    fn request(&mut self, purpose: Purpose, parameters: &[Parameter<'_>], now: Instant) {
-        match self.requests.write(purpose, parameters, now) {
+    fn request(&mut self, kind: RequestKind, parameters: &[Parameter<'_>], now: Instant) {
+        match self.requests.write(kind, parameters, now) {
             Ok(frame) => self.outputs.push(Output::Send(Message::text(frame))),
             Err(error) => self.lost(ConnectionError::Lost(wire::complaint(&error))),
         }
@@ -295,14 +302,14 @@ impl Session {
         self.outputs.push(Output::Task(Task::Call { channel, job }));
     }
 
-    /// Looks for calls that are left in the application, one search at a time.
-    fn search(&mut self) {
-        if self.search == Search::No {
-            self.search = Search::UnderWay;
+    /// Starts a sweep, or notes that another one has to follow: only one runs at a time.
+    fn sweep(&mut self) {
+        if self.sweep == Sweep::Idle {
+            self.sweep = Sweep::Running;
             self.tasks += 1;
-            self.outputs.push(Output::Task(Task::Search));
+            self.outputs.push(Output::Task(Task::Sweep));
         } else {
-            self.search = Search::Twice;
+            self.sweep = Sweep::Repeat;
         }
     }
 
@@ -312,38 +319,40 @@ impl Session {
         for channel in release {
             self.release(channel, now);
         }
-        if task == TaskKind::Search && std::mem::replace(&mut self.search, Search::No) == Search::Twice {
-            self.search();
+        if task == TaskKind::Sweep && std::mem::replace(&mut self.sweep, Sweep::Idle) == Sweep::Repeat {
+            self.sweep();
         }
     }
 
-    /// Pings, overdue answers, and the question whether calls could be sent on.
+    /// Once a second: overdue responses, a ping, the check whether calls could be sent on.
     fn tick(&mut self, now: Instant) {
-        let due = match self.pulse.tick(now) {
-            pulse::Tick::Late => return,
-            pulse::Tick::Silent => return self.lost(ConnectionError::Silent(pulse::SILENCE)),
-            pulse::Tick::Due { ping } => ping,
+        let due = match self.heartbeat.tick(now) {
+            heartbeat::Tick::Late => return,
+            heartbeat::Tick::Silent => return self.lost(ConnectionError::Silent(heartbeat::SILENCE)),
+            heartbeat::Tick::Due { ping } => ping,
         };
-        for purpose in self.requests.take_overdue(now) {
-            self.unanswered(purpose, now);
+        for kind in self.requests.take_overdue(now) {
+            self.unanswered(kind, now);
         }
         if due {
             self.outputs.push(Output::Send(Message::Ping("nameplate".into())));
         }
-        if due || self.row.is_in_doubt() {
+        if due || self.failures.is_in_doubt() {
             self.check(now);
         }
     }
 
-    /// Asks, on the way that calls go, whether one could be sent on: a refusal is to be noticed before a caller waits for it.
+    /// Checks, by the transport of calls, whether a call could be sent on. So a refusal is noticed before a caller has to wait.
     fn check(&mut self, now: Instant) {
-        match self.way {
-            Way::Websocket => self.request(Purpose::Check, &[], now),
-            Way::Http => {
+        match self.transport {
+            Transport::Websocket => self.request(RequestKind::Check, &[], now),
+            Transport::Http => {
                 self.tasks += 1;
                 self.outputs.push(Output::Task(Task::Check));
             }
-            Way::Unknown { .. } => debug!(pbx = self.warnings.pbx(), "it is not known yet how requests go"),
+            Transport::Probing { .. } => {
+                debug!(pbx = self.warnings.pbx(), "it is not known yet how requests go")
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Another copy has taken over our application: taking it back would only make the other do the same, with calls in
-//! between that nobody answers. So it is the other's until the other has left it.
+//! Another copy of the service has taken over our application. If this copy took the application back, the other copy would
+//! do the same, and calls in between would have no answer. So this copy waits until the other one has left the application.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,23 +14,23 @@ use super::rest::{Http, Reports, Turn};
 use super::wire::ApplicationInfo;
 use crate::backoff::{Backoff, jittered};
 
-/// At most, from one look whether the other is still there to the next, and at least half of it. A call that somebody
-/// serves is gone by then; one that nobody serves hears silence so long.
+/// The wait between two looks at the application: at most this time, at least half of it. A call that the other copy serves
+/// has gone on by then. A call that is left behind hears silence for so long.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// At most, while Asterisk does not say.
+/// The longest wait after looks without an answer.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// What Asterisk says of the application.
-enum Sight {
-    /// Somebody has it, with these calls in it.
-    Listed(HashSet<String>),
-    /// Nobody: Asterisk forgets an application whose websocket is closed, and in which there is no call.
-    Forgotten,
+/// Whether a websocket has the application.
+enum Registration {
+    /// Yes, and these calls are in the application.
+    Registered(HashSet<String>),
+    /// No: Asterisk forgets an application without a websocket and without calls.
+    Unregistered,
 }
 
-/// Waits until nobody has the application: it is forgotten, or a call is left in it from one look to the next. Or until
-/// we are refused ourselves, which the next attempt says.
+/// Waits until the other copy has left: Asterisk has forgotten the application, or the same call is in it at two looks. Also
+/// returns when Asterisk refuses us: the next attempt to connect reports that.
 pub(super) async fn until_left(settings: &Settings) {
     let pbx = &settings.name;
     let mut before = HashSet::new();
@@ -39,14 +39,14 @@ pub(super) async fn until_left(settings: &Settings) {
     loop {
         tokio::time::sleep(jittered(LOOK)).await;
         match look(settings, &mut http).await {
-            Ok(Sight::Forgotten) => return info!(%pbx, "the other copy has left the application"),
-            Ok(Sight::Listed(calls)) if !calls.is_disjoint(&before) => {
+            Ok(Registration::Unregistered) => return info!(%pbx, "the other copy has left the application"),
+            Ok(Registration::Registered(calls)) if !calls.is_disjoint(&before) => {
                 return warn!(%pbx, "the other copy has left a call in the application: it is taken back");
             }
-            Ok(Sight::Listed(calls)) => before = calls,
+            Ok(Registration::Registered(calls)) => before = calls,
             Err(error) if error.refusal().is_some() => return,
-            // Asterisk is away, and the other copy as well: who comes first has it then. Or it does not answer this question,
-            // and loses a thread with each: it is asked ever less often.
+            // Asterisk is away. Or it does not answer this request, which may hold one of its threads: so the waits get
+            // longer.
             Err(error) => {
                 debug!(%pbx, "can't ask who has the application: {error}");
                 http = None;
@@ -58,8 +58,9 @@ pub(super) async fn until_left(settings: &Settings) {
     }
 }
 
-/// Looks, with the client of the last look where that has worked: certificates and the password are not read each time.
-async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Sight, ConnectionError> {
+/// Looks at the application. Keeps the client after a success, so that certificates and the password are not read at each
+/// look.
+async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Registration, ConnectionError> {
     let http = match http {
         Some(http) => http,
         none => {
@@ -70,9 +71,9 @@ async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Sight, Con
         }
     };
     let path = format!("applications/{}", settings.app);
-    match http.get::<ApplicationInfo>(Turn::Now, &path).await {
-        Ok(application) => Ok(Sight::Listed(application.channel_ids.into_iter().collect())),
-        Err(failure) if failure.is_no_application() => Ok(Sight::Forgotten),
+    match http.get::<ApplicationInfo>(Turn::Immediate, &path).await {
+        Ok(application) => Ok(Registration::Registered(application.channel_ids.into_iter().collect())),
+        Err(failure) if failure.is_no_application() => Ok(Registration::Unregistered),
         Err(failure) => Err(ConnectionError::of_set_up(failure, ConnectionError::Waiting)),
     }
 }

@@ -1,4 +1,4 @@
-//! What is done over HTTP, each task beside the websocket.
+//! The tasks of one connection: requests over HTTP, beside the websocket.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::error;
 
-use super::application::{Application, Then};
+use super::application::{Application, NextStep};
 use super::rest::Turn;
 use super::session::{Job, Task, TaskKind};
 
-/// How long they may take after their connection's end: longer than a name may take, and a request to send a call on.
-/// Together with the connection's own end it is less than the service's limit.
+/// The most time after the connection's end: enough for a name and for a request to send the call on. Together with the end
+/// of the connection it is less than the service's limit.
 const DRAIN: Duration = Duration::from_millis(2_500);
-/// How long calls that are given up may take to say so.
+/// The most time to log the calls that are given up.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// The tasks of one connection.
 pub(super) struct Tasks {
     application: Arc<Application>,
-    set: JoinSet<Ended>,
+    set: JoinSet<EndedTask>,
 }
 
 /// A task that has ended, and the channels that it leaves to the connection to send on.
-pub(super) struct Ended {
+pub(super) struct EndedTask {
     pub(super) task: TaskKind,
     pub(super) release: Vec<String>,
 }
@@ -42,12 +42,12 @@ impl Tasks {
         let kind = task.kind();
         self.set.spawn(async move {
             let done = AssertUnwindSafe(run(&application, task)).catch_unwind().await;
-            Ended { task: kind, release: done.unwrap_or_default() }
+            EndedTask { task: kind, release: done.unwrap_or_default() }
         });
     }
 
-    /// Waits until one more has ended; for ever where there is none.
-    pub(super) async fn next_ended(&mut self) -> Ended {
+    /// Waits until a task has ended; for ever if there is none.
+    pub(super) async fn next_ended(&mut self) -> EndedTask {
         match self.set.join_next().await {
             Some(Ok(ended)) => ended,
             // A panic is caught within the task, and none is aborted.
@@ -55,11 +55,11 @@ impl Tasks {
         }
     }
 
-    /// Finishes the tasks within a bounded time: there is no connection any more. Calls that are given up are named.
+    /// Finishes the tasks within a bounded time, after the connection's end. Calls that are given up are logged.
     pub(super) async fn finish(mut self) {
         if timeout(DRAIN, self.all_ended()).await.is_err() {
-            self.application.over.cancel();
-            // Those that wait for something else are dropped.
+            self.application.end_of_requests.cancel();
+            // Tasks that wait for something else are dropped.
             let _ = timeout(LAST_WORDS, self.all_ended()).await;
         }
     }
@@ -67,7 +67,7 @@ impl Tasks {
     async fn all_ended(&mut self) {
         while let Some(ended) = self.set.join_next().await {
             for channel in ended.map(|ended| ended.release).unwrap_or_default() {
-                self.spawn(Task::Call { channel, job: Job::Release { doubtful: false } });
+                self.spawn(Task::Call { channel, job: Job::Release { look_first: false } });
             }
         }
     }
@@ -77,10 +77,10 @@ async fn run(application: &Application, task: Task) -> Vec<String> {
     match task {
         Task::Call { channel, job } => serve(application, channel, job).await.into_iter().collect(),
         Task::Check => {
-            application.http.check_and_report(Turn::Now).await;
+            application.http.check_and_report(Turn::Immediate).await;
             Vec::new()
         }
-        Task::Search => {
+        Task::Sweep => {
             let left = application.left_behind().await;
             let served = left.into_iter().map(|channel| serve(application, channel, Job::Recover));
             join_all(served).await.into_iter().flatten().collect()
@@ -88,29 +88,29 @@ async fn run(application: &Application, task: Task) -> Vec<String> {
     }
 }
 
-/// Serves a call, and sends the call on where that panics. The channel, where the connection is to send the call on.
+/// Serves a call. After a panic, sends the call on. Returns the channel if the connection has to send the call on.
 async fn serve(application: &Application, channel: String, job: Job) -> Option<String> {
     let then = match AssertUnwindSafe(run_job(application, &channel, job)).catch_unwind().await {
         Ok(then) => then,
         Err(_) => {
-            // The panic's words may have the caller's number in them: `panics` decides whether the log has them.
+            // Without the panic's message: `panics` decides whether the log has it.
             error!(pbx = %application.settings.name, %channel, "serving a call has panicked: it goes on without a name");
             application.release(&channel, true).await;
-            Then::Nothing
+            NextStep::Nothing
         }
     };
-    (then == Then::Release).then_some(channel)
+    (then == NextStep::Release).then_some(channel)
 }
 
-async fn run_job(application: &Application, channel: &str, job: Job) -> Then {
+async fn run_job(application: &Application, channel: &str, job: Job) -> NextStep {
     match job {
-        Job::Serve { wish, caller } => application.serve(wish, channel, &caller).await,
+        Job::Serve { mode, caller } => application.serve(mode, channel, &caller).await,
         Job::HandOff(handoff) => application.hand_off(channel, &handoff).await,
         Job::Recover => application.recover(channel).await,
-        Job::Misplaced => application.misplaced(channel).await,
-        Job::Release { doubtful } => {
-            application.release(channel, doubtful).await;
-            Then::Nothing
+        Job::LabelMissing => application.label_missing(channel).await,
+        Job::Release { look_first } => {
+            application.release(channel, look_first).await;
+            NextStep::Nothing
         }
     }
 }

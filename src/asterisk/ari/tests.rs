@@ -1,34 +1,39 @@
-//! What a real Asterisk does only on a bad day, played by a stand-in.
+//! Tests against a stand-in of Asterisk, for faults that a real Asterisk shows only rarely.
 
 mod calls;
 mod connection;
+mod failures;
 mod log;
 mod refusal;
 mod stand_in;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Settings, run};
-use crate::asterisk::link::Link;
-use crate::metrics;
+use crate::asterisk::pbx_status::{PbxStatus, State};
+use crate::observe::metrics::{self, Refusal};
 use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
-use stand_in::StandIn;
+use stand_in::{Response, Socket, StandIn, usual};
 
-/// Distinctive, so that it is found wherever it is shown.
+/// Distinctive, so that a test finds it in a log.
 const PASSWORD: &str = "hemmelig-Qz7!";
 const LIST: &str = "GET applications/nameplate";
 const FILTER: &str = "PUT applications/nameplate/eventFilter";
-/// Whether a call could be sent on.
+/// The arguments of `Stasis()` for a handoff.
+const HANDOFF: &[&str] = &["handoff", "1"];
+/// The check whether a call could be sent on.
 const CHECK: &str = "POST channels/nameplate-asks-whether-it-could-send-a-call-on/continue";
 
+/// The running service for one PBX.
 struct Service {
-    link: Arc<Link>,
+    pbx_status: Arc<PbxStatus>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -51,12 +56,63 @@ impl Service {
         };
         let resolver = Arc::new(Resolver::new(crate::name::Style::default()));
         let shutdown = CancellationToken::new();
-        let link = Arc::new(Link::new("pbx1", metrics::Pbx::default()));
-        let task = tokio::spawn(run(settings, resolver, Arc::clone(&link), shutdown.clone()));
-        Self { link, shutdown, task }
+        let pbx_status = Arc::new(PbxStatus::new("pbx1", metrics::Pbx::default()));
+        let task = tokio::spawn(run(settings, resolver, Arc::clone(&pbx_status), shutdown.clone()));
+        Self { pbx_status, shutdown, task }
+    }
+
+    /// A service whose requests go on the websocket.
+    async fn on_websocket(pbx: &mut StandIn) -> (Self, Socket) {
+        let service = Self::start(pbx);
+        let mut socket = pbx.socket().await;
+        socket.answer_probe().await;
+        (service, socket)
+    }
+
+    /// A service whose requests go over HTTP: the probe has no response within its second.
+    async fn over_http(pbx: &mut StandIn) -> (Self, Socket) {
+        let service = Self::start(pbx);
+        let socket = pbx.socket().await;
+        sleep(Duration::from_millis(1_500)).await;
+        (service, socket)
+    }
+
+    /// Why the PBX refuses the service.
+    fn refusal(&self) -> Option<Refusal> {
+        if let State::Refused(refusal) = self.pbx_status.state() { Some(refusal) } else { None }
     }
 
     async fn ended(self) {
         timeout(Duration::from_secs(5), self.task).await.expect("its end").unwrap();
     }
+}
+
+/// Turns a stand-in's fault on and off.
+#[derive(Clone, Default)]
+struct Fault(Arc<AtomicUsize>);
+
+impl Fault {
+    fn toggle(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed) % 2 == 1
+    }
+
+    fn was_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// A stand-in with a fault: while the fault is on, `response` may give a response that is not the usual one.
+async fn with_fault(response: impl Fn(&str) -> Option<Response> + Send + Sync + 'static) -> (StandIn, Fault) {
+    let fault = Fault::default();
+    let switch = fault.clone();
+    let pbx = StandIn::start(move |request| {
+        let faulty = if switch.is_on() { response(request) } else { None };
+        faulty.unwrap_or_else(|| usual(request))
+    })
+    .await;
+    (pbx, fault)
 }

@@ -1,72 +1,72 @@
-//! What is wrong with the PBX's dialplan is said once for a connection, and what goes wrong with calls once a minute: the
-//! same line at every call would bury the others. A call without an answer is counted each time.
+//! The warnings of one connection. A fault in the PBX's dialplan is logged once for a connection, and a failure of calls once
+//! a minute: the same line with every call would bury the others. Each call without an answer is counted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use super::answer::{Failure, Outcome};
-use crate::asterisk::link::Link;
-use crate::asterisk::report::Report;
-use crate::mask;
+use super::response::{ContinueResult, Failure};
+use crate::asterisk::pbx_status::PbxStatus;
+use crate::observe::mask;
+use crate::observe::throttle::Throttle;
 
 /// The warnings of one connection.
 #[derive(Debug)]
 pub(super) struct Warnings {
-    link: Arc<Link>,
-    poison: Report,
-    place: Report,
-    arguments: Report,
-    rush: Report,
-    /// By its name.
-    country: Report<String>,
-    handoff: Report,
-    name: Report,
-    presentation: Report,
-    no_caller: Report,
-    slow: Report,
-    release: Report,
-    unanswered: Report,
-    /// By what it is.
-    unread: Report<&'static str>,
-    behind: Report,
+    pbx_status: Arc<PbxStatus>,
+    poison: Throttle,
+    missing_label: Throttle,
+    arguments: Throttle,
+    rush: Throttle,
+    /// By the country.
+    country: Throttle<String>,
+    handoff: Throttle,
+    name: Throttle,
+    presentation: Throttle,
+    no_caller: Throttle,
+    slow: Throttle,
+    release: Throttle,
+    unanswered: Throttle,
+    /// By the thing that can't be read.
+    unread: Throttle<&'static str>,
+    behind: Throttle,
 }
 
 impl Warnings {
-    pub(super) fn new(link: Arc<Link>) -> Self {
+    pub(super) fn new(pbx_status: Arc<PbxStatus>) -> Self {
         Self {
-            link,
-            poison: Report::once(),
-            place: Report::once(),
-            arguments: Report::once(),
-            rush: Report::each_minute(),
-            country: Report::once(),
-            handoff: Report::each_minute(),
-            name: Report::each_minute(),
-            presentation: Report::each_minute(),
-            no_caller: Report::each_minute(),
-            slow: Report::each_minute(),
-            release: Report::each_minute(),
-            unanswered: Report::each_minute(),
-            unread: Report::each_minute(),
-            behind: Report::each_minute(),
+            pbx_status,
+            poison: Throttle::once(),
+            missing_label: Throttle::once(),
+            arguments: Throttle::once(),
+            rush: Throttle::each_minute(),
+            country: Throttle::once(),
+            handoff: Throttle::each_minute(),
+            name: Throttle::each_minute(),
+            presentation: Throttle::each_minute(),
+            no_caller: Throttle::each_minute(),
+            slow: Throttle::each_minute(),
+            release: Throttle::each_minute(),
+            unanswered: Throttle::each_minute(),
+            unread: Throttle::each_minute(),
+            behind: Throttle::each_minute(),
         }
     }
 
     /// The PBX, as logs name it.
     pub(super) fn pbx(&self) -> &str {
-        self.link.name()
+        self.pbx_status.name()
     }
 
-    /// A call was answered too late: the dialplan's bound had released it.
+    /// The dialplan's bound has released a call before its answer.
     pub(super) fn missed(&self) {
-        self.link.metrics.unserved();
+        self.pbx_status.metrics.unserved();
     }
 
-    /// A direct call on a version where that costs it its `DB()`.
+    /// A call of the direct style, on a version where that poisons the dialplan.
     pub(super) fn poison(&self) {
-        self.poison.say(|_| {
+        self.poison.log(|_| {
             warn!(
                 pbx = self.pbx(),
                 "a bare Stasis() on this version of Asterisk: once a variable is set through ARI, the rest of the \
@@ -75,18 +75,18 @@ impl Warnings {
         });
     }
 
-    /// The context lacks the extension or label that a handoff goes to.
-    pub(super) fn place(&self) {
-        self.link.metrics.handoff_failed();
-        self.place.say(|_| {
+    /// The context does not have the extension or the label of a handoff.
+    pub(super) fn label_missing(&self) {
+        self.pbx_status.metrics.handoff_failed();
+        self.missing_label.log(|_| {
             warn!(pbx = self.pbx(), "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
         });
     }
 
-    /// `Stasis()` has arguments that this version does not know.
+    /// `Stasis()` has the arguments of another version.
     pub(super) fn arguments(&self) {
-        self.link.metrics.unserved();
-        self.arguments.say(|_| {
+        self.pbx_status.metrics.unserved();
+        self.arguments.log(|_| {
             warn!(
                 pbx = self.pbx(),
                 "the dialplan's Stasis() has arguments of another version: copy asterisk-conf again"
@@ -94,10 +94,10 @@ impl Warnings {
         });
     }
 
-    /// More calls in hand than are served.
+    /// More calls are in hand than are served at once.
     pub(super) fn rush(&self, most: usize) {
-        self.link.metrics.unserved();
-        self.rush.say(|times| {
+        self.pbx_status.metrics.unserved();
+        self.rush.log(|times| {
             warn!(
                 pbx = self.pbx(),
                 times, "{most} calls are in hand already: further ones go on without a name"
@@ -105,9 +105,9 @@ impl Warnings {
         });
     }
 
-    /// A trunk's country that is none. Each is named once.
+    /// A trunk's country is unknown. Each one is logged once.
     pub(super) fn country(&self, country: &str) {
-        self.country.of(country.to_owned(), |_| {
+        self.country.log_for(country.to_owned(), |_| {
             warn!(
                 pbx = self.pbx(),
                 country = mask::Text(country).to_string(),
@@ -116,26 +116,26 @@ impl Warnings {
         });
     }
 
-    /// A handoff was answered, or not.
-    pub(super) fn handoff(&self, outcome: &Outcome) {
-        match outcome {
-            // A missing place is told from a caller who hung up once the call has been looked for.
-            Outcome::Done | Outcome::NoSuchPlace => {}
-            Outcome::CallerGone | Outcome::LeftStasis => {
+    /// A handoff has its result.
+    pub(super) fn handoff(&self, result: &ContinueResult) {
+        match result {
+            // For `NoSuchLabel` see `label_missing`: the caller may have hung up.
+            ContinueResult::Done | ContinueResult::NoSuchLabel => {}
+            ContinueResult::CallerGone | ContinueResult::LeftStasis => {
                 debug!(
                     pbx = self.pbx(),
                     "the caller hung up during the lookup, or the call went on without us"
                 );
             }
-            Outcome::NotACaller => {
-                self.link.metrics.handoff_failed();
-                self.no_caller.say(|times| {
+            ContinueResult::NotACaller => {
+                self.pbx_status.metrics.handoff_failed();
+                self.no_caller.log(|times| {
                     warn!(pbx = self.pbx(), times, "a call that is being placed, not received, is in the application (412): Stasis() is for callers");
                 });
             }
-            Outcome::Failed(failure) => {
-                self.link.metrics.handoff_failed();
-                self.handoff.say(|times| {
+            ContinueResult::Failed(failure) => {
+                self.pbx_status.metrics.handoff_failed();
+                self.handoff.log(|times| {
                     warn!(
                         pbx = self.pbx(),
                         times, "the handoff failed, the call goes on without its name: {failure}"
@@ -145,26 +145,26 @@ impl Warnings {
         }
     }
 
-    /// It is not known whether a direct call's number may be shown.
+    /// Asterisk does not say whether the number of a call of the direct style may be shown.
     pub(super) fn presentation(&self, what: &Failure) {
-        self.link.metrics.unserved();
+        self.pbx_status.metrics.unserved();
         if what.is_no_channel() {
             return;
         }
-        self.presentation.say(|times| {
+        self.presentation.log(|times| {
             warn!(pbx = self.pbx(), times, "Asterisk does not say whether the number may be shown, the call goes on without a name: {what}");
         });
     }
 
-    /// A direct call's name was not taken.
+    /// Asterisk has not taken the name of a call of the direct style.
     pub(super) fn name(&self, what: &Failure) {
-        self.name.say(|times| warn!(pbx = self.pbx(), times, "Asterisk does not take the name: {what}"));
+        self.name.log(|times| warn!(pbx = self.pbx(), times, "Asterisk does not take the name: {what}"));
     }
 
-    /// A direct call has had its time.
+    /// A call of the direct style has reached its time limit.
     pub(super) fn slow(&self, limit: Duration) {
-        self.link.metrics.unserved();
-        self.slow.say(|times| {
+        self.pbx_status.metrics.unserved();
+        self.slow.log(|times| {
             warn!(
                 pbx = self.pbx(),
                 times, "Asterisk has not taken a name within {limit:?}: the call goes on"
@@ -172,19 +172,19 @@ impl Warnings {
         });
     }
 
-    /// A call could not be sent on at the first attempt.
+    /// An attempt to send a call on has failed.
     pub(super) fn release(&self, channel: &str, what: &str) {
-        self.release.say(|times| {
+        self.release.log(|times| {
             warn!(pbx = self.pbx(), %channel, times, "the call can't be sent on yet: {what}");
         });
     }
 
-    /// A call can't be sent on. Each is named: nobody tries any more.
+    /// A call can't be sent on, and there are no further attempts. Each one is logged.
     pub(super) fn given_up(&self, channel: &str) {
         warn!(pbx = self.pbx(), %channel, "the call is given up: it could not be sent on. The dialplan's bound lets it go on, where there is one; the next connection looks for it");
     }
 
-    /// Asterisk has not said within this time which calls wait in the application.
+    /// Asterisk has not sent its list of waiting calls in time.
     pub(super) fn no_list(&self, limit: Duration) {
         warn!(
             pbx = self.pbx(),
@@ -192,21 +192,21 @@ impl Warnings {
         );
     }
 
-    /// A request on the websocket was not answered.
+    /// A request on the websocket has no response.
     pub(super) fn unanswered(&self, channel: &str, limit: Duration) {
-        self.unanswered.say(|times| {
+        self.unanswered.log(|times| {
             warn!(pbx = self.pbx(), %channel, times, "Asterisk did not answer a request within {limit:?}");
         });
     }
 
-    /// This of what Asterisk says can't be read.
+    /// `thing` from Asterisk can't be read.
     pub(super) fn unread(&self, thing: &'static str, what: &str) {
-        self.unread.of(thing, |times| warn!(pbx = self.pbx(), times, "{thing} can't be read: {what}"));
+        self.unread.log_for(thing, |times| warn!(pbx = self.pbx(), times, "{thing} can't be read: {what}"));
     }
 
-    /// So many calls had been released by the dialplan's bound before they could be looked at.
+    /// The dialplan's bound has released so many calls before this process read their events.
     pub(super) fn behind(&self, calls: usize) {
-        self.behind.say(|times| {
+        self.behind.log(|times| {
             warn!(pbx = self.pbx(), calls, times, "calls have waited too long for an answer: the service was stopped, or the machine is overloaded");
         });
     }

@@ -1,4 +1,4 @@
-//! The JSON of events, requests and answers, as far as it is used.
+//! The JSON of events, requests and responses: only the fields that are used.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::call;
 use crate::number::Country;
 
-/// The events that are asked for. The answers to requests on the socket are events to Asterisk's filter:
-/// without `RESTResponse` they would be dropped.
+/// The events that Asterisk has to send. For its event filter a response on the websocket is an event, too: without
+/// `RESTResponse` it would be dropped.
 pub(super) const EVENTS: [&str; 3] = ["StasisStart", "RESTResponse", "ApplicationReplaced"];
 
-/// The channel that is asked to go on, to see whether a channel could be: there is none with this id.
-pub(super) const NOBODY: &str = "nameplate-asks-whether-it-could-send-a-call-on";
+/// The channel of a check whether calls could be sent on. No channel has this id.
+pub(super) const CHECK_CHANNEL: &str = "nameplate-asks-whether-it-could-send-a-call-on";
 
-/// What stays as it is in a path: all that Asterisk's own channel ids are made of.
+/// The characters that are not encoded in a path: those of Asterisk's own channel ids.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// A channel's id, or a variable's name, as one segment of an address.
+/// A channel's id, or a variable's name, as one segment of a path.
 pub(super) fn segment(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, PLAIN)
 }
@@ -30,32 +30,32 @@ pub(super) fn continue_path(channel: &str) -> String {
     format!("channels/{}/continue", segment(channel))
 }
 
-/// Any message on the socket: an event, or the answer to a request. `kind` says which fields are there.
+/// A message on the websocket: an event, or the response to a request. `kind` says which fields are present.
 #[derive(Debug, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(rename = "type", borrow)]
     pub(super) kind: Cow<'a, str>,
-    /// When it happened, by Asterisk's clock; "" where it does not say.
+    /// The time of the event, by Asterisk's clock; "" for none.
     #[serde(default, borrow)]
     pub(super) timestamp: Cow<'a, str>,
     /// `StasisStart`: the arguments of `Stasis()` behind the application.
     #[serde(default)]
     pub(super) args: Vec<String>,
-    /// `StasisStart`: the call.
+    /// `StasisStart`: the call's channel.
     #[serde(borrow)]
     pub(super) channel: Option<Channel<'a>>,
-    /// `RESTResponse`: the request that is answered.
+    /// `RESTResponse`: the request's id.
     #[serde(borrow)]
     pub(super) request_id: Option<Cow<'a, str>>,
-    /// `RESTResponse`: the status, as of HTTP.
+    /// `RESTResponse`: the HTTP status.
     pub(super) status_code: Option<u16>,
-    /// `RESTResponse`: the body, JSON in a string.
+    /// `RESTResponse`: the body: JSON in a string.
     #[serde(borrow)]
     pub(super) message_body: Option<Cow<'a, str>>,
 }
 
 impl Message<'_> {
-    /// When it happened, by Asterisk's clock.
+    /// The time of the event, by Asterisk's clock.
     pub(super) fn time(&self) -> Option<Timestamp> {
         let time = strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", self.timestamp.as_ref());
         time.and_then(|time| time.to_timestamp()).ok()
@@ -76,56 +76,58 @@ pub(super) struct Channel<'a> {
 /// The caller of a channel.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Caller<'a> {
-    /// The name that the call brings along, "" when it is unset, and when it is no UTF-8.
+    /// The provider's name for the caller; "" for none, and for a name that is not UTF-8.
     #[serde(default, borrow)]
     pub(super) name: Cow<'a, str>,
-    /// The number as the trunk sent it, "" when it is unset.
+    /// The number as the trunk sent it; "" for none.
     #[serde(borrow)]
     pub(super) number: Cow<'a, str>,
 }
 
 impl Caller<'_> {
-    /// The caller, on a trunk of this country where it is not the PBX's.
+    /// The caller, with the trunk's country.
     pub(super) fn with_country(&self, country: Option<Country>) -> call::Caller<'_> {
         call::Caller { number: &self.number, name: &self.name, country }
     }
 
-    /// The same, with texts of its own.
+    /// Copies the texts.
     pub(super) fn into_owned(self) -> Caller<'static> {
         Caller { name: self.name.into_owned().into(), number: self.number.into_owned().into() }
     }
 }
 
 impl Channel<'_> {
-    /// Where the channel is, seen from our application.
-    pub(super) fn whereabouts(&self, app: &str) -> Whereabouts<'_> {
-        let Some(dialplan) = &self.dialplan else { return Whereabouts::Unsaid };
+    /// Where the channel is, by its snapshot.
+    pub(super) fn location(&self, app: &str) -> SnapshotLocation<'_> {
+        let Some(dialplan) = &self.dialplan else { return SnapshotLocation::NotSaid };
         match (dialplan.app_name.as_ref(), dialplan.app_data.as_ref()) {
-            ("" | "Stasis", "") => Whereabouts::Unsaid,
-            ("Stasis", data) if data.split(',').next().map(str::trim) == Some(app) => Whereabouts::Ours(data),
-            _ => Whereabouts::Elsewhere,
+            ("" | "Stasis", "") => SnapshotLocation::NotSaid,
+            ("Stasis", data) if data.split(',').next().map(str::trim) == Some(app) => {
+                SnapshotLocation::Ours(data)
+            }
+            _ => SnapshotLocation::Elsewhere,
         }
     }
 }
 
-/// Where a channel is, seen from our application.
+/// Where a channel is, by its snapshot.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Whereabouts<'a> {
-    /// In it; with the arguments of `Stasis()`, the application's name first.
+pub(super) enum SnapshotLocation<'a> {
+    /// In our application; with the arguments of `Stasis()`, the application's name first.
     Ours(&'a str),
-    /// In another one, or anywhere else in the dialplan.
+    /// In another application, or elsewhere in the dialplan.
     Elsewhere,
     /// The snapshot does not say: Asterisk before 16.13.
-    Unsaid,
+    NotSaid,
 }
 
-/// Where a channel is in the dialplan.
+/// The position of a channel in the dialplan.
 #[derive(Debug, Deserialize)]
 pub(super) struct Dialplan<'a> {
-    /// The dialplan application that runs: `Stasis` (since Asterisk 16.13).
+    /// The running dialplan application: `Stasis` (since Asterisk 16.13).
     #[serde(default, borrow)]
     pub(super) app_name: Cow<'a, str>,
-    /// The arguments of the application that runs: `nameplate,handoff,1,NO` (since Asterisk 16.13).
+    /// The arguments of the running dialplan application: `nameplate,handoff,1,NO` (since Asterisk 16.13).
     #[serde(default, borrow)]
     pub(super) app_data: Cow<'a, str>,
 }
@@ -142,7 +144,7 @@ pub(super) struct Info {
     pub(super) system: System,
 }
 
-/// The part of it that is used.
+/// The system part of [`Info`].
 #[derive(Debug, Deserialize)]
 pub(super) struct System {
     pub(super) version: String,
@@ -161,14 +163,14 @@ pub(super) struct ErrorBody<'a> {
     pub(super) message: Cow<'a, str>,
 }
 
-/// The same for people, by either of its names: it is `error` where Asterisk has run out of memory.
+/// The body of an error, only for people. The message is in `error` if Asterisk has run out of memory.
 #[derive(Debug, Deserialize)]
 pub(super) struct ErrorWords<'a> {
     #[serde(borrow, alias = "error")]
     pub(super) message: Cow<'a, str>,
 }
 
-/// A call as its `StasisStart` tells it, with texts of its own: for fuzzing.
+/// A call of a `StasisStart` event, with its own texts: for fuzzing.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
@@ -176,15 +178,15 @@ pub struct Started {
     pub channel: String,
     /// The caller's number as the trunk sent it.
     pub number: String,
-    /// The name that the call brings along.
+    /// The provider's name for the caller.
     pub name: String,
     /// The arguments of `Stasis()` behind the application.
     pub arguments: Vec<String>,
-    /// The address below `/ari/` that sends it on.
+    /// The path below `/ari/` that sends the call on.
     pub sent_on_by: String,
 }
 
-/// The call whose `StasisStart` this text is, as a connection reads it: for fuzzing.
+/// Reads a `StasisStart` event as a session does: for fuzzing.
 #[doc(hidden)]
 #[must_use]
 pub fn started(text: &str) -> Option<Started> {
@@ -200,13 +202,13 @@ pub fn started(text: &str) -> Option<Started> {
     })
 }
 
-/// What is wrong with a text, without a word of it: the reader's own message quotes what it did not expect,
-/// which may be a caller's number.
+/// What is wrong with a JSON text, without quoting it. serde_json's own message quotes the text, which may have a caller's
+/// number in it.
 pub(super) fn complaint(error: &serde_json::Error) -> String {
     format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
 }
 
-/// A request on the socket.
+/// A request on the websocket.
 #[derive(Debug, Serialize)]
 pub(super) struct RestRequest<'a> {
     #[serde(rename = "type")]
@@ -214,7 +216,7 @@ pub(super) struct RestRequest<'a> {
     pub(super) transaction_id: &'a str,
     pub(super) request_id: &'a str,
     pub(super) method: &'static str,
-    /// Relative, without a slash in front.
+    /// Relative to `/ari/`, without a slash in front.
     pub(super) uri: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(super) query_strings: &'a [Parameter<'a>],
@@ -252,9 +254,9 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_says_whether_the_call_is_ours() {
-        use Whereabouts::{Elsewhere, Ours, Unsaid};
-        for (dialplan, whereabouts) in [
+    fn a_snapshot_shows_whether_the_call_is_in_our_application() {
+        use SnapshotLocation::{Elsewhere, NotSaid, Ours};
+        for (dialplan, location) in [
             (r#","dialplan":{"app_name":"Stasis","app_data":"nameplate"}"#, Ours("nameplate")),
             (
                 r#","dialplan":{"app_name":"Stasis","app_data":"nameplate,handoff,1,NO"}"#,
@@ -264,23 +266,23 @@ mod tests {
             (r#","dialplan":{"app_name":"Stasis","app_data":"ivr,nameplate"}"#, Elsewhere),
             (r#","dialplan":{"app_name":"Dial","app_data":"nameplate"}"#, Elsewhere),
             (r#","dialplan":{"app_name":"Wait","app_data":""}"#, Elsewhere),
-            (r#","dialplan":{"context":"from-trunk","exten":"100","priority":2}"#, Unsaid),
-            ("", Unsaid),
+            (r#","dialplan":{"context":"from-trunk","exten":"100","priority":2}"#, NotSaid),
+            ("", NotSaid),
         ] {
             let snapshot = format!(r#"{{"id":"1","caller":{{"name":"","number":""}}{dialplan}}}"#);
             let channel: Channel<'_> = serde_json::from_str(&snapshot).unwrap();
-            assert_eq!(channel.whereabouts("nameplate"), whereabouts, "{snapshot}");
+            assert_eq!(channel.location("nameplate"), location, "{snapshot}");
         }
     }
 
     #[test]
-    fn a_channel_id_of_somebodys_own_choice_stays_one_segment() {
+    fn any_channel_id_stays_one_segment_of_the_path() {
         assert_eq!(continue_path("1753963200.7"), "channels/1753963200.7/continue");
         assert_eq!(continue_path("a/../b?c +"), "channels/a%2F..%2Fb%3Fc%20%2B/continue");
     }
 
     #[test]
-    fn a_complaint_does_not_quote() {
+    fn a_complaint_does_not_quote_the_text() {
         let text = r#"{"type":"StasisStart","args":"+4722334455"}"#;
         let error = serde_json::from_str::<Message<'_>>(text).unwrap_err();
         assert!(error.to_string().contains("4722334455"), "{error}");
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read() {
+    fn a_response_is_read() {
         let answer: Message<'_> = serde_json::from_str(
             r#"{"type":"RESTResponse","transaction_id":"n","request_id":"7","status_code":404,
                 "reason_phrase":"Not Found","uri":"channels/1/continue","content_type":"application/json",

@@ -9,7 +9,7 @@ use super::fields;
 use super::json::Scanner;
 use super::key::KeyError;
 use super::utf16::Utf8;
-use crate::mask;
+use crate::observe::mask;
 use crate::secret::SecretError;
 use crate::tls::{self, TrustError};
 

@@ -14,7 +14,7 @@ use super::Settings;
 use super::error::FetchError;
 use super::manners::{self, Asking};
 use super::site::Site;
-use crate::panics;
+use crate::observe::panics;
 use crate::secret::Secret;
 use crate::source::fingerprint::Fingerprint;
 use crate::tls::{self, Mark};

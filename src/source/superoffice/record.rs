@@ -4,8 +4,8 @@ use super::fields::{self, Fields, Scalar};
 use super::json::Came;
 use super::multilanguage;
 use crate::entry::Entry;
-use crate::mask;
 use crate::number::{self, Country};
+use crate::observe::mask;
 
 /// A record of the answer. Every field is optional and may have any type: one strange record must not
 /// cost the others.

@@ -1,29 +1,29 @@
-//! Calls: from a call's event to the answer about its request.
+//! Calls: from a call's event to the response to its request.
 
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::super::answer::{Failure, Outcome};
-use super::super::call::{Wish, parameters};
+use super::super::call::{StasisMode, parameters};
 use super::super::error::ConnectionError;
+use super::super::response::{ContinueResult, Failure};
 use super::super::wire::{self, Caller};
-use super::requests::{ANSWER_TIMEOUT, Purpose};
-use super::row;
-use super::{Output, Session, TaskKind, Way};
+use super::failures;
+use super::requests::{ANSWER_TIMEOUT, RequestKind};
+use super::{Output, Session, TaskKind, Transport};
 use crate::call::Handoff;
 
-/// Calls that are served over HTTP at once; one more is sent on without a name.
+/// The most tasks at once. A further call is sent on without a name.
 pub(in super::super) const MAX_TASKS: usize = 2_000;
 
-/// What is done over HTTP, beside the connection.
+/// A task over HTTP, beside the websocket.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Task {
-    /// For a call.
+    /// A job for one call.
     Call { channel: String, job: Job },
-    /// The question whether a call could be sent on.
+    /// The check whether a call could be sent on.
     Check,
-    /// Calls that are left in the application are looked for, and served.
-    Search,
+    /// Looks for calls that are left in the application, and serves them.
+    Sweep,
 }
 
 impl Task {
@@ -31,28 +31,28 @@ impl Task {
         match self {
             Self::Call { .. } => TaskKind::Call,
             Self::Check => TaskKind::Check,
-            Self::Search => TaskKind::Search,
+            Self::Sweep => TaskKind::Sweep,
         }
     }
 }
 
-/// What is done for a call.
+/// The job of a task for one call.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Job {
-    /// Its event has come.
-    Serve { wish: Wish, caller: Caller<'static> },
-    /// Its name is known.
+    /// Looks up the name and hands the call off: its event has come.
+    Serve { mode: StasisMode, caller: Caller<'static> },
+    /// Hands the call off: the name is known.
     HandOff(Handoff),
-    /// It waits since before the connection.
+    /// Serves a call from before the connection.
     Recover,
-    /// Asterisk has not found the place that it was sent to.
-    Misplaced,
-    /// It is sent on to the priority behind its `Stasis()`. `doubtful`: if it is there still.
-    Release { doubtful: bool },
+    /// Releases a call whose label Asterisk has not found.
+    LabelMissing,
+    /// Sends the call on to the priority behind its `Stasis()`. `look_first`: only if the call is still in the application.
+    Release { look_first: bool },
 }
 
 impl Session {
-    /// An event has come, or an answer.
+    /// An event or a response has come.
     pub(super) fn event(&mut self, text: &str, now: Instant) {
         let event: wire::Message<'_> = match serde_json::from_str(text) {
             Ok(event) => event,
@@ -64,116 +64,116 @@ impl Session {
                 let Some(channel) = event.channel else { return self.unread("it names no channel") };
                 let warnings = &self.warnings;
                 let arguments = event.args.iter().map(String::as_str);
-                let wish = Wish::of(arguments, |country| warnings.country(country));
-                // The others have no bound.
-                if matches!(wish, Wish::Handoff { .. }) && self.queue.misses(came) {
+                let mode = StasisMode::of(arguments, |country| warnings.country(country));
+                // In the direct style a call has no bound, so it still waits.
+                if matches!(mode, StasisMode::Handoff { .. }) && self.backlog.misses(came) {
                     return self.warnings.missed();
                 }
-                self.start(wish, &channel.id, channel.caller, now);
+                self.start(mode, &channel.id, channel.caller, now);
             }
             "RESTResponse" => {
                 let id = event.request_id.unwrap_or_default();
-                let Some(purpose) = self.requests.answered(&id) else {
-                    return debug!(pbx = self.warnings.pbx(), "an answer to no request, or a late one");
+                let Some(kind) = self.requests.answered(&id) else {
+                    return debug!(pbx = self.warnings.pbx(), "a response to no request, or a late one");
                 };
                 let status = event.status_code.unwrap_or(0);
-                let outcome = Outcome::of(status, &event.message_body.unwrap_or_default());
-                self.answered(purpose, outcome, now);
+                let result = ContinueResult::of(status, &event.message_body.unwrap_or_default());
+                self.answered(kind, result, now);
             }
             "ApplicationReplaced" => self.lost(ConnectionError::Replaced),
             _ => {}
         }
     }
 
-    /// An event can't be read. It may have been a call's, which would wait for ever.
+    /// An event can't be read. If it was a call's, the call would wait for ever: look for it.
     fn unread(&mut self, what: &str) {
         self.warnings.unread("an event", what);
-        self.search();
+        self.sweep();
     }
 
-    /// A call has come.
-    fn start(&mut self, wish: Wish, channel: &str, caller: Caller<'_>, now: Instant) {
+    /// A call has come in.
+    fn start(&mut self, mode: StasisMode, channel: &str, caller: Caller<'_>, now: Instant) {
         self.set_up.started(channel);
         let (channel, caller) = (channel.to_owned(), caller.into_owned());
-        match wish {
-            Wish::Handoff { country } if self.is_on_websocket() => {
-                self.answers += 1;
-                self.outputs.push(Output::Answer { channel, country, caller });
+        match mode {
+            StasisMode::Handoff { country } if self.is_on_websocket() => {
+                self.lookups += 1;
+                self.outputs.push(Output::LookUp { channel, country, caller });
             }
             _ if self.tasks >= MAX_TASKS => {
                 self.warnings.rush(MAX_TASKS);
                 self.release(channel, now);
             }
-            _ => self.spawn(channel, Job::Serve { wish, caller }),
+            _ => self.spawn(channel, Job::Serve { mode, caller }),
         }
     }
 
-    /// A call's name is known.
-    pub(super) fn answer(&mut self, channel: String, handoff: Handoff, now: Instant) {
-        self.answers = self.answers.saturating_sub(1);
+    /// A call's name is looked up.
+    pub(super) fn looked_up(&mut self, channel: String, handoff: Handoff, now: Instant) {
+        self.lookups = self.lookups.saturating_sub(1);
         if self.is_on_websocket() {
-            self.request(Purpose::Handoff { channel }, &parameters(&handoff), now);
+            self.request(RequestKind::Handoff { channel }, &parameters(&handoff), now);
         } else {
             self.spawn(channel, Job::HandOff(handoff));
         }
     }
 
-    /// Sends a call on to the priority behind its `Stasis()`. A plain `continue` on the websocket is queued by Asterisk, and
-    /// holds up nothing.
+    /// Sends a call on to the priority behind its `Stasis()`. Asterisk only queues a plain `continue`, so this request does not
+    /// hold up others on the websocket.
     pub(super) fn release(&mut self, channel: String, now: Instant) {
         if self.is_on_websocket() {
-            self.request(Purpose::Plain { channel }, &[], now);
+            self.request(RequestKind::Plain { channel }, &[], now);
         } else {
-            self.spawn(channel, Job::Release { doubtful: false });
+            self.spawn(channel, Job::Release { look_first: false });
         }
     }
 
-    /// An answer has come.
-    fn answered(&mut self, purpose: Purpose, outcome: Outcome, now: Instant) {
-        match purpose {
-            Purpose::Probe => {
+    /// A response has come.
+    fn answered(&mut self, kind: RequestKind, result: ContinueResult, now: Instant) {
+        match kind {
+            RequestKind::Probe => {
                 debug!(pbx = self.warnings.pbx(), "requests are answered on the websocket");
-                if let Outcome::Failed(failure) = &outcome {
-                    // 200 is none to a call.
-                    self.refuse(row::refusal(failure));
+                if let ContinueResult::Failed(failure) = &result {
+                    // The probe is a GET, so its 200 counts as failed here: only a refusal matters.
+                    self.refuse(failures::refusal(failure));
                 }
-                self.way = Way::Websocket;
+                self.transport = Transport::Websocket;
             }
-            Purpose::Check => {
-                let refused = self.row.of_check(outcome, now);
+            RequestKind::Check => {
+                let refused = self.failures.of_check(result, now);
                 self.refuse(refused);
             }
-            Purpose::Handoff { channel } => {
-                let refused = self.row.of_call(&channel, &outcome, now);
+            RequestKind::Handoff { channel } => {
+                let refused = self.failures.of_call(&channel, &result, now);
                 self.refuse(refused);
-                self.warnings.handoff(&outcome);
-                match outcome {
-                    Outcome::NoSuchPlace => self.spawn(channel, Job::Misplaced),
-                    outcome if outcome.has_gone_on() => {}
+                self.warnings.handoff(&result);
+                match result {
+                    ContinueResult::NoSuchLabel => self.spawn(channel, Job::LabelMissing),
+                    result if result.has_gone_on() => {}
                     _ => self.release(channel, now),
                 }
             }
-            Purpose::Plain { channel } => {
-                let refused = self.row.of_call(&channel, &outcome, now);
+            RequestKind::Plain { channel } => {
+                let refused = self.failures.of_call(&channel, &result, now);
                 self.refuse(refused);
-                if !outcome.has_gone_on() {
-                    self.spawn(channel, Job::Release { doubtful: true });
+                if !result.has_gone_on() {
+                    self.spawn(channel, Job::Release { look_first: true });
                 }
             }
         }
     }
 
-    /// A request on the websocket has had its time.
-    pub(super) fn unanswered(&mut self, purpose: Purpose, now: Instant) {
-        let late = Outcome::Failed(Failure::Late(ANSWER_TIMEOUT));
-        if purpose == Purpose::Check {
-            let refused = self.row.of_check(late, now);
+    /// A request on the websocket has no response in time.
+    pub(super) fn unanswered(&mut self, kind: RequestKind, now: Instant) {
+        let late = ContinueResult::Failed(Failure::Late(ANSWER_TIMEOUT));
+        if kind == RequestKind::Check {
+            let refused = self.failures.of_check(late, now);
             self.refuse(refused);
-        } else if let Some(channel) = purpose.channel() {
-            let refused = self.row.of_call(&channel, &late, now);
+        } else if let Some(channel) = kind.channel() {
+            let refused = self.failures.of_call(&channel, &late, now);
             self.refuse(refused);
             self.warnings.unanswered(&channel, ANSWER_TIMEOUT);
-            self.spawn(channel, Job::Release { doubtful: true });
+            self.spawn(channel, Job::Release { look_first: true });
         }
     }
 }

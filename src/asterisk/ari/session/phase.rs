@@ -1,4 +1,4 @@
-//! How far a connection is on its way to its end, and how each phase goes over into the next one.
+//! The phases of a connection, from serving to its end, and the transitions between them.
 
 use std::time::Duration;
 
@@ -7,62 +7,63 @@ use tokio_tungstenite::tungstenite::protocol::Message;
 
 use super::super::error::ConnectionError;
 use super::calls::Job;
-use super::requests::Purpose;
-use super::{Input, Output, Session, Way};
+use super::requests::RequestKind;
+use super::{Input, Output, Session, Transport};
 
-/// How long answers in hand, and the close frame's, may take when the service stops.
+/// The most time for responses, and then for the reply to the close frame, when the service is stopped.
 const CLOSE: Duration = Duration::from_millis(1_500);
-/// How long calls in hand may take when the service is refused. Asterisk answers at once, also that it does not.
+/// The most time for calls in hand after a refusal. Asterisk answers at once, even with a refusal.
 const LET_GO: Duration = Duration::from_millis(200);
 
-/// How far a connection is on its way to the end.
+/// The phase of a connection.
 #[derive(Debug)]
 pub(super) enum Phase {
     /// Calls are answered.
     Serving,
-    /// The service stops: answers in hand are awaited until then.
+    /// The service is stopped. Responses are awaited until this time.
     Stopping { until: Instant },
-    /// Calls can't be answered. A websocket may still do what HTTP does not: calls in hand are sent on until then.
+    /// Calls can't be answered. Until this time, calls in hand are sent on over the websocket, which may still work when HTTP is
+    /// refused.
     LettingGo { until: Instant, why: ConnectionError },
-    /// The close frame is sent, which takes the application away. Calls that come in between are served over HTTP.
+    /// The close frame is sent: Asterisk takes the application away. Calls that come meanwhile are served over HTTP.
     Closing { until: Instant, how: Result<(), ConnectionError> },
-    /// Nothing more is taken.
+    /// The connection has ended.
     Ended,
 }
 
 impl Session {
-    /// The service stops.
+    /// The service is stopped.
     pub(super) fn stop(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Serving) {
             self.phase = Phase::Stopping { until: now + CLOSE };
         }
     }
 
-    /// No call is forgotten: the others go over HTTP.
+    /// After the end, calls that still come in go on over HTTP.
     pub(super) fn take_after_the_end(&mut self, input: Input<'_>) {
         match input {
-            Input::Answer { channel, handoff } => self.spawn(channel, Job::HandOff(handoff)),
-            Input::Ended { release, .. } => {
+            Input::LookedUp { channel, handoff } => self.spawn(channel, Job::HandOff(handoff)),
+            Input::TaskEnded { release, .. } => {
                 for channel in release {
-                    self.spawn(channel, Job::Release { doubtful: false });
+                    self.spawn(channel, Job::Release { look_first: false });
                 }
             }
             _ => {}
         }
     }
 
-    /// Calls can't be answered, for this reason. The first one counts.
+    /// Notes why calls can't be answered. The first reason counts.
     pub(super) fn refuse(&mut self, why: Option<ConnectionError>) {
         if self.refused.is_none() {
             self.refused = why;
         }
     }
 
-    /// Goes on to the next phase where it is time.
+    /// Goes on to the next phase when it is due.
     pub(super) fn advance(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Serving) {
-            // While a ping is not answered either, there is nothing to be said of requests.
-            if !self.pulse.is_silent(now)
+            // If Asterisk does not answer a ping either, failed requests are no refusal.
+            if !self.heartbeat.is_silent(now)
                 && let Some(why) = self.refused.take()
             {
                 self.phase = Phase::LettingGo { until: now + LET_GO, why };
@@ -73,7 +74,9 @@ impl Session {
         let is_over = match &self.phase {
             Phase::Serving | Phase::Ended => false,
             Phase::Stopping { until } => now >= *until || !self.awaits_an_answer(),
-            Phase::LettingGo { until, .. } => now >= *until || self.way != Way::Websocket || !self.is_busy(),
+            Phase::LettingGo { until, .. } => {
+                now >= *until || self.transport != Transport::Websocket || !self.is_busy()
+            }
             Phase::Closing { until, .. } => now >= *until,
         };
         if !is_over {
@@ -87,7 +90,7 @@ impl Session {
         }
     }
 
-    /// Sends the close frame: no further call waits for us then. Until the answer to it, calls may come.
+    /// Sends the close frame. Calls may come in until Asterisk's reply to it.
     pub(super) fn close(&mut self, until: Instant, how: Result<(), ConnectionError>) {
         self.outputs.push(Output::Send(Message::Close(None)));
         self.phase = Phase::Closing { until, how };
@@ -107,15 +110,15 @@ impl Session {
 
     pub(super) fn end(&mut self, how: Result<(), ConnectionError>) {
         self.phase = Phase::Ended;
-        // Otherwise the next connection is made at once, and asks which calls still wait.
+        // After a stop or a refusal. In other cases the next connection comes at once, and asks for waiting calls.
         if how.as_ref().map_or_else(|error| error.refusal().is_some(), |()| true) {
-            for channel in self.requests.take_all().into_iter().filter_map(Purpose::channel) {
-                self.spawn(channel, Job::Release { doubtful: true });
+            for channel in self.requests.take_all().into_iter().filter_map(RequestKind::channel) {
+                self.spawn(channel, Job::Release { look_first: true });
             }
         }
-        // Asterisk may have let one in while it closed, and told nobody. The next connection is far.
+        // Asterisk may have let a call in without an event while it closed, and the next connection comes late.
         if matches!(how, Err(ConnectionError::Handoffs(_))) {
-            self.search();
+            self.sweep();
         }
         let keep_socket = matches!(how, Err(ConnectionError::Behind));
         self.outputs.push(Output::End { how, keep_socket });

@@ -1,29 +1,29 @@
-//! The requests on one websocket: which are under way, for what, and since when.
+//! The requests that are under way on one websocket.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::wire::{NOBODY, Parameter, RestRequest, continue_path};
+use super::super::wire::{CHECK_CHANNEL, Parameter, RestRequest, continue_path};
 
-/// An answer that is later than this is not waited for.
+/// The most time for a response.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a request is for, and so what its answer means.
+/// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Does Asterisk answer on the socket at all?
+pub(super) enum RequestKind {
+    /// Whether Asterisk answers requests on the websocket at all.
     Probe,
-    /// Could a call be sent on?
+    /// The check whether a call could be sent on.
     Check,
-    /// A call is sent to its place in the dialplan.
+    /// Sends a call to its extension and label.
     Handoff { channel: String },
-    /// A call is sent on to the priority behind its `Stasis()`.
+    /// Sends a call on to the priority behind its `Stasis()`.
     Plain { channel: String },
 }
 
-impl Purpose {
+impl RequestKind {
     fn method(&self) -> &'static str {
         match self {
             Self::Probe => "GET",
@@ -34,12 +34,12 @@ impl Purpose {
     fn uri(&self) -> String {
         match self {
             Self::Probe => "asterisk/info".into(),
-            Self::Check => continue_path(NOBODY),
+            Self::Check => continue_path(CHECK_CHANNEL),
             Self::Handoff { channel } | Self::Plain { channel } => continue_path(channel),
         }
     }
 
-    /// The call that it is about.
+    /// The call's channel; none for a probe and a check.
     pub(super) fn channel(self) -> Option<String> {
         match self {
             Self::Probe | Self::Check => None,
@@ -48,10 +48,10 @@ impl Purpose {
     }
 }
 
-/// A request whose answer is awaited.
+/// A request that waits for its response.
 #[derive(Debug)]
 struct Pending {
-    purpose: Purpose,
+    kind: RequestKind,
     sent: Instant,
 }
 
@@ -64,10 +64,10 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Writes a request's frame. From now on its answer is awaited.
+    /// Writes a request's frame, and waits for its response from now on.
     pub(super) fn write(
         &mut self,
-        purpose: Purpose,
+        kind: RequestKind,
         parameters: &[Parameter<'_>],
         now: Instant,
     ) -> serde_json::Result<String> {
@@ -76,36 +76,36 @@ impl Requests {
             kind: "RESTRequest",
             transaction_id: "nameplate",
             request_id: &self.last.to_string(),
-            method: purpose.method(),
-            uri: &purpose.uri(),
+            method: kind.method(),
+            uri: &kind.uri(),
             query_strings: parameters,
         })?;
-        self.pending.insert(self.last, Pending { purpose, sent: now });
+        self.pending.insert(self.last, Pending { kind, sent: now });
         Ok(frame)
     }
 
-    /// What the request that is answered was for. None: it is answered already, or given up.
-    pub(super) fn answered(&mut self, id: &str) -> Option<Purpose> {
+    /// What the request with this id was for. None: the response is late, or not the first one.
+    pub(super) fn answered(&mut self, id: &str) -> Option<RequestKind> {
         let pending = self.pending.remove(&id.parse().ok()?)?;
-        Some(pending.purpose)
+        Some(pending.kind)
     }
 
-    /// Gives up the requests whose answer is overdue.
-    pub(super) fn take_overdue(&mut self, now: Instant) -> Vec<Purpose> {
+    /// Removes and returns the requests whose response is overdue.
+    pub(super) fn take_overdue(&mut self, now: Instant) -> Vec<RequestKind> {
         let overdue = self
             .pending
             .extract_if(|_, pending| now.saturating_duration_since(pending.sent) >= ANSWER_TIMEOUT);
-        overdue.map(|(_, pending)| pending.purpose).collect()
+        overdue.map(|(_, pending)| pending.kind).collect()
     }
 
-    /// Gives up all of them: there is nowhere left for an answer to come from.
-    pub(super) fn take_all(&mut self) -> Vec<Purpose> {
-        self.pending.drain().map(|(_, pending)| pending.purpose).collect()
+    /// Removes and returns all requests, after the websocket's end.
+    pub(super) fn take_all(&mut self) -> Vec<RequestKind> {
+        self.pending.drain().map(|(_, pending)| pending.kind).collect()
     }
 
-    /// Whether the answer about a call is awaited.
+    /// Whether a call's request is under way.
     pub(super) fn any_call(&self) -> bool {
-        self.pending.values().any(|pending| !matches!(pending.purpose, Purpose::Probe | Purpose::Check))
+        self.pending.values().any(|pending| !matches!(pending.kind, RequestKind::Probe | RequestKind::Check))
     }
 }
 
@@ -113,14 +113,14 @@ impl Requests {
 mod tests {
     use super::*;
 
-    fn handoff(channel: &str) -> Purpose {
-        Purpose::Handoff { channel: channel.into() }
+    fn handoff(channel: &str) -> RequestKind {
+        RequestKind::Handoff { channel: channel.into() }
     }
 
     #[test]
-    fn an_answer_finds_its_request_once() {
+    fn a_response_finds_its_request_once() {
         let (mut requests, now) = (Requests::default(), Instant::now());
-        requests.write(Purpose::Probe, &[], now).unwrap();
+        requests.write(RequestKind::Probe, &[], now).unwrap();
         assert!(!requests.any_call());
         requests.write(handoff("1.1"), &[], now).unwrap();
         requests.write(handoff("1.2"), &[], now).unwrap();
@@ -128,13 +128,13 @@ mod tests {
         assert_eq!(requests.answered("3"), Some(handoff("1.2")));
         assert_eq!(requests.answered("3"), None);
         assert_eq!(requests.answered("x"), None);
-        assert_eq!(requests.answered("1"), Some(Purpose::Probe));
+        assert_eq!(requests.answered("1"), Some(RequestKind::Probe));
         assert_eq!(requests.take_all(), [handoff("1.1")]);
         assert!(!requests.any_call());
     }
 
     #[test]
-    fn a_frame_says_what_asterisk_asks_for() {
+    fn a_frame_has_the_fields_that_asterisk_requires() {
         let (mut requests, now) = (Requests::default(), Instant::now());
         let parameters = [Parameter { name: "label", value: "fo\"und" }];
         let frame = requests.write(handoff("a/b"), &parameters, now).unwrap();
@@ -142,12 +142,12 @@ mod tests {
             frame,
             r#"{"type":"RESTRequest","transaction_id":"nameplate","request_id":"1","method":"POST","uri":"channels/a%2Fb/continue","query_strings":[{"name":"label","value":"fo\"und"}]}"#
         );
-        let plain = requests.write(Purpose::Plain { channel: "1.1".into() }, &[], now).unwrap();
+        let plain = requests.write(RequestKind::Plain { channel: "1.1".into() }, &[], now).unwrap();
         assert!(plain.ends_with(r#""method":"POST","uri":"channels/1.1/continue"}"#), "{plain}");
     }
 
     #[test]
-    fn what_is_overdue_is_given_up_the_rest_is_awaited() {
+    fn only_overdue_requests_are_given_up() {
         let (mut requests, now) = (Requests::default(), Instant::now());
         requests.write(handoff("old"), &[], now).unwrap();
         let now = now + ANSWER_TIMEOUT / 2;

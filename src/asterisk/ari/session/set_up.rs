@@ -1,4 +1,4 @@
-//! The set-up of a connection: the calls from before it, and Asterisk's version. Calls are served meanwhile.
+//! The set-up of a connection: the calls from before the connection, and Asterisk's version. New calls are served meanwhile.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::calls::Job;
-use super::{Output, Session, Way};
+use super::{Output, Session, Transport};
 
-/// Channels that are remembered until it is known which ones wait since before the connection.
+/// The most channels that are remembered until the list of waiting calls comes.
 const MAX_STARTED: usize = 10_000;
-/// How long a connection is set up before calls are served without knowing which ones wait.
+/// The most time for the list of waiting calls. After it the set-up goes on without the list.
 const SET_UP: Duration = Duration::from_secs(2);
 
 /// Whether the calls from before this connection are known.
 #[derive(Debug)]
 pub(super) enum SetUp {
-    /// Asterisk is asked. `started`: the calls whose events came since, which are in hand.
+    /// Asterisk is asked. `started`: the calls whose events have come since; they are in hand.
     Asked { started: HashSet<String>, late_at: Instant },
-    /// It has not answered in time. Calls are served all the same.
+    /// The list has not come in time. Calls are served without it.
     Late { started: HashSet<String> },
-    /// It has answered.
+    /// The list has come.
     Known,
 }
 
@@ -31,8 +31,8 @@ pub(super) enum Version {
     NotAsked,
     Asked,
     Known(String),
-    /// The connection was announced with it.
-    Said,
+    /// The log has announced the connection, with the version.
+    Announced,
 }
 
 impl SetUp {
@@ -40,7 +40,7 @@ impl SetUp {
         Self::Asked { started: HashSet::new(), late_at: now + SET_UP }
     }
 
-    /// When the list of waiting calls is not waited for any longer.
+    /// When the set-up goes on without the list of waiting calls.
     pub(super) fn late_at(&self) -> Option<Instant> {
         if let Self::Asked { late_at, .. } = self { Some(*late_at) } else { None }
     }
@@ -56,7 +56,7 @@ impl SetUp {
 }
 
 impl Session {
-    /// The version is asked for, though Asterisk has not said which calls wait.
+    /// Goes on without the list of waiting calls, if its time is over.
     pub(super) fn wait_no_longer(&mut self, now: Instant) {
         if let SetUp::Asked { started, late_at } = &mut self.set_up
             && now >= *late_at
@@ -67,13 +67,13 @@ impl Session {
         }
     }
 
-    /// Calls that were in the application before this connection are served: nothing is replayed to it.
+    /// Serves the calls from before this connection: Asterisk does not repeat their events.
     pub(super) fn recover(&mut self, waiting: Vec<String>) {
         let started = match std::mem::replace(&mut self.set_up, SetUp::Known) {
             SetUp::Asked { started, .. } | SetUp::Late { started } => started,
             SetUp::Known => HashSet::new(),
         };
-        // Those that came since are in hand.
+        // Calls whose events have come since are in hand.
         let waiting: Vec<_> = waiting.into_iter().filter(|channel| !started.contains(channel)).collect();
         if !waiting.is_empty() {
             info!(pbx = self.warnings.pbx(), calls = waiting.len(), "calls were waiting in the application");
@@ -84,7 +84,7 @@ impl Session {
         self.learn_version();
     }
 
-    /// Callers who have waited long enough come first: the version is asked for when they are known.
+    /// Asks for Asterisk's version, after the list of waiting calls: these callers come first.
     pub(super) fn learn_version(&mut self) {
         if let Version::NotAsked = self.version {
             self.version = Version::Asked;
@@ -92,14 +92,15 @@ impl Session {
         }
     }
 
+    /// Announces the connection when its version and its transport are known.
     pub(super) fn announce(&mut self) {
-        let way = match self.way {
-            Way::Unknown { .. } => return,
-            Way::Websocket => "the websocket",
-            Way::Http => "HTTP",
+        let transport = match self.transport {
+            Transport::Probing { .. } => return,
+            Transport::Websocket => "the websocket",
+            Transport::Http => "HTTP",
         };
-        match std::mem::replace(&mut self.version, Version::Said) {
-            Version::Known(version) => self.outputs.push(Output::Connected { version, way }),
+        match std::mem::replace(&mut self.version, Version::Announced) {
+            Version::Known(version) => self.outputs.push(Output::Connected { version, transport }),
             other => self.version = other,
         }
     }

@@ -1,4 +1,4 @@
-//! Each state and each transition, without a socket and without waiting.
+//! Tests of each state and each transition, without sockets and without waiting.
 
 mod calls;
 mod end;
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-use super::super::answer::Outcome;
-use super::super::call::Wish;
+use super::super::call::StasisMode;
 use super::super::error::ConnectionError;
+use super::super::response::ContinueResult;
 use super::super::warnings::Warnings;
 use super::{Input, Job, Output, Report, Session, Task, TaskKind};
-use crate::asterisk::link::Link;
+use crate::asterisk::pbx_status::PbxStatus;
 use crate::call::Handoff;
-use crate::metrics;
+use crate::observe::metrics;
 
 const NO_CHANNEL: &str = "Channel not found";
 const HANDOFF: &[&str] = &["handoff", "1"];
@@ -28,45 +28,45 @@ fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// A session, and the time as it sees it.
+/// A session, with its own clock.
 struct Pbx {
     session: Session,
     now: Instant,
-    /// Frames that were written and not looked at yet.
+    /// Frames that were written, and that no test has looked at yet.
     frames: Vec<Value>,
 }
 
 impl Pbx {
-    /// The websocket is open, and the probe is not answered yet.
+    /// The websocket is open; the probe has no response yet.
     fn new() -> Self {
-        let link = Arc::new(Link::new("pbx1", metrics::Pbx::default()));
+        let pbx_status = Arc::new(PbxStatus::new("pbx1", metrics::Pbx::default()));
         let now = Instant::now();
-        let (session, outputs) = Session::begin(Arc::new(Warnings::new(link)), now);
+        let (session, outputs) = Session::begin(Arc::new(Warnings::new(pbx_status)), now);
         let mut pbx = Self { session, now, frames: Vec::new() };
         assert_eq!(pbx.keep_frames(outputs), "");
         assert_eq!(pbx.frame()["uri"], "asterisk/info");
         pbx
     }
 
-    /// Requests are answered on the websocket, and no call waits since before.
+    /// Asterisk answers requests on the websocket; no call was waiting.
     fn on_websocket() -> Self {
         let mut pbx = Self::new();
         pbx.answer("1", 200, "");
-        assert_eq!(pbx.give(Input::Waiting(Ok(Vec::new()))), "learn version");
+        assert_eq!(pbx.give(Input::WaitingCalls(Ok(Vec::new()))), "learn version");
         assert_eq!(pbx.give(Input::Version("22.10.1".into())), "connected by the websocket to 22.10.1");
         pbx
     }
 
-    /// The same over HTTP.
+    /// Requests go over HTTP; no call was waiting.
     fn over_http() -> Self {
         let mut pbx = Self::new();
         assert_eq!(pbx.pass(ms(1_000)), "");
-        assert_eq!(pbx.give(Input::Waiting(Ok(Vec::new()))), "learn version");
+        assert_eq!(pbx.give(Input::WaitingCalls(Ok(Vec::new()))), "learn version");
         assert_eq!(pbx.give(Input::Version("16.28.0".into())), "connected by HTTP to 16.28.0");
         pbx
     }
 
-    /// Gives an input. The outputs in words; frames are kept.
+    /// Gives an input, and returns the outputs in words. Frames are kept in `frames`.
     fn give(&mut self, input: Input<'_>) -> String {
         let outputs = self.session.handle(input, self.now);
         self.keep_frames(outputs)
@@ -85,22 +85,25 @@ impl Pbx {
                 }
                 Output::Send(Message::Close(_)) => "close".into(),
                 Output::Send(other) => panic!("{other:?}"),
-                Output::Answer { channel, caller, .. } => format!("answer {channel} {}", caller.number),
+                Output::LookUp { channel, caller, .. } => format!("look up {channel} {}", caller.number),
                 Output::Task(Task::Call { channel, job }) => match job {
-                    Job::Serve { wish, .. } => {
-                        format!("serve {channel} {}", if wish == Wish::Direct { "direct" } else { "handoff" })
+                    Job::Serve { mode, .. } => {
+                        format!(
+                            "serve {channel} {}",
+                            if mode == StasisMode::Direct { "direct" } else { "handoff" }
+                        )
                     }
                     Job::HandOff(_) => format!("hand off {channel}"),
                     Job::Recover => format!("recover {channel}"),
-                    Job::Misplaced => format!("misplaced {channel}"),
-                    Job::Release { doubtful } => {
-                        format!("release {channel}{}", if doubtful { "?" } else { "" })
+                    Job::LabelMissing => format!("label missing {channel}"),
+                    Job::Release { look_first } => {
+                        format!("release {channel}{}", if look_first { "?" } else { "" })
                     }
                 },
                 Output::Task(Task::Check) => "check".into(),
-                Output::Task(Task::Search) => "search".into(),
+                Output::Task(Task::Sweep) => "sweep".into(),
                 Output::LearnVersion => "learn version".into(),
-                Output::Connected { version, way } => format!("connected by {way} to {version}"),
+                Output::Connected { version, transport } => format!("connected by {transport} to {version}"),
                 Output::End { how, keep_socket } => {
                     let how = how.map_or_else(|error| error.to_string(), |()| "well".into());
                     let socket = if keep_socket { ", the socket is kept" } else { "" };
@@ -111,7 +114,7 @@ impl Pbx {
         words.join("; ")
     }
 
-    /// Lets time pass, with each wake-up in between. The outputs in words.
+    /// Lets time pass, with each wake-up in between, and returns the outputs in words.
     fn pass(&mut self, time: Duration) -> String {
         let end = self.now + time;
         let mut words = Vec::new();
@@ -124,7 +127,7 @@ impl Pbx {
         words.join("; ")
     }
 
-    /// The process is paused: time passes without a wake-up.
+    /// Lets time pass without a wake-up: the process is paused.
     fn pause(&mut self, time: Duration) {
         self.now += time;
     }
@@ -138,17 +141,17 @@ impl Pbx {
         self.message(&call(channel, arguments, ""))
     }
 
-    /// The name of a caller is known.
+    /// The name of a caller is looked up.
     fn name(&mut self, channel: &str) -> String {
-        self.give(Input::Answer {
+        self.give(Input::LookedUp {
             channel: channel.into(),
             handoff: Handoff { extension: "notfound".into(), label: "notfound" },
         })
     }
 
-    /// A call comes in, is answered, and the handoff is under way. The request's id.
+    /// A call comes in, and its name is looked up. Returns the id of the handoff's request.
     fn hand_off(&mut self, channel: &str) -> String {
-        assert_eq!(self.call(channel, HANDOFF), format!("answer {channel} 22334455"));
+        assert_eq!(self.call(channel, HANDOFF), format!("look up {channel} 22334455"));
         assert_eq!(self.name(channel), "");
         self.request(channel)
     }
@@ -161,13 +164,13 @@ impl Pbx {
         }))
     }
 
-    /// The next frame.
+    /// Takes the next frame.
     fn frame(&mut self) -> Value {
         assert!(!self.frames.is_empty(), "no frame was written");
         self.frames.remove(0)
     }
 
-    /// The id of the next frame, which sends this channel on.
+    /// Takes the next frame, which must send this channel on, and returns its request id.
     fn request(&mut self, channel: &str) -> String {
         let frame = self.frame();
         assert_eq!(frame["uri"], format!("channels/{channel}/continue"));
@@ -175,11 +178,11 @@ impl Pbx {
     }
 
     fn ended(&mut self, task: TaskKind) -> String {
-        self.give(Input::Ended { task, release: Vec::new() })
+        self.give(Input::TaskEnded { task, release: Vec::new() })
     }
 
-    /// No frame is left, and this is the next output when the websocket is closed.
-    fn is_lost(mut self, end: &str) {
+    /// Loses the websocket. No frame must be left before, and the output must be `end`.
+    fn lose(mut self, end: &str) {
         assert_eq!(self.frames, Vec::<Value>::new());
         assert_eq!(self.give(Input::Lost(ConnectionError::Lost("gone".into()))), end);
         assert_eq!(self.session.wake_at(), None);
@@ -193,6 +196,6 @@ fn call(channel: &str, arguments: &[&str], timestamp: &str) -> Value {
     })
 }
 
-fn failed(status: u16) -> Outcome {
-    Outcome::of(status, "")
+fn failed(status: u16) -> ContinueResult {
+    ContinueResult::of(status, "")
 }

@@ -1,4 +1,4 @@
-//! The connection comes back, and says why it went, once and without secrets.
+//! The connection comes back, and the log says why it was lost: once, and without secrets.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,38 +8,36 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::log::Log;
-use super::stand_in::{Answer, StandIn, channel, error, usual};
-use super::{CHECK, FILTER, LIST, PASSWORD, Service};
-use crate::asterisk::link::State;
-use crate::metrics::Refusal;
+use super::stand_in::{Response, StandIn, channel, error, usual};
+use super::{CHECK, FILTER, HANDOFF, LIST, PASSWORD, Service};
+use crate::asterisk::pbx_status::State;
+use crate::observe::metrics::Refusal;
 
 #[tokio::test(start_paused = true)]
-async fn without_the_list_of_waiting_calls_it_connects_again() {
+async fn a_failed_list_of_waiting_calls_makes_it_connect_again() {
     let asked = AtomicUsize::new(0);
     let mut pbx = StandIn::start(move |request| match request {
-        LIST if asked.fetch_add(1, Ordering::Relaxed) == 0 => Answer::Of(500, Value::Null),
-        LIST => Answer::Of(200, json!({ "channel_ids": ["1.1"] })),
-        "GET channels/1.1" => Answer::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
+        LIST if asked.fetch_add(1, Ordering::Relaxed) == 0 => Response::Of(500, Value::Null),
+        LIST => Response::Of(200, json!({ "channel_ids": ["1.1"] })),
+        "GET channels/1.1" => Response::Of(200, channel("1.1", "22334455", "Stasis", "nameplate")),
         _ => usual(request),
     })
     .await;
     let _service = Service::start(&pbx);
     let _first = pbx.socket().await;
-    // Long before it would be given up as silent.
+    // Long before the silent connection would be given up.
     let _second = timeout(Duration::from_secs(3), pbx.socket()).await.expect("a second websocket");
     pbx.until("POST channels/1.1/continue", 1).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_has_ended_is_closed_although_a_call_is_in_hand() {
+async fn an_ended_connection_is_closed_while_a_call_is_in_hand() {
     let mut pbx = StandIn::start(|request| match request {
-        _ if request.contains("channels/1.1/") => Answer::After(Duration::from_secs(60), 204, Value::Null),
+        _ if request.contains("channels/1.1/") => Response::After(Duration::from_secs(60), 204, Value::Null),
         _ => usual(request),
     })
     .await;
-    let _service = Service::start(&pbx);
-    let mut socket = pbx.socket().await;
-    socket.answer_probe().await;
+    let (_service, mut socket) = Service::on_websocket(&mut pbx).await;
     socket.call("1.1", &[]).await;
     pbx.until("GET channels/1.1/variable?variable=CALLERID%28num-pres%29", 1).await;
     socket.send(json!({ "type": "ApplicationReplaced" })).await;
@@ -48,7 +46,7 @@ async fn a_connection_that_has_ended_is_closed_although_a_call_is_in_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_that_was_taken_over_is_the_others_until_it_is_forgotten() {
+async fn after_a_takeover_the_service_waits_until_the_application_is_forgotten() {
     let log = Log::start();
     let left = Arc::new(AtomicBool::new(false));
     let forgotten = Arc::clone(&left);
@@ -57,20 +55,18 @@ async fn an_application_that_was_taken_over_is_the_others_until_it_is_forgotten(
         _ => usual(request),
     })
     .await;
-    let service = Service::start(&pbx);
-    let mut socket = pbx.socket().await;
-    socket.answer_probe().await;
+    let (service, mut socket) = Service::on_websocket(&mut pbx).await;
     socket.send(json!({ "type": "ApplicationReplaced" })).await;
-    // Once for the set-up, the others to look: the other copy is not disturbed.
+    // The first list is for the set-up; the others look whether the other copy is still there.
     pbx.until(LIST, 1).await;
     let begun = Instant::now();
     pbx.until(LIST, 5).await;
-    // Every second or two: so long a call hears silence that the other has left.
+    // Every second or two: so long a call that the other copy has left hears silence.
     let took = begun.elapsed();
     assert!((3_500..9_000).contains(&took.as_millis()), "{took:?}");
     sleep(Duration::from_secs(10)).await;
     assert_eq!(pbx.count("GET events"), 1, "{:?}", pbx.seen());
-    assert_eq!(service.link.state(), State::TakenOver);
+    assert_eq!(service.pbx_status.state(), State::TakenOver);
     assert_eq!(log.text().matches("ERROR").count(), 1, "{}", log.text());
     left.store(true, Ordering::Relaxed);
     pbx.until("GET events", 2).await;
@@ -78,21 +74,19 @@ async fn an_application_that_was_taken_over_is_the_others_until_it_is_forgotten(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_the_other_copy_has_left_in_the_application_is_found() {
+async fn a_call_that_the_other_copy_has_left_is_found() {
     let looks = AtomicUsize::new(0);
     let mut pbx = StandIn::start(move |request| match request {
-        // A call at each look, another one each time but the last two.
+        // A call at each look; only the last two looks show the same one.
         LIST => match looks.fetch_add(1, Ordering::Relaxed) {
             0 => usual(request),
-            look => Answer::Of(200, json!({ "channel_ids": [format!("1.{}", look.min(3))] })),
+            look => Response::Of(200, json!({ "channel_ids": [format!("1.{}", look.min(3))] })),
         },
-        "GET channels/1.3" => Answer::Of(200, channel("1.3", "22334455", "Stasis", "nameplate")),
+        "GET channels/1.3" => Response::Of(200, channel("1.3", "22334455", "Stasis", "nameplate")),
         _ => usual(request),
     })
     .await;
-    let _service = Service::start(&pbx);
-    let mut socket = pbx.socket().await;
-    socket.answer_probe().await;
+    let (_service, mut socket) = Service::on_websocket(&mut pbx).await;
     socket.send(json!({ "type": "ApplicationReplaced" })).await;
     pbx.until(LIST, 4).await;
     assert_eq!(pbx.count("GET events"), 1);
@@ -102,18 +96,16 @@ async fn a_call_that_the_other_copy_has_left_in_the_application_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_password_that_is_changed_meanwhile_is_reported() {
+async fn a_password_that_changes_during_a_takeover_is_reported() {
     let log = Log::start();
     let replaced = Arc::new(AtomicBool::new(false));
     let changed = Arc::clone(&replaced);
     let mut pbx = StandIn::start(move |request| match request {
-        _ if changed.load(Ordering::Relaxed) => Answer::Of(401, Value::Null),
+        _ if changed.load(Ordering::Relaxed) => Response::Of(401, Value::Null),
         _ => usual(request),
     })
     .await;
-    let _service = Service::start(&pbx);
-    let mut socket = pbx.socket().await;
-    socket.answer_probe().await;
+    let (_service, mut socket) = Service::on_websocket(&mut pbx).await;
     pbx.until(LIST, 1).await;
     replaced.store(true, Ordering::Relaxed);
     socket.send(json!({ "type": "ApplicationReplaced" })).await;
@@ -124,26 +116,26 @@ async fn a_password_that_is_changed_meanwhile_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_without_an_answer_is_given_up() {
+async fn a_handshake_without_a_response_is_given_up() {
     let log = Log::start();
-    let pbx = StandIn::start(|_| Answer::After(Duration::from_secs(3_600), 101, Value::Null)).await;
+    let pbx = StandIn::start(|_| Response::After(Duration::from_secs(3_600), 101, Value::Null)).await;
     let _service = Service::start(&pbx);
     pbx.until(CHECK, 2).await;
     assert!(log.text().contains("not connected: no connection within 5s"), "{}", log.text());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mute_host_is_tried_ever_less_often() {
+async fn attempts_at_a_mute_host_get_rarer() {
     let tries = Arc::new(Mutex::new(Vec::new()));
     let tried = Arc::clone(&tries);
     let pbx = StandIn::start(move |_| {
         tried.lock().unwrap().push(Instant::now());
-        Answer::After(Duration::from_secs(3_600), 101, Value::Null)
+        Response::After(Duration::from_secs(3_600), 101, Value::Null)
     })
     .await;
     let _service = Service::start(&pbx);
     pbx.until(CHECK, 8).await;
-    // What is waited beside the 5 s that each attempt takes: 0.25, 0.5, 1, 2, 4, 8, 10 s, or down to half of that.
+    // Without the 5 s of each attempt the waits are at most 0.25, 0.5, 1, 2, 4, 8, 10 s, and at least half of that.
     let tries = tries.lock().unwrap();
     let waits: Vec<_> = tries.windows(2).map(|pair| pair[1] - pair[0] - Duration::from_secs(5)).collect();
     for (wait, least) in waits.iter().zip([125, 250, 500, 1_000, 2_000, 4_000, 5_000]) {
@@ -152,25 +144,23 @@ async fn a_mute_host_is_tried_ever_less_often() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_served_while_asterisk_does_not_say_which_ones_wait() {
+async fn calls_are_served_without_the_list_of_waiting_calls() {
     for mute in [FILTER, LIST] {
         let log = Log::start();
         let mut pbx = StandIn::start(move |request| match request {
-            _ if request == mute => Answer::After(Duration::from_secs(3_600), 200, Value::Null),
+            _ if request == mute => Response::After(Duration::from_secs(3_600), 200, Value::Null),
             _ => usual(request),
         })
         .await;
-        let service = Service::start(&pbx);
-        let mut socket = pbx.socket().await;
-        socket.answer_probe().await;
+        let (service, mut socket) = Service::on_websocket(&mut pbx).await;
         for call in 0..20 {
             sleep(Duration::from_secs(1)).await;
-            socket.call(&call.to_string(), &["handoff", "1"]).await;
+            socket.call(&call.to_string(), HANDOFF).await;
             let handoff = socket.expect(&format!("channels/{call}/continue")).await;
             socket.answer(&handoff, 204).await;
         }
-        assert_eq!(service.link.state(), State::Connected, "{}", log.text());
-        // Each question would hold one of Asterisk's threads for ever.
+        assert_eq!(service.pbx_status.state(), State::Connected, "{}", log.text());
+        // Each unanswered request would hold one of Asterisk's threads for ever.
         assert_eq!((pbx.count(mute), pbx.count("GET events")), (1, 1), "{:?}", pbx.seen());
         assert_eq!(
             log.text().matches("has not said within 2s which calls wait").count(),
@@ -205,7 +195,7 @@ async fn a_websocket_that_is_closed_at_once_is_opened_again() {
     drop(pbx.socket().await);
     let mut socket = pbx.socket().await;
     socket.answer_probe().await;
-    socket.call("1.1", &["handoff", "1"]).await;
+    socket.call("1.1", HANDOFF).await;
     socket.expect("channels/1.1/continue").await;
 }
 
@@ -213,24 +203,24 @@ async fn a_websocket_that_is_closed_at_once_is_opened_again() {
 async fn a_silent_connection_is_closed_and_opened_again() {
     let mut pbx = StandIn::start(usual).await;
     let _service = Service::start(&pbx);
-    // Not read, so that no ping is answered.
+    // The test does not read from this socket, so no ping is answered.
     let _silent = pbx.socket().await;
     let mut socket = timeout(Duration::from_secs(11), pbx.socket()).await.expect("a second websocket");
     socket.answer_probe().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_password_is_said_once_and_never_shown() {
+async fn a_wrong_password_is_logged_once_and_never_shown() {
     let log = Log::start();
-    let pbx = StandIn::start(|_| Answer::Of(401, Value::Null)).await;
+    let pbx = StandIn::start(|_| Response::Of(401, Value::Null)).await;
     let service = Service::start(&pbx);
     pbx.until(CHECK, 3).await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(pbx.count("GET events"), 0);
-    assert_eq!(service.link.state(), State::Refused(Refusal::Unauthorized));
+    assert_eq!(service.pbx_status.state(), State::Refused(Refusal::Unauthorized));
     let log = log.text();
-    let said = "Asterisk refuses the user or the password (401): compare with ari.conf";
-    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains(said)).count();
+    let message = "Asterisk refuses the user or the password (401): compare with ari.conf";
+    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains(message)).count();
     assert_eq!(warned, 1, "{log}");
     let credential =
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("nameplate:{PASSWORD}"));
@@ -240,8 +230,8 @@ async fn a_wrong_password_is_said_once_and_never_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_not_set_up_is_refused_in_words() {
-    for (request, status, said) in [
+async fn a_refused_set_up_is_explained() {
+    for (request, status, message) in [
         (FILTER, (403, "Write access denied"), "(403): in ari.conf it must not be `read_only`"),
         (FILTER, (401, "Authentication required"), "Asterisk refuses the user or the password (401)"),
         (LIST, (403, "Access denied by ACL"), "403 Access denied by ACL): see its `acl`"),
@@ -258,8 +248,8 @@ async fn who_may_not_set_up_is_refused_in_words() {
         pbx.until(request, 1).await;
         sleep(Duration::from_secs(14)).await;
         assert_eq!(pbx.count("GET events"), 1);
-        assert!(matches!(service.link.state(), State::Refused(_)));
-        assert_eq!(log.text().matches(said).count(), 1, "{}", log.text());
+        assert!(matches!(service.pbx_status.state(), State::Refused(_)));
+        assert_eq!(log.text().matches(message).count(), 1, "{}", log.text());
     }
 }
 
@@ -285,12 +275,10 @@ async fn an_asterisk_that_boots_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_with_the_dialplan_is_said_once() {
+async fn a_fault_in_the_dialplan_is_logged_once() {
     let log = Log::start();
     let mut pbx = StandIn::start(usual).await;
-    let _service = Service::start(&pbx);
-    let mut socket = pbx.socket().await;
-    socket.answer_probe().await;
+    let (_service, mut socket) = Service::on_websocket(&mut pbx).await;
     for arguments in [["handoff", "2", "NO"], ["handoff", "1", "XX"], ["handoff", "1", "YY"]] {
         for _ in 0..3 {
             socket.call("1.1", &arguments).await;
@@ -299,17 +287,17 @@ async fn what_is_wrong_with_the_dialplan_is_said_once() {
         }
     }
     let log = log.text();
-    for said in ["arguments of another version", "country=\"XX\"", "country=\"YY\""] {
-        assert_eq!(log.matches(said).count(), 1, "{said} in {log}");
+    for message in ["arguments of another version", "country=\"XX\"", "country=\"YY\""] {
+        assert_eq!(log.matches(message).count(), 1, "{message} in {log}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_not_quoted() {
+async fn a_text_that_cannot_be_read_is_not_quoted() {
     let log = Log::start();
     let mut pbx = StandIn::start(|request| match request {
-        LIST => Answer::Of(200, json!({ "channel_ids": ["1.1"] })),
-        "GET channels/1.1" => Answer::Of(200, json!({ "id": "1.1", "caller": "+4722334455" })),
+        LIST => Response::Of(200, json!({ "channel_ids": ["1.1"] })),
+        "GET channels/1.1" => Response::Of(200, json!({ "id": "1.1", "caller": "+4722334455" })),
         _ => usual(request),
     })
     .await;

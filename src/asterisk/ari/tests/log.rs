@@ -1,4 +1,4 @@
-//! All that this thread logs, in whatever detail.
+//! All log lines of the test's thread, at any level.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::LevelFilter;
 
-/// The log of the test's thread, for as long as it is kept.
+/// Collects the log of the test's thread, as long as this value lives.
 pub struct Log {
     text: Text,
     _guard: DefaultGuard,

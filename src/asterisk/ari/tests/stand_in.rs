@@ -1,4 +1,4 @@
-//! A stand-in of Asterisk: its HTTP server, whose answers and websockets a test has in hand.
+//! A stand-in of Asterisk's HTTP server. A test chooses its responses, and speaks on its websockets.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,35 +13,37 @@ use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::derive_accept_key};
 
-use super::super::wire::NOBODY;
+use super::super::wire::CHECK_CHANNEL;
 
 /// What the server does with a request.
 #[derive(Clone)]
-pub enum Answer {
-    /// Answers with this status and body.
+pub enum Response {
+    /// This status and body.
     Of(u16, Value),
-    /// Answers after a while.
+    /// This status and body, after a while.
     After(Duration, u16, Value),
-    /// Closes the connection, as Asterisk does above `sessionlimit`.
+    /// The connection is closed, as Asterisk does above `sessionlimit`.
     Nothing,
 }
 
-/// The answer when nothing is amiss: nobody waits, the version is one with requests on the websocket.
-pub fn usual(request: &str) -> Answer {
+/// The response of a healthy Asterisk, with requests on the websocket and without waiting calls.
+pub fn usual(request: &str) -> Response {
     match request {
-        "GET asterisk/info" => Answer::Of(200, json!({ "system": { "version": "22.10.1" } })),
-        "GET applications/nameplate" => Answer::Of(200, json!({ "channel_ids": [] })),
-        "GET events" => Answer::Of(101, Value::Null),
-        "PUT applications/nameplate/eventFilter" => Answer::Of(200, json!({})),
-        _ if request.contains("/variable?") => Answer::Of(200, json!({ "value": "allowed" })),
-        _ if request.starts_with("POST ") && !request.contains(NOBODY) => Answer::Of(204, Value::Null),
+        "GET asterisk/info" => Response::Of(200, json!({ "system": { "version": "22.10.1" } })),
+        "GET applications/nameplate" => Response::Of(200, json!({ "channel_ids": [] })),
+        "GET events" => Response::Of(101, Value::Null),
+        "PUT applications/nameplate/eventFilter" => Response::Of(200, json!({})),
+        _ if request.contains("/variable?") => Response::Of(200, json!({ "value": "allowed" })),
+        _ if request.starts_with("POST ") && !request.contains(CHECK_CHANNEL) => {
+            Response::Of(204, Value::Null)
+        }
         _ => error(404, "Channel not found"),
     }
 }
 
-/// An error, as Asterisk answers it.
-pub fn error(status: u16, message: &str) -> Answer {
-    Answer::Of(status, json!({ "message": message }))
+/// An error in Asterisk's form.
+pub fn error(status: u16, message: &str) -> Response {
+    Response::Of(status, json!({ "message": message }))
 }
 
 /// A channel's snapshot.
@@ -53,14 +55,14 @@ pub fn channel(id: &str, number: &str, app_name: &str, app_data: &str) -> Value 
     })
 }
 
-/// How far paused time goes at once, and how long a test waits then for what is on its way on a socket: paused
-/// time alone leaps as soon as nothing is to be done, also over an answer that the kernel has not delivered yet.
+/// Paused time goes on by `STEP`, and then the test waits `REST` of real time for data that is on its way on a socket. Paused
+/// time alone would go on as soon as no task is ready, and pass a response that the kernel has not delivered yet.
 const STEP: Duration = Duration::from_millis(20);
 const REST: Duration = Duration::from_millis(1);
-/// How long a test waits for anything: paused time.
+/// The most time that a test waits for anything, in paused time.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Keeps paused time from leaping: it does not while a blocking task runs.
+/// Slows paused time down: it stands still while a blocking task runs.
 async fn brake() {
     loop {
         tokio::task::spawn_blocking(|| std::thread::sleep(REST)).await.unwrap();
@@ -71,29 +73,29 @@ async fn brake() {
 /// The stand-in.
 pub struct StandIn {
     pub url: String,
-    /// Websockets, as they are opened.
+    /// Each websocket that is opened.
     sockets: mpsc::UnboundedReceiver<Socket>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl StandIn {
-    /// Starts it; `answer` gets `POST channels/1.1/continue`, with what is behind `/ari/`.
-    pub async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
-        Self::start_with(move |request, _| answer(request)).await
+    /// Starts the stand-in. `respond` gets the method and the path below `/ari/`: `POST channels/1.1/continue`.
+    pub async fn start(respond: impl Fn(&str) -> Response + Send + Sync + 'static) -> Self {
+        Self::start_with(move |request, _| respond(request)).await
     }
 
-    /// The same; `answer` also gets the user, `name:password`.
-    pub async fn start_with(answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
+    /// As [`Self::start`]; `respond` also gets the user, `name:password`.
+    pub async fn start_with(respond: impl Fn(&str, &str) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (opened, sockets) = mpsc::unbounded_channel();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let answer = Arc::new(answer);
+        let respond = Arc::new(respond);
         let seen = Arc::clone(&requests);
         tokio::spawn(brake());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(converse(stream, Arc::clone(&answer), Arc::clone(&seen), opened.clone()));
+                tokio::spawn(converse(stream, Arc::clone(&respond), Arc::clone(&seen), opened.clone()));
             }
         });
         Self { url, sockets, requests }
@@ -104,17 +106,17 @@ impl StandIn {
         timeout(PATIENCE, self.sockets.recv()).await.expect("a websocket").unwrap()
     }
 
-    /// All that was requested over HTTP.
+    /// All requests over HTTP.
     pub fn seen(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// How often this was requested over HTTP.
+    /// How often this request has come over HTTP.
     pub fn count(&self, request: &str) -> usize {
         self.seen().iter().filter(|seen| *seen == request).count()
     }
 
-    /// Waits until this was requested over HTTP so often.
+    /// Waits until this request has come over HTTP so often.
     pub async fn until(&self, request: &str, count: usize) {
         let begun = Instant::now();
         while self.count(request) < count {
@@ -127,7 +129,7 @@ impl StandIn {
 /// Reads and answers the requests of one connection.
 async fn converse(
     stream: TcpStream,
-    answer: Arc<impl Fn(&str, &str) -> Answer>,
+    respond: Arc<impl Fn(&str, &str) -> Response>,
     seen: Arc<Mutex<Vec<String>>>,
     opened: mpsc::UnboundedSender<Socket>,
 ) -> Option<()> {
@@ -158,13 +160,13 @@ async fn converse(
         stream.read_exact(&mut vec![0; length]).await.ok()?;
         let request = if key.is_empty() { request } else { "GET events".to_owned() };
         seen.lock().unwrap().push(request.clone());
-        let (status, body) = match answer(&request, &user) {
-            Answer::Of(status, body) => (status, body),
-            Answer::After(wait, status, body) => {
+        let (status, body) = match respond(&request, &user) {
+            Response::Of(status, body) => (status, body),
+            Response::After(wait, status, body) => {
                 tokio::time::sleep(wait).await;
                 (status, body)
             }
-            Answer::Nothing => return None,
+            Response::Nothing => return None,
         };
         if status == 101 {
             let accept = derive_accept_key(key.as_bytes());
@@ -193,12 +195,12 @@ fn credential(basic: &str) -> Option<String> {
 pub struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
-    /// The next request on it; None when it is closed. Whether a call could be sent on is answered: there is none such.
+    /// The next request on the websocket; None when it is closed. Checks are answered, and not returned.
     pub async fn request(&mut self) -> Option<Value> {
         let next = async {
             loop {
                 match self.0.next().await {
-                    Some(Ok(Message::Text(text))) if text.contains(NOBODY) => {
+                    Some(Ok(Message::Text(text))) if text.contains(CHECK_CHANNEL) => {
                         let request = serde_json::from_str(&text).ok()?;
                         self.answer_with(&request, 404, "Channel not found").await;
                     }
@@ -211,12 +213,12 @@ impl Socket {
         timeout(PATIENCE, next).await.expect("a request or the end")
     }
 
-    /// The next question whether a call could be sent on; it is not answered.
+    /// The next check whether a call could be sent on. It is not answered.
     pub async fn check(&mut self) -> Value {
         let next = async {
             loop {
                 match self.0.next().await {
-                    Some(Ok(Message::Text(text))) if text.contains(NOBODY) => {
+                    Some(Ok(Message::Text(text))) if text.contains(CHECK_CHANNEL) => {
                         return serde_json::from_str(&text);
                     }
                     Some(Ok(_)) => {}
@@ -227,7 +229,7 @@ impl Socket {
         timeout(PATIENCE, next).await.expect("a question").unwrap()
     }
 
-    /// The next request, which must be this `POST`.
+    /// The next request, which must have this path.
     pub async fn expect(&mut self, uri: &str) -> Value {
         let request = self.request().await.expect("a request");
         assert_eq!(request["uri"], uri, "{request}");
@@ -263,8 +265,8 @@ impl Socket {
         self.send(json!({ "type": "StasisStart", "args": arguments, "channel": channel })).await;
     }
 
-    /// Calls that have come at these times, all in the socket before any is read: id, time of day, arguments.
-    pub async fn queue(
+    /// A backlog of calls: id, time of day, arguments. All of them are in the socket before the service reads any.
+    pub async fn backlog(
         &mut self,
         calls: impl IntoIterator<Item = (String, &'static str, &'static [&'static str])>,
     ) {
@@ -283,7 +285,7 @@ impl Socket {
         self.0.send(Message::text(event.to_string())).await.unwrap();
     }
 
-    /// Waits until it is closed; nothing is answered, not even a ping.
+    /// Waits until the service closes the websocket, without answering pings.
     pub async fn until_left(mut self) {
         let mut nowhere = tokio::io::sink();
         let end = timeout(PATIENCE, tokio::io::copy(self.0.get_mut(), &mut nowhere)).await;
@@ -291,7 +293,7 @@ impl Socket {
         let _ = end.expect("the end");
     }
 
-    /// How long it stays open, nothing being sent.
+    /// Answers checks and pings only, and returns how long the websocket stays open.
     pub async fn until_closed(mut self) -> Duration {
         let begun = Instant::now();
         while self.request().await.is_some() {}

@@ -1,4 +1,4 @@
-//! From a call's event to the answer about its request.
+//! From a call's event to the response to its request.
 
 use super::super::calls::MAX_TASKS;
 use super::*;
@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn a_call_is_handed_off_and_goes_on() {
     let mut pbx = Pbx::on_websocket();
-    assert_eq!(pbx.call("1.1", HANDOFF), "answer 1.1 22334455");
+    assert_eq!(pbx.call("1.1", HANDOFF), "look up 1.1 22334455");
     assert_eq!(pbx.name("1.1"), "");
     let frame = pbx.frame();
     assert_eq!(frame["query_strings"][1]["value"], "notfound", "{frame}");
@@ -15,9 +15,9 @@ fn a_call_is_handed_off_and_goes_on() {
 }
 
 #[test]
-fn a_name_that_comes_later_holds_up_no_other_call() {
+fn a_slow_lookup_holds_up_no_other_call() {
     let mut pbx = Pbx::on_websocket();
-    assert_eq!(pbx.call("1.1", HANDOFF), "answer 1.1 22334455");
+    assert_eq!(pbx.call("1.1", HANDOFF), "look up 1.1 22334455");
     let second = pbx.hand_off("1.2");
     assert_eq!(pbx.answer(&second, 204, ""), "");
     assert_eq!(pbx.pass(ms(400)), "");
@@ -27,12 +27,12 @@ fn a_name_that_comes_later_holds_up_no_other_call() {
 }
 
 #[test]
-fn answers_about_one_call_concern_that_call_alone() {
+fn responses_about_one_call_do_not_end_the_connection() {
     for (status, message, then) in [
         (204, "", ""),
         (404, NO_CHANNEL, ""),
         (409, "Channel not in Stasis application", ""),
-        (404, "Requested label can not be found", "misplaced 1.1"),
+        (404, "Requested label can not be found", "label missing 1.1"),
     ] {
         let mut pbx = Pbx::on_websocket();
         for _ in 0..9 {
@@ -44,7 +44,7 @@ fn answers_about_one_call_concern_that_call_alone() {
             }
         }
     }
-    // It goes on without its name.
+    // The call goes on without its name.
     for (status, message) in [(412, "Channel in invalid state"), (500, "Server error")] {
         let mut pbx = Pbx::on_websocket();
         let request = pbx.hand_off("1.1");
@@ -56,27 +56,27 @@ fn answers_about_one_call_concern_that_call_alone() {
 }
 
 #[test]
-fn a_plain_continue_that_fails_goes_over_http() {
+fn a_failed_plain_continue_is_repeated_over_http() {
     let mut pbx = Pbx::on_websocket();
     let release = vec!["1.1".into()];
-    assert_eq!(pbx.give(Input::Ended { task: TaskKind::Call, release }), "");
+    assert_eq!(pbx.give(Input::TaskEnded { task: TaskKind::Call, release }), "");
     let plain = pbx.request("1.1");
     assert_eq!(pbx.answer(&plain, 500, ""), "release 1.1?");
 }
 
 #[test]
-fn what_a_task_leaves_goes_the_way_that_there_is() {
+fn calls_that_a_task_leaves_are_sent_on_by_the_transport_in_use() {
     let mut pbx = Pbx::on_websocket();
     assert_eq!(pbx.call("1.1", &[]), "serve 1.1 direct");
     let release = || vec!["1.1".to_owned()];
-    assert_eq!(pbx.give(Input::Ended { task: TaskKind::Call, release: release() }), "");
+    assert_eq!(pbx.give(Input::TaskEnded { task: TaskKind::Call, release: release() }), "");
     pbx.request("1.1");
     let mut pbx = Pbx::over_http();
-    assert_eq!(pbx.give(Input::Ended { task: TaskKind::Call, release: release() }), "release 1.1");
+    assert_eq!(pbx.give(Input::TaskEnded { task: TaskKind::Call, release: release() }), "release 1.1");
 }
 
 #[test]
-fn a_rush_goes_on_without_names() {
+fn calls_beyond_the_limit_go_on_without_names() {
     let mut pbx = Pbx::over_http();
     for call in 0..MAX_TASKS {
         assert_eq!(pbx.call(&format!("1.{call}"), HANDOFF), format!("serve 1.{call} handoff"));
@@ -88,32 +88,32 @@ fn a_rush_goes_on_without_names() {
 }
 
 #[test]
-fn a_request_that_is_not_answered_is_made_good_over_http() {
+fn a_request_without_a_response_is_repeated_over_http() {
     let mut pbx = Pbx::on_websocket();
     let request = pbx.hand_off("1.1");
     assert_eq!(pbx.pass(ms(1_900)), "");
     assert_eq!(pbx.pass(ms(1_100)), "release 1.1?; ping nameplate");
-    // Its answer comes too late.
+    // The response comes too late.
     assert_eq!(pbx.answer(&request, 500, ""), "");
 }
 
 #[test]
-fn what_cannot_be_read_is_searched_for_one_search_at_a_time() {
+fn an_event_that_cannot_be_read_starts_a_sweep_one_at_a_time() {
     let mut pbx = Pbx::on_websocket();
-    assert_eq!(pbx.message(&json!({ "type": "StasisStart", "channel": 1 })), "search");
+    assert_eq!(pbx.message(&json!({ "type": "StasisStart", "channel": 1 })), "sweep");
     assert_eq!(pbx.message(&json!({ "type": "StasisStart", "args": [] })), "");
     assert_eq!(pbx.message(&json!(7)), "");
-    assert_eq!(pbx.ended(TaskKind::Search), "search");
-    assert_eq!(pbx.ended(TaskKind::Search), "");
+    assert_eq!(pbx.ended(TaskKind::Sweep), "sweep");
+    assert_eq!(pbx.ended(TaskKind::Sweep), "");
     assert_eq!(pbx.message(&json!({ "type": "PlaybackStarted" })), "");
 }
 
-/// Gives messages as the driver does.
-fn take(pbx: &mut Pbx, events: &[Value]) -> Vec<String> {
+/// Gives a backlog of messages, as the driver does.
+fn give_backlog(pbx: &mut Pbx, events: &[Value]) -> Vec<String> {
     let messages: Vec<_> = events.iter().map(|event| Message::text(event.to_string())).collect();
-    let mut words = vec![pbx.give(Input::QueueBegins(&messages))];
+    let mut words = vec![pbx.give(Input::BacklogBegins(&messages))];
     words.extend(messages.iter().map(|message| pbx.give(Input::Message(message))));
-    words.push(pbx.give(Input::QueueEnds));
+    words.push(pbx.give(Input::BacklogEnds));
     words.retain(|words| !words.is_empty());
     words
 }
@@ -123,29 +123,29 @@ fn at(second: u32, call_number: usize) -> Value {
 }
 
 #[test]
-fn after_a_pause_calls_that_the_dialplan_has_released_are_not_answered() {
+fn after_a_pause_released_calls_are_not_answered() {
     let mut pbx = Pbx::on_websocket();
-    let mut queue: Vec<_> = (0..20).map(|number| at(1, number)).collect();
-    queue.push(call("direct", &[], "2026-07-31T12:00:01.000+0200"));
-    queue.extend((0..20).map(|number| at(2, number)));
-    let words = take(&mut pbx, &queue);
+    let mut backlog: Vec<_> = (0..20).map(|number| at(1, number)).collect();
+    backlog.push(call("direct", &[], "2026-07-31T12:00:01.000+0200"));
+    backlog.extend((0..20).map(|number| at(2, number)));
+    let words = give_backlog(&mut pbx, &backlog);
     assert_eq!(words[0], "ping awake");
     assert_eq!(words[1], "serve direct direct");
     assert_eq!(
         words[2..22],
-        [0; 20].iter().enumerate().map(|(n, _)| format!("answer 2.{n} 22334455")).collect::<Vec<_>>()
+        [0; 20].iter().enumerate().map(|(n, _)| format!("look up 2.{n} 22334455")).collect::<Vec<_>>()
     );
-    assert_eq!(words[22..], ["search"]);
-    // All has come.
+    assert_eq!(words[22..], ["sweep"]);
+    // The pong comes: nothing is stuck.
     assert_eq!(pbx.give(Input::Message(&Message::Pong("awake".into()))), "");
     assert_eq!(pbx.pass(ms(900)), "");
 }
 
 #[test]
-fn a_queue_that_is_stuck_is_left_and_its_socket_kept() {
+fn a_stuck_backlog_ends_the_connection_and_keeps_its_socket() {
     let mut pbx = Pbx::on_websocket();
-    let queue: Vec<_> = (0..40).map(|number| at(1 + u32::from(number >= 20), number)).collect();
-    take(&mut pbx, &queue);
+    let backlog: Vec<_> = (0..40).map(|number| at(1 + u32::from(number >= 20), number)).collect();
+    give_backlog(&mut pbx, &backlog);
     assert_eq!(pbx.give(Input::Message(&Message::Pong("nameplate".into()))), "");
     assert_eq!(pbx.pass(ms(99)), "");
     let end = format!("end: {}, the socket is kept", ConnectionError::Behind);
@@ -153,10 +153,10 @@ fn a_queue_that_is_stuck_is_left_and_its_socket_kept() {
 }
 
 #[test]
-fn a_rush_is_no_pause() {
+fn calls_of_a_rush_are_all_answered() {
     let mut pbx = Pbx::on_websocket();
     let rush: Vec<_> = (0..60).map(|number| at(1, number)).collect();
-    assert_eq!(take(&mut pbx, &rush).len(), 60);
+    assert_eq!(give_backlog(&mut pbx, &rush).len(), 60);
     let few: Vec<_> = (1..8).map(|second| at(second, 0)).collect();
-    assert_eq!(take(&mut pbx, &few).len(), 7);
+    assert_eq!(give_backlog(&mut pbx, &few).len(), 7);
 }

@@ -1,16 +1,16 @@
-//! What the service counts, for `/metrics`: one struct whose doc comments are the help texts.
+//! The metrics of the service, for `/metrics`: one struct whose doc comments are the help texts.
 //!
-//! What belongs here: a count or a time that somebody would set an alarm on, or look at when calls ring
-//! without names. A label has few values, all known at the start: a PBX's name, a source's name, an
-//! outcome. A number, a name, a channel or the text of an error is never a label, nor a value.
+//! A metric is a count or a time that an administrator would set an alarm on, or would look at when calls ring without
+//! names. A label has few values, all known at the start: the name of a PBX, the name of a source, an outcome. A number, a
+//! name, a channel or an error's text is never in a label.
 //!
-//! On a call's way counting is an atomic addition: a PBX's counters ([`Pbx`]) are looked up once, when the
-//! service starts. Each handle also works without a registry (`default()`), for commands and tests.
+//! On a call's way counting is an atomic addition: the counters of a PBX ([`Pbx`]) are looked up once, when the service
+//! starts. Each handle also works without a registry (`default()`), for commands and tests.
 //!
-//! - `handles`: what each room counts with
-//! - `labels`: what counts are told apart by
+//! - `handles`: the counters of one PBX, one list, one source …
+//! - `labels`: the labels and their values
 //! - `histogram`: times, counted without a lock
-//! - `age`: the seconds since something happened
+//! - `age`: the seconds since an event
 
 mod age;
 mod handles;
@@ -31,7 +31,7 @@ use labels::{
 };
 pub use labels::{Outcome, Refusal};
 
-/// In front of every name.
+/// The prefix of every metric's name.
 const PREFIX: &str = "nameplate";
 
 /// Makes the struct and registers each field under its own name, with its doc comment as the help text.
@@ -40,12 +40,12 @@ macro_rules! metrics {
         $(#[$outer])*
         pub struct $name {
             $($(#[doc = $help])+ $field: $kind,)+
-            /// All of the above, for writing them out.
+            /// All of the above, for [`Self::write`].
             registry: Registry,
         }
 
         impl $name {
-            /// All at zero.
+            /// All metrics at zero.
             #[must_use]
             pub fn new() -> Self {
                 let mut registry = Registry::with_prefix(PREFIX);
@@ -62,7 +62,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Every count of the service.
+    /// All metrics of the service.
     #[derive(Debug)]
     pub struct Metrics {
         /// Calls by PBX and by what they were answered; `unserved` were left to the dialplan without an answer.
@@ -113,7 +113,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The counters of the PBX with this name in the configuration; they show as zeros from now on.
+    /// The counters of the PBX with this name in the configuration. `/metrics` shows them from now on, as zeros.
     #[must_use]
     pub fn pbx(&self, name: &str) -> Pbx {
         let pbx = PbxLabels { pbx: name.to_owned() };
@@ -136,7 +136,7 @@ impl Metrics {
         }
     }
 
-    /// The counters of the port of this section of the configuration, `agi` or `web`.
+    /// The counters of a section that listens: `agi` or `web`.
     #[must_use]
     pub fn port(&self, section: &'static str) -> Port {
         let labels = SectionLabels { section };
@@ -155,7 +155,7 @@ impl Metrics {
         Web { lookups: Outcome::ALL.map(lookup), wrong_tokens: self.web_wrong_tokens.clone() }
     }
 
-    /// The counters of one list of the source with this name in the configuration.
+    /// The counters of one list of a source, by their names in the configuration.
     #[must_use]
     pub fn list(&self, source: &str, list: &str) -> List {
         let (source, list) = (source.to_owned(), list.to_owned());
@@ -174,7 +174,7 @@ impl Metrics {
         }
     }
 
-    /// The counters of the searches in the source with this name in the configuration.
+    /// The counters of the searches in a source, by its name in the configuration.
     #[must_use]
     pub fn search(&self, source: &str) -> Search {
         let search = |outcome| {
@@ -189,7 +189,7 @@ impl Metrics {
         }
     }
 
-    /// What the resolver counts.
+    /// The counters of the resolver.
     #[must_use]
     pub fn directory(&self) -> Directory {
         Directory {
@@ -201,7 +201,7 @@ impl Metrics {
         }
     }
 
-    /// All of it as `OpenMetrics` text, which Prometheus reads.
+    /// All metrics as `OpenMetrics` text, which Prometheus reads.
     pub fn write(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;

@@ -3,25 +3,25 @@
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error};
 
-/// What is wrong, and for how long it will be.
+/// What is wrong, and whether the fault lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
-    /// In words; they go on from "TLS: ".
+    /// In words that follow "TLS: ".
     pub(crate) what: String,
-    /// Only somebody's hand can mend it: trying again soon is of no use.
+    /// The fault lasts until an administrator changes something: it is no use to try again soon.
     pub(crate) lasts: bool,
 }
 
-/// What is wrong with TLS, where that is what stands behind an error of an HTTP client.
+/// What is wrong with TLS, if that is the cause of an HTTP client's error.
 pub(crate) fn trouble_behind(error: &(dyn std::error::Error + 'static)) -> Option<Trouble> {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.filter_map(|cause| cause.downcast_ref().and_then(trouble)).next()
 }
 
-/// What is wrong with TLS, where that is what this error is about.
+/// What is wrong with TLS, if this error is about TLS.
 pub(crate) fn trouble(error: &std::io::Error) -> Option<Trouble> {
     let behind = error.get_ref()?;
-    // hyper's connector wraps it twice.
+    // hyper's connector wraps the error twice.
     if let Some(error) = behind.downcast_ref() {
         return trouble(error);
     }
@@ -32,7 +32,7 @@ pub(crate) fn trouble(error: &std::io::Error) -> Option<Trouble> {
             "no TLS is spoken at this port: is it the right one (of an Asterisk: is `tlsenable` set in http.conf), or is http:// meant?"
                 .into()
         }
-        Error::AlertReceived(alert) => format!("the server breaks off, saying {alert:?}"),
+        Error::AlertReceived(alert) => format!("the server ends the handshake with the alert {alert:?}"),
         error => error.to_string(),
     };
     let lasts = matches!(error, Error::InvalidCertificate(_) | Error::InvalidMessage(_));
@@ -43,7 +43,7 @@ fn certificate(error: &CertificateError) -> String {
     use CertificateError as E;
     match error {
         E::UnknownIssuer => {
-            "nobody who is trusted here has signed the server's certificate: give its issuer's as `ca_file`, or its own where it is self-signed".into()
+            "no trusted authority has signed the server's certificate: give the authority's certificate as `ca_file`, or the server's own if it is self-signed".into()
         }
         E::ExpiredContext { not_after, .. } => {
             format!("the server's certificate expired on {}: it has to be renewed", day(*not_after))
@@ -61,9 +61,9 @@ fn certificate(error: &CertificateError) -> String {
             expected.to_str()
         ),
         E::BadSignature => {
-            "the server's certificate is not signed by whom it says: `ca_file` may be an older one".into()
+            "the server's certificate is not signed by the authority that it names: `ca_file` may be an older one".into()
         }
-        // webpki's, which has no name here.
+        // webpki's error, for which rustls has no variant.
         E::Other(error) if format!("{error:?}").contains("CaUsedAsEndEntity") => {
             "the server's certificate is signed by itself: give it as `ca_file`".into()
         }
@@ -74,7 +74,7 @@ fn certificate(error: &CertificateError) -> String {
     }
 }
 
-/// A day, as ISO 8601 has it.
+/// A date of ISO 8601.
 fn day(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = jiff::Timestamp::from_second(seconds);
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn said(error: Error) -> String {
+    fn message(error: Error) -> String {
         trouble(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap().what
     }
 
@@ -96,18 +96,18 @@ mod tests {
     fn dates_and_hosts_are_named() {
         let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let (time, not_after, not_before) = (at(1_800_000_000), at(1_700_000_000), at(1_900_000_000));
-        let expired = said(CertificateError::ExpiredContext { time, not_after }.into());
+        let expired = message(CertificateError::ExpiredContext { time, not_after }.into());
         assert!(expired.contains("expired on 2023-11-14"), "{expired}");
-        let early = said(CertificateError::NotValidYetContext { time, not_before }.into());
+        let early = message(CertificateError::NotValidYetContext { time, not_before }.into());
         assert!(early.contains("begins on 2030-03-17") && early.contains("clock"), "{early}");
         let expected = "pbx.example".try_into().unwrap();
         let presented = vec!["DnsName(\"other.example\")".into()];
-        let other = said(CertificateError::NotValidForNameContext { expected, presented }.into());
+        let other = message(CertificateError::NotValidForNameContext { expected, presented }.into());
         assert!(other.contains("other.example") && other.contains("not for pbx.example"), "{other}");
     }
 
     #[test]
-    fn what_is_no_trouble_of_tls_is_left_to_others() {
+    fn errors_that_are_not_about_tls_have_no_diagnosis() {
         assert_eq!(trouble(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
         assert_eq!(trouble(&io::Error::other("Kari")), None);
     }

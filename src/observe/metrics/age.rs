@@ -1,4 +1,4 @@
-//! The seconds since something happened, reckoned when they are read.
+//! The seconds since an event, computed at each read.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +7,14 @@ use std::time::Instant;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-/// The time since it was last restarted, as a gauge in seconds; not written at all before the first time.
+/// The time since the last restart, as a gauge in seconds. Before the first restart nothing is written.
 ///
-/// Not for a call's way: there is a lock inside.
+/// It has a lock: not for a call's way.
 #[derive(Clone, Debug, Default)]
 pub struct Age(Arc<Mutex<Option<Instant>>>);
 
 impl Age {
-    /// It has happened now.
+    /// The event happens now.
     pub fn restart(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_absent_until_it_happens() {
+    fn an_age_is_absent_before_the_first_event() {
         let (age, mut registry) = (Age::default(), Registry::default());
         registry.register("age_seconds", "Age", age.clone());
         let written = || {

@@ -1,24 +1,24 @@
-//! Whether Asterisk is heard: pings, silence, and the ticks in between.
+//! Whether Asterisk is alive: pings, silence, and a tick each second.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often the connection is looked after: pings, overdue answers.
+/// The time between two ticks.
 const TICK: Duration = Duration::from_secs(1);
-/// Ticks from one ping to the next. Asterisk sends none on connections that come from outside.
+/// Ticks from one ping to the next. Asterisk itself sends no pings on a websocket that it has accepted.
 const TICKS_PER_PING: u32 = 3;
-/// Silence that ends a connection: two pings without an answer, and two seconds more. With the tick it is noticed
-/// within 9 s that a host has vanished.
+/// The silence that ends a connection: two pings without a pong, and two seconds more. A host that vanishes is noticed within
+/// 9 s.
 pub(super) const SILENCE: Duration = Duration::from_secs(8);
-/// A tick that is so late says that this process was paused.
+/// If a tick is so late, this process was paused.
 const LATE: Duration = Duration::from_millis(500);
 
-/// When Asterisk was heard, and when it is looked after next.
+/// When the last message came, and when the next tick is due.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct Heartbeat {
     /// When the last message came, of any kind.
-    heard: Instant,
+    last_message: Instant,
     next_tick: Instant,
     ticks: u32,
     /// The last tick was late.
@@ -28,21 +28,21 @@ pub(super) struct Pulse {
 /// What a tick finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tick {
-    /// This process was paused, so silence proves nothing: what has come meanwhile is read first.
+    /// This process was paused. Silence proves nothing: waiting messages are read first.
     Late,
-    /// Nothing was heard for [`SILENCE`].
+    /// No message for [`SILENCE`].
     Silent,
-    /// `ping`: one is due.
+    /// `ping`: a ping is due, too.
     Due { ping: bool },
 }
 
-impl Pulse {
+impl Heartbeat {
     pub(super) fn new(now: Instant) -> Self {
-        Self { heard: now, next_tick: now, ticks: 0, was_late: false }
+        Self { last_message: now, next_tick: now, ticks: 0, was_late: false }
     }
 
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.heard = now;
+    pub(super) fn message_received(&mut self, now: Instant) {
+        self.last_message = now;
     }
 
     pub(super) fn next_tick(&self) -> Instant {
@@ -51,19 +51,19 @@ impl Pulse {
 
     /// The next tick has come.
     pub(super) fn tick(&mut self, now: Instant) -> Tick {
-        // Two in a row are no pause.
+        // Two late ticks in a row are no pause.
         self.was_late = now.saturating_duration_since(self.next_tick) >= LATE && !self.was_late;
         self.next_tick = now + TICK;
         self.ticks = self.ticks.wrapping_add(1);
         match () {
             () if self.was_late => Tick::Late,
-            () if now.saturating_duration_since(self.heard) >= SILENCE => Tick::Silent,
+            () if now.saturating_duration_since(self.last_message) >= SILENCE => Tick::Silent,
             () => Tick::Due { ping: self.ticks.is_multiple_of(TICKS_PER_PING) },
         }
     }
 
-    /// Whether a ping was not answered.
+    /// Whether a ping has no pong.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.heard) > TICK * (TICKS_PER_PING + 1)
+        now.saturating_duration_since(self.last_message) > TICK * (TICKS_PER_PING + 1)
     }
 }

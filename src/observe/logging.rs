@@ -11,15 +11,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::{mask, panics};
+use crate::observe::{mask, panics};
 
-/// The variable that says how much is logged, in the syntax of `tracing`: `debug`, `nameplate::asterisk=trace`. Other
-/// crates' lines below `warn` are never logged.
+/// The environment variable with the log level, in the syntax of `tracing`: `debug`, `nameplate::asterisk=trace`. Lines of
+/// other crates below `warn` are never logged.
 pub const LEVEL_VARIABLE: &str = "NAMEPLATE_LOG";
 
-/// Lines that may wait to be written: those of half a minute in which 500 calls a second come. Room for all of them, 32
-/// bytes each, is taken at the start.
-const MOST_WAITING: usize = 16_000;
+/// Lines that may wait to be written: half a minute of 500 calls a second. The buffer, 32 bytes a line, is allocated at the
+/// start.
+const MAX_WAITING: usize = 16_000;
 
 /// The settings of `[log]`.
 #[derive(Clone, Copy, Debug)]
@@ -41,38 +41,37 @@ pub enum Format {
     Json,
 }
 
-/// Logging as long as it is kept; what is still to be written is written when it goes.
+/// Logging works as long as this value lives. Dropping it writes the lines that still wait.
 #[must_use]
 pub struct Logging {
     _writer: WorkerGuard,
 }
 
-/// Starts logging for the whole process, panics included, with `level` where [`LEVEL_VARIABLE`] does not say
-/// otherwise.
+/// Starts logging for the whole process, panics included. `level` counts unless [`LEVEL_VARIABLE`] is set.
 ///
-/// Lines are written by a thread of their own: a log that nobody reads must not hold a call. When 16,000
-/// lines wait, further ones are dropped.
+/// A separate thread writes the lines: a call must not wait for a pipe that nobody reads. When 16,000 lines wait, further
+/// lines are dropped.
 pub fn start(settings: Settings, level: &str) -> Logging {
     mask::set(settings.mask);
-    let asked = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    let level = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(MOST_WAITING).finish(io::stderr());
+        NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING).finish(io::stderr());
     let lines = layer().with_writer(writer).with_ansi(io::stderr().is_terminal()).with_target(false);
     let lines = match settings.format {
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    // Both filters have to agree, so that nothing that is asked for lifts the second.
+    // A line has to pass both filters: no level that is asked for switches off the second one.
     let started =
-        tracing_subscriber::registry().with(lines).with(asked).with(filter_fn(may_be_shown)).try_init();
-    // The result says only that logging was started already, as in tests.
+        tracing_subscriber::registry().with(lines).with(level).with(filter_fn(may_be_shown)).try_init();
+    // An error means only that logging was started before, as in tests.
     drop(started);
     panics::log();
     Logging { _writer: guard }
 }
 
-/// Whether a line may be shown, whatever level is asked for. Other crates write passwords and callers' numbers into theirs,
-/// as a websocket's library does with its handshake and its frames: of those only what has gone wrong.
+/// Whether a line may be shown at any level. Other crates log passwords and callers' numbers (the websocket library logs its
+/// handshake and its frames), so of their lines only warnings and errors are shown.
 fn may_be_shown(line: &Metadata<'_>) -> bool {
     *line.level() <= Level::WARN || is_ours(line.target())
 }
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_modules_are_ours() {
+    fn only_modules_of_this_crate_are_ours() {
         for ours in ["nameplate", "nameplate::asterisk::ari"] {
             assert!(is_ours(ours), "{ours}");
         }

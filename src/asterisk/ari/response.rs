@@ -1,5 +1,5 @@
-//! What Asterisk's answers mean. One that is not understood is a failure, never the harmless thing that it looks like: a
-//! proxy, a missing module and a caller who hung up all say 404.
+//! What Asterisk's responses mean. A response that is not understood is a failure, and never taken for a harmless one: a
+//! proxy, a missing module and a caller who hung up all bring 404.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -7,20 +7,20 @@ use std::iter::successors;
 use std::time::Duration;
 
 use super::wire::{ErrorBody, ErrorWords};
-use crate::mask;
+use crate::observe::mask;
 use crate::tls::{self, Trouble};
 
 /// How much of an error's body is shown, in characters.
-const MAX_SAID: usize = 100;
+const MAX_SHOWN: usize = 100;
 
-/// What 404 is about. Asterisk 16 to 23 say the same.
+/// Asterisk's messages with 404, the same from 16 to 23.
 const NO_CHANNEL: &str = "Channel not found";
 const NO_CHANNEL_FOR_VARIABLE: &str = "Provided channel was not found";
 const NO_LABEL: &str = "Requested label can not be found";
 const NO_APPLICATION: &str = "Application not found";
 const NO_RESOURCE: &str = "Resource not found";
 
-/// Why a request brought no answer, or not the expected one.
+/// Why a request has no response, or not the expected one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
     /// There is no connection.
@@ -30,25 +30,25 @@ pub(super) enum Failure {
     Tls(Trouble),
     #[error("the connection is closed without an answer")]
     Closed,
-    /// Asterisk was asked, and had its time.
+    /// The request was sent, and Asterisk has not answered in time.
     #[error("no answer within {0:?}")]
     Late(Duration),
-    /// Too many requests at once, or this process did not run: nothing is known of Asterisk.
+    /// Too many requests at once, or this process was paused: nothing is known of Asterisk.
     #[error("no answer within {0:?}, which may be this machine's doing")]
     Busy(Duration),
-    #[error("it answers {status} {}", said(body))]
+    #[error("it answers {status} {}", shown(body))]
     Status { status: u16, body: String },
     #[error("its answer can't be read: {0}")]
     Unread(String),
 }
 
 impl Failure {
-    /// The user, its password or its address is refused: 401 or 403.
+    /// Asterisk refuses the user, the password or our address: 401 or 403.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Status { status: 401 | 403, .. })
     }
 
-    /// A module is not loaded: Asterisk does not know the path.
+    /// Asterisk does not know the path: a module is not loaded.
     pub(super) fn is_no_resource(&self) -> bool {
         self.is_not_found(&[NO_RESOURCE])
     }
@@ -58,7 +58,7 @@ impl Failure {
         self.is_not_found(&[NO_CHANNEL, NO_CHANNEL_FOR_VARIABLE])
     }
 
-    /// Nobody has the application.
+    /// No websocket has the application.
     pub(super) fn is_no_application(&self) -> bool {
         self.is_not_found(&[NO_APPLICATION])
     }
@@ -73,7 +73,7 @@ impl Failure {
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
-        // A channel's id is in the address, a name or number never is; the cause is what helps.
+        // The address has a channel's id in it; the cause says more.
         let error = error.without_url();
         for cause in causes(&error) {
             if let Some(error) = cause.downcast_ref::<io::Error>()
@@ -81,7 +81,7 @@ impl From<reqwest::Error> for Failure {
             {
                 return failure;
             }
-            // Also an answer that is no HTTP, as at a port of TLS.
+            // `is_parse`: a response that is not HTTP, as from a TLS port.
             if let Some(error) = cause.downcast_ref::<hyper::Error>()
                 && (error.is_incomplete_message() || error.is_parse())
             {
@@ -93,13 +93,13 @@ impl From<reqwest::Error> for Failure {
     }
 }
 
-/// What an error comes from, the nearest first.
+/// The causes of an error, the nearest first.
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source())
 }
 
 fn of_io(mut error: &io::Error) -> Option<Failure> {
-    // One may be wrapped in another, which does not count as its cause.
+    // An `io::Error` may wrap another one without naming it as its source.
     while let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         error = inner;
     }
@@ -112,35 +112,35 @@ fn of_io(mut error: &io::Error) -> Option<Failure> {
     }
 }
 
-/// What came of a request that sends a call on.
+/// The result of a `continue` request, which sends a call on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The call goes on.
+pub(super) enum ContinueResult {
+    /// The call goes on in the dialplan.
     Done,
-    /// The caller hung up. Nothing is amiss.
+    /// The caller has hung up, which is no fault.
     CallerGone,
-    /// The call has left Stasis by itself (409), as the dialplan's bound makes it.
+    /// The call has left Stasis already (409), for example by the dialplan's bound.
     LeftStasis,
-    /// The dialplan has no such extension and label.
-    NoSuchPlace,
-    /// The channel is down, reserved or ringing: 412. It is not a caller's.
+    /// The dialplan does not have this extension and label.
+    NoSuchLabel,
+    /// The channel is down, reserved or ringing (412): it is not a caller's.
     NotACaller,
-    /// Anything else.
+    /// Any other response, or none.
     Failed(Failure),
 }
 
-impl Outcome {
-    /// Whether the call went on, or there is no call any more. Otherwise it may be in Stasis still.
+impl ContinueResult {
+    /// Whether the call has gone on or ended. Otherwise it may still be in Stasis.
     pub(super) fn has_gone_on(&self) -> bool {
         matches!(self, Self::Done | Self::CallerGone | Self::LeftStasis)
     }
 
-    /// Reads an answer's status and body.
+    /// Reads a response's status and body.
     pub(super) fn of(status: u16, body: &str) -> Self {
         match status {
             204 => Self::Done,
             404 if message(body) == NO_CHANNEL => Self::CallerGone,
-            404 if message(body) == NO_LABEL => Self::NoSuchPlace,
+            404 if message(body) == NO_LABEL => Self::NoSuchLabel,
             409 => Self::LeftStasis,
             412 => Self::NotACaller,
             status => Self::Failed(Failure::Status { status, body: body.to_owned() }),
@@ -148,23 +148,22 @@ impl Outcome {
     }
 }
 
-/// What Asterisk says in an error's body; "" where the body is not Asterisk's.
+/// Asterisk's message in an error's body; "" for a body that is not Asterisk's.
 fn message(body: &str) -> String {
     serde_json::from_str::<ErrorBody<'_>>(body).map(|body| body.message.into_owned()).unwrap_or_default()
 }
 
-/// What a body of an error says, for a line of the log: Asterisk's own words, which may quote a number. What is not JSON of
-/// Asterisk's is somebody else's.
-fn said(body: &str) -> String {
+/// An error's body for a line of the log. Asterisk's own message may quote a number; any other body is text from outside.
+fn shown(body: &str) -> String {
     let message = serde_json::from_str::<ErrorWords<'_>>(body).map(|body| body.message);
     let mut words = message.as_deref().unwrap_or(body).split_whitespace();
     let mut line = words.next().unwrap_or_default().to_owned();
-    while line.len() < MAX_SAID
+    while line.len() < MAX_SHOWN
         && let Some(word) = words.next()
     {
         line.extend([" ", word]);
     }
-    let end = line.char_indices().nth(MAX_SAID).map_or(line.len(), |(end, _)| end);
+    let end = line.char_indices().nth(MAX_SHOWN).map_or(line.len(), |(end, _)| end);
     if message.is_ok() { mask::Text(&line[..end]).to_string() } else { mask::Words(&line[..end]).to_string() }
 }
 
@@ -177,21 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_who_hung_up_is_told_from_a_missing_context_and_a_missing_module() {
-        for (code, body, outcome) in [
-            (204, "", Outcome::Done),
-            (404, r#"{"message":"Channel not found"}"#, Outcome::CallerGone),
-            (404, "{\n  \"message\": \"Channel not found\"\n}", Outcome::CallerGone),
-            (404, r#"{"message":"Requested label can not be found"}"#, Outcome::NoSuchPlace),
-            (409, r#"{"message":"Channel not in Stasis application"}"#, Outcome::LeftStasis),
-            (412, r#"{"message":"Channel in invalid state"}"#, Outcome::NotACaller),
+    fn a_hangup_a_missing_label_and_a_missing_module_are_told_apart() {
+        for (code, body, result) in [
+            (204, "", ContinueResult::Done),
+            (404, r#"{"message":"Channel not found"}"#, ContinueResult::CallerGone),
+            (404, "{\n  \"message\": \"Channel not found\"\n}", ContinueResult::CallerGone),
+            (404, r#"{"message":"Requested label can not be found"}"#, ContinueResult::NoSuchLabel),
+            (409, r#"{"message":"Channel not in Stasis application"}"#, ContinueResult::LeftStasis),
+            (412, r#"{"message":"Channel in invalid state"}"#, ContinueResult::NotACaller),
         ] {
-            assert_eq!(Outcome::of(code, body), outcome, "{code} {body}");
+            assert_eq!(ContinueResult::of(code, body), result, "{code} {body}");
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_a_failure() {
+    fn a_response_that_is_not_understood_is_a_failure() {
         for (code, body) in [
             (200, "<html>please log in</html>"),
             (302, ""),
@@ -203,12 +202,16 @@ mod tests {
             (500, r#"{"message":"Channel not found"}"#),
             (503, r#"{"message":"Asterisk not booted"}"#),
         ] {
-            assert_eq!(Outcome::of(code, body), Outcome::Failed(status(code, body)), "{code} {body}");
+            assert_eq!(
+                ContinueResult::of(code, body),
+                ContinueResult::Failed(status(code, body)),
+                "{code} {body}"
+            );
         }
     }
 
     #[test]
-    fn a_404_is_what_it_says() {
+    fn a_404_is_read_by_its_message() {
         let kinds = |body| {
             let failure = status(404, body);
             (failure.is_no_channel(), failure.is_no_application(), failure.is_no_resource())
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_error_says_is_one_short_line() {
+    fn an_error_is_shown_in_one_short_line() {
         let page =
             format!("<html>\r\n<body>\n{}\u{2028}+47 22 33 44 55</body>", "<p>Sørver</p>\n".repeat(40));
         for (body, line) in [

@@ -1,4 +1,4 @@
-//! How one PBX is connected: written by the way that serves it, read by whoever asks how the service is.
+//! How one PBX is connected. ARI and FastAGI write the status; the web server's health pages read it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,24 +7,24 @@ use std::time::Instant;
 use tracing::info;
 
 use crate::call::Answer;
-use crate::metrics::Refusal;
-use crate::{mask, metrics};
+use crate::observe::metrics::Refusal;
+use crate::observe::{mask, metrics};
 
 /// How a PBX is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Not at all: the next attempt is waited for.
+    /// Not connected; the next attempt comes after a wait.
     Disconnected,
-    /// An attempt is under way.
+    /// An attempt to connect is under way.
     Connecting,
     /// Calls are answered.
     Connected,
-    /// Not before somebody has mended something, here or on the PBX; it is tried now and then.
+    /// The PBX refuses the service until an administrator changes something, here or on the PBX. Attempts are rare.
     Refused(Refusal),
-    /// Another copy of the service has our application, and answers its calls.
+    /// Another copy of the service has our Stasis application, and answers the calls.
     TakenOver,
-    /// The port that its calls come to can't be listened on; it is tried every few seconds.
-    Deaf,
+    /// FastAGI can't listen on its port; there is an attempt every few seconds.
+    NotListening,
 }
 
 impl State {
@@ -35,26 +35,26 @@ impl State {
             Self::Connected => "connected",
             Self::Refused(_) => "refused",
             Self::TakenOver => "taken over by another copy",
-            Self::Deaf => "unreachable: its port can't be listened on, the log says why",
+            Self::NotListening => "unreachable: its port can't be listened on, the log says why",
         }
     }
 }
 
-/// One PBX's connection, for the service's whole life.
+/// The status of one PBX, for the service's whole life.
 #[derive(Debug)]
-pub struct Link {
+pub struct PbxStatus {
     /// The PBX's name in the configuration.
     name: String,
-    /// How it is connected, and why not, in words; "" where there is nothing to say. Not on a call's way.
+    /// The state, and the reason for it in words; "" for none. Not locked on a call's way.
     state: Mutex<(State, String)>,
-    /// Whether it has ever been connected: a connection after that is a reconnect.
+    /// Whether the PBX was ever connected: the next connection is a reconnect.
     was_connected: AtomicBool,
-    /// What is counted of its calls.
+    /// The counters of its calls.
     pub(super) metrics: metrics::Pbx,
 }
 
-impl Link {
-    /// The connection of the PBX with this name, which is yet to be made.
+impl PbxStatus {
+    /// The status of a PBX that is not connected yet.
     #[must_use]
     pub fn new(name: &str, metrics: metrics::Pbx) -> Self {
         let state = Mutex::new((State::Disconnected, String::new()));
@@ -67,8 +67,8 @@ impl Link {
         &self.name
     }
 
-    /// Logs and counts an answer that was begun then.
-    pub(super) fn report(&self, answer: &Answer, begun: Instant) {
+    /// Logs and counts a call that has its answer. `begun`: when its event came.
+    pub(super) fn answered(&self, answer: &Answer, begun: Instant) {
         let resolution = &answer.resolution;
         let took = begun.elapsed();
         self.metrics.answered(resolution.status.into(), took);
@@ -87,27 +87,27 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How it is connected now.
+    /// The current state.
     #[must_use]
     pub fn state(&self) -> State {
         self.locked().0
     }
 
-    /// The same for people, with the reason where there is no connection: `refused: …`.
+    /// The current state for people, with its reason: `refused: …`.
     #[must_use]
-    pub fn said(&self) -> String {
+    pub fn description(&self) -> String {
         let locked = self.locked();
         let (state, why) = (locked.0.as_str(), &locked.1);
         if why.is_empty() { state.to_owned() } else { format!("{state}: {why}") }
     }
 
-    /// It is connected so from now on.
+    /// Sets the state, without a reason.
     pub fn set(&self, state: State) {
-        self.down(state, "");
+        self.set_with_reason(state, "");
     }
 
-    /// It is not connected, from now on, for this reason.
-    pub fn down(&self, state: State, why: &str) {
+    /// Sets the state and its reason.
+    pub fn set_with_reason(&self, state: State, why: &str) {
         *self.locked() = (state, why.to_owned());
         let connected = state == State::Connected;
         self.metrics.set_connected(connected);
@@ -117,7 +117,7 @@ impl Link {
         }
     }
 
-    /// An attempt begins. Whoever was refused is so until it succeeds, or fails for another reason.
+    /// An attempt to connect begins. A refused PBX stays refused until the attempt succeeds, or fails for another reason.
     pub(super) fn begin_attempt(&self) {
         if !matches!(self.state(), State::Refused(_)) {
             self.set(State::Connecting);
@@ -128,13 +128,13 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::observe::metrics::Metrics;
 
     #[test]
     fn the_first_connection_is_no_reconnect() {
         let metrics = Metrics::new();
-        let link = Link::new("pbx1", metrics.pbx("pbx1"));
-        assert_eq!(link.state(), State::Disconnected);
+        let pbx_status = PbxStatus::new("pbx1", metrics.pbx("pbx1"));
+        assert_eq!(pbx_status.state(), State::Disconnected);
         for (state, reconnects) in [
             (State::Connecting, 0),
             (State::Connected, 0),
@@ -144,34 +144,34 @@ mod tests {
             (State::Connected, 1),
             (State::TakenOver, 1),
         ] {
-            link.set(state);
-            assert_eq!(link.state(), state);
+            pbx_status.set(state);
+            assert_eq!(pbx_status.state(), state);
             let line = format!("nameplate_asterisk_reconnects_total{{pbx=\"pbx1\"}} {reconnects}");
             assert!(metrics.write().unwrap().contains(&line));
         }
     }
 
     #[test]
-    fn a_refusal_is_said_until_an_attempt_has_another_end() {
+    fn a_refusal_is_shown_until_an_attempt_ends_otherwise() {
         let metrics = Metrics::new();
-        let link = Link::new("pbx1", metrics.pbx("pbx1"));
+        let pbx_status = PbxStatus::new("pbx1", metrics.pbx("pbx1"));
         let refused = |reason: &str, value: u8| {
             let line = format!("nameplate_asterisk_refused{{pbx=\"pbx1\",reason=\"{reason}\"}} {value}");
             assert!(metrics.write().unwrap().contains(&line), "{line}");
         };
-        link.down(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
-        link.begin_attempt();
-        assert_eq!(link.said(), "refused: compare with ari.conf");
+        pbx_status.set_with_reason(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
+        pbx_status.begin_attempt();
+        assert_eq!(pbx_status.description(), "refused: compare with ari.conf");
         refused("unauthorized", 1);
         refused("module", 0);
-        link.down(State::Refused(Refusal::Module), "load it");
+        pbx_status.set_with_reason(State::Refused(Refusal::Module), "load it");
         refused("unauthorized", 0);
         refused("module", 1);
-        link.set(State::Connected);
-        assert_eq!(link.said(), "connected");
+        pbx_status.set(State::Connected);
+        assert_eq!(pbx_status.description(), "connected");
         refused("module", 0);
-        link.down(State::Disconnected, "lost");
-        link.begin_attempt();
-        assert_eq!(link.said(), "connecting");
+        pbx_status.set_with_reason(State::Disconnected, "lost");
+        pbx_status.begin_attempt();
+        assert_eq!(pbx_status.description(), "connecting");
     }
 }

@@ -1,6 +1,6 @@
-//! What waits on the socket. After a pause of this process, or of its machine, that may be thousands of calls. Those that the
-//! dialplan's bound has released meanwhile are not answered: Asterisk takes one request after the other, and would be as late for
-//! the calls that come now.
+//! Messages that wait on the socket. After a pause of this process, or of its machine, these may be thousands of calls. Calls
+//! that the dialplan's bound has released meanwhile are not answered: Asterisk executes one request after the other, so their
+//! requests would hold up new calls.
 
 use std::time::Duration;
 
@@ -11,31 +11,32 @@ use tokio_tungstenite::tungstenite::protocol::Message;
 use super::super::warnings::Warnings;
 use super::super::wire;
 
-/// So many messages that wait at once are no rush: this process was paused.
+/// If at least so many messages wait at once, this process may have been paused.
 const LONG: usize = 16;
-/// A call that is older than the newest by so much has been released by the dialplan's bound of half a second.
+/// A call that is so much older than the newest call has been released by the dialplan's bound of half a second.
 const STALE: SignedDuration = SignedDuration::from_millis(600);
-/// What is sent to learn whether all that waited has come, and how long the answer may take.
+/// The payload of the ping that follows a long backlog, and the most time for its pong.
 const AWAKE: &str = "awake";
 const AWAKE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What waits on the socket, as far as it is known.
+/// What is known of the messages that wait on the socket.
 #[derive(Debug, Default)]
-pub(super) enum Queue {
-    /// Each message is taken as it comes.
+pub(super) enum Backlog {
+    /// Messages are read as they come.
     #[default]
     Flowing,
-    /// Many are taken at once. Calls from before `since`, by Asterisk's clock, wait no longer; `missed` of them were seen.
+    /// Many messages are read at once. Calls from before `since`, by Asterisk's clock, are released already; `missed` counts
+    /// them. `is_behind`: there are such calls, and the pong has not come yet.
     Long { since: Option<Timestamp>, is_behind: bool, missed: usize },
-    /// All were taken, and more may be stuck: TCP tries ever less often to send to a process that takes nothing, and its next
-    /// attempt may be seconds away. The ping that was sent before is answered behind them.
+    /// All of them were read, but more may be stuck in TCP, whose attempts to send to a paused process get rarer: the next one
+    /// may be seconds away. The pong comes behind the stuck messages.
     Doubtful { until: Instant },
 }
 
-impl Queue {
-    /// These messages wait. The ping to send, where more may be stuck behind them.
+impl Backlog {
+    /// These messages wait. Returns a ping if more may be stuck behind them.
     pub(super) fn begin(&mut self, messages: &[Message]) -> Option<Message> {
-        // A few are answered as fast as they are judged.
+        // A few messages are answered quickly enough.
         if messages.len() < LONG {
             return None;
         }
@@ -46,7 +47,7 @@ impl Queue {
         is_behind.then(|| Message::Ping(AWAKE.into()))
     }
 
-    /// Whether a call that came then is released by now. It counts as missed.
+    /// Whether the dialplan has released a call of this time already. Counts it as missed.
     pub(super) fn misses(&mut self, came: Option<Timestamp>) -> bool {
         let Self::Long { since: Some(since), missed, .. } = self else { return false };
         let is_stale = came.is_some_and(|came| came < *since);
@@ -54,7 +55,7 @@ impl Queue {
         is_stale
     }
 
-    /// All of them were taken. Whether some were missed.
+    /// All messages were read. Returns whether calls were missed.
     pub(super) fn end(&mut self, now: Instant, warnings: &Warnings) -> bool {
         let Self::Long { is_behind, missed, .. } = *self else { return false };
         *self = if is_behind { Self::Doubtful { until: now + AWAKE_TIMEOUT } } else { Self::Flowing };
@@ -64,7 +65,7 @@ impl Queue {
         missed > 0
     }
 
-    /// The answer to a ping has come.
+    /// A pong has come.
     pub(super) fn pong(&mut self, word: &[u8]) {
         if word != AWAKE.as_bytes() {
             return;
@@ -76,13 +77,13 @@ impl Queue {
         }
     }
 
-    /// When the connection is given up, because what is stuck does not come.
+    /// When the connection is given up because stuck messages do not come.
     pub(super) fn given_up_at(&self) -> Option<Instant> {
         if let Self::Doubtful { until } = self { Some(*until) } else { None }
     }
 }
 
-/// When an event happened, by Asterisk's clock, if that is what the message is.
+/// The time of an event, by Asterisk's clock. None: the message is no event.
 fn time(message: &Message) -> Option<Timestamp> {
     let Message::Text(text) = message else { return None };
     serde_json::from_str::<wire::Message<'_>>(text).ok()?.time()

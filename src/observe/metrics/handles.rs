@@ -1,4 +1,4 @@
-//! What each room counts with: its own counters, looked up once.
+//! Handles: the counters of one PBX, one list, one source …, looked up once.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::{Age, Histogram, Outcome, Refusal};
 
-/// What one PBX counts.
+/// The counters of one PBX.
 #[derive(Clone, Debug, Default)]
 pub struct Pbx {
     /// By [`Outcome`].
@@ -22,46 +22,46 @@ pub struct Pbx {
 }
 
 impl Pbx {
-    /// A call was answered so, `took` after its event.
+    /// A call has its answer, `took` after its event.
     pub fn answered(&self, outcome: Outcome, took: Duration) {
         self.calls[outcome as usize].inc();
         self.answer_seconds.observe(took);
     }
 
-    /// A call was left to the dialplan without an answer.
+    /// A call goes on in the dialplan without an answer.
     pub fn unserved(&self) {
         self.calls[Outcome::Unserved as usize].inc();
     }
 
-    /// An answer was not taken.
+    /// The PBX has not taken an answer.
     pub fn handoff_failed(&self) {
         self.handoff_failures.inc();
     }
 
-    /// Whether there is a connection.
+    /// Sets whether the PBX is connected.
     pub fn set_connected(&self, connected: bool) {
         self.connected.set(connected.into());
     }
 
-    /// Why it is refused, or that it is not.
+    /// Sets why the PBX refuses the service; none where it does not.
     pub fn set_refused(&self, why: Option<Refusal>) {
         for (refusal, gauge) in Refusal::ALL.into_iter().zip(&self.refused) {
             gauge.set((why == Some(refusal)).into());
         }
     }
 
-    /// A call has looked for another FastAGI server here.
+    /// A call has asked for the script of another FastAGI server.
     pub fn foreign_script(&self) {
         self.foreign_scripts.inc();
     }
 
-    /// It is connected again.
+    /// The PBX is connected again.
     pub fn reconnected(&self) {
         self.reconnects.inc();
     }
 }
 
-/// What one port is counted by.
+/// The counters of one port.
 #[derive(Clone, Debug, Default)]
 pub struct Port {
     pub(super) listening: Gauge,
@@ -69,19 +69,19 @@ pub struct Port {
 }
 
 impl Port {
-    /// It is listened on.
+    /// The service listens on it.
     pub fn taken(&self) {
         self.listening.set(1);
     }
 
-    /// It could not be listened on.
+    /// An attempt to listen has failed.
     pub fn failed(&self) {
         self.listening.set(0);
         self.failures.inc();
     }
 }
 
-/// What the web server counts.
+/// The counters of the web server.
 #[derive(Clone, Debug, Default)]
 pub struct Web {
     /// By [`Outcome`].
@@ -90,7 +90,7 @@ pub struct Web {
 }
 
 impl Web {
-    /// A lookup was answered so.
+    /// A lookup has its answer.
     pub fn answered(&self, outcome: Outcome) {
         self.lookups[outcome as usize].inc();
     }
@@ -101,7 +101,7 @@ impl Web {
     }
 }
 
-/// What one list counts.
+/// The counters of one list.
 #[derive(Clone, Debug, Default)]
 pub struct List {
     pub(super) taken: Counter,
@@ -118,24 +118,24 @@ impl List {
         self.age.restart();
     }
 
-    /// The source says that nothing has changed.
+    /// The source has said that nothing has changed.
     pub fn unchanged(&self) {
         self.unchanged.inc();
         self.age.restart();
     }
 
-    /// A list came that looks like a mass loss: what is known stays.
+    /// A new list looks like a mass loss, and is held back: the last list stays.
     pub fn held(&self) {
         self.held.inc();
     }
 
-    /// No list could be had.
+    /// A refresh has failed.
     pub fn failed(&self) {
         self.failed.inc();
     }
 }
 
-/// What the searches in one source count.
+/// The counters of the searches in one source.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     pub(super) found: Counter,
@@ -145,28 +145,28 @@ pub struct Search {
 }
 
 impl Search {
-    /// Somebody has the number.
+    /// The source has a record with the number.
     pub fn found(&self) {
         self.found.inc();
     }
 
-    /// Nobody has it.
+    /// No record has the number.
     pub fn nobody(&self) {
         self.nobody.inc();
     }
 
-    /// There was no answer.
+    /// The search has failed.
     pub fn failed(&self) {
         self.failed.inc();
     }
 
-    /// It was not begun.
+    /// The search was not started.
     pub fn dropped(&self) {
         self.dropped.inc();
     }
 }
 
-/// What the resolver counts.
+/// The counters of the resolver.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     pub(super) numbers: Gauge,
@@ -177,23 +177,23 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// A directory with so many numbers was put in place.
+    /// A new directory is in use, with so many numbers.
     pub fn placed(&self, numbers: usize) {
         self.numbers.set(i64::try_from(numbers).unwrap_or(i64::MAX));
         self.age.restart();
     }
 
-    /// A kept answer was given.
+    /// The answer was kept from an earlier call.
     pub fn hit(&self) {
         self.hits.inc();
     }
 
-    /// An answer was found in the directory, and kept.
+    /// The answer came from the directory, and is kept.
     pub fn miss(&self) {
         self.misses.inc();
     }
 
-    /// A kept answer made room.
+    /// A kept answer was dropped for a newer one.
     pub fn evicted(&self) {
         self.evictions.inc();
     }

@@ -1,17 +1,17 @@
-//! What counts are told apart by.
+//! The labels of metrics.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// What a caller was answered.
+/// The answer to a call, or to a lookup over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A name.
     Found,
-    /// Nobody, or nobody for certain.
+    /// No name, or no certain one.
     NotFound,
-    /// There was nothing to look for.
+    /// There was no number to look up.
     Skipped,
-    /// Left to the dialplan: arguments of another version, or too many calls at once.
+    /// The call went on in the dialplan without an answer: arguments of another version, too many calls at once.
     Unserved,
 }
 
@@ -28,20 +28,20 @@ impl Outcome {
     }
 }
 
-/// Why a PBX refuses the service, or the service does without it, until somebody has mended something.
+/// Why a PBX refuses the service, or the service the PBX, until an administrator changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The user or the password: 401.
+    /// Wrong user or password: 401.
     Unauthorized,
-    /// The user is `read_only`, or its address is not allowed: 403.
+    /// The user is `read_only`, or our address is not allowed: 403.
     Forbidden,
-    /// A module of ARI's is not loaded.
+    /// A module of ARI is not loaded.
     Module,
-    /// Handoffs fail, one after the other.
+    /// Several handoffs have failed in a row.
     Handoffs,
-    /// Our own password can't be read.
+    /// The configured password can't be read.
     Secret,
-    /// The PBX's certificate is not to be trusted, or ours can't be read.
+    /// The PBX's certificate is not trusted, or `ca_file` can't be read.
     Certificate,
 }
 

@@ -1,11 +1,11 @@
-//! What is written for Prometheus.
+//! The text for Prometheus.
 
 use std::time::Duration;
 
 use super::*;
 
 #[test]
-fn what_happened_is_written_with_its_help() {
+fn each_metric_is_written_with_its_help() {
     let metrics = Metrics::new();
     let pbx = metrics.pbx("pbx1");
     pbx.answered(Outcome::Found, Duration::from_micros(40));
@@ -35,7 +35,7 @@ fn what_happened_is_written_with_its_help() {
 }
 
 #[test]
-fn each_handle_of_one_pbx_counts_the_same_calls() {
+fn two_handles_of_one_pbx_share_their_counters() {
     let metrics = Metrics::new();
     for _ in 0..2 {
         metrics.pbx("pbx1").answered(Outcome::NotFound, Duration::ZERO);

@@ -1,11 +1,11 @@
-//! Numbers and other people's words as logs show them: pseudonymised. Of a number the country code and the last two
-//! digits stay, enough to recognise one's own test call. That is still personal data: whoever has the calls of that
-//! minute can tell the caller. Of what may hold a name nothing stays.
+//! How logs show numbers and text from outside. A number keeps its calling code and its last two digits: enough to
+//! recognise a test call. A masked number is still personal data, because the PBX's call records of that minute tell the
+//! caller. Text that may contain a name is hidden whole.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether logs are masked: one switch for the process, set once from `[log] mask` before anything is logged.
+/// Whether logs are masked. One switch for the process, set from `[log] mask` before the first line is logged.
 static MASK: AtomicBool = AtomicBool::new(true);
 
 /// Turns masking on (the default) or off for the whole process.
@@ -19,16 +19,16 @@ pub fn is_on() -> bool {
     MASK.load(Ordering::Relaxed)
 }
 
-/// The most characters of a number that are shown.
+/// The most characters of a number that are written.
 const LONGEST: usize = 64;
 /// Digits that are shown at a number's end.
 const LAST: usize = 2;
-/// Digits that are hidden at least: two shown digits of a short number tell it.
+/// At least so many digits are hidden: two shown digits of a short number would tell too much.
 const HIDDEN: usize = 4;
 
-/// A caller's digits, or a number, for a log line: `+4722334455` is shown as `+47••••••55`, and `22334455`, whose first
-/// digits are no country code, as `••••••55`. A short number is hidden whole, and so is what is no number: callers' and
-/// records' numbers may be texts, names among them.
+/// A number for a log line: `+4722334455` is shown as `+47••••••55`, and the national number `22334455` as `••••••55`. A
+/// short number is hidden whole. So is text that is no number: a caller or a record may have a name in place of the
+/// number.
 pub struct Number<'a>(pub &'a str);
 
 impl fmt::Display for Number<'_> {
@@ -38,11 +38,11 @@ impl fmt::Display for Number<'_> {
         let count = self.0.chars().filter(char::is_ascii_digit).count();
         let code = self.0.strip_prefix('+').map_or(0, calling_code);
         let is_long = is_number && count >= code + HIDDEN + LAST;
-        let mut place = 0;
+        let mut position = 0;
         for c in self.0.chars().take(LONGEST) {
-            place += usize::from(c.is_ascii_digit());
+            position += usize::from(c.is_ascii_digit());
             let shown = match c {
-                '0'..='9' => is_long && (place <= code || place > count - LAST),
+                '0'..='9' => is_long && (position <= code || position > count - LAST),
                 _ => is_number,
             };
             write_visible(f, if masked && !shown { '•' } else { c })?;
@@ -51,8 +51,8 @@ impl fmt::Display for Number<'_> {
     }
 }
 
-/// How many digits the country code has that this number begins with, behind its `+`: the codes of ITU-T E.164, none of
-/// which begins another.
+/// How many digits the calling code of this international number has. `number` comes without its `+`. No calling code of
+/// ITU-T E.164 is the beginning of another one.
 fn calling_code(number: &str) -> usize {
     let mut digits = number.bytes().filter(u8::is_ascii_digit);
     match (digits.next(), digits.next()) {
@@ -68,11 +68,11 @@ fn calling_code(number: &str) -> usize {
     }
 }
 
-/// Somebody else's text for a log line in which no name can be, such as a word of a dialplan: its digits are hidden, but
-/// for runs of up to four (a year, a status, a port). Only a letter ends a run: `22 33 44 55` is one.
+/// Text from outside that can't contain a name, such as a word of a dialplan. Its digits are hidden, except for runs of up
+/// to four digits (a year, a status, a port). Only a letter ends a run: `22 33 44 55` is one run.
 pub struct Text<'a>(pub &'a str);
 
-/// What stands between the digits of one number.
+/// Whether a character may stand between the digits of one number.
 fn is_separator(c: char) -> bool {
     matches!(c, ' ' | '.' | '-' | '(' | ')' | '/' | '+' | '\u{a0}')
 }
@@ -96,8 +96,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// Somebody else's free text for a log line, such as a server's message: whatever is in trouble may be named in it, so
-/// that nothing of it is shown.
+/// Free text from outside, such as a server's error message. It may contain a name, so it is hidden whole.
 pub struct Words<'a>(pub &'a str);
 
 impl fmt::Display for Words<'_> {
@@ -110,8 +109,8 @@ impl fmt::Display for Words<'_> {
     }
 }
 
-/// Somebody else's word from a place where a protocol has one of its own, such as an error's type: shown where it is made
-/// as such words are, without a blank and without a number.
+/// A technical word from outside, such as the type of an error. It is shown if it looks like such a word: no blanks, no
+/// numbers.
 pub struct Word<'a>(pub &'a str);
 
 impl fmt::Display for Word<'_> {
@@ -123,7 +122,7 @@ impl fmt::Display for Word<'_> {
     }
 }
 
-/// A log line stays one line, whatever a caller or the CRM put into a number or a name.
+/// Writes a character, line breaks and control characters escaped: a caller or the CRM must not start a new log line.
 fn write_visible(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
     if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
         write!(f, "{}", c.escape_default())
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_keeps_its_country_and_two_digits_at_most() {
+    fn a_number_keeps_at_most_its_calling_code_and_two_digits() {
         for (number, shown) in [
             ("+4722334455", "+47••••••55"),
             ("+47 22 33 44 55", "+47 •• •• •• 55"),
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_hidden_whole() {
+    fn text_in_place_of_a_number_is_hidden_whole() {
         for text in
             ["Kari Nordmann", "kari.nordmann", "sip:kari@fjord.example", "22334455;ext=17", "٢٢٣٣٤٤٥٥"]
         {
@@ -165,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn every_country_code_is_found_whole() {
-        // The rows of ITU-T E.164's list, by how many digits their codes have.
+    fn every_calling_code_is_found_whole() {
+        // From the list of ITU-T E.164, by the number of digits of the code.
         for (numbers, digits) in [
             (&["1202", "7495"][..], 1),
             (&["2010", "2711", "3021", "3906", "4122", "4930", "5155", "5866", "6012", "6655"], 2),
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_text_shows_no_numbers() {
+    fn text_from_outside_shows_no_numbers() {
         assert_eq!(Text("Error 500 for 4722334455\n").to_string(), "Error 500 for ••••••••••\\n");
         assert_eq!(Text("at 22 33 44 55, port 8080").to_string(), "at •• •• •• ••, port 8080");
         for number in ["22,33,44,55", "22:33:44:55", "22\t33\t44\t55", "22\u{2011}33\u{2011}44\u{2011}55"] {
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn of_free_text_nothing_is_shown_and_of_a_protocols_word_all() {
+    fn free_text_is_hidden_and_a_technical_word_is_shown() {
         assert_eq!(Words("Kari Nordmann is locked").to_string(), "`mask` hides its words");
         assert_eq!(Words("").to_string(), "");
         assert_eq!(Word("SoSessionException").to_string(), "SoSessionException");
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_stays_one_line() {
+    fn a_line_break_is_escaped() {
         assert!(!Number("+47\r\n22334455 evil\n").to_string().contains('\n'));
     }
 }

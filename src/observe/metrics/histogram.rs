@@ -1,4 +1,4 @@
-//! Times by how long they were, counted without a lock.
+//! A histogram of times, without a lock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-/// Upper bounds: from what a lookup takes to where the dialplan has long given up (500 ms).
+/// Upper bounds of the buckets: from the duration of a lookup to beyond the dialplan's bound (500 ms).
 const BOUNDS: [Duration; 16] = [
     Duration::from_micros(10),
     Duration::from_micros(25),
@@ -30,24 +30,24 @@ const BOUNDS: [Duration; 16] = [
 
 /// A histogram of times, 10 µs to 1 s.
 ///
-/// The library's own takes a lock for each observation; this one is two atomic additions, because it
-/// stands on a call's way. The sum and the buckets may differ by the observation that is being made.
+/// An observation is two atomic additions, because it is on a call's way; prometheus-client's own histogram takes a lock. A
+/// read in the middle of an observation may have it in a bucket and not yet in the sum.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// By the first bound that is not exceeded; the last is for what exceeds all.
+    /// One bucket for each bound, and a last one for times above all bounds.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
 }
 
 impl Histogram {
-    /// Something took so long.
+    /// Counts one time.
     pub fn observe(&self, time: Duration) {
-        let place = BOUNDS.partition_point(|bound| *bound < time);
-        if let Some(bucket) = self.0.buckets.get(place) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+        let bucket = BOUNDS.partition_point(|bound| *bound < time);
+        if let Some(count) = self.0.buckets.get(bucket) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.0.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_time_is_in_its_bucket_and_all_above() {
+    fn a_time_counts_in_its_bucket_and_in_all_higher_ones() {
         let (histogram, mut registry) = (Histogram::default(), Registry::default());
         registry.register("seconds", "Times", histogram.clone());
         for micros in [1, 10, 11, 900, 2_000_000] {
