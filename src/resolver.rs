@@ -158,21 +158,15 @@ impl Resolver {
         let mut room = [0; KEY_BYTES];
         let key = key(&mut room, pbx.id, country, caller);
         if let Some(kept) = epoch.answers().and_then(|mut answers| answers.get(key).cloned()) {
-            self.metrics.hit();
             return kept;
         }
-        self.metrics.miss();
         let (resolution, lasts) = self.resolve_in(&epoch.directory, pbx, country, caller);
         let resolution = Arc::new(resolution);
         if !lasts {
             return resolution;
         }
         let Some(mut answers) = epoch.answers() else { return resolution };
-        let replaced = answers.push(key.into(), Arc::clone(&resolution));
-        // The same key comes back where another call has kept its answer meanwhile.
-        if replaced.is_some_and(|(old, _)| old.as_ref() != key) {
-            self.metrics.evicted();
-        }
+        answers.put(key.into(), Arc::clone(&resolution));
         resolution
     }
 
