@@ -103,9 +103,9 @@ fn the_answers_of_the_last_callers_are_kept() {
     resolver.swap(directory(vec![kari(22_334_455)]));
     let resolve = |caller: usize| resolver.resolve(&norway(0), None, &caller.to_string());
     let first = resolve(0);
-    (1..KEPT).for_each(|caller| drop(resolve(caller)));
+    (1..KEPT.get()).for_each(|caller| drop(resolve(caller)));
     assert!(Arc::ptr_eq(&first, &resolve(0)));
-    (1..=KEPT).for_each(|caller| drop(resolve(caller)));
+    (1..=KEPT.get()).for_each(|caller| drop(resolve(caller)));
     assert!(!Arc::ptr_eq(&first, &resolve(0)));
 }
 
