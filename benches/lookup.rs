@@ -4,7 +4,7 @@
 //! - `readings`: reading a caller's digits by a PBX's settings, once the plans of all countries are loaded, beside the
 //!   `phonenumber` crate's own parser, on the same rows
 //! - `range`: finding in whose range a number lies that nobody has, among 10,000
-//! - `resolve`: from digits to a name, with kept answers and without them, for callers who are new and who call again
+//! - `resolve`: from digits to a name, for callers who are new and who call again
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -20,7 +20,7 @@ use nameplate::directory::ranges::{Holder, KnownRange, KnownRanges, Settings as 
 use nameplate::entry::Entry;
 use nameplate::name::Style;
 use nameplate::number::{Country, Number, Settings, load_all};
-use nameplate::resolver::{KEPT, Pbx, Resolver};
+use nameplate::resolver::{Pbx, Resolver};
 
 const NUMBERS: usize = 100_000;
 /// Questions of one round: more than the kept answers of a resolver.
@@ -155,7 +155,7 @@ fn bench_ranges(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What the kept answers save, and cost: the same callers with and without them.
+/// From digits to a name: callers who are new, and callers who call again.
 fn bench_resolve(criterion: &mut Criterion) {
     let known = numbers(1);
     let pbx = Pbx { id: 0, numbers: Settings::new(main_country()) };
@@ -176,14 +176,12 @@ fn bench_resolve(criterion: &mut Criterion) {
     for (what, callers) in mixes {
         let mut group = criterion.benchmark_group(format!("resolve, {what}"));
         group.throughput(Throughput::Elements(callers.len() as u64));
-        for (kept, answers) in [("answers kept", KEPT), ("none kept", 0)] {
-            let resolver = Resolver::new(Style::default()).keeping(answers);
-            resolver.swap(directory(&known));
-            let resolve = |caller: &String| black_box(resolver.resolve(&pbx, None, caller)).name.is_some();
-            group.bench_function(kept, |bencher| {
-                bencher.iter(|| callers.iter().filter(|caller| resolve(caller)).count());
-            });
-        }
+        let resolver = Resolver::new(Style::default());
+        resolver.swap(directory(&known));
+        let resolve = |caller: &String| black_box(resolver.resolve(&pbx, None, caller)).name.is_some();
+        group.bench_function("answers kept", |bencher| {
+            bencher.iter(|| callers.iter().filter(|caller| resolve(caller)).count());
+        });
         group.finish();
     }
 }

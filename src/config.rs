@@ -51,8 +51,8 @@ pub struct Config {
     pub rules: Rules,
     /// `[numbers]`: how the command line reads digits, and every PBX without a `numbers` table of its own.
     pub pbx: Pbx,
-    /// `[lookups] kept`: how many answers are kept for callers who call again; 0 for none.
-    pub kept: usize,
+    /// Keys that had a meaning in the version before.
+    retired: Vec<&'static str>,
     /// `[[source]]`, in order: an earlier one wins. At least one.
     pub sources: Vec<source::Settings>,
     /// `[[asterisk]]`
@@ -83,6 +83,14 @@ impl Config {
         Ok(())
     }
 
+    /// What the administrator should know of this configuration, though the service runs with it.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let retired = |key| format!("{key} has no meaning any more: delete it. The next version refuses it");
+        let moved = self.agi.as_ref().and_then(agi::Settings::default_has_moved);
+        self.retired.iter().map(retired).chain(moved.map(|what| format!("[agi] {what}"))).collect()
+    }
+
     /// Reads `text`, which stands in the file at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let place = Place { path, text };
@@ -101,7 +109,7 @@ impl Config {
             style: reader.style(file.names, &file.source)?,
             sources: reader.sources(file.source, pbx.numbers.country)?,
             asterisks: reader.asterisks(file.asterisk, &pbx.numbers)?,
-            kept: file.lookups.kept.0,
+            retired: file.lookups.kept.map(|_| "`kept` in [lookups]").into_iter().collect(),
             agi: file.agi.map(|table| reader.agi(table, &pbx.numbers)).transpose()?,
             web: file.web.map(|table| reader.web(table)).transpose()?,
             pbx,

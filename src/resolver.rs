@@ -26,11 +26,8 @@ use crate::search::Searches;
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
 pub const MAX_CALLER_BYTES: usize = 64;
 
-/// How many resolutions are kept unless something else is set: a busy call centre's callers of an hour, in about 2 MB.
-pub const KEPT: usize = 4096;
-
-/// The most that may be kept: about 50 MB.
-pub const MAX_KEPT: usize = 100_000;
+/// How many answers are kept: a busy call centre's callers of an hour, in about 2 MB.
+pub const KEPT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// How one PBX writes callers' numbers, with an id by which answers are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +42,6 @@ pub struct Pbx {
 #[derive(Debug)]
 pub struct Resolver {
     style: Style,
-    /// How many answers are kept; none for 0.
-    kept: Option<NonZeroUsize>,
     current: ArcSwap<Epoch>,
     metrics: metrics::Directory,
     /// Who is searched for where the directory knows nobody.
@@ -59,21 +54,26 @@ pub struct Resolver {
 #[derive(Debug)]
 struct Epoch {
     directory: Directory,
-    /// None where none are to be kept.
-    answers: Option<Mutex<Answers>>,
+    answers: Mutex<LruCache<Key, Arc<Resolution>>>,
 }
 
-/// Answers by number settings, country and digits ([`key`]).
-type Answers = LruCache<Box<[u8]>, Arc<Resolution>>;
+/// The question of an answer.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    /// The PBX's number settings.
+    pbx: u16,
+    country: Country,
+    /// The digits as they came.
+    caller: String,
+}
 
 impl Epoch {
-    fn new(directory: Directory, kept: Option<NonZeroUsize>) -> Self {
-        Self { directory, answers: kept.map(|kept| Mutex::new(LruCache::new(kept))) }
+    fn new(directory: Directory) -> Self {
+        Self { directory, answers: Mutex::new(LruCache::new(KEPT)) }
     }
 
-    /// The kept answers, locked; none where none are kept.
-    fn answers(&self) -> Option<MutexGuard<'_, Answers>> {
-        self.answers.as_ref().map(|answers| answers.lock().unwrap_or_else(PoisonError::into_inner))
+    fn answers(&self) -> MutexGuard<'_, LruCache<Key, Arc<Resolution>>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,24 +87,8 @@ impl Resolver {
     /// As [`Resolver::new`], with counters that somebody reads.
     #[must_use]
     pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
-        let kept = NonZeroUsize::new(KEPT);
-        let current = ArcSwap::from_pointee(Epoch::new(Directory::default(), kept));
-        Self {
-            style,
-            kept,
-            current,
-            metrics,
-            searches: Searches::default(),
-            filled: watch::Sender::new(false),
-        }
-    }
-
-    /// The same, empty still, with room for this many kept answers; none are kept for 0.
-    #[must_use]
-    pub fn keeping(self, answers: usize) -> Self {
-        let kept = NonZeroUsize::new(answers);
-        let current = ArcSwap::from_pointee(Epoch::new(Directory::default(), kept));
-        Self { kept, current, ..self }
+        let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
+        Self { style, current, metrics, searches: Searches::default(), filled: watch::Sender::new(false) }
     }
 
     /// The same, with searches for the callers whom the directory does not know.
@@ -116,7 +100,7 @@ impl Resolver {
     /// Puts a new directory in place of the old one. Calls in hand finish with the one they began with.
     pub fn swap(&self, directory: Directory) {
         let numbers = directory.len();
-        self.current.store(Arc::new(Epoch::new(directory, self.kept)));
+        self.current.store(Arc::new(Epoch::new(directory)));
         self.metrics.placed(numbers);
         self.filled.send_replace(true);
     }
@@ -155,23 +139,14 @@ impl Resolver {
             return Arc::new(Resolution::skipped(caller, country, Reason::TooLong));
         }
         let epoch = self.current.load();
-        let mut room = [0; KEY_BYTES];
-        let key = key(&mut room, pbx.id, country, caller);
-        if let Some(kept) = epoch.answers().and_then(|mut answers| answers.get(key).cloned()) {
-            self.metrics.hit();
-            return kept;
+        let key = Key { pbx: pbx.id, country, caller: caller.to_owned() };
+        if let Some(kept) = epoch.answers().get(&key) {
+            return Arc::clone(kept);
         }
-        self.metrics.miss();
         let (resolution, lasts) = self.resolve_in(&epoch.directory, pbx, country, caller);
         let resolution = Arc::new(resolution);
-        if !lasts {
-            return resolution;
-        }
-        let Some(mut answers) = epoch.answers() else { return resolution };
-        let replaced = answers.push(key.into(), Arc::clone(&resolution));
-        // The same key comes back where another call has kept its answer meanwhile.
-        if replaced.is_some_and(|(old, _)| old.as_ref() != key) {
-            self.metrics.evicted();
+        if lasts {
+            epoch.answers().put(key, Arc::clone(&resolution));
         }
         resolution
     }
@@ -298,18 +273,6 @@ fn outcomes(readings: &[Reading], found: Option<usize>) -> Vec<ReadingOutcome> {
         reading: *reading,
     };
     readings.iter().zip(0..).map(outcome).collect()
-}
-
-/// Two bytes of the PBX's number settings, two of country, then the caller's digits as they came.
-const KEY_BYTES: usize = 4 + MAX_CALLER_BYTES;
-
-/// `caller` is at most [`MAX_CALLER_BYTES`] long.
-fn key<'a>(room: &'a mut [u8; KEY_BYTES], pbx: u16, country: Country, caller: &str) -> &'a [u8] {
-    let end = 4 + caller.len();
-    room[..2].copy_from_slice(&pbx.to_be_bytes());
-    room[2..4].copy_from_slice(country.as_str().as_bytes());
-    room[4..end].copy_from_slice(caller.as_bytes());
-    &room[..end]
 }
 
 #[cfg(test)]

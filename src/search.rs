@@ -137,7 +137,7 @@ impl Search {
         };
         if self.queue.try_send(wanted).is_err() {
             lock(&self.kept).pop(&place);
-            self.counted.dropped();
+            self.counted.dropped.inc();
         }
         None
     }

@@ -32,6 +32,9 @@ pub async fn serve(config: Config, mut supervisor: Supervisor) -> anyhow::Result
 }
 
 async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()> {
+    for notice in config.notices() {
+        warn!("{notice}");
+    }
     // Read now, so that the first call does not wait for the numbering plans.
     let countries = config.asterisks.iter().map(|asterisk| asterisk.pbx.numbers.country);
     let agi = config.agi.iter().map(|agi| agi.pbx.numbers.country);
@@ -45,8 +48,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
     let asked = source::prepare(&config.sources)?;
     let searches = search::start(&config.sources, &asked, config.rules.shared, &metrics, supervisor);
     let resolver = Resolver::counted(config.style, metrics.directory());
-    let resolver = resolver.keeping(config.kept).searching(searches);
-    let resolver = Arc::new(resolver);
+    let resolver = Arc::new(resolver.searching(searches));
     let pbx_status = |pbx: &ari::Settings| Arc::new(PbxStatus::new(&pbx.name, metrics.pbx(&pbx.name)));
     let mut pbx_statuses: Vec<_> = config.asterisks.iter().map(pbx_status).collect();
 
@@ -54,9 +56,6 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
         settings.max_sessions = limits.sessions;
         let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
         pbx_statuses.push(Arc::clone(&pbx_status));
-        if let Some(what) = settings.default_has_moved() {
-            warn!("[agi] {what}");
-        }
         let listen = settings.listen;
         let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
         (settings, pbx_status, port)

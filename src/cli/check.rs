@@ -8,7 +8,6 @@ use anyhow::Context;
 use secrecy::SecretString;
 
 use super::Exit;
-use crate::asterisk::agi;
 use crate::config::Config;
 use crate::observe::logging;
 use crate::owner::{self, User};
@@ -51,8 +50,8 @@ fn check(config: &Config, tried_as: Option<User>) -> anyhow::Result<Exit> {
         report.secret(&format!("[[asterisk]] {}: password", asterisk.name), &asterisk.password)?;
         report.ca_file(&format!("[[asterisk]] {}", asterisk.name), asterisk.ca_file.as_deref())?;
     }
-    if let Some(what) = config.agi.as_ref().and_then(agi::Settings::default_has_moved) {
-        report.good("[agi]", &what)?;
+    for notice in config.notices() {
+        report.notice(&notice)?;
     }
     if let Some(web) = &config.web {
         let what = format!("[web] {}", web.listen());
@@ -82,6 +81,10 @@ struct Report<W> {
 impl<W: Write> Report<W> {
     fn good(&mut self, what: &str, said: &str) -> io::Result<()> {
         writeln!(self.out, "ok      {what}: {said}")
+    }
+
+    fn notice(&mut self, said: &str) -> io::Result<()> {
+        writeln!(self.out, "note    {said}")
     }
 
     fn bad(&mut self, what: &str, error: &str) -> io::Result<()> {

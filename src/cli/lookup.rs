@@ -61,7 +61,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     tls::install();
     let pbx = pbx(config, arguments.pbx.as_deref())?;
     let lists = super::block_on(missing::lists(config))??;
-    let resolver = Resolver::new(config.style.clone()).keeping(config.kept);
+    let resolver = Resolver::new(config.style.clone());
     resolver.swap(lists.directory(&config.rules)?);
     let asked = Asked { resolver: &resolver, pbx, country: arguments.country };
     let answered = if arguments.number == "-" {

@@ -11,12 +11,12 @@ use super::lookup::printable;
 use crate::config::Config;
 use crate::control::{self, Request};
 use crate::observe::logging;
+use crate::owner;
 use crate::refresh::guard::{self, Held};
 use crate::refresh::lock::{Lock, Purpose};
 use crate::refresh::places;
 use crate::refresh::status::ListStatus;
 use crate::refresh::store::{Kept, Store};
-use crate::owner;
 
 /// So much of a hash is shown, in characters.
 const LONGEST_HASH: usize = 80;

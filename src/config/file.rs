@@ -8,9 +8,9 @@ use toml::Spanned;
 use super::auth::Auth;
 use super::ranges::Ranges;
 use super::value::{
-    App, AreaCode, AriUrl, CompanyTemplate, Delimiter, HeaderText, Host, HttpUrl, Kept, Label, Language,
-    Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Prefixes, SecretText, Selections, Sessions,
-    ShortCode, Size, Tenant,
+    App, AreaCode, AriUrl, CompanyTemplate, Delimiter, HeaderText, Host, HttpUrl, Label, Language, Listen,
+    MaxBytes, NamePrefix, Network, Parsed, Period, Prefixes, SecretText, Selections, Sessions, ShortCode,
+    Size, Tenant,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{MAX_BYTES, Template};
@@ -107,7 +107,8 @@ impl Default for Names {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Lookups {
-    pub(super) kept: Kept,
+    /// Retired.
+    pub(super) kept: Option<i64>,
 }
 
 /// `type` of a source.

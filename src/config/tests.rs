@@ -452,16 +452,11 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
 }
 
 #[test]
-fn kept_answers_are_bounded() {
-    let kept = |text: &str| parse(&format!("{HEAD}[lookups]\n{text}\n{CSV}")).map(|config| config.kept);
-    assert_eq!(kept(""), Ok(4096));
-    assert_eq!(kept("kept = 0"), Ok(0));
-    for wrong in [-1, 100_001] {
-        let error = kept(&format!("kept = {wrong}")).unwrap_err();
-        let expected =
-            format!("nameplate.toml:4: `kept`: {wrong} is out of range; allowed are 0 (none) to 100000");
-        assert!(error.ends_with(&expected), "{error}");
-    }
+fn a_retired_key_is_taken_with_a_notice() {
+    let notices = |text: &str| parse(&format!("{HEAD}{text}\n{CSV}")).map(|config| config.notices());
+    assert_eq!(notices(""), Ok(Vec::new()));
+    let notice = "`kept` in [lookups] has no meaning any more: delete it. The next version refuses it";
+    assert_eq!(notices("[lookups]\nkept = 100"), Ok(vec![notice.to_owned()]));
 }
 
 #[test]

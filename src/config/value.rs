@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use crate::name::{MAX_BYTES, Prefix, Template, TemplateError};
-use crate::resolver;
 use crate::secret::Secret;
 
 /// A value that is written as text and knows itself what is allowed: a country, a template.
@@ -431,29 +430,6 @@ impl<'de> Deserialize<'de> for MaxBytes {
         match usize::try_from(bytes) {
             Ok(bytes) if (1..=MAX_BYTES).contains(&bytes) => Ok(Self(bytes)),
             _ => Err(D::Error::custom(format!("{bytes} is out of range; allowed are 1 to {MAX_BYTES}"))),
-        }
-    }
-}
-
-/// `lookups.kept`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Kept(pub(super) usize);
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self(resolver::KEPT)
-    }
-}
-
-impl<'de> Deserialize<'de> for Kept {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let answers = i64::deserialize(deserializer)?;
-        match usize::try_from(answers) {
-            Ok(answers) if answers <= resolver::MAX_KEPT => Ok(Self(answers)),
-            _ => Err(D::Error::custom(format!(
-                "{answers} is out of range; allowed are 0 (none) to {}",
-                resolver::MAX_KEPT
-            ))),
         }
     }
 }

@@ -7,24 +7,21 @@
 //! On a call's way counting is an atomic addition: the counters of a PBX ([`Pbx`]) are looked up once, when the service
 //! starts. Each handle also works without a registry (`default()`), for commands and tests.
 //!
-//! - `handles`: the counters of one PBX, one list, one source …
+//! - [`Metrics`]: all of them
+//! - [`Pbx`], [`List`] …: the counters of one PBX, one list, one source
 //! - `labels`: the labels and their values
-//! - `histogram`: times, counted without a lock
-//! - `age`: the seconds since an event
 
-mod age;
-mod handles;
-mod histogram;
 mod labels;
+
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-pub use age::Age;
-pub use handles::{Directory, List, Pbx, Port, Search, Web};
-pub use histogram::Histogram;
 use labels::{
     CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels, SearchLabels,
     SectionLabels,
@@ -34,9 +31,25 @@ pub use labels::{Outcome, Refusal};
 /// The prefix of every metric's name.
 const PREFIX: &str = "nameplate";
 
+/// Upper bounds of answer times, in seconds: from what a lookup takes to where the dialplan has long given up (0.5 s).
+const BOUNDS: [f64; 16] = [
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 0.5, 1.0,
+];
+
+/// A time: seconds since 1970, UTC; 0 before it was set.
+type Timestamp = Gauge<f64, AtomicU64>;
+
+fn set_now(timestamp: &Timestamp) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    timestamp.set(now.as_secs_f64());
+}
+
 /// Makes the struct and registers each field under its own name, with its doc comment as the help text.
 macro_rules! metrics {
-    ($(#[$outer:meta])* pub struct $name:ident { $($(#[doc = $help:literal])+ $field:ident: $kind:ty,)+ }) => {
+    (@start) => { Default::default() };
+    (@start $start:expr) => { $start };
+    ($(#[$outer:meta])* pub struct $name:ident { $($(#[doc = $help:literal])+ $field:ident: $kind:ty $(= $start:expr)?,)+ }) => {
         $(#[$outer])*
         pub struct $name {
             $($(#[doc = $help])+ $field: $kind,)+
@@ -50,7 +63,7 @@ macro_rules! metrics {
             pub fn new() -> Self {
                 let mut registry = Registry::with_prefix(PREFIX);
                 $(
-                    let $field = <$kind>::default();
+                    let $field: $kind = metrics!(@start $($start)?);
                     // The registry ends each help text with a full stop of its own.
                     let help = concat!($($help),+).trim().trim_end_matches('.');
                     registry.register(stringify!($field), help, $field.clone());
@@ -68,7 +81,8 @@ metrics! {
         /// Calls by PBX and by what they were answered; `unserved` were left to the dialplan without an answer.
         calls: Family<CallLabels, Counter>,
         /// From a call's event to its answer on the way to Asterisk.
-        answer_seconds: Family<PbxLabels, Histogram>,
+        answer_seconds: Family<PbxLabels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(BOUNDS)),
         /// Answers that a PBX did not take: the call went on without its name.
         handoff_failures: Family<PbxLabels, Counter>,
         /// Whether a PBX is connected, 1 or 0.
@@ -89,20 +103,14 @@ metrics! {
         web_wrong_tokens: Counter,
         /// Numbers in the directory.
         directory_numbers: Gauge,
-        /// Since the directory was put in place; it is replaced only when a list has changed.
-        directory_age_seconds: Age,
-        /// Since a list was last known to be the source's: it was taken, or the source said that nothing has changed.
-        list_age_seconds: Family<ListLabels, Age>,
+        /// When the directory was put in place, in seconds since 1970; it is replaced only when a list has changed.
+        directory_placed_timestamp_seconds: Timestamp,
+        /// When a list was last known to be the source's, in seconds since 1970: it was taken, or the source said that nothing has changed; 0 for never.
+        list_success_timestamp_seconds: Family<ListLabels, Timestamp>,
         /// Refreshes by source, list and outcome; `held` lists look like a mass loss and are not taken.
         refreshes: Family<RefreshLabels, Counter>,
         /// Searches for callers whom no list knows, by source and outcome; `dropped` ones found the queue full, or the source at rest after a failure.
         searches: Family<SearchLabels, Counter>,
-        /// Answers that were kept from an earlier call.
-        kept_answers_hits: Counter,
-        /// Answers that had to be found in the directory.
-        kept_answers_misses: Counter,
-        /// Answers that made room for newer ones.
-        kept_answers_evictions: Counter,
     }
 }
 
@@ -168,9 +176,7 @@ impl Metrics {
             unchanged: refresh("unchanged"),
             held: refresh("held"),
             failed: refresh("failed"),
-            age: self
-                .list_age_seconds
-                .get_or_create_owned(&ListLabels { source: source.clone(), list: list.clone() }),
+            succeeded: self.list_success_timestamp_seconds.get_or_create_owned(&ListLabels { source, list }),
         }
     }
 
@@ -194,10 +200,7 @@ impl Metrics {
     pub fn directory(&self) -> Directory {
         Directory {
             numbers: self.directory_numbers.clone(),
-            age: self.directory_age_seconds.clone(),
-            hits: self.kept_answers_hits.clone(),
-            misses: self.kept_answers_misses.clone(),
-            evictions: self.kept_answers_evictions.clone(),
+            placed: self.directory_placed_timestamp_seconds.clone(),
         }
     }
 
@@ -206,6 +209,168 @@ impl Metrics {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// The counters of one PBX.
+#[derive(Clone, Debug)]
+pub struct Pbx {
+    /// By [`Outcome`].
+    calls: [Counter; 4],
+    answer_seconds: Histogram,
+    handoff_failures: Counter,
+    connected: Gauge,
+    /// By [`Refusal`].
+    refused: [Gauge; 6],
+    reconnects: Counter,
+    foreign_scripts: Counter,
+}
+
+impl Default for Pbx {
+    fn default() -> Self {
+        Metrics::new().pbx("")
+    }
+}
+
+impl Pbx {
+    /// A call has its answer, `took` after its event.
+    pub fn answered(&self, outcome: Outcome, took: Duration) {
+        self.calls[outcome as usize].inc();
+        self.answer_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A call goes on in the dialplan without an answer.
+    pub fn unserved(&self) {
+        self.calls[Outcome::Unserved as usize].inc();
+    }
+
+    /// The PBX has not taken an answer.
+    pub fn handoff_failed(&self) {
+        self.handoff_failures.inc();
+    }
+
+    /// Sets whether the PBX is connected.
+    pub fn set_connected(&self, connected: bool) {
+        self.connected.set(connected.into());
+    }
+
+    /// Sets why the PBX refuses the service; none where it does not.
+    pub fn set_refused(&self, why: Option<Refusal>) {
+        for (refusal, gauge) in Refusal::ALL.into_iter().zip(&self.refused) {
+            gauge.set((why == Some(refusal)).into());
+        }
+    }
+
+    /// A call has asked for the script of another FastAGI server.
+    pub fn foreign_script(&self) {
+        self.foreign_scripts.inc();
+    }
+
+    /// The PBX is connected again.
+    pub fn reconnected(&self) {
+        self.reconnects.inc();
+    }
+}
+
+/// The counters of one port.
+#[derive(Clone, Debug, Default)]
+pub struct Port {
+    listening: Gauge,
+    failures: Counter,
+}
+
+impl Port {
+    /// The service listens on it.
+    pub fn taken(&self) {
+        self.listening.set(1);
+    }
+
+    /// An attempt to listen has failed.
+    pub fn failed(&self) {
+        self.listening.set(0);
+        self.failures.inc();
+    }
+}
+
+/// The counters of the web server.
+#[derive(Clone, Debug, Default)]
+pub struct Web {
+    /// By [`Outcome`].
+    lookups: [Counter; 4],
+    wrong_tokens: Counter,
+}
+
+impl Web {
+    /// A lookup has its answer.
+    pub fn answered(&self, outcome: Outcome) {
+        self.lookups[outcome as usize].inc();
+    }
+
+    /// A wrong token was shown.
+    pub fn wrong_token(&self) {
+        self.wrong_tokens.inc();
+    }
+}
+
+/// The counters of one list.
+#[derive(Clone, Debug, Default)]
+pub struct List {
+    taken: Counter,
+    unchanged: Counter,
+    held: Counter,
+    failed: Counter,
+    succeeded: Timestamp,
+}
+
+impl List {
+    /// A new list was taken.
+    pub fn taken(&self) {
+        self.taken.inc();
+        set_now(&self.succeeded);
+    }
+
+    /// The source has said that nothing has changed.
+    pub fn unchanged(&self) {
+        self.unchanged.inc();
+        set_now(&self.succeeded);
+    }
+
+    /// A list came that looks like a mass loss: the known one stays.
+    pub fn held(&self) {
+        self.held.inc();
+    }
+
+    /// A refresh has failed.
+    pub fn failed(&self) {
+        self.failed.inc();
+    }
+}
+
+/// The counters of the searches in one source.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// The source has a record with the number.
+    pub found: Counter,
+    /// No record has the number.
+    pub nobody: Counter,
+    /// The search has failed.
+    pub failed: Counter,
+    /// The search was not started.
+    pub dropped: Counter,
+}
+
+/// The counters of the resolver.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    numbers: Gauge,
+    placed: Timestamp,
+}
+
+impl Directory {
+    /// A new directory is in use, with so many numbers.
+    pub fn placed(&self, numbers: usize) {
+        self.numbers.set(i64::try_from(numbers).unwrap_or(i64::MAX));
+        set_now(&self.placed);
     }
 }
 

@@ -98,23 +98,15 @@ fn the_same_digits_from_two_countries_are_two_questions() {
 }
 
 #[test]
-fn kept_answers_are_counted() {
-    let metrics = metrics::Metrics::new();
-    let resolver = Resolver::counted(Style::default(), metrics.directory());
+fn the_answers_of_the_last_callers_are_kept() {
+    let resolver = Resolver::new(Style::default());
     resolver.swap(directory(vec![kari(22_334_455)]));
-    let counted = |name: &str| {
-        let text = metrics.write().unwrap();
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(usize::MAX)
-    };
-    assert_eq!(counted("nameplate_directory_numbers"), 1);
-    for caller in (0..KEPT).chain([0]) {
-        drop(resolver.resolve(&norway(0), None, &caller.to_string()));
-    }
-    assert_eq!(counted("nameplate_kept_answers_misses_total"), KEPT);
-    assert_eq!(counted("nameplate_kept_answers_hits_total"), 1);
-    assert_eq!(counted("nameplate_kept_answers_evictions_total"), 0);
-    drop(resolver.resolve(&norway(0), None, "22334455"));
-    assert_eq!(counted("nameplate_kept_answers_evictions_total"), 1);
+    let resolve = |caller: usize| resolver.resolve(&norway(0), None, &caller.to_string());
+    let first = resolve(0);
+    (1..KEPT.get()).for_each(|caller| drop(resolve(caller)));
+    assert!(Arc::ptr_eq(&first, &resolve(0)));
+    (1..=KEPT.get()).for_each(|caller| drop(resolve(caller)));
+    assert!(!Arc::ptr_eq(&first, &resolve(0)));
 }
 
 #[test]
@@ -176,24 +168,6 @@ fn the_template_that_was_used_is_the_one_that_is_explained() {
         let rendering = resolver.explain(&resolution).rendering.unwrap();
         assert_eq!(resolution.name.as_ref().map(crate::name::Name::as_str), Some(name), "{person:?}");
         assert_eq!((rendering.key, rendering.full.as_str()), (key, name), "{person:?}");
-    }
-}
-
-#[test]
-fn as_many_answers_are_kept_as_is_set() {
-    for (kept, evictions) in [(0, 0), (2, 1)] {
-        let metrics = metrics::Metrics::new();
-        let resolver = Resolver::counted(Style::default(), metrics.directory()).keeping(kept);
-        resolver.swap(directory(vec![kari(22_334_455)]));
-        let first = resolver.resolve(&norway(0), None, "22334455");
-        let second = resolver.resolve(&norway(0), None, "22334455");
-        assert_eq!(first, second);
-        assert_eq!(Arc::ptr_eq(&first, &second), kept > 0);
-        for caller in ["22334456", "22334457"] {
-            assert_eq!(resolver.resolve(&norway(0), None, caller).status, Status::NotFound);
-        }
-        let text = metrics.write().unwrap();
-        assert!(text.contains(&format!("nameplate_kept_answers_evictions_total {evictions}")), "{text}");
     }
 }
 

@@ -82,7 +82,7 @@ impl<Q: Searched> Worker<Q> {
     pub(super) async fn run(mut self) {
         while let Some(wanted) = self.wanted.recv().await {
             if self.rests_until.is_some_and(|until| until > Instant::now()) {
-                self.counted.dropped();
+                self.counted.dropped.inc();
                 self.forget(&wanted);
                 continue;
             }
@@ -135,9 +135,9 @@ impl<Q: Searched> Worker<Q> {
             debug!(source = %self.name, caller = %mask::Number(&number.to_string()), somebody, "searched");
         }
         if somebody {
-            self.counted.found()
+            self.counted.found.inc();
         } else {
-            self.counted.nobody()
+            self.counted.nobody.inc();
         }
         let mut kept = lock(&self.kept);
         for (number, directory) in found {
@@ -166,7 +166,7 @@ impl<Q: Searched> Worker<Q> {
 
     /// Rests, and says what went wrong, once: the same failure at each call would bury the others.
     fn failed(&mut self, error: &anyhow::Error) {
-        self.counted.failed();
+        self.counted.failed.inc();
         let cause = error.downcast_ref::<FetchError>();
         let rest = match cause {
             // Trying a refused password again soon locks the account in many a domain.

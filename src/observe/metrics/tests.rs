@@ -12,8 +12,8 @@ fn each_metric_is_written_with_its_help() {
     pbx.unserved();
     pbx.set_connected(true);
     metrics.list("crm", "crm-12").taken();
+    let _never = metrics.list("crm", "crm-7");
     metrics.directory().placed(7);
-    metrics.directory().evicted();
     metrics.web().answered(Outcome::Skipped);
     let text = metrics.write().unwrap();
     for line in [
@@ -23,9 +23,10 @@ fn each_metric_is_written_with_its_help() {
         "nameplate_calls_total{pbx=\"pbx1\",outcome=\"notfound\"} 0",
         "nameplate_calls_total{pbx=\"pbx1\",outcome=\"unserved\"} 1",
         "nameplate_answer_seconds_bucket{le=\"0.00005\",pbx=\"pbx1\"} 1",
+        "nameplate_answer_seconds_bucket{le=\"0.000025\",pbx=\"pbx1\"} 0",
+        "nameplate_list_success_timestamp_seconds{source=\"crm\",list=\"crm-7\"} 0.0",
         "nameplate_asterisk_connected{pbx=\"pbx1\"} 1",
         "nameplate_directory_numbers 7",
-        "nameplate_kept_answers_evictions_total 1",
         "nameplate_refreshes_total{source=\"crm\",list=\"crm-12\",outcome=\"taken\"} 1",
         "nameplate_web_lookups_total{outcome=\"skipped\"} 1",
         "# EOF",
