@@ -149,6 +149,9 @@ fn tell(refreshed: &Refreshed, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "{list}: failed, what is known stays: {error}")
         }
     }?;
+    for (remark, examples) in refreshed.unusable.remarks() {
+        writeln!(out, "  remark: {} {remark}: {}", examples.count, examples.first.join("; "))?;
+    }
     for (reason, examples) in refreshed.unusable.reasons() {
         writeln!(out, "  can't be used: {} {reason}: {}", examples.count, examples.first.join("; "))?;
     }

@@ -80,6 +80,9 @@ fn show(list: &ListStatus, out: &mut impl Write) -> io::Result<()> {
             held.count, held.times, list.list
         )?;
     }
+    for (remark, examples) in list.unusable.remarks() {
+        writeln!(out, "  remark        {} {remark}: {}", examples.count, examples.first.join("; "))?;
+    }
     for (reason, examples) in list.unusable.reasons() {
         writeln!(out, "  can't be used {} {reason}: {}", examples.count, examples.first.join("; "))?;
     }

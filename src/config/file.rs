@@ -14,7 +14,7 @@ use super::value::{
 };
 use crate::directory::merge::SharedNumbers;
 use crate::logging::Format;
-use crate::name::{MAX_BYTES, Template};
+use crate::name::{Doubtful, MAX_BYTES, Template};
 use crate::number::{Country, Extensions};
 
 #[derive(Deserialize)]
@@ -85,6 +85,7 @@ pub(super) struct Names {
     pub(super) ascii: bool,
     pub(super) keep_existing: bool,
     pub(super) shared_numbers: SharedNumbers,
+    pub(super) doubtful: Doubtful,
 }
 
 impl Default for Names {
@@ -100,6 +101,7 @@ impl Default for Names {
             ascii: false,
             keep_existing: false,
             shared_numbers: SharedNumbers::default(),
+            doubtful: Doubtful::default(),
         }
     }
 }

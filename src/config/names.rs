@@ -23,6 +23,7 @@ impl Reader<'_> {
             max_bytes: names.max_bytes.0,
             ascii: names.ascii,
             keep_existing: names.keep_existing,
+            doubtful: names.doubtful,
             prefixes: BTreeMap::new(),
         };
         if !style.marks_guesses() {

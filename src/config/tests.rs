@@ -6,6 +6,7 @@ mod pbx;
 use super::*;
 use crate::directory::merge::SharedNumbers;
 use crate::directory::ranges::Holder;
+use crate::name::Doubtful;
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
 use crate::source::superoffice::site::Site;
@@ -52,6 +53,7 @@ fn every_key_has_its_effect() {
         guess = "{{company}}?"
         keep_existing = true
         shared_numbers = "none"
+        doubtful = "show"
         [ranges]
         guess = true
         known = {{ "+47 2251 8000-8099" = "contact 243", "22 60 00 00-09" = "company Globex" }}
@@ -88,6 +90,7 @@ fn every_key_has_its_effect() {
     assert_eq!(config.style.shared(["Acme", "Globex"], "").unwrap().as_str(), "Acme / Globex (shared)");
     assert!(config.style.keeps("OSLO TAXI"));
     assert_eq!((config.rules.shared, config.rules.ranges.guess), (SharedNumbers::None, true));
+    assert_eq!(config.style.doubtful, Doubtful::Show);
     let ranges = config.rules.ranges.known.iter().map(|range| (range.label(), range.holder().clone()));
     let globex = Holder::Company("Globex".into());
     let expected = [("+4722518000-8099", Holder::Contact(243)), ("+4722600000-0009", globex)];
@@ -407,6 +410,10 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
         (
             format!("{HEAD}{CSV}[web]\nlisten = \"[::1]:8480\"\ntoken = \"a\"\ntoken_env = \"A\"\n"),
             ":7: [web]: `token` is given in two ways",
+        ),
+        (
+            format!("{HEAD}{CSV}[names]\ndoubtful = \"hide\"\n"),
+            ":8: `doubtful`: unknown variant `hide`, expected one of `mark`, `show`, `none`",
         ),
         (
             format!("{HEAD}{CSV}[names]\nshared_numbers = \"all\"\n"),

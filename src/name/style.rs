@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::template::Part;
-use super::{MAX_BYTES, Name, Parts, Template, clamp, clean, cleaned, ellipsis, existing};
+use super::{DOUBTFUL, MAX_BYTES, Name, Parts, Template, clamp, clean, cleaned, ellipsis, existing};
 
 /// The settings of `[names]`, and the `prefix` of each source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +24,23 @@ pub struct Style {
     pub ascii: bool,
     /// Whether a call that brings a name along keeps it.
     pub keep_existing: bool,
+    /// What becomes of a name where the caller's digits are also those of somebody else.
+    pub doubtful: Doubtful,
     /// What stands in front of each name of a source, by the source's name.
     pub prefixes: BTreeMap<String, Prefix>,
+}
+
+/// What becomes of a name where the caller's digits can be read in two ways and each is somebody else's: `[names] doubtful`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Doubtful {
+    /// It is marked: `~Kari Nordmann (Fjord AS)`.
+    #[default]
+    Mark,
+    /// It is shown as any other.
+    Show,
+    /// It is not shown.
+    None,
 }
 
 /// What stands in front of each name of a source: `VIP `.
@@ -70,6 +87,7 @@ impl Default for Style {
             max_bytes: MAX_BYTES,
             ascii: false,
             keep_existing: false,
+            doubtful: Doubtful::default(),
             prefixes: BTreeMap::new(),
         }
     }
@@ -136,6 +154,12 @@ impl Style {
             text.trim_end_matches([' ', '.', '…']).to_owned()
         };
         ["crm", ""].into_iter().all(|source| shown(&self.guess, source) != shown(&self.company, source))
+    }
+
+    /// The same with room for the mark of a doubtful name ([`Name::marked`]).
+    #[must_use]
+    pub fn with_room_for_mark(&self) -> Self {
+        Self { max_bytes: self.max_bytes.saturating_sub(DOUBTFUL.len()), ..self.clone() }
     }
 
     /// Whether a call keeps the name that it brings along, `existing`, whatever is found: where that is wanted, and

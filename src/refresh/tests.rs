@@ -78,6 +78,7 @@ impl Crm {
                 mrmrs: String::new(),
                 company_id: 0,
                 company: String::new(),
+                likely: true,
             });
         }
         Ok(Fetched::Entries(delivery))
@@ -274,6 +275,7 @@ fn entry(national: u64, person: &str) -> Entry {
         mrmrs: String::new(),
         company_id: 0,
         company: String::new(),
+        likely: true,
     }
 }
 

@@ -14,9 +14,9 @@ use ::csv::ByteRecord;
 
 use super::fingerprint::Fingerprint;
 use super::{Delivery, Fetched, Progress, Step};
-use crate::entry::Entry;
+use crate::entry::Named;
 use crate::mask;
-use crate::number::{self, Country};
+use crate::number::{self, Country, Numbers};
 
 /// The columns that a header may name, the required ones first.
 const COLUMNS: [&str; 6] = ["number", "person", "company", "mrmrs", "person_id", "contact_id"];
@@ -114,10 +114,13 @@ impl File {
         while lines.read_byte_record(&mut line).unwrap_or(false) {
             records += 1;
             progress.set(Step::Reading { records });
-            match columns.entry(&line, self.country) {
-                Ok(entry) => delivery.entries.push(&entry),
+            let place = line.position().map_or(0, ::csv::Position::line);
+            match columns.read(&line, self.country) {
+                Ok((named, numbers)) => {
+                    let number = || mask::Number(columns.text(&line, "number")).to_string();
+                    delivery.add(named, &numbers, || format!("line {place}: number `{}`", number()));
+                }
                 Err(unusable) => {
-                    let place = line.position().map_or(0, ::csv::Position::line);
                     let example = || format!("line {place}: {}", unusable.what);
                     delivery.unusable.count(unusable.reason, example);
                 }
@@ -179,7 +182,7 @@ impl Columns {
         }
     }
 
-    fn entry(&self, line: &ByteRecord, country: Country) -> Result<Entry, BadLine> {
+    fn read(&self, line: &ByteRecord, country: Country) -> Result<(Named, Numbers), BadLine> {
         let unusable = |reason, what| BadLine { reason, what };
         if line.iter().any(|field| std::str::from_utf8(field).is_err()) {
             return Err(unusable("not_utf8", "it is not UTF-8: save the file in that encoding".into()));
@@ -193,13 +196,9 @@ impl Columns {
             return Err(unusable("columns", what));
         }
         let text = |column| self.text(line, column);
-        let number = number::written(text("number"), country).map_err(|error| {
+        let numbers = number::written(text("number"), country).map_err(|error| {
             unusable(error.reason(), format!("number `{}`: {error}", mask::Number(text("number"))))
         })?;
-        let (person, company) = (text("person"), text("company"));
-        if person.is_empty() && company.is_empty() {
-            return Err(unusable("no_name", "neither a person nor a company".into()));
-        }
         let id = |column| match text(column) {
             "" => Ok(0),
             id => id.parse::<u32>().map_err(|_| {
@@ -207,14 +206,15 @@ impl Columns {
                 unusable("id", what)
             }),
         };
-        Ok(Entry {
-            number,
+        let named = Named {
             person_id: id("person_id")?,
-            person: person.to_owned(),
+            person: text("person").to_owned(),
             mrmrs: text("mrmrs").to_owned(),
             company_id: id("contact_id")?,
-            company: company.to_owned(),
-        })
+            company: text("company").to_owned(),
+        };
+        let nobody = || unusable("no_name", "neither a person nor a company".into());
+        Ok((named.cleared().ok_or_else(nobody)?, numbers))
     }
 
     /// A column's text; empty where the header or the line lacks it. The line is UTF-8.
@@ -251,7 +251,7 @@ mod tests {
                 (entry.number.to_string(), entry.person_id, entry.person.as_str(), entry.company.as_str())
             })
             .collect();
-        assert_eq!((read[0].0.as_str(), read[0].3), ("+39612345678", "Trattoria"));
+        assert_eq!((read[0].0.as_str(), read[0].3), ("+390612345678", "Trattoria"));
         assert_eq!(read[1], ("+4722334455".into(), 654, "Kari Nordmann", "Fjord Sjømat AS"));
         assert_eq!(read[2], ("+4722334456".into(), 0, "", "Bergen; Sons"));
         assert_eq!(delivery.unusable.total(), 0);

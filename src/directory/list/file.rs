@@ -12,9 +12,13 @@ use std::sync::Arc;
 
 use super::{List, record};
 use crate::entry::Entry;
+use crate::number::restored;
 
 /// How a list's file begins: what it is, and the version of its format.
-pub const MAGIC: &[u8; 17] = b"nameplate list 1\n";
+pub const MAGIC: &[u8; 17] = b"nameplate list 2\n";
+
+/// How a file begins whose numbers have lost their leading zeros, and have no mark of the less likely ones.
+const WITHOUT_ZEROS: &[u8; 17] = b"nameplate list 1\n";
 
 /// Read and written at once, in bytes.
 const BUFFER: usize = 1 << 18;
@@ -65,6 +69,8 @@ pub enum FileError {
 pub struct ListFile {
     file: Arc<File>,
     header: Header,
+    /// Whether the numbers have lost their leading zeros, as in files of the first version.
+    without_zeros: bool,
 }
 
 impl ListFile {
@@ -82,7 +88,7 @@ impl ListFile {
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
-        Ok(Self { file, header })
+        Ok(Self { file, header, without_zeros: false })
     }
 
     /// Writes the whole file beside its place.
@@ -118,8 +124,8 @@ impl ListFile {
         io::copy(&mut BufReader::with_capacity(BUFFER, &mut content), &mut io::sink()).map_err(unreadable)?;
         content.verify().map_err(|error| damaged(&error.to_string()))?;
         let header = Content::of(&file).and_then(|mut content| Header::read(&mut content));
-        let header = header.map_err(|error| damaged(&error.to_string()))?;
-        Ok(Self { file, header })
+        let (header, without_zeros) = header.map_err(|error| damaged(&error.to_string()))?;
+        Ok(Self { file, header, without_zeros })
     }
 
     /// What stands in front of the entries.
@@ -130,11 +136,12 @@ impl ListFile {
 
     /// The entries, by number, read as they are asked for. The last one is an error when the file has been damaged since
     /// it was opened.
-    pub fn entries(&self) -> io::Result<impl Iterator<Item = io::Result<Entry>> + use<>> {
+    pub fn entries(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Entry>>>> {
         let mut reader = BufReader::with_capacity(BUFFER, Content::of(&self.file)?);
         Header::read(&mut reader)?;
         let mut left = Some(self.header.count);
-        Ok(std::iter::from_fn(move || match left? {
+        let without_zeros = self.without_zeros;
+        let entries = std::iter::from_fn(move || match left? {
             0 => {
                 left = None;
                 reader.get_ref().verify().err().map(Err)
@@ -143,7 +150,16 @@ impl ListFile {
                 left = Some(count - 1);
                 Some(record::unpack(&mut reader))
             }
-        }))
+        });
+        if !without_zeros {
+            return Ok(Box::new(entries));
+        }
+        // Until the source has delivered anew. With its zero a number has another place in the order.
+        let restored =
+            entries.map(|entry| entry.map(|entry| Entry { number: restored(entry.number), ..entry }));
+        let list: Vec<Entry> = restored.collect::<io::Result<_>>()?;
+        let list: List = list.into_iter().collect();
+        Ok(Box::new(list.into_entries()))
     }
 }
 
@@ -212,11 +228,13 @@ impl Header {
         Ok(bytes)
     }
 
-    fn read(reader: &mut impl Read) -> io::Result<Self> {
+    /// Reads it, and whether the entries have numbers without their zeros.
+    fn read(reader: &mut impl Read) -> io::Result<(Self, bool)> {
         let invalid = |what| io::Error::new(ErrorKind::InvalidData, what);
         let mut magic = [0; MAGIC.len()];
         reader.read_exact(&mut magic)?;
-        if magic != *MAGIC {
+        let without_zeros = magic == *WITHOUT_ZEROS;
+        if magic != *MAGIC && !without_zeros {
             return Err(invalid("it is no list of this version"));
         }
         let mut number = || {
@@ -233,7 +251,7 @@ impl Header {
         let mut hash = vec![0; length as usize];
         reader.read_exact(&mut hash)?;
         let hash = String::from_utf8(hash).map_err(|_| invalid("its hash is not UTF-8"))?;
-        Ok(Self { fingerprint, taken, count, hash })
+        Ok((Self { fingerprint, taken, count, hash }, without_zeros))
     }
 }
 
@@ -255,6 +273,7 @@ mod tests {
             mrmrs: String::new(),
             company_id: 243,
             company: "Fjord Sjømat AS".into(),
+            likely: national % 2 == 1,
         }
     }
 
@@ -319,6 +338,26 @@ mod tests {
         }
         fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
         assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "one byte more");
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_gets_its_zeros_back() {
+        let number = |zeros, national| Number::with_zeros(39, zeros, national).unwrap();
+        let of = |number| Entry { number, likely: true, ..entry(1) };
+        let (_folder, path, _) = written(0);
+        // 02 12348326 has lost its zero, the mobile 312 3456789 has none.
+        let list = [of(number(0, 212_348_326)), of(number(0, 3_123_456_789))].into_iter().collect();
+        ListFile::write(&path, Header::default(), &list).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[..MAGIC.len()].copy_from_slice(WITHOUT_ZEROS);
+        let end = bytes.len() - 4;
+        let sum = crc32fast::hash(&bytes[..end]);
+        bytes[end..].copy_from_slice(&sum.to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        let file = ListFile::open(&path).unwrap();
+        let entries: Vec<_> = file.entries().unwrap().map(Result::unwrap).collect();
+        assert_eq!(entries, [of(number(0, 3_123_456_789)), of(number(1, 212_348_326))]);
+        assert!(ListFile::write(&path, Header::default(), &List::default()).is_ok());
     }
 
     #[test]

@@ -187,12 +187,10 @@ impl<'de> Visitor<'de> for IdsSeed<'_> {
         while let Some(Element(record)) = records.next_element()? {
             place += 1;
             self.progress.set(Step::Reading { records: place });
-            match record.entry(self.country, self.language) {
-                Ok(entry) => self.delivery.entries.push(&entry),
-                Err(unusable) => {
-                    let example = || format!("record {place}: {}", record.for_log());
-                    self.delivery.unusable.count(unusable.reason(), example);
-                }
+            let example = || format!("record {place}: {}", record.for_log());
+            match record.read(self.country, self.language) {
+                Ok((named, numbers)) => self.delivery.add(named, &numbers, example),
+                Err(unusable) => self.delivery.unusable.count(unusable.reason(), example),
             }
         }
         Ok(true)

@@ -7,9 +7,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::multilanguage;
-use crate::entry::Entry;
+use crate::entry::Named;
 use crate::mask;
-use crate::number::{self, Country, Stored};
+use crate::name;
+use crate::number::{self, Country, Numbers, Stored};
 
 /// A record of the answer. Every field is optional and may have any type: one strange record must not
 /// cost the others.
@@ -48,26 +49,24 @@ impl BadRecord {
 }
 
 impl Record {
-    /// The entry for this record; numbers without a country code are read in `country`, names that are there in
-    /// several languages in `language`.
-    pub(super) fn entry(&self, country: Country, language: &str) -> Result<Entry, BadRecord> {
+    /// Who is behind this record's numbers, and these; numbers without a country code are read in `country`, names that are
+    /// there in several languages in `language`.
+    pub(super) fn read(&self, country: Country, language: &str) -> Result<(Named, Numbers), BadRecord> {
         let prefix = match &self.dial_in_prefix {
             prefix if prefix.text().is_empty() => None,
             // Read as none, the number's first digits would be taken for a country.
             prefix => Some(prefix.integer().ok_or(BadRecord::Prefix)?),
         };
-        let number =
+        let numbers =
             number::stored(prefix, self.phone_number.stored(), country).map_err(BadRecord::Number)?;
         let text = |scalar: &Scalar| multilanguage::resolve(scalar.text(), language);
         let (person, company) = (text(&self.person_name), text(&self.contact_name));
-        if person.is_empty() && company.is_empty() {
-            return Err(BadRecord::NoName);
-        }
         let person_id = self.person_id.id();
         // The number is the company's own then (documentation of GetMyCallerIDs), whoever is named beside it.
-        let is_companys = person_id == 0 && !company.is_empty();
+        let is_companys = person_id == 0 && !name::is_nobody(&company);
         let (person, mrmrs) = if is_companys { Default::default() } else { (person, text(&self.mrmrs)) };
-        Ok(Entry { number, person_id, person, mrmrs, company_id: self.contact_id.id(), company })
+        let named = Named { person_id, person, mrmrs, company_id: self.contact_id.id(), company };
+        Ok((named.cleared().ok_or(BadRecord::NoName)?, numbers))
     }
 
     /// The record for the log: its ids, so that someone can mend it in the CRM, and its number as it came.
@@ -127,7 +126,7 @@ impl Scalar {
         self.integer().and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
 
-    fn stored(&self) -> Stored {
+    fn stored(&self) -> Stored<'_> {
         match self {
             Self::Missing => Stored::Missing,
             Self::Integer(integer) => Stored::from(*integer),
@@ -268,7 +267,7 @@ mod tests {
                 "Mrmrs": "Mrs", "ContactId": 243, "ContactName": company,
             });
             let record: Record = serde_json::from_value(record).unwrap();
-            record.entry("NO".parse().unwrap(), "en").unwrap()
+            record.read("NO".parse().unwrap(), "en").unwrap().0
         };
         for nobody in [json!(0), json!(null), json!("0"), json!(""), json!(0.0), json!(-1)] {
             let found = entry(nobody.clone(), "Fjord Sjømat AS");

@@ -11,7 +11,7 @@ use super::error::{self, FetchError};
 use super::record::Scalar;
 use super::signer::Signed;
 use super::{Client, Tries, multilanguage, refusal};
-use crate::entry::Entry;
+use crate::entry::{Entry, Named};
 use crate::number::{self, Country};
 
 /// The largest answer that is read, in bytes: thousands of hits.
@@ -32,30 +32,24 @@ struct Item {
 }
 
 impl Item {
-    /// The entry for this item; none where it is neither a person nor a company, or lacks a name or a number.
-    fn entry(&self, country: Country, language: &str) -> Option<Entry> {
+    /// The entries for this item, one for each number that it may mean; none where it is neither a person nor a company, or
+    /// lacks a name or a number.
+    fn entries(&self, country: Country, language: &str) -> Option<Vec<Entry>> {
         let kinds = [self.kind.text(), self.icon_hint.text()];
         let is = |kind: &str| kinds.iter().any(|found| found.eq_ignore_ascii_case(kind));
         let names =
             [self.full_name.text(), self.name.text()].map(|name| multilanguage::resolve(name, language));
         let name = names.into_iter().find(|name| !name.is_empty())?;
         let numbers = [self.extra_info.text(), self.tool_tip.text()];
-        let number = numbers.iter().find_map(|text| number::written(text, country).ok())?;
-        let nobody = Entry {
-            number,
-            person_id: 0,
-            person: String::new(),
-            mrmrs: String::new(),
-            company_id: 0,
-            company: String::new(),
-        };
-        if is("Person") {
-            Some(Entry { person_id: self.id.id(), person: name, ..nobody })
+        let numbers = numbers.iter().find_map(|text| number::written(text, country).ok())?;
+        let named = if is("Person") {
+            Named { person_id: self.id.id(), person: name, ..Named::default() }
         } else if is("Contact") {
-            Some(Entry { company_id: self.id.id(), company: name, ..nobody })
+            Named { company_id: self.id.id(), company: name, ..Named::default() }
         } else {
-            None
-        }
+            return None;
+        };
+        Some(named.cleared()?.entries(&numbers).collect())
     }
 }
 
@@ -118,7 +112,7 @@ fn entries(body: &[u8], country: Country, language: &str) -> Result<Vec<Entry>, 
     let items: Vec<serde_json::Value> =
         serde_json::from_slice(body).map_err(|_| FetchError::NoHits(error::head(body)))?;
     let items = items.into_iter().filter_map(|item| Item::deserialize(item).ok());
-    Ok(items.filter_map(|item| item.entry(country, language)).collect())
+    Ok(items.filter_map(|item| item.entries(country, language)).flatten().collect())
 }
 
 #[cfg(test)]
@@ -148,6 +142,7 @@ mod tests {
             mrmrs: String::new(),
             company_id: 0,
             company: String::new(),
+            likely: true,
         };
         let wanted = [
             Entry { person_id: 7, person: "Per Strand".into(), ..nobody.clone() },
