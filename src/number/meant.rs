@@ -5,6 +5,8 @@
 //! numbers. The plan says which is likelier: a number of a type in use before one of which only the length is possible,
 //! then one as long as the country's numbers usually are.
 
+use std::cmp::Reverse;
+
 use super::{Fit, Number, dialled::Digits, parse::Parsed};
 
 /// A number that a record may mean.
@@ -200,7 +202,7 @@ fn judged(parsed: &Parsed, says: Says) -> Option<Judged> {
 /// a number in use.
 pub(super) fn likeliest(ways: &[Way]) -> Option<Numbers> {
     let mut judged: Vec<Judged> = ways.iter().flat_map(Way::judge).collect();
-    judged.sort_by(|one, other| other.likeliness.cmp(&one.likeliness));
+    judged.sort_by_key(|judged| Reverse(judged.likeliness));
     let mut numbers = Numbers::default();
     for (place, judged) in judged.into_iter().enumerate() {
         let Judged { number, likeliness: (fit, usual), general, says, zero } = judged;
