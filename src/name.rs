@@ -19,7 +19,7 @@ mod template;
 
 pub(crate) use same::folded;
 pub use same::{is_nobody, looks_same};
-pub use style::{Doubtful, Prefix, Style};
+pub use style::{Doubtful, Placeholders, Prefix, Style};
 pub use template::{Parts, Template, TemplateError};
 
 /// The longest name the handoff can carry, in bytes of UTF-8.

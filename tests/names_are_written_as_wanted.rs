@@ -43,6 +43,8 @@ by_every_way! {
             (None, "Kari Nordmann (Fjord Sjømat AS)"),
             (Some("22334455"), "Kari Nordmann (Fjord Sjømat AS)"),
             (Some("Anonymous"), "Kari Nordmann (Fjord Sjømat AS)"),
+            (Some("Ukjent"), "Kari Nordmann (Fjord Sjømat AS)"),
+            (Some("WIRELESS CALLER"), "Kari Nordmann (Fjord Sjømat AS)"),
         ] {
             for extension in ["100", "200"] {
                 let invite = Invite::from("22334455").to(extension);

@@ -9,8 +9,8 @@ use super::auth::Auth;
 use super::ranges::Ranges;
 use super::value::{
     App, AreaCode, AriUrl, CompanyTemplate, Delimiter, HeaderText, Host, HttpUrl, Kept, Label, Language,
-    Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Prefixes, SecretText, Selections, Sessions,
-    ShortCode, Size, Tenant,
+    Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes, SecretText, Selections,
+    Sessions, ShortCode, Size, Tenant,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::logging::Format;
@@ -84,6 +84,7 @@ pub(super) struct Names {
     pub(super) max_bytes: MaxBytes,
     pub(super) ascii: bool,
     pub(super) keep_existing: bool,
+    pub(super) placeholders: Placeholders,
     pub(super) shared_numbers: SharedNumbers,
     pub(super) doubtful: Doubtful,
 }
@@ -100,6 +101,7 @@ impl Default for Names {
             max_bytes: MaxBytes(MAX_BYTES),
             ascii: false,
             keep_existing: false,
+            placeholders: Placeholders::default(),
             shared_numbers: SharedNumbers::default(),
             doubtful: Doubtful::default(),
         }

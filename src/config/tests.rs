@@ -54,6 +54,7 @@ fn every_key_has_its_effect() {
         keep_existing = true
         shared_numbers = "none"
         doubtful = "show"
+        placeholders = ["VOIP CALLER", "Oslo"]
         [ranges]
         guess = true
         known = {{ "+47 2251 8000-8099" = "contact 243", "22 60 00 00-09" = "company Globex" }}
@@ -91,6 +92,9 @@ fn every_key_has_its_effect() {
     assert!(config.style.keeps("OSLO TAXI"));
     assert_eq!((config.rules.shared, config.rules.ranges.guess), (SharedNumbers::None, true));
     assert_eq!(config.style.doubtful, Doubtful::Show);
+    assert!(
+        !config.style.keeps("VoIP caller") && !config.style.keeps("OSLO") && config.style.keeps("OSLO TAXI")
+    );
     let ranges = config.rules.ranges.known.iter().map(|range| (range.label(), range.holder().clone()));
     let globex = Holder::Company("Globex".into());
     let expected = [("+4722518000-8099", Holder::Contact(243)), ("+4722600000-0009", globex)];
@@ -414,6 +418,10 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
         (
             format!("{HEAD}{CSV}[names]\ndoubtful = \"hide\"\n"),
             ":8: `doubtful`: unknown variant `hide`, expected one of `mark`, `show`, `none`",
+        ),
+        (
+            format!("{HEAD}{CSV}[names]\nplaceholders = [\"OSLO\", \"--\"]\n"),
+            ":8: `placeholders`: `--` is no placeholder; allowed are texts with a letter",
         ),
         (
             format!("{HEAD}{CSV}[names]\nshared_numbers = \"all\"\n"),
