@@ -82,7 +82,23 @@ mod tests {
     #[test]
     fn what_stands_in_place_of_a_name_is_none() {
         let fjord = || Some((7, String::new(), "Fjord Sjømat AS".into()));
-        for person in ["", " ", "-", ".", "--", "–", "null", "NULL", "(null)", "n/a", "N.A.", "#N/A", "?"] {
+        for person in [
+            "",
+            " ",
+            "-",
+            ".",
+            "--",
+            "–",
+            "null",
+            "NULL",
+            "(null)",
+            "n/a",
+            "N.A.",
+            "#N/A",
+            "?",
+            "null null",
+            "- -",
+        ] {
             assert_eq!(cleared(person, "Fjord Sjømat AS"), fjord(), "{person:?}");
             assert_eq!(cleared(person, ""), None, "{person:?}");
             assert_eq!(cleared("Kari", person), Some((7, "Kari".into(), String::new())), "{person:?}");
@@ -91,7 +107,7 @@ mod tests {
             assert_eq!(cleared(person, "Fjord Sjømat AS"), fjord(), "{person:?}");
         }
         assert_eq!(cleared("Mu\u{308}ller", "Müller"), Some((7, String::new(), "Müller".into())));
-        for person in ["Na", "None", "Kari", "★", "佐藤", "Null & Null", "---"] {
+        for person in ["Na", "None", "Kari", "★", "佐藤", "Null Berg", "---"] {
             assert_eq!(cleared(person, "").map(|(_, person, _)| person).as_deref(), Some(person));
         }
     }

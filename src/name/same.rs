@@ -12,13 +12,15 @@ const WORDS: [&str; 4] = ["null", "undefined", "n/a", "n.a"];
 /// Whether `text` stands in place of a name: nothing, one or two signs (`-`, `.`), or a word such as `null`.
 #[must_use]
 pub fn is_nobody(text: &str) -> bool {
-    let text = text.trim();
     let is_sign = |c: char| c.is_ascii_punctuation() || matches!(c, '–' | '—' | '…' | '·');
-    if text.chars().all(is_sign) {
-        return text.chars().count() <= 2;
-    }
-    let word = text.trim_matches(is_sign);
-    WORDS.iter().any(|nobody| word.eq_ignore_ascii_case(nobody))
+    let is_nobody = |word: &str| {
+        if word.chars().all(is_sign) {
+            return word.chars().count() <= 2;
+        }
+        let word = word.trim_matches(is_sign);
+        WORDS.iter().any(|nobody| word.eq_ignore_ascii_case(nobody))
+    };
+    text.split_whitespace().all(is_nobody)
 }
 
 /// Whether two names are the same to somebody who reads them: cleaned, in Unicode's compatible composed form, and whatever the

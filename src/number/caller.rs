@@ -7,7 +7,7 @@ use super::{
     Country, Fit, Number, Reading, Readings, Rule,
     dialled::{Dialled, Digits},
     parse::{Parsed, after_international_prefix, international, libphonenumbers, national, unplanned},
-    plan::Region,
+    plan::{Length, Region},
 };
 
 /// Reads the digits of a caller at a PBX in `country`, most likely reading first.
@@ -92,7 +92,14 @@ fn as_it_is(dialled: &Dialled, country: Country) -> Option<Reading> {
     let (rule, digits) = match (dialled.after_plus(), dialled.without_plus()) {
         (Some(digits), _) if !digits.starts_with(b"0") => (Rule::International, digits),
         (Some(digits), _) => (Rule::International, behind_prefixes(region, digits).next()?),
-        (None, Some(digits)) => (Rule::InternationalPrefix, behind_prefixes(region, digits).next()?),
+        (None, Some(digits)) => match behind_prefixes(region, digits).next() {
+            Some(digits) => (Rule::InternationalPrefix, digits),
+            // Of digits without any sign of a country, those that are too long behind the country's own code.
+            None => {
+                let rest = digits.strip_prefix(&*Digits::of(region.code.into()))?;
+                (region.length(rest) == Length::TooLong).then_some((Rule::WithoutPlus, digits))?
+            }
+        },
         (None, None) => return None,
     };
     let reading = unplanned(digits)?.reading(rule, dialled.outside_line)?;

@@ -1,7 +1,9 @@
 //! Texts of records that hold more than one number, or more than a number: `22334455 / 22334466`, `22 33 44 55/66`,
 //! `4930123456.0`.
 
-use super::{Country, Fit, Unusable, caller::readings, numbering::numbering, sent::has_extension};
+use super::{
+    Country, Fit, Reading, Rule, Unusable, caller::readings, numbering::numbering, sent::has_extension,
+};
 
 /// Signs between two numbers that are no part of one: libphonenumber takes what follows for an extension, or for a second
 /// number.
@@ -52,7 +54,7 @@ fn first(text: &str, country: Country) -> Result<Option<(&str, &str)>, Unusable>
         }
         // `030 123456-12` is one number; `22 33 44 55-66` and `22 33 44 55/66` are two of which one is not written out.
         let is_ending = sign == '/' && right.split('/').all(|ending| ending.trim().len() <= ENDING);
-        if within && (is_ending || !is_number(text, country, sign == '/')) {
+        if within && (is_ending || !is_one(text, country, sign == '/')) {
             return Err(Unusable::Several);
         }
     }
@@ -61,14 +63,24 @@ fn first(text: &str, country: Country) -> Result<Option<(&str, &str)>, Unusable>
 
 /// Whether a text is a number of a type in use, or as long as numbers usually are; with `both` only one that is both.
 fn is_number(text: &str, country: Country, both: bool) -> bool {
-    readings(text, country, &[]).iter().any(|reading| {
-        let national = reading.number.to_string().len() - 1 - reading.number.country_code().to_string().len();
-        let code = numbering().code(reading.number.country_code());
-        let is_usual = code.is_some_and(|code| code.main.is_usual(&[b'0'; 64][..national]));
-        let (in_use, known) = (reading.fit == Fit::Valid, reading.fit >= Fit::Possible);
-        let is = if both { in_use && is_usual } else { in_use || known && is_usual };
-        is && !reading.rule.is_supposed()
-    })
+    readings(text, country, &[]).iter().any(|reading| is_likely(reading, both))
+}
+
+/// Whether a text that begins with a whole number is one as a whole. It is none of another country then.
+fn is_one(text: &str, country: Country, both: bool) -> bool {
+    let own = country.calling_code();
+    let is_foreign =
+        |reading: &Reading| reading.rule == Rule::WithoutPlus && reading.number.country_code() != own;
+    readings(text, country, &[]).iter().any(|reading| is_likely(reading, both) && !is_foreign(reading))
+}
+
+fn is_likely(reading: &Reading, both: bool) -> bool {
+    let national = reading.number.to_string().len() - 1 - reading.number.country_code().to_string().len();
+    let code = numbering().code(reading.number.country_code());
+    let is_usual = code.is_some_and(|code| code.main.is_usual(&[b'0'; 64][..national]));
+    let (in_use, known) = (reading.fit == Fit::Valid, reading.fit >= Fit::Possible);
+    let is = if both { in_use && is_usual } else { in_use || known && is_usual };
+    is && !reading.rule.is_supposed()
 }
 
 /// A number that somebody has written behind its calling code although it has that already: `+47+4722334455`.
@@ -161,6 +173,8 @@ mod tests {
             ("030 1234567/68", "DE"),
             ("0221 1234567/987654", "DE"),
             ("201-555-0123/24", "US"),
+            // +20 155 5012324 would be one in Egypt.
+            ("201-555-0123-24", "US"),
         ] {
             assert_eq!(read(text, country), Err(Unusable::Several), "{text}");
         }

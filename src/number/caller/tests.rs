@@ -110,6 +110,7 @@ fn a_length_that_no_plan_knows_is_read_with_a_plus_or_prefix_where_nothing_else_
         assert_eq!(fit(caller, "NO"), [("+47580012345678".into(), Fit::Unplanned)], "{caller}");
     }
     assert_eq!(fit("01147580012345678", "US"), [("+47580012345678".into(), Fit::Unplanned)]);
+    assert_eq!(fit("47580012345678", "NO"), [("+47580012345678".into(), Fit::Unplanned)]);
     assert_eq!(read("+46 719 1234567890", "SE"), ["+467191234567890 international"]);
     for caller in ["+47 58001234567890", "+47 123", "+999 12345678"] {
         assert_eq!(read(caller, "NO"), [""; 0], "{caller}");
