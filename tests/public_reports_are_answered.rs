@@ -34,7 +34,7 @@ async fn directory(folder: &Path, country: Country, records: &str) -> Directory 
         }
     }
     fs::write(&path, file).unwrap();
-    let file = csv::File { path, delimiter: b',', country };
+    let file = csv::File { path, delimiter: None, country };
     let Ok(Fetched::Entries(read)) = file.fetch("", &Progress::default()).await else { panic!("{records}") };
     let lists = [read.entries, crm.entries].map(Collector::finish);
     let listed = (0..).zip(&lists).map(|(source, list)| Listed {

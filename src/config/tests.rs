@@ -31,7 +31,7 @@ fn the_least_there_is() {
     let [source] = config.sources.as_slice() else { unreachable!("one source") };
     let source::Kind::Csv(file) = &source.kind else { unreachable!("a file") };
     assert_eq!(file.path, Path::new("/etc/nameplate/vip.csv"));
-    assert_eq!((file.delimiter, source.refresh), (b',', Duration::from_mins(1)));
+    assert_eq!((file.delimiter, source.refresh), (None, Duration::from_mins(1)));
 }
 
 #[test]

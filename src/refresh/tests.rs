@@ -145,7 +145,7 @@ impl Question for Arc<Crm> {
 }
 
 fn settings() -> Settings {
-    let kind = Kind::Csv(csv::File { path: PathBuf::new(), delimiter: b',', country: "NO".parse().unwrap() });
+    let kind = Kind::Csv(csv::File { path: PathBuf::new(), delimiter: None, country: "NO".parse().unwrap() });
     Settings { name: "crm".into(), kind, refresh: MINUTE / 2, full_refresh: 5 * MINUTE, group: 0 }
 }
 
