@@ -25,8 +25,9 @@ pub struct Known {
     pub source: String,
     /// Who answers to the number, judged over all entries of the source's group.
     pub verdict: Verdict,
-    /// Whether the number is the likeliest of its record.
-    pub likely: bool,
+    /// Whether the number is a less likely one of its record.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub less_likely: bool,
 }
 
 /// Who answers to a number, where several entries speak for it.
@@ -99,7 +100,7 @@ impl Resolver {
         let known = |found: Found<'_>| Known {
             source: found.source.to_owned(),
             verdict: Verdict::from(&found.choice),
-            likely: found.likely,
+            less_likely: !found.likely,
         };
         let chosen = resolution.readings.iter().find(|reading| reading.found);
         Explanation {

@@ -96,7 +96,7 @@ fn write_reading(
     write!(out, "  {QUIET}read as{QUIET:#}   {} ({rule}{country}{outside}{fit})", reading.number)?;
     match known {
         Some(_) if reading.found => writeln!(out, "  {GOOD}← known{GOOD:#}")?,
-        Some(Known { likely: false, .. }) => {
+        Some(Known { less_likely: true, .. }) => {
             writeln!(out, "  {QUIET}← known too, as a less likely number of its record{QUIET:#}")?;
         }
         Some(_) => writeln!(out, "  {QUIET}← known too, but a likelier reading is{QUIET:#}")?,
@@ -191,6 +191,8 @@ fn printable(text: &str) -> String {
 #[derive(Serialize)]
 pub(super) struct Json<'a> {
     readings: Vec<JsonReading<'a>>,
+    /// Where it was not simply the likeliest reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
     decided: Option<Decided>,
     rendering: Option<&'a Rendering>,
     not_asked: &'a [String],
@@ -210,7 +212,8 @@ struct JsonEntry<'a> {
     list: &'a str,
     person: JsonParty<'a>,
     company: JsonParty<'a>,
-    likely: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    less_likely: bool,
 }
 
 #[derive(Serialize)]
@@ -232,7 +235,7 @@ impl<'a> Behind<'a> {
             list,
             person: party(entry.person_id, &entry.person),
             company: party(entry.company_id, &entry.company),
-            likely: entry.likely,
+            less_likely: !entry.likely,
         };
         let readings =
             resolution.readings.iter().zip(&self.explanation.known).map(|(read, known)| JsonReading {
@@ -244,7 +247,7 @@ impl<'a> Behind<'a> {
             });
         Json {
             readings: readings.collect(),
-            decided: self.explanation.decided,
+            decided: self.explanation.decided.filter(|decided| *decided != Decided::Likeliest),
             rendering: self.explanation.rendering.as_ref(),
             not_asked: self.missing,
         }
