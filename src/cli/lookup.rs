@@ -131,7 +131,7 @@ fn in_words(reason: Reason, shared: SharedNumbers) -> &'static str {
         }
         Reason::NoName => "of the name in the CRM nothing is left that a phone can show",
         Reason::NoNumber => {
-            "this can't be a telephone number: no digits, too few or more than 15, or of no country's length and without a country code that is assigned"
+            "this can't be a telephone number: no digits, more than 15, a country code that is not assigned, or a length that no number of the country has"
         }
         Reason::Anonymous => "the number is withheld: this is what stands in its place",
         Reason::Internal => {
