@@ -305,15 +305,21 @@ impl Answer<'_> {
 
 /// Who answers to the likeliest reading that somebody has; before those whose own number it is not for certain.
 fn known<'d>(directory: &'d Directory, readings: &[Reading]) -> Option<Answer<'d>> {
-    let all = || {
-        readings.iter().zip(0..).filter_map(|(reading, place)| Some((directory.find(reading.number)?, place)))
-    };
-    let (found, place) = all().find(|(found, _)| found.likely).or_else(|| all().next())?;
+    let find = |(reading, place): (&Reading, usize)| Some((directory.find(reading.number)?, place));
+    let mut best: Option<(Found<'d>, usize)> = None;
+    for (found, place) in readings.iter().zip(0..).filter_map(find) {
+        if found.likely || best.is_none() {
+            best = Some((found, place));
+        }
+        if found.likely {
+            break;
+        }
+    }
+    let (found, place) = best?;
     // A zero is taken off for callers who are nobody otherwise: that makes nobody doubtful.
-    let is_meant =
-        |place: usize| readings.get(place).is_some_and(|reading| reading.rule != Rule::SurplusZero);
-    let doubtful =
-        all().any(|(other, at)| at != place && is_meant(at) && !other.choice.looks_same(&found.choice));
+    let is_other = |(reading, at): &(&Reading, usize)| *at != place && reading.rule != Rule::SurplusZero;
+    let mut others = readings.iter().zip(0..).filter(is_other).filter_map(find);
+    let doubtful = others.any(|(other, _)| !other.choice.looks_same(&found.choice));
     Some(Answer { found, place, doubtful })
 }
 
