@@ -51,6 +51,7 @@ fn directory(numbers: &[Number]) -> Directory {
         mrmrs: String::new(),
         company_id: place / 5 + 1,
         company: format!("Company {} AS", place / 5),
+        likely: true,
     };
     let list: List = (0..).zip(numbers).map(entry).collect();
     merge(&["crm".into()], vec![Listed { source: 0, group: 0, entries: Box::new(list.entries()) }]).unwrap()
@@ -129,6 +130,7 @@ fn bench_ranges(criterion: &mut Criterion) {
         mrmrs: String::new(),
         company_id: u32::try_from(place).unwrap() + 1,
         company: format!("Company {place} GmbH"),
+        likely: true,
     };
     let list: List = (0..RANGES).map(switchboard).collect();
     let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
@@ -147,7 +149,7 @@ fn bench_ranges(criterion: &mut Criterion) {
     for (what, questions) in [("known", inside), ("guessed", behind), ("none", outside)] {
         group.bench_function(what, |bencher| {
             let found = |number: &&Number| {
-                directory.find(**number).is_some() || black_box(directory.behind(**number, 0)).is_some()
+                directory.find(**number).is_some() || black_box(directory.behind(**number)).is_some()
             };
             bencher.iter(|| questions.iter().filter(found).count());
         });

@@ -217,7 +217,7 @@ impl Reader<'_> {
         ];
         refuse(&foreign, "superoffice", "csv")?;
         let path = table.path.ok_or("`path` is missing: the CSV file")?;
-        let delimiter = table.delimiter.map_or(b',', |delimiter| delimiter.0.0);
+        let delimiter = table.delimiter.map(|delimiter| delimiter.0.0);
         Ok(csv::File { path: self.path(path), delimiter, country })
     }
 

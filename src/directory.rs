@@ -20,6 +20,7 @@ use index::Index;
 use ranges::Ranges;
 use texts::{Text, Texts};
 
+use crate::name::{folded, looks_same};
 use crate::number::Number;
 
 /// All numbers of all sources, ready to be asked.
@@ -67,7 +68,8 @@ struct SharedRow {
     count: u32,
 }
 
-/// What a number leads to: the kind in the two lowest bits, the row in the others.
+/// What a number leads to: the kind in the two lowest bits, then whether the number is the likeliest of its record, the row
+/// in the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Target(u32);
 
@@ -81,10 +83,19 @@ enum Kind {
 }
 
 impl Target {
-    /// None where the row does not fit into 30 bits.
+    /// None where the row does not fit into 29 bits.
     fn new(kind: Kind, row: usize) -> Option<Self> {
-        let row = u32::try_from(row).ok().filter(|row| *row < 1 << 30)?;
-        Some(Self(row << 2 | kind as u32))
+        let row = u32::try_from(row).ok().filter(|row| *row < 1 << 29)?;
+        Some(Self(row << 3 | kind as u32))
+    }
+
+    /// The same for a number that is not the likeliest of its record.
+    fn unlikely(self) -> Self {
+        Self(self.0 | 4)
+    }
+
+    fn is_likely(self) -> bool {
+        self.0 & 4 == 0
     }
 
     fn kind(self) -> Kind {
@@ -97,7 +108,7 @@ impl Target {
     }
 
     fn row(self) -> usize {
-        (self.0 >> 2) as usize
+        (self.0 >> 3) as usize
     }
 }
 
@@ -108,6 +119,9 @@ pub struct Found<'d> {
     pub source: &'d str,
     /// Who it is.
     pub choice: Choice<'d>,
+    /// Whether the number is the likeliest of its record; else the record can be read otherwise too, and no record has this
+    /// number alone.
+    pub likely: bool,
 }
 
 /// Who answers to a number.
@@ -126,6 +140,34 @@ pub enum Choice<'d> {
     Shared(Sharing<'d>),
     /// Several persons, and no company that is common to them: no name can be right.
     Ambiguous,
+}
+
+impl Choice<'_> {
+    /// Whether both are the same to somebody who reads their names; nobody is the same as several of whom none is named.
+    #[must_use]
+    pub fn looks_same(&self, other: &Choice<'_>) -> bool {
+        match (self, other) {
+            (
+                Choice::Person { person: one, company: of_one },
+                Choice::Person { person: other, company: of_other },
+            ) => {
+                let companies = of_one.zip(*of_other);
+                looks_same(one.name, other.name)
+                    && companies.is_none_or(|(one, other)| looks_same(one.name, other.name))
+            }
+            (Choice::Person { company: Some(one), .. } | Choice::Company(one), Choice::Company(other))
+            | (Choice::Company(one), Choice::Person { company: Some(other), .. }) => {
+                looks_same(one.name, other.name)
+            }
+            (Choice::Shared(one), Choice::Shared(other)) => {
+                let names = |sharing: &Sharing<'_>| {
+                    sharing.companies().map(|company| folded(company.name)).collect::<Vec<_>>()
+                };
+                names(one) == names(other)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A person of the directory.
@@ -214,7 +256,7 @@ impl Directory {
             }
             Kind::Ambiguous => (u16::try_from(target.row()).ok()?, Choice::Ambiguous),
         };
-        Some(Found { source: self.sources.get(usize::from(source))?, choice })
+        Some(Found { source: self.sources.get(usize::from(source))?, choice, likely: target.is_likely() })
     }
 
     fn company(&self, row: u32) -> Option<Company<'_>> {

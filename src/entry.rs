@@ -1,6 +1,7 @@
 //! One record as every source delivers it: a number, and who is behind it.
 
-use crate::number::Number;
+use crate::name;
+use crate::number::{Meant, Number, Numbers};
 
 /// A phone number with the person or the company that it belongs to.
 ///
@@ -20,4 +21,94 @@ pub struct Entry {
     pub company_id: u32,
     /// The company's name; empty for a person without a company.
     pub company: String,
+    /// Whether this is the likeliest number of its record. One that is not answers only where no other record has the
+    /// number ([`Numbers`]).
+    pub likely: bool,
+}
+
+/// Who is behind the numbers of a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// As in [`Entry`].
+    pub person_id: u32,
+    /// As in [`Entry`].
+    pub person: String,
+    /// As in [`Entry`].
+    pub mrmrs: String,
+    /// As in [`Entry`].
+    pub company_id: u32,
+    /// As in [`Entry`].
+    pub company: String,
+}
+
+impl Named {
+    /// The same without what stands in place of a name: `-`, `null`, the company's name as the person's. None where no
+    /// name is left.
+    #[must_use]
+    pub fn cleared(mut self) -> Option<Self> {
+        if name::is_nobody(&self.company) {
+            self.company.clear();
+        }
+        if name::is_nobody(&self.person) || name::looks_same(&self.person, &self.company) {
+            self.person.clear();
+            self.mrmrs.clear();
+        }
+        (!self.person.is_empty() || !self.company.is_empty()).then_some(self)
+    }
+
+    /// An entry for each number.
+    pub fn entries(self, numbers: &Numbers) -> impl Iterator<Item = Entry> {
+        numbers.iter().map(move |meant| self.clone().entry(meant))
+    }
+
+    /// The entry for one of the numbers.
+    #[must_use]
+    pub fn entry(self, Meant { number, likely }: Meant) -> Entry {
+        let Self { person_id, person, mrmrs, company_id, company } = self;
+        Entry { number, person_id, person, mrmrs, company_id, company, likely }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cleared(person: &str, company: &str) -> Option<(u32, String, String)> {
+        let named =
+            Named { person_id: 7, person: person.into(), company: company.into(), ..Named::default() };
+        named.cleared().map(|named| (named.person_id, named.person, named.company))
+    }
+
+    #[test]
+    fn what_stands_in_place_of_a_name_is_none() {
+        let fjord = || Some((7, String::new(), "Fjord Sjømat AS".into()));
+        for person in [
+            "",
+            " ",
+            "-",
+            ".",
+            "--",
+            "–",
+            "null",
+            "NULL",
+            "(null)",
+            "n/a",
+            "N.A.",
+            "#N/A",
+            "?",
+            "null null",
+            "- -",
+        ] {
+            assert_eq!(cleared(person, "Fjord Sjømat AS"), fjord(), "{person:?}");
+            assert_eq!(cleared(person, ""), None, "{person:?}");
+            assert_eq!(cleared("Kari", person), Some((7, "Kari".into(), String::new())), "{person:?}");
+        }
+        for person in ["Fjord Sjømat AS", "FJORD  SJØMAT AS", "Fjord Sj&oslash;mat AS"] {
+            assert_eq!(cleared(person, "Fjord Sjømat AS"), fjord(), "{person:?}");
+        }
+        assert_eq!(cleared("Mu\u{308}ller", "Müller"), Some((7, String::new(), "Müller".into())));
+        for person in ["Na", "None", "Kari", "★", "佐藤", "Null Berg", "---"] {
+            assert_eq!(cleared(person, "").map(|(_, person, _)| person).as_deref(), Some(person));
+        }
+    }
 }

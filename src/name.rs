@@ -8,14 +8,18 @@
 //! - `template`: `{person} ({company})`
 //! - `clean`, `clamp`: what is taken out, and what is left of a long one
 //! - `existing`: whether a name that a call brings along is one
+//! - `same`: whether two names look the same
 
 mod clamp;
 mod clean;
 mod existing;
+mod same;
 mod style;
 mod template;
 
-pub use style::{Prefix, Style};
+pub(crate) use same::folded;
+pub use same::{is_nobody, looks_same};
+pub use style::{Doubtful, Placeholders, Prefix, Style};
 pub use template::{Parts, Template, TemplateError};
 
 /// The longest name the handoff can carry, in bytes of UTF-8.
@@ -23,6 +27,9 @@ pub use template::{Parts, Template, TemplateError};
 /// An Asterisk extension holds 79 bytes (`AST_MAX_EXTENSION` is 80, with its end mark) and is cut blindly
 /// beyond; `=`, two ids of ten digits and two colons take 23.
 pub const MAX_BYTES: usize = 56;
+
+/// What marks a name that may be somebody else's.
+pub const DOUBTFUL: &str = "~";
 
 /// A name that a phone may show: cleaned, not empty, at most [`MAX_BYTES`] long.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +45,13 @@ impl Name {
         clean::has_shape(&clamped).then_some(Self(clamped))
     }
 
+    /// The name with a mark in front that says that it may be somebody else's: `~Kari Nordmann`. It is to have room for it
+    /// ([`Style::with_room_for_mark`]).
+    #[must_use]
+    pub fn marked(&self) -> Self {
+        Self(format!("{DOUBTFUL}{}", self.0))
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -45,9 +59,12 @@ impl Name {
     }
 }
 
-/// `text` as a phone may show it, however long it is: what a [`Name`] is before it is clamped.
+/// `text` as a phone may show it, however long it is: what a [`Name`] is before it is clamped. HTML's entities are decoded
+/// first, and once: `Sch&auml;fer` is Schäfer, and `&#36;&#123;` nothing that a dialplan would act on.
 #[must_use]
 pub fn cleaned(text: &str, ascii: bool) -> String {
+    // What is cleaned has no semicolon, so that it has no entity either.
+    let text = &html_escape::decode_html_entities(text);
     if ascii {
         // Transliterated first: what it writes for `“` or `…` has to be cleaned as well.
         clean::clean(&deunicode::deunicode(text))
@@ -96,6 +113,24 @@ mod tests {
         assert_eq!(ascii("Ørjan Ærø"), "Orjan AEro");
         assert_eq!(ascii("Жанна"), "Zhanna");
         assert_eq!(ascii("“Zoë”: 1…"), "'Zoe' 1...");
+    }
+
+    #[test]
+    fn entities_are_decoded_once_and_before_anything_is_taken_out() {
+        for (text, expected) in [
+            ("Sch&auml;fer", "Schäfer"),
+            ("Sch&#228;fer &amp; S&#xF8;nn", "Schäfer & Sønn"),
+            ("&#36;&#123;SHELL(id)&#125;", "SHELL(id)"),
+            ("&amp;auml;", "&auml"),
+            ("Kari&nbsp;&nbsp;Nordmann", "Kari Nordmann"),
+            ("&lt;b&gt;Kari&lt;/b&gt;", "(b)Kari(/b)"),
+            ("AT&T; Berg", "AT&T Berg"),
+            ("&#x202e;Kari&#13;&#10;", "Kari"),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+            assert_eq!(cleaned(&cleaned(text, false), false), expected, "{text}");
+        }
+        assert_eq!(cleaned("Sch&auml;fer &amp;auml;", true), "Schafer &auml");
     }
 
     proptest! {

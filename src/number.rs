@@ -11,6 +11,8 @@
 //! - `caller`: what a caller's digits may mean, most likely first
 //! - `parse`: one way to divide digits into calling code and national number
 //! - `stored`: numbers as the CRM and CSV files hold them
+//! - `meant`: which numbers a record may mean, most likely first
+//! - `several`: texts that hold more than one number, or more than a number
 //! - `phone_number`: the forms in which the CRM's integer arrives
 //! - `open`: stems of numbers that a company may make longer
 //! - `unusable`: why a record has no number
@@ -28,6 +30,7 @@
 mod caller;
 mod country;
 mod dialled;
+mod meant;
 mod numbering;
 mod open;
 mod parse;
@@ -36,6 +39,7 @@ mod phone_number;
 mod plan;
 mod reading;
 mod sent;
+mod several;
 mod skip;
 mod stored;
 mod unusable;
@@ -44,37 +48,47 @@ use std::fmt;
 
 pub use caller::readings;
 pub use country::{Country, Settings, UnknownCountry, load, load_all};
+pub use meant::{Meant, Numbers};
 pub use open::stem;
 pub use phone_number::Stored;
-pub use reading::{E164, Fit, Reading, Readings, Rule};
+pub use reading::{Fit, Reading, Readings, Rule};
 pub use sent::names_nobody;
 pub use skip::{BadExtensions, Extensions, SHORT_CODES, Skip};
-pub use stored::{stored, written};
+pub use stored::{restored, stored, written};
 pub use unusable::Unusable;
 
 /// A telephone number: calling code and national number.
 ///
-/// The national number is an integer, so its leading zeros are not part of it: the CRM has lost
-/// them, and both sides have to be compared alike. Packed into 64 bits, calling code above,
-/// national number in the lower 54; so numbers order by country first, and never are all zero bits.
+/// Zeros in front of a national number belong to it in some countries: +39 0331 123456 and +39 331 123456 are two numbers.
+/// Packed into 64 bits: the calling code in 10, the count of leading zeros in 4, the national number without them in 50
+/// (15 digits need no more). So numbers order by calling code, then zeros, and never are all zero bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Number(u64);
 
 impl Number {
-    const NATIONAL_BITS: u32 = 54;
+    const NATIONAL_BITS: u32 = 50;
     const NATIONAL_MAX: u64 = (1 << Self::NATIONAL_BITS) - 1;
+    const ZEROS_BITS: u32 = 4;
+    const ZEROS_MAX: u8 = (1 << Self::ZEROS_BITS) - 1;
 
     /// A number of the country or service with calling code `country_code` (1 to 999, not checked
-    /// against the assigned ones), `national` without its leading zeros (1 to 2^54 - 1, so any of
-    /// 16 digits). `None` outside these ranges.
+    /// against the assigned ones), `national` without leading zeros (1 to 2^50 - 1, so any of
+    /// 15 digits). `None` outside these ranges.
     #[must_use]
     pub fn new(country_code: u16, national: u64) -> Option<Self> {
-        let code = (1..=numbering::CODE_MAX).contains(&country_code);
-        let number = (1..=Self::NATIONAL_MAX).contains(&national);
-        (code && number).then(|| Self(u64::from(country_code) << Self::NATIONAL_BITS | national))
+        Self::with_zeros(country_code, 0, national)
     }
 
-    /// The number in 64 bits: never 0, and in the order of calling code, then national number.
+    /// The same with 0 to 15 zeros in front of the national number.
+    #[must_use]
+    pub fn with_zeros(country_code: u16, leading_zeros: u8, national: u64) -> Option<Self> {
+        let code = (1..=numbering::CODE_MAX).contains(&country_code);
+        let number = (1..=Self::NATIONAL_MAX).contains(&national) && leading_zeros <= Self::ZEROS_MAX;
+        let above = u64::from(country_code) << Self::ZEROS_BITS | u64::from(leading_zeros);
+        (code && number).then_some(Self(above << Self::NATIONAL_BITS | national))
+    }
+
+    /// The number in 64 bits: never 0, and in the order of calling code, zeros, then national number.
     #[must_use]
     pub const fn packed(self) -> u64 {
         self.0
@@ -83,15 +97,22 @@ impl Number {
     /// The number that [`packed`](Self::packed) gave; `None` if no number is packed so.
     #[must_use]
     pub fn from_packed(packed: u64) -> Option<Self> {
-        let code = u16::try_from(packed >> Self::NATIONAL_BITS).ok()?;
-        Self::new(code, packed & Self::NATIONAL_MAX)
+        let number = Self(packed);
+        Self::with_zeros(number.country_code(), number.leading_zeros(), number.national())
     }
 
     /// Calling code, 1 to 999.
     #[must_use]
     pub fn country_code(self) -> u16 {
         // The upper ten bits always fit.
-        u16::try_from(self.0 >> Self::NATIONAL_BITS).unwrap_or_default()
+        u16::try_from(self.0 >> (Self::NATIONAL_BITS + Self::ZEROS_BITS)).unwrap_or_default()
+    }
+
+    /// How many zeros stand in front of the national number: 0 to 15.
+    #[must_use]
+    pub fn leading_zeros(self) -> u8 {
+        // Four bits always fit.
+        u8::try_from(self.0 >> Self::NATIONAL_BITS & u64::from(Self::ZEROS_MAX)).unwrap_or_default()
     }
 
     /// National number without its leading zeros.
@@ -101,10 +122,14 @@ impl Number {
     }
 }
 
-/// `+4722334455`. Leading zeros of the national number are missing: a [`Reading`] has them.
+/// `+4722334455`, `+390212348326`
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{}{}", self.country_code(), self.national())
+        write!(f, "+{}", self.country_code())?;
+        for _ in 0..self.leading_zeros() {
+            f.write_str("0")?;
+        }
+        write!(f, "{}", self.national())
     }
 }
 
@@ -128,17 +153,22 @@ mod tests {
 
     #[test]
     fn packing_is_undone_by_unpacking_at_the_limits() {
-        for (code, national) in [(1, 1), (999, (1 << 54) - 1), (47, 9_999_999_999_999_999)] {
-            let number = Number::new(code, national).unwrap();
+        for (code, zeros, national) in [(1, 0, 1), (999, 15, (1 << 50) - 1), (47, 1, 999_999_999_999_999)] {
+            let number = Number::with_zeros(code, zeros, national).unwrap();
             assert_eq!(Number::from_packed(number.packed()), Some(number));
+            assert_eq!(
+                (number.country_code(), number.leading_zeros(), number.national()),
+                (code, zeros, national)
+            );
         }
     }
 
     #[test]
     fn numbers_out_of_range_cannot_be_made() {
-        for (code, national) in [(0, 1), (1000, 1), (47, 0), (47, 1 << 54)] {
+        for (code, national) in [(0, 1), (1000, 1), (47, 0), (47, 1 << 50)] {
             assert_eq!(Number::new(code, national), None);
         }
+        assert_eq!(Number::with_zeros(39, 16, 1), None);
         for packed in [0, 1, 47 << 54, u64::MAX] {
             assert_eq!(Number::from_packed(packed), None);
         }
@@ -149,5 +179,12 @@ mod tests {
         let number = |code, national| Number::new(code, national).unwrap();
         assert!(number(46, 999_999_999) < number(47, 1));
         assert!(number(47, 1) < number(47, 2));
+    }
+
+    #[test]
+    fn zeros_in_front_make_another_number() {
+        let with_zero = Number::with_zeros(39, 1, 331_123_456).unwrap();
+        assert_eq!(with_zero.to_string(), "+390331123456");
+        assert_ne!(with_zero, Number::new(39, 331_123_456).unwrap());
     }
 }

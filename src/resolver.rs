@@ -7,7 +7,9 @@ mod explanation;
 mod resolution;
 
 pub use explanation::{Explanation, Known, Rendering, Verdict};
-pub use resolution::{Certainty, CompanyParty, PersonParty, ReadingOutcome, Reason, Resolution, Status};
+pub use resolution::{
+    Certainty, CompanyParty, Decided, PersonParty, ReadingOutcome, Reason, Resolution, Status,
+};
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::directory::ranges::{Behind, Range};
 use crate::directory::{Choice, Directory, Found};
-use crate::name::{Parts, Style};
+use crate::name::{Doubtful, Parts, Style};
 use crate::number::{self, Country, Fit, Reading, Rule};
 use crate::observe::metrics;
 use crate::search::Searches;
@@ -42,6 +44,8 @@ pub struct Pbx {
 #[derive(Debug)]
 pub struct Resolver {
     style: Style,
+    /// The same with room for the mark of a name in doubt.
+    marked: Style,
     current: ArcSwap<Epoch>,
     metrics: metrics::Directory,
     /// Who is searched for where the directory knows nobody.
@@ -88,7 +92,15 @@ impl Resolver {
     #[must_use]
     pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
         let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
-        Self { style, current, metrics, searches: Searches::default(), filled: watch::Sender::new(false) }
+        let marked = style.with_room_for_mark();
+        Self {
+            style,
+            marked,
+            current,
+            metrics,
+            searches: Searches::default(),
+            filled: watch::Sender::new(false),
+        }
     }
 
     /// The same, with searches for the callers whom the directory does not know.
@@ -170,30 +182,20 @@ impl Resolver {
             return (Resolution::skipped(caller, country, Reason::NoNumber), true);
         }
         let mut resolution = Resolution::new(caller, country, Status::NotFound);
-        let listed = readings
-            .iter()
-            .zip(0..)
-            .find_map(|(reading, place)| Some((directory.find(reading.number)?, place)));
+        let listed = known(directory, &readings);
         let lasts = listed.is_some() || self.searches.is_empty();
         let searched = if lasts { None } else { self.searches.ask(&readings) };
-        let found = listed.or_else(|| {
+        let answer = listed.or_else(|| {
             let (directory, place) = searched.as_ref()?;
-            Some((directory.find(readings.get(*place)?.number)?, *place))
+            let (found, place) = (directory.find(readings.get(*place)?.number)?, *place);
+            Some(Answer { found, place, doubtful: false })
         });
-        resolution.readings = outcomes(&readings, found.as_ref().map(|(_, place)| *place));
-        if let Some((found, place)) = found {
-            // Where a number is one with and without a leading zero, the CRM's may be the other: it has lost its zeros.
-            // And a zero that no number of the country has, in front of the one that is known, was put there by somebody.
-            // So was one that the country does not dial.
-            let is_the_number = |reading: &Reading| {
-                reading.rule != Rule::SurplusZero
-                    && !reading.zeros_matter
-                    && (reading.leading_zeros == 0 || reading.fit == Fit::Valid)
-            };
-            let certain = place == 0 && readings.get(place).is_some_and(is_the_number);
-            resolution.certainty = Some(if certain { Certainty::Exact } else { Certainty::Reading });
-            resolution.number = resolution.readings.get(place).map(|reading| reading.number.clone());
-            self.fill(&mut resolution, &found);
+        resolution.readings = outcomes(&readings, answer.as_ref().map(|answer| answer.place));
+        if let Some((reading, answer)) = answer.and_then(|answer| Some((readings.get(answer.place)?, answer)))
+        {
+            resolution.decide(answer.decided(reading));
+            resolution.number = Some(reading.number.to_string());
+            self.fill(&mut resolution, &answer);
         } else if let Some((behind, reading)) = behind(directory, &readings) {
             self.guess(&mut resolution, &behind, reading);
         }
@@ -202,7 +204,7 @@ impl Resolver {
 
     /// Writes into the resolution in whose range the caller's number lies: a company, never a person.
     fn guess(&self, resolution: &mut Resolution, behind: &Behind<'_>, reading: &Reading) {
-        resolution.certainty = Some(Certainty::Range);
+        resolution.decide(Decided::Range);
         resolution.number = Some(reading.e164().to_string());
         resolution.range = Some(behind.range.to_string());
         resolution.guessed = matches!(behind.range, Range::Stem(_));
@@ -215,7 +217,10 @@ impl Resolver {
     }
 
     /// Writes who was found into the resolution.
-    fn fill(&self, resolution: &mut Resolution, found: &Found<'_>) {
+    fn fill(&self, resolution: &mut Resolution, answer: &Answer<'_>) {
+        let Answer { found, doubtful, .. } = answer;
+        resolution.doubtful = *doubtful && self.style.doubtful != Doubtful::Show;
+        let style = if resolution.doubtful { &self.marked } else { &self.style };
         resolution.source = Some(found.source.to_owned());
         let name = match found.choice {
             Choice::Person { person, company } => {
@@ -226,7 +231,7 @@ impl Resolver {
                 });
                 resolution.company = company.map(CompanyParty::from);
                 let company = company.map_or("", |company| company.name);
-                self.style.person(&Parts {
+                style.person(&Parts {
                     person: person.name,
                     company,
                     mrmrs: person.mrmrs,
@@ -235,11 +240,11 @@ impl Resolver {
             }
             Choice::Company(company) => {
                 resolution.company = Some(company.into());
-                self.style.company(company.name, found.source)
+                style.company(company.name, found.source)
             }
             Choice::Shared(sharing) => {
                 resolution.shared = true;
-                self.style.shared(sharing.companies().map(|company| company.name), found.source)
+                style.shared(sharing.companies().map(|company| company.name), found.source)
             }
             Choice::Ambiguous => {
                 resolution.reason = Some(Reason::Ambiguous);
@@ -247,10 +252,57 @@ impl Resolver {
             }
         };
         match name {
+            Some(_) if resolution.doubtful && style.doubtful == Doubtful::None => {
+                resolution.reason = Some(Reason::Doubtful);
+            }
+            Some(name) if resolution.doubtful => {
+                (resolution.name, resolution.status) = (Some(name.marked()), Status::Found);
+            }
             Some(name) => (resolution.name, resolution.status) = (Some(name), Status::Found),
             None => resolution.reason = Some(Reason::NoName),
         }
     }
+}
+
+/// Who answers to a caller.
+struct Answer<'d> {
+    found: Found<'d>,
+    /// Which of the readings it is.
+    place: usize,
+    /// Whether another reading is somebody else's.
+    doubtful: bool,
+}
+
+impl Answer<'_> {
+    fn decided(&self, reading: &Reading) -> Decided {
+        match self {
+            Self { doubtful: true, .. } => Decided::SomebodyElse,
+            Self { found: Found { likely: false, .. }, .. } => Decided::OtherNumber,
+            _ if reading.rule == Rule::SurplusZero => Decided::SurplusZero,
+            Self { place: 0, .. } => Decided::Likeliest,
+            _ => Decided::OtherReading,
+        }
+    }
+}
+
+/// Who answers to the likeliest reading that somebody has; before those whose own number it is not for certain.
+fn known<'d>(directory: &'d Directory, readings: &[Reading]) -> Option<Answer<'d>> {
+    let find = |(reading, place): (&Reading, usize)| Some((directory.find(reading.number)?, place));
+    let mut best: Option<(Found<'d>, usize)> = None;
+    for (found, place) in readings.iter().zip(0..).filter_map(find) {
+        if found.likely || best.is_none() {
+            best = Some((found, place));
+        }
+        if found.likely {
+            break;
+        }
+    }
+    let (found, place) = best?;
+    // A zero is taken off for callers who are nobody otherwise: that makes nobody doubtful.
+    let is_other = |(reading, at): &(&Reading, usize)| *at != place && reading.rule != Rule::SurplusZero;
+    let mut others = readings.iter().zip(0..).filter(is_other).filter_map(find);
+    let doubtful = others.any(|(other, _)| !other.choice.looks_same(&found.choice));
+    Some(Answer { found, place, doubtful })
 }
 
 /// In whose range the caller's number lies, by the most likely reading that lies in one. A number of which only the length is
@@ -261,7 +313,7 @@ fn behind<'d, 'r>(directory: &'d Directory, readings: &'r [Reading]) -> Option<(
     let as_it_came = valid.clone().any(|reading| !reading.rule.is_supposed());
     valid
         .filter(|reading| !(as_it_came && reading.rule.is_supposed()))
-        .filter_map(|reading| Some((directory.behind(reading.number, reading.leading_zeros)?, reading)))
+        .filter_map(|reading| Some((directory.behind(reading.number)?, reading)))
         .next()
 }
 

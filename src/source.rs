@@ -15,7 +15,8 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::directory::list::Collector;
-use crate::entry::Entry;
+use crate::entry::{Entry, Named};
+use crate::number::{Meant, Numbers};
 use fingerprint::Fingerprint;
 
 /// How this version reads records. To be raised, up to 255, when an entry may come out otherwise for the same answer (a
@@ -118,10 +119,30 @@ pub enum Fetched {
 pub struct Delivery {
     /// The usable records, in the source's order.
     pub entries: Collector,
-    /// The others, counted.
+    /// The others, counted; and those of which there is something to say.
     pub unusable: UnusableRecords,
     /// What to send to learn whether the set has changed since: SuperOffice's hash; empty for none.
     pub hash: String,
+}
+
+impl Delivery {
+    /// Takes a record. `example` names it, masked, where there is something to say of it.
+    pub fn add(&mut self, named: Named, numbers: &Numbers, example: impl Fn() -> String) {
+        if numbers.is_ambiguous() {
+            self.unusable.remark("two_readings", &example);
+        }
+        if numbers.is_unplanned() {
+            self.unusable.remark("unknown_length", &example);
+        }
+        let mut meant = numbers.iter();
+        let Some(first) = meant.next() else { return };
+        let mut entry = named.entry(first);
+        self.entries.push(&entry);
+        for Meant { number, likely } in meant {
+            entry = Entry { number, likely, ..entry };
+            self.entries.push(&entry);
+        }
+    }
 }
 
 /// A source of caller ids, ready to be asked.

@@ -125,6 +125,21 @@ fn lines_that_cannot_be_used_and_damaged_lists_are_failures() {
 }
 
 #[test]
+fn records_that_can_be_read_in_two_ways_are_counted_and_no_failure() {
+    let folder = folder();
+    folder.configure(&CONFIG.replace("country = \"NO\"", "country = \"DE\"").replace("token_env", "token"));
+    let records = "4915112345678,Anna,\n+4915112345679,Jonas,\n4722334455,Hans,\n+47 580012345678,Heis,\n";
+    folder.write("vip.csv", format!("number,person,company\n{records}"));
+    let output = folder.run(&["check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let said = said(&output);
+    assert!(said.contains("2 can be read in two ways (line 2: number `"), "{said}");
+    assert!(said.contains("; line 4: number `"), "{said}");
+    assert!(said.contains("1 of a length that the numbering plan does not know (line 5: "), "{said}");
+    assert!(!said.contains("15112345678") && !said.contains("can't be used"), "{said}");
+}
+
+#[test]
 fn a_configuration_that_cannot_be_served_exits_with_2() {
     let folder = folder();
     for wrong in

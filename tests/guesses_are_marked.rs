@@ -106,6 +106,35 @@ by_every_way! {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_doubt_is_marked_and_has_no_ids() {
+    let _turn = Turn::beside().await;
+    let phone = Phone::bind(Behaviour::Decline486).await.unwrap();
+    let asterisk = Asterisk::start(&format!(
+        "[from-trunk]\n\
+         exten => _X.,1,Gosub(nameplate,lookup,1(DE))\n\
+         \x20same => n,Log(NOTICE,${{CALLERID(num)}} person=${{NAMEPLATE_PERSON_ID}} contact=${{NAMEPLATE_CONTACT_ID}} )\n\
+         \x20same => n,Dial(PJSIP/operator/{},30)\n",
+        phone.uri()
+    ));
+    let folder = folder(&section(Way::Websocket, &asterisk));
+    // 04722 334455 is in Cuxhaven's district, and +47 22 33 44 55 is Kari's.
+    let people = "+49 4722 334455,Hans Meier,Cux GmbH,,9,8\n+47 22334455,Kari Nordmann,Fjord AS,,654,243\n";
+    folder.write("vip.csv", format!("number,person,company,mrmrs,person_id,contact_id\n{people}"));
+    let nameplate = folder.serve();
+    nameplate.until_ready().await;
+    let caller = Caller::new(asterisk.sip()).await.unwrap();
+    for (digits, name, ids) in [
+        ("4722334455", "~Hans Meier (Cux GmbH)", "person= contact= "),
+        ("04722334455", "Hans Meier (Cux GmbH)", "person=9 contact=8 "),
+        ("004722334455", "Kari Nordmann (Fjord AS)", "person=654 contact=243 "),
+    ] {
+        let (_, ring) = ring(&caller, &phone, Invite::from(digits), || asterisk.log()).await;
+        assert_eq!(ring.name(), name, "{digits}");
+        noted(&asterisk, &format!("{digits} {ids}"), 1).await;
+    }
+}
+
 #[test]
 fn on_the_command_line() {
     let folder = folder("");

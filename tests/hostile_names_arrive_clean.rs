@@ -20,7 +20,7 @@ const NAMES: [(&str, &str); 14] = [
     ("Жанна Иванова", "Жанна Иванова"),
     ("Kari\r\nX-Evil: yes\r\n\r\nbody", "Kari X-Evil yes body"),
     ("Kari\u{202e}nimdA", "KarinimdA"),
-    ("\" <sip:evil@127.0.0.1>;x=\"", "' (sip evil@127.0.0.1)x='"),
+    ("\" <sip:evil@127.0.0.1>;x=\"", "' (sip evil@127.0.0.1) x='"),
     ("Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø", "Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø Ærø…"),
 ];
 

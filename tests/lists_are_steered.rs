@@ -251,6 +251,34 @@ async fn what_cannot_be_used_is_shown_alike_with_and_without_a_service() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_read_in_two_ways_is_counted_and_used() {
+    // 0151 12345678, or 04915 112345678; and a number of a machine, whose length no plan knows.
+    let german = Record::person(49, 4_915_112_345_678, (7, "Anna"), (8, "Rot GmbH"));
+    let machine = Record::person(47, 580_012_345_678, (9, "Heis"), (8, "Rot GmbH"));
+    let crm = StandIn::start([fjord(), vec![german, machine]].concat()).await.expect("the stand-in");
+    let nameplate = service(&crm).await;
+    let wanted = [
+        "1 can be read in two ways: record 6: number •••••••••••78, prefix 49, person 7, contact 8",
+        "1 of a length that the numbering plan does not know: record 5: ",
+    ];
+    for arguments in [["refresh"], ["sources"]] {
+        let (_, said) = run(nameplate.folder(), &arguments);
+        assert!(
+            wanted.iter().all(|wanted| said.contains(wanted)) && !said.contains("can't be used"),
+            "{said}"
+        );
+    }
+    let shown = |number: &str| run(nameplate.folder(), &["lookup", number]).1;
+    assert!(shown("+4915112345678").starts_with("Anna (Rot GmbH)\n"), "{}", shown("+4915112345678"));
+    assert!(shown("+47580012345678").starts_with("Heis (Rot GmbH)\n"), "{}", shown("+47580012345678"));
+    // After a new start the remarks are there as well.
+    let nameplate = nameplate.again();
+    nameplate.until_logged("nameplate starts", 2).await;
+    let (_, said) = run(nameplate.folder(), &["sources"]);
+    assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_used_is_shown_masked() {
     let long = Record::person(47, 22_334_455_667_788_990, (7, "Uten Nummer"), (8, "Rot AS"));
     let crm = StandIn::start([fjord(), vec![long]].concat()).await.expect("the stand-in");

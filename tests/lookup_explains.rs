@@ -101,6 +101,70 @@ fn each_verdict_is_explained() {
     }
 }
 
+/// What `lookup` says of a number, with these records in a German file.
+fn in_germany(records: &str, names: &str, number: &str) -> (String, Value) {
+    let config =
+        "[numbers]\ncountry = \"DE\"\n[[source]]\nname = \"vip\"\ntype = \"csv\"\npath = \"vip.csv\"\n";
+    let folder = Folder::new(&format!("{names}{config}"));
+    folder.write("vip.csv", format!("number,person,company\n{records}"));
+    let json = folder.run(&["lookup", "--json", number]).stdout;
+    (out(&folder.run(&["lookup", number])), serde_json::from_slice(&json).unwrap())
+}
+
+#[test]
+fn the_rule_that_decided_is_named() {
+    const HANS: &str = "04722 334455,Hans,Cux GmbH\n";
+    const KARI: &str = "+47 22334455,Kari Nordmann,Fjord AS\n";
+    let both = format!("{HANS}{KARI}");
+    for (records, number, name, certainty, decided, words) in [
+        (HANS, "4722334455", "Hans (Cux GmbH)", "exact", "likeliest", "the likeliest reading is known"),
+        (
+            KARI,
+            "4722334455",
+            "Kari Nordmann (Fjord AS)",
+            "reading",
+            "other_reading",
+            "the likelier ones are nobody's",
+        ),
+        (&both, "4722334455", "~Hans (Cux GmbH)", "reading", "somebody_else", "`doubtful` in [names]"),
+        ("4915112345678,Anna,\n", "015112345678", "Anna", "exact", "likeliest", "the likeliest reading"),
+        (
+            "4915112345678,Anna,\n",
+            "04915112345678",
+            "Anna",
+            "reading",
+            "other_number",
+            "its less likely number",
+        ),
+        ("+4681234567,Åsa,\n", "+46 0 08 123 45 67", "Åsa", "reading", "surplus_zero", "without a zero"),
+    ] {
+        let (said, json) = in_germany(records, "", number);
+        assert!(said.starts_with(&format!("{name}\n")), "{number}: {said}");
+        assert!(
+            said.contains(&format!("certainty {certainty}: ")) && said.contains(words),
+            "{number}: {said}"
+        );
+        assert!(said.contains(&format!(" ({decided})\n")), "{number}: {said}");
+        let decided = if decided == "likeliest" { Value::Null } else { decided.into() };
+        assert_eq!((&json["certainty"], &json["explanation"]["decided"]), (&certainty.into(), &decided));
+    }
+    let (said, json) = in_germany("4915112345678,Anna,\n", "", "04915112345678");
+    assert!(said.contains("vip: Anna, of no company; the less likely number of its record"), "{said}");
+    assert_eq!(json["explanation"]["readings"][0]["entries"][0]["less_likely"], true);
+    // Whoever has the number alone comes first, from the other kind of source too.
+    let records = "4915112345678,Anna,\n0491 5112345678,Tee Kontor,\n";
+    assert!(in_germany(records, "", "04915112345678").0.starts_with("Tee Kontor\n"));
+    for (doubtful, first) in
+        [("show", "Hans (Cux GmbH)"), ("none", "(no name: the digits can be read in two ways")]
+    {
+        let names = format!("[names]\ndoubtful = \"{doubtful}\"\n");
+        let (said, json) = in_germany(&both, &names, "4722334455");
+        assert!(said.starts_with(first) && said.contains("certainty reading: "), "{said}");
+        let reason = if doubtful == "none" { "doubtful".into() } else { Value::Null };
+        assert_eq!(json["reason"], reason, "{json}");
+    }
+}
+
 #[test]
 fn a_trunks_country_and_a_pbxs_settings_can_be_tried() {
     let folder = folder();

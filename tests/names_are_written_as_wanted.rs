@@ -43,6 +43,8 @@ by_every_way! {
             (None, "Kari Nordmann (Fjord Sjømat AS)"),
             (Some("22334455"), "Kari Nordmann (Fjord Sjømat AS)"),
             (Some("Anonymous"), "Kari Nordmann (Fjord Sjømat AS)"),
+            (Some("Ukjent"), "Kari Nordmann (Fjord Sjømat AS)"),
+            (Some("WIRELESS CALLER"), "Kari Nordmann (Fjord Sjømat AS)"),
         ] {
             for extension in ["100", "200"] {
                 let invite = Invite::from("22334455").to(extension);
@@ -53,7 +55,7 @@ by_every_way! {
         }
         // Who it is, is known all the same, and the call's own limit is what it was.
         noted(&lab.asterisk, &format!("22334455 FOUND 654 243 OSLO TAXI limited yes {dst}"), 1).await;
-        noted(&lab.asterisk, &format!("22334455 FOUND 654 243 Kari Nordmann (Fjord Sjømat AS) limited yes {dst}"), 3).await;
+        noted(&lab.asterisk, &format!("22334455 FOUND 654 243 Kari Nordmann (Fjord Sjømat AS) limited yes {dst}"), 5).await;
         // A company has no person.
         let (_, ring) = lab.ring(Invite::from("22334400").named("OSLO TAXI")).await;
         assert_eq!(ring.name(), "OSLO TAXI");

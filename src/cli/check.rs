@@ -132,12 +132,16 @@ fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> a
         Kind::Csv(file) => {
             let path = file.path.display().to_string();
             match super::block_on(file.fetch("", &Progress::default()))? {
-                Ok(Fetched::Entries(delivery)) if delivery.unusable.is_empty() => {
-                    report.good(&what, &format!("{path}: entries: {}", delivery.entries.len()))?;
-                }
                 Ok(Fetched::Entries(delivery)) => {
                     let (entries, unusable) = (delivery.entries.len(), &delivery.unusable);
-                    report.bad(&what, &format!("{path}: entries: {entries}; can't be used: {unusable}"))?;
+                    let mut said = format!("{path}: entries: {entries}");
+                    for (remark, examples) in unusable.remarks() {
+                        said += &format!("; {} {remark} ({})", examples.count, examples.first.join("; "));
+                    }
+                    match unusable.total() {
+                        0 => report.good(&what, &said)?,
+                        _ => report.bad(&what, &format!("{said}; can't be used: {unusable}"))?,
+                    }
                 }
                 Ok(Fetched::Unchanged) => {}
                 Err(error) => report.bad(&what, &error.to_string())?,
@@ -170,7 +174,13 @@ fn check_lists(config: &Config, report: &mut Report<impl Write>) -> io::Result<(
         let what = format!("list {}", place.name);
         match store.peek(&place.name) {
             (kept, None) if kept.is_empty() => {}
-            (kept, None) => report.good(&what, &format!("entries: {}", kept.len()))?,
+            (kept, None) => {
+                let mut said = format!("entries: {}", kept.len());
+                for (remark, examples) in store.unusable(&place.name, &kept.header()).remarks() {
+                    said += &format!("; {} {remark}", examples.count);
+                }
+                report.good(&what, &said)?;
+            }
             (Kept::Nothing, Some(error)) => report.bad(&what, &error.to_string())?,
             (kept, Some(error)) => {
                 report.bad(&what, &format!("{error}; its copy has {} entries", kept.len()))?;

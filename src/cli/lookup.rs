@@ -137,9 +137,12 @@ struct Behind<'a> {
 fn in_words(reason: Reason, shared: SharedNumbers) -> &'static str {
     match reason {
         Reason::Ambiguous => ambiguous_in_words(shared),
+        Reason::Doubtful => {
+            "the digits can be read in two ways, each is somebody else's, and `doubtful = \"none\"` in [names] shows neither"
+        }
         Reason::NoName => "of the name in the CRM nothing is left that a phone can show",
         Reason::NoNumber => {
-            "this can't be a telephone number: no digits, too few, or a country code that is not assigned"
+            "this can't be a telephone number: no digits, more than 15, a country code that is not assigned, or a length that no number of the country has"
         }
         Reason::Anonymous => "the number is withheld: this is what stands in its place",
         Reason::Internal => {

@@ -155,6 +155,9 @@ fn tell(refreshed: &Refreshed, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "{list}: failed, what is known stays: {}", printable(error))
         }
     }?;
+    for (remark, examples) in refreshed.unusable.remarks() {
+        writeln!(out, "  remark: {} {remark}: {}", examples.count, examples.first.join("; "))?;
+    }
     for (reason, examples) in refreshed.unusable.reasons() {
         let first = printable(&examples.first.join("; "));
         writeln!(out, "  can't be used: {} {reason}: {first}", examples.count)?;

@@ -157,6 +157,14 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
     if let Some(held) = &list.held {
         show_held(&list.list, held, config, out)?;
     }
+    for (remark, examples) in list.unusable.remarks() {
+        writeln!(
+            out,
+            "  remark        {} {remark}: {}",
+            examples.count,
+            printable(&examples.first.join("; "))
+        )?;
+    }
     for (reason, examples) in list.unusable.reasons() {
         let first = printable(&examples.first.join("; "));
         writeln!(out, "  can't be used {} {}: {first}", examples.count, printable(reason))?;

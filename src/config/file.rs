@@ -9,11 +9,11 @@ use super::auth::Auth;
 use super::ranges::Ranges;
 use super::value::{
     App, AreaCode, AriUrl, CompanyTemplate, Delimiter, HeaderText, Host, HttpUrl, Label, Language, Listen,
-    MaxBytes, NamePrefix, Network, Parsed, Period, Prefixes, SecretText, Selections, Sessions, ShortCode,
-    Size, Tenant,
+    MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes, SecretText, Selections, Sessions,
+    ShortCode, Size, Tenant,
 };
 use crate::directory::merge::SharedNumbers;
-use crate::name::{MAX_BYTES, Template};
+use crate::name::{Doubtful, MAX_BYTES, Template};
 use crate::number::{Country, Extensions};
 use crate::observe::logging::Format;
 
@@ -84,7 +84,9 @@ pub(super) struct Names {
     pub(super) max_bytes: MaxBytes,
     pub(super) ascii: bool,
     pub(super) keep_existing: bool,
+    pub(super) placeholders: Placeholders,
     pub(super) shared_numbers: SharedNumbers,
+    pub(super) doubtful: Doubtful,
 }
 
 impl Default for Names {
@@ -99,7 +101,9 @@ impl Default for Names {
             max_bytes: MaxBytes(MAX_BYTES),
             ascii: false,
             keep_existing: false,
+            placeholders: Placeholders::default(),
             shared_numbers: SharedNumbers::default(),
+            doubtful: Doubtful::default(),
         }
     }
 }

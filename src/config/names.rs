@@ -23,6 +23,8 @@ impl Reader<'_> {
             max_bytes: names.max_bytes.0,
             ascii: names.ascii,
             keep_existing: names.keep_existing,
+            placeholders: names.placeholders.0,
+            doubtful: names.doubtful,
             prefixes: BTreeMap::new(),
         };
         if !style.marks_guesses() {

@@ -6,6 +6,7 @@ mod pbx;
 use super::*;
 use crate::directory::merge::SharedNumbers;
 use crate::directory::ranges::Holder;
+use crate::name::Doubtful;
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
 use crate::source::superoffice::site::Site;
@@ -30,7 +31,7 @@ fn the_least_there_is() {
     let [source] = config.sources.as_slice() else { unreachable!("one source") };
     let source::Kind::Csv(file) = &source.kind else { unreachable!("a file") };
     assert_eq!(file.path, Path::new("/etc/nameplate/vip.csv"));
-    assert_eq!((file.delimiter, source.refresh), (b',', Duration::from_mins(1)));
+    assert_eq!((file.delimiter, source.refresh), (None, Duration::from_mins(1)));
 }
 
 #[test]
@@ -52,6 +53,8 @@ fn every_key_has_its_effect() {
         guess = "{{company}}?"
         keep_existing = true
         shared_numbers = "none"
+        doubtful = "show"
+        placeholders = ["VOIP CALLER", "Oslo"]
         [ranges]
         guess = true
         known = {{ "+47 2251 8000-8099" = "contact 243", "22 60 00 00-09" = "company Globex" }}
@@ -88,6 +91,10 @@ fn every_key_has_its_effect() {
     assert_eq!(config.style.shared(["Acme", "Globex"], "").unwrap().as_str(), "Acme / Globex (shared)");
     assert!(config.style.keeps("OSLO TAXI"));
     assert_eq!((config.rules.shared, config.rules.ranges.guess), (SharedNumbers::None, true));
+    assert_eq!(config.style.doubtful, Doubtful::Show);
+    assert!(
+        !config.style.keeps("VoIP caller") && !config.style.keeps("OSLO") && config.style.keeps("OSLO TAXI")
+    );
     let ranges = config.rules.ranges.known.iter().map(|range| (range.label(), range.holder().clone()));
     let globex = Holder::Company("Globex".into());
     let expected = [("+4722518000-8099", Holder::Contact(243)), ("+4722600000-0009", globex)];
@@ -407,6 +414,14 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
         (
             format!("{HEAD}{CSV}[web]\nlisten = \"[::1]:8480\"\ntoken = \"a\"\ntoken_env = \"A\"\n"),
             ":7: [web]: `token` is given in two ways",
+        ),
+        (
+            format!("{HEAD}{CSV}[names]\ndoubtful = \"hide\"\n"),
+            ":8: `doubtful`: unknown variant `hide`, expected one of `mark`, `show`, `none`",
+        ),
+        (
+            format!("{HEAD}{CSV}[names]\nplaceholders = [\"OSLO\", \"--\"]\n"),
+            ":8: `placeholders`: `--` is no placeholder; allowed are texts with a letter",
         ),
         (
             format!("{HEAD}{CSV}[names]\nshared_numbers = \"all\"\n"),

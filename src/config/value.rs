@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use crate::name;
 use crate::name::{MAX_BYTES, Prefix, Template, TemplateError};
 use crate::secret::Secret;
 
@@ -416,6 +417,21 @@ impl FromStr for NamePrefix {
                 text.escape_debug(),
                 Prefix::MAX_BYTES
             )
+        })
+    }
+}
+
+/// `names.placeholders`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Placeholders(pub(super) name::Placeholders);
+
+impl<'de> Deserialize<'de> for Placeholders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        name::Placeholders::new(&texts).map(Self).map_err(|wrong| {
+            D::Error::custom(format!(
+                "`{wrong}` is no placeholder; allowed are texts with a letter, like \"VOIP CALLER\""
+            ))
         })
     }
 }

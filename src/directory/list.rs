@@ -75,6 +75,15 @@ impl List {
         self.records().map(|mut record| record::unpack(&mut record))
     }
 
+    /// The entries, by number, of a list that nobody else needs.
+    fn into_entries(self) -> impl Iterator<Item = io::Result<Entry>> {
+        let Self { packed, places } = self;
+        places.into_iter().map(move |(_, place)| {
+            let start = usize::try_from(place).unwrap_or(usize::MAX);
+            record::unpack(&mut packed.get(start..).unwrap_or_default())
+        })
+    }
+
     /// The packed entries, by number.
     fn records(&self) -> impl Iterator<Item = &[u8]> {
         self.places.iter().map(|(_, place)| {
@@ -106,6 +115,7 @@ mod tests {
             mrmrs: "Mrs".into(),
             company_id: 2,
             company: "Fjord Sjømat AS".into(),
+            likely: true,
         };
         let list: List = [entry(9, "a"), entry(5, "b"), entry(9, "c"), entry(1, "d")].into_iter().collect();
         let read: Vec<_> = list.entries().map(Result::unwrap).collect();

@@ -5,9 +5,11 @@
 //! that knows the number answers alone.
 //!
 //! - `verdict`: who answers to one number
+//! - `parties`: the different persons and companies behind it
 //! - `builder`: the rows of the directory
 
 mod builder;
+mod parties;
 mod verdict;
 
 use std::cmp::Reverse;
@@ -90,13 +92,15 @@ pub fn merge_by(
             }
             next.extend(head.as_ref().map(|entry| Reverse((entry.number, place))));
         }
-        let answering = speaking.iter().map(|(group, ..)| *group).min();
-        let candidates: Vec<_> = speaking
-            .iter()
+        // A less likely reading of a record counts only where no other record has the number, whichever group that is in.
+        let likely = speaking.iter().any(|(.., entry)| entry.likely);
+        let counting = || speaking.iter().filter(|(.., entry)| entry.likely == likely);
+        let answering = counting().map(|(group, ..)| *group).min();
+        let candidates: Vec<_> = counting()
             .filter(|(group, ..)| Some(*group) == answering)
             .map(|(_, source, entry)| Candidate { source: *source, entry })
             .collect();
-        builder.add(number, &candidates).ok_or(MergeError::TooLarge)?;
+        builder.add(number, likely, &candidates).ok_or(MergeError::TooLarge)?;
     }
     builder.finish().ok_or(MergeError::TooLarge)
 }

@@ -66,15 +66,14 @@ impl fmt::Display for Range<'_> {
 }
 
 impl Directory {
-    /// The company in whose range `number` lies. `leading_zeros` are those of the caller's national number: a range
-    /// is as long as its numbers are with them. To be asked for what [`find`](Self::find) does not know.
+    /// The company in whose range `number` lies. To be asked for what [`find`](Self::find) does not know.
     #[must_use]
-    pub fn behind(&self, number: Number, leading_zeros: u8) -> Option<Behind<'_>> {
+    pub fn behind(&self, number: Number) -> Option<Behind<'_>> {
         let Ranges { known, holders, stems } = &self.ranges;
-        let known = known.find(number, leading_zeros);
+        let known = known.find(number);
         let narrower = |width| known.is_none_or(|(_, range)| width < range.width());
         // Countries with open numbering have no leading zeros.
-        let stem = if leading_zeros == 0 { stems.find(number, narrower) } else { None };
+        let stem = if number.leading_zeros() == 0 { stems.find(number, narrower) } else { None };
         let (row, range) = match (stem, known) {
             (Some((stem, row)), _) => (row, Range::Stem(stem)),
             // Without its company nobody: a wider range around it would name the wrong one.

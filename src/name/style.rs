@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::template::Part;
-use super::{MAX_BYTES, Name, Parts, Template, clamp, clean, cleaned, ellipsis, existing};
+use super::{DOUBTFUL, MAX_BYTES, Name, Parts, Template, clamp, clean, cleaned, ellipsis, existing};
 
 /// The settings of `[names]`, and the `prefix` of each source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +24,44 @@ pub struct Style {
     pub ascii: bool,
     /// Whether a call that brings a name along keeps it.
     pub keep_existing: bool,
+    /// What else is no name that a call brings along.
+    pub placeholders: Placeholders,
+    /// What becomes of a name where the caller's digits are also those of somebody else.
+    pub doubtful: Doubtful,
     /// What stands in front of each name of a source, by the source's name.
     pub prefixes: BTreeMap<String, Prefix>,
+}
+
+/// What becomes of a name where the caller's digits can be read in two ways and each is somebody else's: `[names] doubtful`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Doubtful {
+    /// It is marked: `~Kari Nordmann (Fjord AS)`.
+    #[default]
+    Mark,
+    /// It is shown as any other.
+    Show,
+    /// It is not shown.
+    None,
+}
+
+/// What a provider sends in place of a name, beside what is known of that: a town, or a word of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placeholders(Vec<String>);
+
+impl Placeholders {
+    /// These texts, of which case, accents, blanks and signs play no part.
+    ///
+    /// # Errors
+    ///
+    /// The first text that has no letter: every name without one is none anyway.
+    pub fn new(texts: &[String]) -> Result<Self, &str> {
+        match texts.iter().find(|text| !existing::folded(text).bytes().any(|byte| byte.is_ascii_alphabetic()))
+        {
+            Some(wrong) => Err(wrong),
+            None => Ok(Self(texts.iter().map(|text| existing::folded(text)).collect())),
+        }
+    }
 }
 
 /// What stands in front of each name of a source: `VIP `.
@@ -70,6 +108,8 @@ impl Default for Style {
             max_bytes: MAX_BYTES,
             ascii: false,
             keep_existing: false,
+            placeholders: Placeholders::default(),
+            doubtful: Doubtful::default(),
             prefixes: BTreeMap::new(),
         }
     }
@@ -138,11 +178,17 @@ impl Style {
         ["crm", ""].into_iter().all(|source| shown(&self.guess, source) != shown(&self.company, source))
     }
 
+    /// The same with room for the mark of a doubtful name ([`Name::marked`]).
+    #[must_use]
+    pub fn with_room_for_mark(&self) -> Self {
+        Self { max_bytes: self.max_bytes.saturating_sub(DOUBTFUL.len()), ..self.clone() }
+    }
+
     /// Whether a call keeps the name that it brings along, `existing`, whatever is found: where that is wanted, and
-    /// the name is one and no number or word such as "anonymous".
+    /// the name is one, and no number and no placeholder such as "anonymous".
     #[must_use]
     pub fn keeps(&self, existing: &str) -> bool {
-        self.keep_existing && existing::is_name(existing)
+        self.keep_existing && existing::is_name(existing, &self.placeholders.0)
     }
 
     /// A name that may be cut; none where the template names nobody. Where the template's words and the form of address

@@ -4,9 +4,10 @@
 //! given that make a number of possible length, and the directory decides.
 
 use super::{
-    Country, Fit, Reading, Readings, Rule,
+    Country, Fit, Number, Reading, Readings, Rule,
     dialled::{Dialled, Digits},
-    parse::{Parsed, international, libphonenumbers, national},
+    parse::{Parsed, after_international_prefix, international, libphonenumbers, national, unplanned},
+    plan::{Length, Region},
 };
 
 /// Reads the digits of a caller at a PBX in `country`, most likely reading first.
@@ -14,7 +15,8 @@ use super::{
 /// Within the readings of the same digits, a number of a type in use comes before one of which only
 /// the length is possible; otherwise libphonenumber's reading comes first. If the digits begin with
 /// one of `strip_prefixes`, the PBX has put it there, so what follows it is read first, and the
-/// digits as they are come last. A prefix with `*` or `#` is simply taken off: no number has them.
+/// digits as they are come last. A number of a length that no plan knows is given only where there is none that one does,
+/// and only with a plus or an international prefix. A prefix with `*` or `#` is simply taken off: no number has them.
 ///
 /// Addresses (`tel:…`, `sip:…@…`) are read down to their number, and parameters such as `;ext=12` are left
 /// out. There is none if the text is longer than 64 bytes, has anything but digits, separators and a
@@ -49,6 +51,12 @@ pub(super) fn read_at(
         found.truncate(Readings::MAX - 1);
     }
     read(dialled, country, &mut found);
+    if found.iter().all(|reading| reading.fit == Fit::Impossible) {
+        for reading in behind.iter().chain([dialled]).filter_map(|dialled| as_it_is(dialled, country)) {
+            let last = found.len();
+            found.add(reading, last);
+        }
+    }
     if let Some(area_code) = area_code {
         // Likewise for the number with its area code.
         found.truncate(Readings::MAX - 1);
@@ -59,13 +67,48 @@ pub(super) fn read_at(
             }
         }
     }
-    for dialled in behind.iter().chain([dialled]) {
-        if let Some(reading) = without_surplus_zero(dialled, country) {
-            let last = found.len();
-            found.add(reading, last);
-        }
+    let surplus = behind.iter().chain([dialled]).filter_map(|dialled| without_surplus_zero(dialled, country));
+    for reading in surplus.chain(found.into_iter().filter_map(without_leading_zeros)) {
+        let last = found.len();
+        found.add(reading, last);
     }
     found
+}
+
+/// The number without zeros that no number of its country has in front: somebody put them there.
+fn without_leading_zeros(reading: Reading) -> Option<Reading> {
+    if reading.number.leading_zeros() == 0 {
+        return None;
+    }
+    let number = Number::new(reading.number.country_code(), reading.number.national())?;
+    let parsed = Parsed::of(number).filter(|parsed| !parsed.code.keeps_zeros())?;
+    let without = parsed.reading(Rule::SurplusZero, reading.outside_line)?;
+    (without.fit >= Fit::Possible).then_some(without)
+}
+
+/// An international number whose length no plan knows.
+fn as_it_is(dialled: &Dialled, country: Country) -> Option<Reading> {
+    let region = country.region();
+    let (rule, digits) = match (dialled.after_plus(), dialled.without_plus()) {
+        (Some(digits), _) if !digits.starts_with(b"0") => (Rule::International, digits),
+        (Some(digits), _) => (Rule::International, behind_prefixes(region, digits).next()?),
+        (None, Some(digits)) => match behind_prefixes(region, digits).next() {
+            Some(digits) => (Rule::InternationalPrefix, digits),
+            // Of digits without any sign of a country, those that are too long behind the country's own code.
+            None => {
+                let rest = digits.strip_prefix(&*Digits::of(region.code.into()))?;
+                (region.length(rest) == Length::TooLong).then_some((Rule::WithoutPlus, digits))?
+            }
+        },
+        (None, None) => return None,
+    };
+    let reading = unplanned(digits)?.reading(rule, dialled.outside_line)?;
+    Some(Reading { fit: Fit::Unplanned, ..reading })
+}
+
+/// What follows an international prefix: the country's own, or `00`, which trunks use everywhere.
+fn behind_prefixes<'d>(region: &Region, digits: &'d [u8]) -> impl Iterator<Item = &'d [u8]> + use<'d> {
+    [after_international_prefix(region, digits), digits.strip_prefix(b"00")].into_iter().flatten()
 }
 
 /// The number without the one zero that people and trunks write in front of it in countries that dial none: `022 33 44 55`
@@ -73,7 +116,10 @@ pub(super) fn read_at(
 fn without_surplus_zero(dialled: &Dialled, country: Country) -> Option<Reading> {
     let region = country.region();
     let rest = dialled.without_plus()?.strip_prefix(b"0").filter(|rest| !rest.starts_with(b"0"))?;
-    if region.has_national_prefix() {
+    // Where it can belong to the number, it does.
+    let is_its_own =
+        || national(region, dialled.without_plus()?).map(|(_, parsed)| parsed.fit() >= Fit::Possible);
+    if region.has_national_prefix() || is_its_own()? {
         return None;
     }
     let (_, parsed) = national(region, rest)?;
@@ -109,18 +155,23 @@ fn read(dialled: &Dialled, country: Country, found: &mut Readings) {
 fn read_as_written(dialled: &Dialled, country: Country, mut settled: usize, found: &mut Readings) {
     let reading = |(rule, parsed): (Rule, Parsed)| parsed.reading(rule, dialled.outside_line);
     let possible = |parsed| reading(parsed).filter(|r| r.fit >= Fit::Possible);
+    let region = country.region();
     if let Some(digits) = dialled.after_plus() {
-        // Gateways that put a plus in front of everything leave the zeros behind it: +0047…
-        let digits = digits.strip_prefix(b"00").unwrap_or(digits);
-        let plus = international(digits).map(|parsed| (Rule::International, parsed));
-        if let Some(plus) = plus.and_then(possible) {
-            found.add(plus, settled);
+        let plus = |digits| possible((Rule::International, international(digits)?));
+        // Gateways that put a plus in front of everything leave the international prefix behind it: +0047…, +01147… in
+        // the United States. No calling code begins with a zero.
+        if digits.starts_with(b"0") {
+            let behind = behind_prefixes(region, digits).find_map(plus);
+            behind.into_iter().for_each(|reading| found.add(reading, settled));
+        } else {
+            // One that begins otherwise may be a calling code too: 810 in Russia, +81 is Japan.
+            let behind = after_international_prefix(region, digits).and_then(plus);
+            plus(digits).into_iter().chain(behind).for_each(|reading| found.add(reading, settled));
         }
     }
     let Some(digits) = dialled.without_plus() else {
         return;
     };
-    let region = country.region();
     // Trunks hand numbers on with 00 also where the country itself dials something else.
     // libphonenumber does not know that and stays first, whatever it makes of the two zeros: at
     // worst a number that nobody has, so the directory does not know it and asks for the next.

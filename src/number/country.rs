@@ -29,6 +29,11 @@ impl Country {
         self.0.id
     }
 
+    /// The country of a plan.
+    pub(super) fn of(region: &'static Region) -> Self {
+        Self(region)
+    }
+
     pub(super) fn region(self) -> &'static Region {
         self.0
     }

@@ -82,7 +82,7 @@ pub(super) struct Dialled {
 
 impl Dialled {
     /// Reads `text`; `None` if it is longer than [`MAX_BYTES`], has no digit, or has anything but
-    /// digits, separators and one plus sign: "anonymous", a SIP user's name.
+    /// digits, separators and a plus sign, which may be doubled: "anonymous", a SIP user's name.
     pub(super) fn read(text: &str) -> Option<Self> {
         if text.len() > MAX_BYTES {
             return None;
@@ -96,7 +96,7 @@ impl Dialled {
                     dialled.bracketed_zero_at = dialled.digits.len().checked_sub(1).filter(|&at| at > 0);
                 }
                 '0'..='9' => dialled.digits.push(c as u8)?,
-                '+' | '\u{FF0B}' if dialled.plus_at.is_none() => {
+                '+' | '\u{FF0B}' if dialled.plus_at.is_none_or(|at| at == dialled.digits.len()) => {
                     dialled.plus_at = Some(dialled.digits.len());
                 }
                 c if is_separator(c) => {}
@@ -127,7 +127,7 @@ impl Dialled {
         let mut dialled = Self::read(plus.unwrap_or(number))?;
         dialled.outside_line = behind.is_some();
         if plus.is_some() {
-            dialled.plus_at = dialled.plus_at.is_none().then_some(0);
+            dialled.plus_at = dialled.plus_at.or(Some(0));
         }
         match sent.context {
             Some(context) if dialled.plus_at.is_none() => {
@@ -182,13 +182,13 @@ impl Dialled {
 /// Characters that people and switches put between digits.
 fn is_separator(c: char) -> bool {
     matches!(c,
-        ' ' | '\t' | '-' | '.' | '(' | ')' | '/' | '[' | ']' | '~'
-        // Blanks that are not shown or do not break, and the direction marks that come along when
+        ' ' | '\t' | '-' | '.' | '(' | ')' | '/' | '[' | ']'
+        // Blanks of other widths, that are not shown or do not break, and the direction marks that come along when
         // a number is copied from a right-to-left text.
-        | '\u{A0}' | '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{202F}'
+        | '\u{A0}' | '\u{AD}' | '\u{2000}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{202F}'
         | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{3000}' | '\u{FEFF}'
-        // Dashes, minus, the Japanese long-vowel sign, tildes.
-        | '\u{2010}'..='\u{2015}' | '\u{2053}' | '\u{2212}' | '\u{223C}' | '\u{30FC}' | '\u{FF5E}'
+        // Dashes, minus, the Japanese long-vowel sign.
+        | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{30FC}'
         // Full-width forms of the ASCII separators.
         | '\u{FF08}' | '\u{FF09}' | '\u{FF0D}'..='\u{FF0F}' | '\u{FF3B}' | '\u{FF3D}')
 }
@@ -212,12 +212,13 @@ mod tests {
         assert_eq!(digits("(22) 33-44.55/1").as_deref(), Some("223344551"));
         assert_eq!(digits("２２　３３－４４").as_deref(), Some("223344"));
         assert_eq!(digits("٠١٢٣").as_deref(), Some("0123"));
+        assert_eq!(digits("22\u{2007}33\u{2009}44").as_deref(), Some("223344"));
         assert_eq!(digits("\u{202A}4433\u{202C}").as_deref(), Some("4433"));
     }
 
     #[test]
     fn a_text_that_is_no_number_has_no_digits() {
-        for text in ["", " ", "+", "anonymous", "1-800-FLOWERS", "12+34+5", "12;34", "sip:1@x"] {
+        for text in ["", " ", "+", "anonymous", "1-800-FLOWERS", "12+34+5", "12;34", "sip:1@x", "22~33"] {
             let read = Dialled::read(text);
             assert!(read.is_none_or(|d| d.after_plus().is_none() && d.without_plus().is_none()), "{text}");
         }
@@ -244,7 +245,9 @@ mod tests {
         assert_eq!(after_plus("%2B4722").unwrap(), b"4722");
         assert_eq!(after_plus("sip:%2b4722@pbx.example.com").unwrap(), b"4722");
         assert_eq!(after_plus("tel:863-1234;phone-context=+1-914-555").unwrap(), b"19145558631234");
-        assert_eq!(after_plus("%2B+4722"), None);
+        assert_eq!(after_plus("%2B+4722").unwrap(), b"4722");
+        assert_eq!(after_plus("++4722").unwrap(), b"4722");
+        assert_eq!(after_plus("%2B47+22"), None);
     }
 
     #[test]

@@ -12,6 +12,9 @@ use super::{
 /// code; libphonenumber allows 17 without, because Germany has had longer ones.
 const NATIONAL_MAX: usize = 17;
 
+/// Longest international number, calling code included (ITU-T E.164 §6.1).
+const E164_MAX: usize = 15;
+
 /// The one reading that libphonenumber has of digits without a plus.
 pub(super) fn libphonenumbers(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)> {
     if let Some(rest) = after_international_prefix(region, digits) {
@@ -31,43 +34,63 @@ pub(super) fn national(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)>
 }
 
 /// Digits divided into calling code and national number.
+#[derive(Clone, Copy)]
 pub(super) struct Parsed {
-    code: &'static CallingCode,
-    national: Digits,
+    pub code: &'static CallingCode,
+    /// With its leading zeros.
+    pub national: Digits,
 }
 
 impl Parsed {
-    fn new(code: u16, national: Digits) -> Option<Self> {
+    pub(super) fn new(code: u16, national: Digits) -> Option<Self> {
         let code = numbering().code(code)?;
         Some(Self { code, national })
     }
 
-    /// `None` if it is not even a number: too long for any country, or only zeros.
-    pub(super) fn reading(&self, rule: Rule, outside_line: bool) -> Option<Reading> {
+    /// A number as it is.
+    pub(super) fn of(number: Number) -> Option<Self> {
+        let zeros = [b'0'; 15];
+        let zeros = zeros.get(..usize::from(number.leading_zeros()))?;
+        Self::new(number.country_code(), Digits::joined([zeros, &Digits::of(number.national())])?)
+    }
+
+    /// `None` if it is not even a number: longer than any, or only zeros.
+    pub(super) fn number(&self) -> Option<Number> {
         let national: &[u8] = &self.national;
         if national.len() > NATIONAL_MAX {
             return None;
         }
-        let fit = match self.code.main.length(national) {
-            Length::Possible if self.code.is_valid(national) => Fit::Valid,
+        let zeros = national.iter().take_while(|&&d| d == b'0').count();
+        Number::with_zeros(self.code.code, u8::try_from(zeros).ok()?, integer(national.get(zeros..)?)?)
+    }
+
+    /// How well the number fits its country's plan.
+    pub(super) fn fit(&self) -> Fit {
+        match self.code.main.length(&self.national) {
+            Length::Possible if self.code.is_valid(&self.national) => Fit::Valid,
             Length::Possible => Fit::Possible,
             _ => Fit::Impossible,
-        };
-        let zeros = national.iter().take_while(|&&d| d == b'0').count();
-        let significant = national.get(zeros..)?;
-        Some(Reading {
-            number: Number::new(self.code.code, integer(significant)?)?,
-            rule,
-            leading_zeros: u8::try_from(zeros).ok()?,
-            fit,
-            zeros_matter: self.code.keeps_zeros()
-                && match zeros {
-                    0 => self.code.is_valid(&Digits::joined([b"0", national])?),
-                    _ => self.code.is_valid(significant),
-                },
-            outside_line,
-        })
+        }
     }
+
+    /// Whether it is a national number at all, by the plan's general pattern.
+    pub(super) fn is_general(&self) -> bool {
+        self.code.main.patterns().general.matches(&self.national)
+    }
+
+    /// `None` if it is not even a number.
+    pub(super) fn reading(&self, rule: Rule, outside_line: bool) -> Option<Reading> {
+        Some(Reading { number: self.number()?, rule, fit: self.fit(), outside_line })
+    }
+}
+
+/// Digits with a calling code as they are, whatever the plan says of their length: an international number of at most
+/// 15 digits (ITU-T E.164 §6.1). One of three national digits or less is no subscriber's anywhere.
+pub(super) fn unplanned(digits: &[u8]) -> Option<Parsed> {
+    const SHORTEST: usize = 4;
+    let (code, national) = numbering().split(digits)?;
+    let fits = digits.len() <= E164_MAX && national.len() >= SHORTEST;
+    fits.then(|| Parsed::new(code.code, Digits::joined([national, &[]])?)).flatten()
 }
 
 /// Reads digits that begin with a calling code.
@@ -79,7 +102,7 @@ pub(super) fn international(digits: &[u8]) -> Option<Parsed> {
 
 /// Takes the country's own international prefix off. A zero never follows it: no calling code
 /// begins with one, so the prefix is then part of a national number.
-fn after_international_prefix<'d>(region: &Region, digits: &'d [u8]) -> Option<&'d [u8]> {
+pub(super) fn after_international_prefix<'d>(region: &Region, digits: &'d [u8]) -> Option<&'d [u8]> {
     let prefix = region.patterns().international_prefix.as_ref()?;
     let rest = digits.get(prefix.find(digits)?.end..)?;
     (rest.first() != Some(&b'0')).then_some(rest)

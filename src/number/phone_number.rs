@@ -1,32 +1,27 @@
 //! A record's `PhoneNumber` as it arrived: integer, float or string.
 
-use super::dialled::{Dialled, integer};
-use super::sent::has_extension;
-
 /// A `PhoneNumber` as it arrived: documented as an integer, shown as `99.99` in the same page's
 /// sample, and at times a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub enum Stored<'t> {
     /// Null, or an empty string.
     Missing,
-    /// A whole number, also of a float or a string.
+    /// A whole number, also of a float or a string; zeros that belong to it are lost.
     Integer(i64),
-    /// A string that begins with a plus or with `00`: the digits behind it, the first of which are the calling code.
-    International(u64),
+    /// A string that is more than an integer: it has its zeros, a plus or separators.
+    Text(&'t str),
     /// Has digits after the decimal point.
     Fraction,
     /// Beyond the integers: no number has that many digits.
     TooLong,
-    /// A string that is no number.
-    Text,
-    /// A string that is a number with an extension behind it.
-    Extension,
+    /// No number.
+    NotANumber,
 }
 
-impl Stored {
-    /// Reads a string: an integer, also with `.0` behind it, or a number with a plus, `00` or separators.
+impl<'t> Stored<'t> {
+    /// Reads a string: an integer, also with `.0` behind it, or a number as people write them.
     #[must_use]
-    pub fn from_text(text: &str) -> Self {
+    pub fn from_text(text: &'t str) -> Self {
         let text = text.trim();
         if text.is_empty() {
             return Self::Missing;
@@ -40,26 +35,12 @@ impl Stored {
                 _ => Self::Fraction,
             };
         }
-        if text.strip_prefix('-').is_some_and(is_digits) {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let has_zeros = digits.starts_with('0') && digits.bytes().any(|digit| digit != b'0');
+        if is_digits(digits) && !(has_zeros && digits == text) {
             return text.parse().map_or(Self::TooLong, Self::Integer);
         }
-        match Dialled::read(text) {
-            _ if has_extension(text) => Self::Extension,
-            Some(dialled) => match dialled.without_bracketed_zero().as_ref().unwrap_or(&dialled).digits() {
-                Some(digits) => match integer(digits) {
-                    None => Self::TooLong,
-                    Some(number)
-                        if number > 0 && (dialled.after_plus().is_some() || digits.starts_with(b"00")) =>
-                    {
-                        Self::International(number)
-                    }
-                    Some(number) => Self::from(number),
-                },
-                None => Self::Text,
-            },
-            None if is_digits(text) => Self::TooLong,
-            None => Self::Text,
-        }
+        Self::Text(text)
     }
 }
 
@@ -67,24 +48,24 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-impl From<i64> for Stored {
+impl From<i64> for Stored<'_> {
     fn from(value: i64) -> Self {
         Self::Integer(value)
     }
 }
 
-impl From<u64> for Stored {
+impl From<u64> for Stored<'_> {
     fn from(value: u64) -> Self {
         i64::try_from(value).map_or(Self::TooLong, Self::Integer)
     }
 }
 
-impl From<f64> for Stored {
+impl From<f64> for Stored<'_> {
     fn from(value: f64) -> Self {
         /// Above 2^53 a float has lost digits, and no number is that long.
         const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
         if value.is_nan() {
-            Self::Text
+            Self::NotANumber
         } else if value.abs() > WHOLE_MAX {
             Self::TooLong
         } else if value.fract() != 0.0 {
@@ -114,12 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_a_plus_says_its_country() {
-        for text in ["+47 22 33 44 55", "0047 22.33.44.55", "+47 (0) 22 33 44 55", "+0047 22334455"] {
-            assert_eq!(Stored::from_text(text), Stored::International(4_722_334_455), "{text}");
+    fn a_text_that_is_more_than_an_integer_stays_one() {
+        for text in ["+47 22 33 44 55", "0047 22.33.44.55", "022334455", "22 33 44 55", "kari", "-", "+0"] {
+            assert_eq!(Stored::from_text(text), Stored::Text(text), "{text}");
         }
-        assert_eq!(Stored::from_text("022 33 44 55"), Stored::Integer(22_334_455));
-        for text in ["+0", "00", "0"] {
+        for text in ["00", "0", "-0", "0.0"] {
             assert_eq!(Stored::from_text(text), Stored::Integer(0), "{text}");
         }
     }

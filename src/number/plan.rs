@@ -16,6 +16,8 @@ pub(super) struct Region {
     /// Calling code.
     pub code: u16,
     lengths: Lengths,
+    /// How many digits fixed lines and mobiles usually have: as many as the metadata's examples, and between them.
+    usual: (usize, usize),
     metadata: &'static Metadata,
     patterns: OnceLock<Patterns>,
 }
@@ -68,6 +70,7 @@ impl Region {
             id: metadata.id(),
             code: metadata.country_code(),
             lengths: Lengths::of(metadata),
+            usual: usual(metadata),
             metadata,
             patterns: OnceLock::new(),
         }
@@ -91,6 +94,11 @@ impl Region {
     /// What the length of a national number says.
     pub(super) fn length(&self, national: &[u8]) -> Length {
         self.lengths.judge(national.len())
+    }
+
+    /// Whether a national number is as long as they usually are: German ones may have 4 to 15 digits, most have 8 to 11.
+    pub(super) fn is_usual(&self, national: &[u8]) -> bool {
+        (self.usual.0..=self.usual.1).contains(&national.len())
     }
 
     /// Whether something is dialled in front of numbers of other towns.
@@ -188,6 +196,14 @@ impl Lengths {
     }
 }
 
+/// The fewest and the most digits of the examples of fixed lines and mobiles; any number of them where there is none.
+fn usual(metadata: &Metadata) -> (usize, usize) {
+    let types = metadata.descriptors();
+    let lengths = [types.fixed_line(), types.mobile()].into_iter().flatten();
+    let lengths = lengths.filter_map(|kind| kind.example().map(str::len));
+    lengths.clone().min().zip(lengths.max()).unwrap_or((0, usize::MAX))
+}
+
 /// The types of number whose patterns make a number valid, as libphonenumber counts them: not what
 /// cannot be called from abroad, and no emergency and short codes.
 pub(super) fn types(metadata: &Metadata) -> impl Iterator<Item = &Descriptor> {
@@ -239,6 +255,15 @@ mod tests {
         assert_eq!(length("NO", "4722334455"), Length::TooLong);
         assert_eq!(length("US", "5550123"), Length::Local);
         assert_eq!(length("NO", &"1".repeat(64)), Length::TooLong);
+    }
+
+    #[test]
+    fn usual_lengths_are_those_of_the_examples() {
+        // Germany 30123456 and 15123456789, Norway 21234567 and 40612345; services have no fixed lines.
+        let usual = |id: &str, digits: usize| region(id).is_usual(&[b'1'; 20][..digits]);
+        assert!(usual("DE", 8) && usual("DE", 11) && !usual("DE", 7) && !usual("DE", 12));
+        assert!(usual("NO", 8) && !usual("NO", 5) && !usual("NO", 12));
+        assert!(numbering().code(800).unwrap().main.is_usual(b"12345678"));
     }
 
     #[test]

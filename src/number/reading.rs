@@ -19,7 +19,7 @@ pub enum Rule {
     WithoutPlus,
     /// Without the area code, which the PBX's settings know: `555 0123` in New Jersey.
     AreaCode,
-    /// As within the country, behind a zero that the country does not dial: `022 33 44 55` in Norway.
+    /// Behind a zero that somebody put there: `022 33 44 55` in Norway, which dials none, `0 08-123 45 67` in Sweden.
     SurplusZero,
 }
 
@@ -58,6 +58,9 @@ pub enum Fit {
     /// No number of the country has that many digits. Only as the first of several readings, for
     /// `00` in a country that dials something else.
     Impossible,
+    /// With a plus or an international prefix, and as long as E.164 allows, but of a length that the metadata does not
+    /// know: Norway's numbers of machines have 12 digits. Only where there is no better reading.
+    Unplanned,
     /// Some numbers of the country have that many digits.
     Possible,
     /// The digits are those of a type in use: a mobile, a fixed line and so on.
@@ -71,39 +74,17 @@ pub struct Reading {
     pub number: Number,
     /// How the digits were read.
     pub rule: Rule,
-    /// Zeros in front of the national number that belong to it (Italy, Gabon, Ivory Coast): 0 to 16.
-    pub leading_zeros: u8,
     /// How well the number fits its country's plan.
     pub fit: Fit,
-    /// Whether the same integer with another number of leading zeros is a valid number too, so a
-    /// record that has lost its zeros may mean either: +39 0331 123456 and +39 331 123456.
-    pub zeros_matter: bool,
     /// Whether outside-line digits were taken off first.
     pub outside_line: bool,
 }
 
 impl Reading {
-    /// The number to show, in E.164 form with its leading zeros: `+390212348326`.
+    /// The number to show, in E.164 form: `+390212348326`.
     #[must_use]
-    pub fn e164(&self) -> E164 {
-        E164 { number: self.number, leading_zeros: self.leading_zeros }
-    }
-}
-
-/// A number with its leading zeros, to be shown: `+390212348326`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct E164 {
-    number: Number,
-    leading_zeros: u8,
-}
-
-impl fmt::Display for E164 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{}", self.number.country_code())?;
-        for _ in 0..self.leading_zeros {
-            f.write_str("0")?;
-        }
-        write!(f, "{}", self.number.national())
+    pub fn e164(&self) -> Number {
+        self.number
     }
 }
 
@@ -150,18 +131,8 @@ impl Readings {
     /// Adds `reading` behind those that fit as well: valid ones come before possible ones, but none
     /// before the `settled` first ones. What has no place falls off the end.
     pub(super) fn add(&mut self, reading: Reading, settled: usize) {
-        let known = self.iter().enumerate().find(|(_, known)| known.number == reading.number);
-        if let Some((at, fit)) = known.map(|(at, known)| (at, known.fit)) {
-            // Of one integer, the number of leading zeros that fits better.
-            if at < settled || fit >= reading.fit {
-                return;
-            }
-            if let Some(from) = self.items.get_mut(at..) {
-                from.rotate_left(1);
-            }
-            if let Some(last) = self.items.last_mut() {
-                *last = None;
-            }
+        if self.iter().any(|known| known.number == reading.number) {
+            return;
         }
         let fits_as_well = |known: &&Reading| known.fit >= reading.fit;
         let at = settled + self.iter().skip(settled).take_while(fits_as_well).count();
@@ -194,14 +165,7 @@ mod tests {
     use super::*;
 
     fn reading(national: u64, fit: Fit) -> Reading {
-        Reading {
-            number: Number::new(47, national).unwrap(),
-            rule: Rule::National,
-            leading_zeros: 0,
-            fit,
-            zeros_matter: false,
-            outside_line: false,
-        }
+        Reading { number: Number::new(47, national).unwrap(), rule: Rule::National, fit, outside_line: false }
     }
 
     fn nationals(readings: &Readings) -> Vec<u64> {
@@ -222,14 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn of_one_number_the_better_reading_stays() {
+    fn no_number_is_there_twice() {
         let mut found = Readings::default();
-        for (national, fit) in [(1, Fit::Valid), (2, Fit::Possible), (3, Fit::Possible), (3, Fit::Valid)] {
+        for (national, fit) in [(1, Fit::Valid), (2, Fit::Possible), (3, Fit::Valid), (2, Fit::Possible)] {
             found.add(reading(national, fit), 0);
         }
-        assert_eq!(nationals(&found), [1, 3, 2]);
-        found.add(reading(3, Fit::Possible), 0);
-        found.add(reading(2, Fit::Valid), 3);
         assert_eq!(nationals(&found), [1, 3, 2]);
         assert!(found.iter().map(|reading| reading.fit).eq([Fit::Valid, Fit::Valid, Fit::Possible]));
     }

@@ -99,20 +99,26 @@ pub fn names_nobody(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && WORDS.into_iter().any(is)
 }
 
+/// What stands between a number and its extension, in small letters: RFC 3966, and what libphonenumber knows.
+const EXTENSION_MARKS: [&str; 13] =
+    ["extensión", "extension", "extn", "ext", "xtn", "x", "anexo", "доб", "int", "#", "~", ",", ";"];
+
 /// Whether `text` is a number with an extension behind it, in the way of RFC 3966 or of people: `;ext=12`, `x12`,
-/// `ext. 12`, `#12`.
+/// `ext. 12`, `#12`, `~12`, `,,12`.
 pub(super) fn has_extension(text: &str) -> bool {
     if Sent::read(text).extension {
         return true;
     }
-    let Some(at) = text.find(|c: char| c.is_alphabetic() || c == '#') else { return false };
+    let is_mark = |c: char| c.is_alphabetic() || "#＃~～∼⁓,;".contains(c);
+    let Some(at) = text.find(is_mark) else { return false };
     let (number, rest) = text.split_at(at);
-    let mark = ["extension", "extn", "ext", "x", "#"].into_iter().find_map(|mark| without_prefix(rest, mark));
-    let extension = mark.map(|rest| rest.trim_start_matches([' ', '.', ':', ',']));
+    let rest = rest.to_lowercase().replace('＃', "#").replace(['～', '∼', '⁓'], "~");
+    let mark = EXTENSION_MARKS.into_iter().find_map(|mark| rest.strip_prefix(mark));
+    let extension =
+        mark.map(|rest| rest.trim_start_matches([' ', '.', ':', ',', '-']).trim_end_matches([' ', '#']));
     number.bytes().any(|byte| byte.is_ascii_digit())
-        && extension.is_some_and(|digits| {
-            !digits.is_empty() && digits.trim_end().bytes().all(|byte| byte.is_ascii_digit())
-        })
+        && extension
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The scheme, `sips` counted as `sip`, and what follows it.
@@ -166,10 +172,24 @@ mod tests {
             "22334455 ext. 12",
             "22334455 Extension: 12 ",
             "22334455#12",
+            "22334455 ~12",
+            "22334455～12",
+            "22334455,,12#",
+            "22334455;12",
+            "22334455 доб. 12",
         ] {
             assert!(has_extension(text), "{text}");
         }
-        for text in ["22334455", "x12", "22334455 x", "22334455 xavier", "1-800-FLOWERS", "ext 12"] {
+        for text in [
+            "22334455",
+            "x12",
+            "22334455 x",
+            "22334455 xavier",
+            "1-800-FLOWERS",
+            "ext 12",
+            "~12",
+            "22334455~",
+        ] {
             assert!(!has_extension(text), "{text}");
         }
     }

@@ -21,11 +21,16 @@ pub enum Unusable {
     /// An extension follows the number.
     #[error("an extension follows the number, and no caller shows one")]
     Extension,
-    /// Longer than any number of its country.
-    #[error("the number is longer than any in its country")]
+    /// More follows a whole number: the end of another one, or of a range.
+    #[error(
+        "more follows the number, such as the end of another one: write each out in full, with a / between them"
+    )]
+    Several,
+    /// Longer than any number of its country that is known, or than 15 digits.
+    #[error("the number is longer than any that is known in its country")]
     TooLong,
     /// No number of its country has so many digits.
-    #[error("no number in its country has that many digits")]
+    #[error("no number that is known in its country has that many digits")]
     ImpossibleLength,
     /// The number begins with a plus or `00` and another calling code than its prefix is.
     #[error("its plus and its prefix name different countries")]
@@ -37,13 +42,14 @@ pub enum Unusable {
 
 impl Unusable {
     /// Every reason, for counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Missing,
         Self::Zero,
         Self::Negative,
         Self::Fraction,
         Self::NotANumber,
         Self::Extension,
+        Self::Several,
         Self::TooLong,
         Self::ImpossibleLength,
         Self::PrefixContradicts,
@@ -60,6 +66,7 @@ impl Unusable {
             Self::Fraction => "fraction",
             Self::NotANumber => "not_a_number",
             Self::Extension => "extension",
+            Self::Several => "several_numbers",
             Self::TooLong => "too_long",
             Self::ImpossibleLength => "impossible_length",
             Self::PrefixContradicts => "prefix_contradicts",

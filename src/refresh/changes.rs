@@ -113,6 +113,7 @@ mod tests {
             mrmrs: String::new(),
             company_id: 0,
             company: String::new(),
+            likely: true,
         };
         entries.iter().map(entry).collect()
     }

@@ -222,7 +222,7 @@ impl<Q: Question> Keeper<Q> {
 
     /// Names what can't be used, unless it is what was named the last time.
     fn report_unusable(&mut self, unusable: &UnusableRecords) {
-        if !unusable.is_empty() && (!self.named || *unusable != self.unusable) {
+        if unusable.total() > 0 && (!self.named || *unusable != self.unusable) {
             warn!(list = %self.stock.name, count = unusable.total(), "records that can't be used: {unusable}");
         }
         self.named = true;

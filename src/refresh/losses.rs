@@ -243,6 +243,7 @@ mod tests {
             mrmrs: String::new(),
             company_id: *company_id,
             company: (*company).into(),
+            likely: true,
         };
         lines.iter().map(entry).collect()
     }

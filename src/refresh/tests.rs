@@ -78,6 +78,7 @@ impl Crm {
                 mrmrs: String::new(),
                 company_id: 0,
                 company: String::new(),
+                likely: true,
             });
         }
         Ok(Fetched::Entries(delivery))
@@ -144,7 +145,7 @@ impl Question for Arc<Crm> {
 }
 
 fn settings() -> Settings {
-    let kind = Kind::Csv(csv::File { path: PathBuf::new(), delimiter: b',', country: "NO".parse().unwrap() });
+    let kind = Kind::Csv(csv::File { path: PathBuf::new(), delimiter: None, country: "NO".parse().unwrap() });
     Settings { name: "crm".into(), kind, refresh: MINUTE / 2, full_refresh: 5 * MINUTE, group: 0 }
 }
 
@@ -274,6 +275,7 @@ fn entry(national: u64, person: &str) -> Entry {
         mrmrs: String::new(),
         company_id: 0,
         company: String::new(),
+        likely: true,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Certainty, Resolution, Resolver};
+use super::{Decided, Resolution, Resolver};
 use crate::directory::{Choice, Found};
-use crate::name::{Parts, Style};
+use crate::name::{DOUBTFUL, Parts, Style};
 use crate::number::Number;
 
 /// What stands behind a [`Resolution`].
@@ -12,6 +12,8 @@ use crate::number::Number;
 pub struct Explanation {
     /// What the directory knows of each reading, in their order; of those too that were not asked for.
     pub known: Vec<Option<Known>>,
+    /// What decided on the certainty.
+    pub decided: Option<Decided>,
     /// How the name was written, where there was somebody to be named.
     pub rendering: Option<Rendering>,
 }
@@ -23,6 +25,9 @@ pub struct Known {
     pub source: String,
     /// Who answers to the number, judged over all entries of the source's group.
     pub verdict: Verdict,
+    /// Whether the number is a less likely one of its record.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub less_likely: bool,
 }
 
 /// Who answers to a number, where several entries speak for it.
@@ -78,6 +83,14 @@ pub struct Rendering {
     pub max_bytes: usize,
 }
 
+impl Rendering {
+    /// The same of a name in doubt.
+    fn marked(self) -> Self {
+        let full = format!("{DOUBTFUL}{}", self.full);
+        Self { bytes: full.len(), full, ..self }
+    }
+}
+
 impl Resolver {
     /// How a resolution of this resolver came about, by the directory of the moment.
     #[must_use]
@@ -87,15 +100,18 @@ impl Resolver {
         let known = |found: Found<'_>| Known {
             source: found.source.to_owned(),
             verdict: Verdict::from(&found.choice),
+            less_likely: !found.likely,
         };
         let chosen = resolution.readings.iter().find(|reading| reading.found);
         Explanation {
             known: resolution.readings.iter().map(|read| find(read.reading.number).map(known)).collect(),
-            rendering: match resolution.certainty {
-                Some(Certainty::Range) => guessed(&self.style, resolution),
+            decided: resolution.decided,
+            rendering: match resolution.decided {
+                Some(Decided::Range) => guessed(&self.style, resolution),
                 _ => chosen
                     .and_then(|read| find(read.reading.number))
-                    .and_then(|found| rendering(&self.style, &found)),
+                    .and_then(|found| rendering(&self.style, &found))
+                    .map(|rendering| if resolution.doubtful { rendering.marked() } else { rendering }),
             },
         }
     }

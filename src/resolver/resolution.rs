@@ -37,6 +37,8 @@ impl From<Status> for metrics::Outcome {
 pub enum Reason {
     /// Several persons answer to the number, and no company is common to them.
     Ambiguous,
+    /// The caller's digits can be read in two ways, each is somebody else's, and such names are not to be shown.
+    Doubtful,
     /// Of the name in the CRM nothing is left that a phone can show.
     NoName,
     /// The caller sent no number: nothing, or what cannot be one.
@@ -66,12 +68,58 @@ impl From<Skip> for Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Certainty {
-    /// The most likely reading of the digits is known.
+    /// The most likely reading of the digits is known, as the likeliest number of a record, and none of the other readings is
+    /// somebody else's.
     Exact,
-    /// A less likely reading of the digits is known, or one that differs from another number in lost zeros only.
+    /// The digits or the record had to be read otherwise, or somebody else may be meant.
     Reading,
     /// Nobody has the number, but it lies in a company's range: a guess, and the name is marked as one.
     Range,
+}
+
+/// What decided on the certainty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decided {
+    /// The likeliest reading is known.
+    Likeliest,
+    /// A less likely reading of the digits is known.
+    OtherReading,
+    /// The digits are known without a zero that somebody put in front.
+    SurplusZero,
+    /// The number is a less likely one of its record.
+    OtherNumber,
+    /// Another reading of the digits is somebody else's.
+    SomebodyElse,
+    /// The number lies in a company's range.
+    Range,
+}
+
+impl Decided {
+    /// The rule's name in JSON; it does not change between releases.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Likeliest => "likeliest",
+            Self::OtherReading => "other_reading",
+            Self::SurplusZero => "surplus_zero",
+            Self::OtherNumber => "other_number",
+            Self::SomebodyElse => "somebody_else",
+            Self::Range => "range",
+        }
+    }
+
+    /// How certain the name is then.
+    #[must_use]
+    pub const fn certainty(self) -> Certainty {
+        match self {
+            Self::Likeliest => Certainty::Exact,
+            Self::Range => Certainty::Range,
+            Self::OtherReading | Self::SurplusZero | Self::OtherNumber | Self::SomebodyElse => {
+                Certainty::Reading
+            }
+        }
+    }
 }
 
 /// Who is calling, and how that was found out: the same everywhere, in JSON too.
@@ -92,6 +140,12 @@ pub struct Resolution {
     pub name: Option<Name>,
     /// How sure it is.
     pub certainty: Option<Certainty>,
+    /// What decided on that.
+    #[serde(skip)]
+    pub decided: Option<Decided>,
+    /// Whether somebody else may be meant, so that the name is marked or left out.
+    #[serde(skip)]
+    pub doubtful: bool,
     /// The number that is known, or that lies in a range, E.164 with `+`.
     pub number: Option<String>,
     /// The range that it lies in: `+4722518000-8099`, or a switchboard's stem, `+4930123456`.
@@ -147,7 +201,7 @@ pub struct ReadingOutcome {
     /// What makes it readable so.
     #[serde(serialize_with = "rule_as_text")]
     pub rule: Rule,
-    /// Whether the directory knows it. Readings behind the first known one are not asked for.
+    /// Whether it is the one that the name is of.
     pub found: bool,
     /// What it was made from.
     #[serde(skip)]
@@ -163,6 +217,8 @@ impl Resolution {
             reason: None,
             name: None,
             certainty: None,
+            decided: None,
+            doubtful: false,
             number: None,
             range: None,
             guessed: false,
@@ -175,21 +231,31 @@ impl Resolution {
     }
 
     /// The ids of the person and of the company that a dialplan may act on: none without a name, because nobody is meant
-    /// then, and none of a guess, because a variable with an id has no mark that tells it from one that is certain.
+    /// then, and none of a guess or of a name in doubt, because a variable with an id has no mark that tells it from one that
+    /// is certain.
     #[must_use]
     pub fn ids(&self) -> [Option<u32>; 2] {
-        if self.name.is_none() || self.guessed {
+        if self.name.is_none() || self.is_unsure() {
             return [None; 2];
         }
         let person = self.person.as_ref().and_then(|person| person.id);
         [person, self.company.as_ref().and_then(|company| company.id)]
     }
 
-    /// The status for a call that keeps the name that it brought along, where it `keeps` it. A guess is worth nothing
-    /// beside that: its name is not shown, and it has no ids.
+    /// The status for a call that keeps the name that it brought along, where it `keeps` it. A guess, and a name in doubt, are
+    /// worth nothing beside that: the name is not shown, and it has no ids.
     #[must_use]
     pub fn status_of(&self, keeps: bool) -> Status {
-        if keeps && self.guessed { Status::NotFound } else { self.status }
+        if keeps && self.is_unsure() { Status::NotFound } else { self.status }
+    }
+
+    fn is_unsure(&self) -> bool {
+        self.guessed || self.doubtful
+    }
+
+    pub(super) fn decide(&mut self, decided: Decided) {
+        self.decided = Some(decided);
+        self.certainty = Some(decided.certainty());
     }
 
     pub(super) fn skipped(input: &str, country: Country, reason: Reason) -> Self {

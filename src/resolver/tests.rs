@@ -33,6 +33,7 @@ fn kari(national: u64) -> Entry {
         mrmrs: "Mrs".into(),
         company_id: 243,
         company: "Fjord Sjømat AS".into(),
+        likely: true,
     }
 }
 
@@ -112,13 +113,153 @@ fn the_answers_of_the_last_callers_are_kept() {
 #[test]
 fn a_zero_that_the_crm_may_have_lost_makes_it_less_certain() {
     let resolver = Resolver::new(Style::default());
-    let italian = Entry { number: Number::new(39, 331_123_456).unwrap(), ..kari(1) };
-    resolver.swap(directory(vec![italian, kari(22_334_455)]));
+    let stored =
+        |code, integer: i64| number::stored(Some(code), integer.into(), "NO".parse().unwrap()).unwrap();
+    let of = |numbers: number::Numbers| {
+        numbers
+            .iter()
+            .map(|meant| Entry { number: meant.number, likely: meant.likely, ..kari(1) })
+            .collect::<Vec<_>>()
+    };
+    let named = |national, zeros, person: &str| Entry {
+        number: Number::with_zeros(39, zeros, national).unwrap(),
+        person: person.into(),
+        ..kari(1)
+    };
+    let mut entries =
+        [stored(39, 331_123_456), stored(39, 3_311_234_567), stored(39, 212_348_326)].map(of).concat();
+    entries.extend([kari(22_334_455), named(332_123_456, 1, "Anna"), named(3_321_234_567, 0, "Bruno")]);
+    resolver.swap(directory(entries));
     let certainty = |caller| resolver.resolve(&norway(0), None, caller).certainty;
-    // Both +39 331 123456 and +39 0331 123456 are numbers.
-    assert_eq!(certainty("+390331123456"), Some(Certainty::Reading));
-    assert_eq!(certainty("+39331123456"), Some(Certainty::Reading));
-    assert_eq!(certainty("+4722334455"), Some(Certainty::Exact));
+    for (caller, expected) in [
+        // Both +39 331 123456 and +39 0331 123456 are numbers; the second is as long as they usually are.
+        ("+390331123456", Some(Certainty::Reading)),
+        ("+39331123456", Some(Certainty::Reading)),
+        ("+393311234567", Some(Certainty::Exact)),
+        ("+3903311234567", Some(Certainty::Reading)),
+        // Only with its zero.
+        ("+390212348326", Some(Certainty::Exact)),
+        // Those of a text have their zeros.
+        ("+390332123456", Some(Certainty::Exact)),
+        ("+39332123456", None),
+        ("+393321234567", Some(Certainty::Exact)),
+        ("+3903321234567", None),
+        ("+4722334455", Some(Certainty::Exact)),
+    ] {
+        assert_eq!(certainty(caller), expected, "{caller}");
+    }
+}
+
+/// What Germany's PBX shows for these digits, how certain it is, and why.
+fn shown(resolver: &Resolver, caller: &str) -> (String, Option<Certainty>, Option<Decided>) {
+    let germany = Pbx { numbers: number::Settings::new("DE".parse().unwrap()), ..norway(0) };
+    let resolution = resolver.resolve(&germany, None, caller);
+    let name = resolution.name.as_ref().map_or(String::new(), |name| name.as_str().to_owned());
+    (name, resolution.certainty, resolution.decided)
+}
+
+#[test]
+fn a_name_is_marked_where_another_reading_is_somebody_elses() {
+    let person = |code, national, id, person: &str, company: &str| Entry {
+        number: Number::new(code, national).unwrap(),
+        person_id: id,
+        person: person.into(),
+        company: company.into(),
+        ..kari(1)
+    };
+    let hans = || person(49, 4_722_334_455, 7, "Hans", "Cux GmbH");
+    let (reading, exact) = (Some(Certainty::Reading), Some(Certainty::Exact));
+    // 04722 334455 is in Cuxhaven's district, and +47 22 33 44 55 is Kari's.
+    for (entries, name, certainty, decided) in [
+        (vec![hans(), kari(22_334_455)], "~Hans (Cux GmbH)", reading, Decided::SomebodyElse),
+        (vec![hans()], "Hans (Cux GmbH)", exact, Decided::Likeliest),
+        (vec![kari(22_334_455)], "Kari Nordmann (Fjord Sjømat AS)", reading, Decided::OtherReading),
+        // The same person, and the own company.
+        (
+            vec![hans(), person(47, 22_334_455, 8, "HANS", "Cux  GmbH")],
+            "Hans (Cux GmbH)",
+            exact,
+            Decided::Likeliest,
+        ),
+        (
+            vec![hans(), person(47, 22_334_455, 0, "", "Cux GmbH")],
+            "Hans (Cux GmbH)",
+            exact,
+            Decided::Likeliest,
+        ),
+        // Several, none of whom is named.
+        (
+            vec![hans(), person(47, 22_334_455, 8, "A", ""), person(47, 22_334_455, 9, "B", "")],
+            "~Hans (Cux GmbH)",
+            reading,
+            Decided::SomebodyElse,
+        ),
+        // Whoever has the number for certain comes before a record that can be read otherwise.
+        (
+            vec![Entry { likely: false, ..hans() }, kari(22_334_455)],
+            "~Kari Nordmann (Fjord Sjømat AS)",
+            reading,
+            Decided::SomebodyElse,
+        ),
+        (vec![Entry { likely: false, ..hans() }], "Hans (Cux GmbH)", reading, Decided::OtherNumber),
+    ] {
+        let resolver = Resolver::new(Style::default());
+        resolver.swap(directory(entries));
+        assert_eq!(shown(&resolver, "4722334455"), (name.into(), certainty, Some(decided)));
+    }
+    for (doubtful, max_bytes, name, ids, kept) in [
+        (Doubtful::Mark, 56, "~Hans (Cux GmbH)", [None, None], Status::NotFound),
+        (Doubtful::Mark, 12, "~Hans", [None, None], Status::NotFound),
+        (Doubtful::Mark, 4, "~Han", [None, None], Status::NotFound),
+        (Doubtful::Show, 56, "Hans (Cux GmbH)", [Some(7), Some(243)], Status::Found),
+        (Doubtful::None, 56, "", [None, None], Status::NotFound),
+    ] {
+        let resolver = Resolver::new(Style { doubtful, max_bytes, ..Style::default() });
+        resolver.swap(directory(vec![hans(), kari(22_334_455)]));
+        assert_eq!(shown(&resolver, "4722334455").0, name, "{doubtful:?} {max_bytes}");
+        let germany = Pbx { numbers: number::Settings::new("DE".parse().unwrap()), ..norway(0) };
+        let resolution = resolver.resolve(&germany, None, "4722334455");
+        assert_eq!((resolution.ids(), resolution.status_of(true)), (ids, kept), "{doubtful:?}");
+        let reason = (doubtful == Doubtful::None).then_some(Reason::Doubtful);
+        assert_eq!((resolution.reason, resolution.certainty), (reason, reading), "{doubtful:?}");
+        let full = resolver.explain(&resolution).rendering.unwrap().full;
+        assert_eq!(full.starts_with('~'), doubtful != Doubtful::Show, "{full}");
+    }
+}
+
+#[test]
+fn all_german_numbers_without_plus_or_with_their_code_twice_are_found() {
+    let germany: Country = "DE".parse().unwrap();
+    let mut random = fastrand::Rng::with_seed(15);
+    // Mobiles, Berlin, Hamburg, Frankfurt, Munich, Cologne, and Leer with subscribers that begin with 5.
+    let areas = ["151", "160", "171", "30", "40", "69", "89", "221", "4915"];
+    for (place, area) in (0..300).zip(areas.iter().cycle()) {
+        let digits = match *area {
+            "151" => 8,
+            "160" | "171" => 7,
+            _ => 5 + place % 3,
+        };
+        let subscriber: String = (0..digits).map(|_| random.digit(10)).collect();
+        let number = format!("{area}{subscriber}");
+        let integer = |text: String| text.parse::<i64>().unwrap();
+        for (what, numbers) in [
+            ("without plus", number::written(&format!("49{number}"), germany)),
+            ("twice", number::written(&format!("4949{number}"), germany)),
+            ("prefix 0", number::stored(Some(0), integer(format!("49{number}")).into(), germany)),
+            ("prefix 49, twice", number::stored(Some(49), integer(format!("49{number}")).into(), germany)),
+            ("prefix 49", number::stored(Some(49), integer(number.clone()).into(), germany)),
+        ] {
+            let numbers = numbers.unwrap();
+            let entries =
+                numbers.iter().map(|meant| Entry { number: meant.number, likely: meant.likely, ..kari(1) });
+            let resolver = Resolver::new(Style::default());
+            resolver.swap(directory(entries.collect()));
+            for caller in [format!("+49{number}"), format!("0{number}"), format!("0049{number}")] {
+                let (name, ..) = shown(&resolver, &caller);
+                assert_eq!(name, "Kari Nordmann (Fjord Sjømat AS)", "{what}: {number}, caller {caller}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -243,6 +384,7 @@ fn any_reading_that_is_known_comes_before_a_range() {
 fn an_ambiguous_number_never_falls_through_to_a_range() {
     let other = |company_id, company: &str| Entry {
         person_id: 9,
+        person: "Ola".into(),
         company_id,
         company: company.into(),
         ..kari(22_518_001)
@@ -270,6 +412,7 @@ fn a_number_in_use_is_in_no_range_behind_the_area_code() {
         mrmrs: String::new(),
         company: "Acme GmbH".into(),
         company_id: 7,
+        likely: true,
     };
     resolver.swap(directory_by(&ranges(SharedNumbers::Both), vec![switchboard]));
     let mut numbers = number::Settings::new("DE".parse().unwrap());

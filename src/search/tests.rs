@@ -55,6 +55,7 @@ fn person(national: u64, id: u32, name: &str) -> Entry {
         mrmrs: String::new(),
         company_id: 0,
         company: String::new(),
+        likely: true,
     }
 }
 

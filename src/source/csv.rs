@@ -4,6 +4,10 @@
 //! and `contact_id`. Numbers are written with `+` or nationally; leading zeros count, and a number
 //! with an extension is none that a caller could show. A line that can't be used is reported with its number in the
 //! file, and costs only itself.
+//!
+//! - `sheet`: what spreadsheets make of a file
+
+mod sheet;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,10 +16,12 @@ use std::time::UNIX_EPOCH;
 
 use ::csv::ByteRecord;
 
+use sheet::Sheet;
+
 use super::fingerprint::Fingerprint;
 use super::{Delivery, Fetched, Progress, Step};
-use crate::entry::Entry;
-use crate::number::{self, Country};
+use crate::entry::Named;
+use crate::number::{self, Country, Numbers};
 use crate::observe::mask;
 
 /// The columns that a header may name, the required ones first.
@@ -28,8 +34,8 @@ const REQUIRED: usize = 3;
 pub struct File {
     /// Where it is.
     pub path: PathBuf,
-    /// What separates the columns.
-    pub delimiter: u8,
+    /// What separates the columns; none where that is to be found out.
+    pub delimiter: Option<u8>,
     /// The country in which national numbers are read.
     pub country: Country,
 }
@@ -49,13 +55,15 @@ pub enum CsvError {
     #[error("{} is being written; it is read when that is over", .0.display())]
     Changing(PathBuf),
     /// The header is not what is expected.
-    #[error("{}, line 1: {what}; the header needs number, person and company, and may have mrmrs, person_id and contact_id (delimiter `{delimiter}`)", path.display())]
+    #[error("{}, line {line}: {what}; the header needs number, person and company, and may have mrmrs, person_id and contact_id (delimiter `{delimiter}`)", path.display())]
     Header {
         /// The file.
         path: PathBuf,
+        /// Its line.
+        line: usize,
         /// What is wrong.
         what: String,
-        /// The delimiter of the configuration: the usual cause.
+        /// The delimiter: the usual cause.
         delimiter: char,
     },
     /// The service is stopping.
@@ -66,7 +74,10 @@ pub enum CsvError {
 impl File {
     pub(super) fn identify(&self, question: &mut Fingerprint) {
         question.add("csv", &self.path.to_string_lossy());
-        question.add("delimiter", &char::from(self.delimiter).to_string());
+        question.add(
+            "delimiter",
+            &self.delimiter.map_or_else(String::new, |delimiter| char::from(delimiter).into()),
+        );
         question.add("country", self.country.as_str());
     }
 
@@ -89,42 +100,58 @@ impl File {
         if stamp(&self.path).map_err(unreadable)? != before {
             return Err(CsvError::Changing(self.path.clone()));
         }
-        // Spreadsheets put a byte order mark in front.
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        let mut delivery = self.parse(text, progress)?;
+        let mut delivery = self.parse(&text, progress)?;
         delivery.hash = before;
         Ok(Fetched::Entries(delivery))
     }
 
-    fn parse(&self, text: &[u8], progress: &Progress) -> Result<Delivery, CsvError> {
+    fn parse(&self, bytes: &[u8], progress: &Progress) -> Result<Delivery, CsvError> {
+        let sheet = Sheet::new(bytes);
+        let delimiter = sheet.delimiter(self.delimiter, &COLUMNS);
         let mut lines = ::csv::ReaderBuilder::new()
-            .delimiter(self.delimiter)
+            .delimiter(delimiter)
+            .has_headers(false)
             .flexible(true)
             .trim(::csv::Trim::All)
-            .from_reader(text);
-        let header =
-            |what| CsvError::Header { path: self.path.clone(), what, delimiter: char::from(self.delimiter) };
-        let columns = lines.byte_headers().map_err(|error| error.to_string()).and_then(Columns::of);
-        let columns = columns.map_err(header)?;
+            .from_reader(&*sheet.text);
+        let place = |line: &ByteRecord| sheet.line(line.position().map_or(0, ::csv::Position::byte));
+        let mut line = ByteRecord::new();
+        // The text is in memory and lines may have any length, so reading on can't fail.
+        let mut next = |line: &mut ByteRecord| lines.read_byte_record(line).unwrap_or(false);
+        while next(&mut line) && is_blank(&line) {}
+        let columns = Columns::of(&line).map_err(|what| CsvError::Header {
+            path: self.path.clone(),
+            line: place(&line),
+            what,
+            delimiter: char::from(delimiter),
+        })?;
 
         let mut delivery = Delivery::default();
-        let mut line = ByteRecord::new();
         let mut records = 0;
-        // The text is in memory and lines may have any length, so reading on can't fail.
-        while lines.read_byte_record(&mut line).unwrap_or(false) {
+        while next(&mut line) {
+            if is_blank(&line) {
+                continue;
+            }
             records += 1;
             progress.set(Step::Reading { records });
-            match columns.entry(&line, self.country) {
-                Ok(entry) => delivery.entries.push(&entry),
+            match columns.read(&line, self.country) {
+                Ok((named, numbers)) => {
+                    let number = || mask::Number(columns.number(&line)).to_string();
+                    delivery.add(named, &numbers, || format!("line {}: number `{}`", place(&line), number()));
+                }
                 Err(unusable) => {
-                    let place = line.position().map_or(0, ::csv::Position::line);
-                    let example = || format!("line {place}: {}", unusable.what);
+                    let example = || format!("line {}: {}", place(&line), unusable.what);
                     delivery.unusable.count(unusable.reason, example);
                 }
             }
         }
         Ok(delivery)
     }
+}
+
+/// Whether a row has nothing in it: spreadsheets save those below a table too.
+fn is_blank(line: &ByteRecord) -> bool {
+    line.iter().all(<[u8]>::is_empty)
 }
 
 /// Changes when the file does: its modification time and its size.
@@ -159,12 +186,15 @@ struct BadLine {
 /// Where each column is.
 struct Columns {
     places: BTreeMap<&'static str, usize>,
+    /// How many there are; those behind them are empty.
+    count: usize,
 }
 
 impl Columns {
     fn of(header: &ByteRecord) -> Result<Self, String> {
         let mut places = BTreeMap::new();
-        for (place, named) in header.iter().enumerate() {
+        let count = header.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        for (place, named) in header.iter().take(count).enumerate() {
             let named = String::from_utf8_lossy(named).to_lowercase();
             let Some(column) = COLUMNS.into_iter().find(|column| *column == named) else {
                 return Err(unknown(header, place));
@@ -175,11 +205,11 @@ impl Columns {
         }
         match COLUMNS[..REQUIRED].iter().find(|column| !places.contains_key(*column)) {
             Some(missing) => Err(format!("column `{missing}` is missing")),
-            None => Ok(Self { places }),
+            None => Ok(Self { places, count }),
         }
     }
 
-    fn entry(&self, line: &ByteRecord, country: Country) -> Result<Entry, BadLine> {
+    fn read(&self, line: &ByteRecord, country: Country) -> Result<(Named, Numbers), BadLine> {
         let unusable = |reason, what| BadLine { reason, what };
         if line.iter().any(|field| std::str::from_utf8(field).is_err()) {
             return Err(unusable("not_utf8", "it is not UTF-8: save the file in that encoding".into()));
@@ -188,39 +218,41 @@ impl Columns {
         if line.iter().any(|field| field.contains(&b'\n')) {
             return Err(unusable("quote", "a field has a line break: is a quote not closed?".into()));
         }
-        if line.len() > self.places.len() {
-            let what = format!("{} columns where the header has {}", line.len(), self.places.len());
+        if line.iter().skip(self.count).any(|field| !field.is_empty()) {
+            let what = format!("{} columns where the header has {}", line.len(), self.count);
             return Err(unusable("columns", what));
         }
         let text = |column| self.text(line, column);
-        let number = number::written(text("number"), country).map_err(|error| {
-            unusable(error.reason(), format!("number `{}`: {error}", mask::Number(text("number"))))
+        let number = self.number(line);
+        let numbers = number::written(number, country).map_err(|error| {
+            unusable(error.reason(), format!("number `{}`: {error}", mask::Number(number)))
         })?;
-        let (person, company) = (text("person"), text("company"));
-        if person.is_empty() && company.is_empty() {
-            return Err(unusable("no_name", "neither a person nor a company".into()));
-        }
-        let id = |column| match text(column) {
+        let id = |column| match sheet::number(text(column)) {
             "" => Ok(0),
             id => id.parse::<u32>().map_err(|_| {
                 let what = format!("{column}: allowed is a number up to {}", u32::MAX);
                 unusable("id", what)
             }),
         };
-        Ok(Entry {
-            number,
+        let named = Named {
             person_id: id("person_id")?,
-            person: person.to_owned(),
+            person: text("person").to_owned(),
             mrmrs: text("mrmrs").to_owned(),
             company_id: id("contact_id")?,
-            company: company.to_owned(),
-        })
+            company: text("company").to_owned(),
+        };
+        let nobody = || unusable("no_name", "neither a person nor a company".into());
+        Ok((named.cleared().ok_or_else(nobody)?, numbers))
     }
 
     /// A column's text; empty where the header or the line lacks it. The line is UTF-8.
     fn text<'a>(&self, line: &'a ByteRecord, column: &str) -> &'a str {
         let field = self.places.get(column).and_then(|place| line.get(*place)).unwrap_or_default();
-        std::str::from_utf8(field).unwrap_or_default()
+        sheet::value(std::str::from_utf8(field).unwrap_or_default())
+    }
+
+    fn number<'a>(&self, line: &'a ByteRecord) -> &'a str {
+        sheet::number(self.text(line, "number"))
     }
 }
 
@@ -229,7 +261,7 @@ mod tests {
     use super::*;
 
     fn file(path: impl Into<PathBuf>, delimiter: u8) -> File {
-        File { path: path.into(), delimiter, country: "NO".parse().unwrap() }
+        File { path: path.into(), delimiter: Some(delimiter), country: "NO".parse().unwrap() }
     }
 
     #[test]
@@ -251,7 +283,7 @@ mod tests {
                 (entry.number.to_string(), entry.person_id, entry.person.as_str(), entry.company.as_str())
             })
             .collect();
-        assert_eq!((read[0].0.as_str(), read[0].3), ("+39612345678", "Trattoria"));
+        assert_eq!((read[0].0.as_str(), read[0].3), ("+390612345678", "Trattoria"));
         assert_eq!(read[1], ("+4722334455".into(), 654, "Kari Nordmann", "Fjord Sjømat AS"));
         assert_eq!(read[2], ("+4722334456".into(), 0, "", "Bergen; Sons"));
         assert_eq!(delivery.unusable.total(), 0);
@@ -285,6 +317,40 @@ mod tests {
             "line 9: 5 columns",
         ] {
             assert!(report.contains(said), "{said}: {report}");
+        }
+    }
+
+    #[test]
+    fn files_straight_from_a_spreadsheet_are_read() {
+        let plain = "number;person;company;;;\r\n'+47 22 33 44 55;Kari;Fjord;;;\r\n;;;;;\r\n\
+                     =\"22334456\";'t Hart;\"Bergen; Sons\";;;\r\n22\u{2009}33\u{2007}44 57;Åsa;;;;\r\nabc;Nobody;;;;\r\n;;;;;\r\n";
+        let utf16 = |unit: fn(u16) -> [u8; 2]| {
+            let text = format!("\u{feff}{plain}");
+            text.encode_utf16().flat_map(unit).collect::<Vec<u8>>()
+        };
+        let separated = format!("sep=;\r\n{plain}");
+        for (what, bytes, line) in [
+            ("CRLF", plain.as_bytes().to_vec(), 6),
+            ("CR alone", plain.replace("\r\n", "\r").into_bytes(), 6),
+            ("LF", plain.replace("\r\n", "\n").into_bytes(), 6),
+            ("a byte order mark", format!("\u{feff}{plain}").into_bytes(), 6),
+            ("UTF-16, little end first", utf16(u16::to_le_bytes), 6),
+            ("UTF-16, big end first", utf16(u16::to_be_bytes), 6),
+            ("sep=", separated.into_bytes(), 7),
+            ("a table below blank rows", format!(";;;\r\n\r\n{plain}").into_bytes(), 8),
+        ] {
+            let file = File { delimiter: None, ..file("vip.csv", b',') };
+            let delivery = file.parse(&bytes, &Progress::default()).unwrap();
+            let entries: Vec<_> = delivery.entries.finish().entries().map(Result::unwrap).collect();
+            let read: Vec<_> =
+                entries.iter().map(|entry| (entry.number.national(), entry.person.as_str())).collect();
+            assert_eq!(read, [(22_334_455, "Kari"), (22_334_456, "'t Hart"), (22_334_457, "Åsa")], "{what}");
+            assert_eq!(entries[1].company, "Bergen; Sons", "{what}");
+            let report = delivery.unusable.to_string();
+            assert!(
+                delivery.unusable.total() == 1 && report.contains(&format!("(line {line}: ")),
+                "{what}: {report}"
+            );
         }
     }
 

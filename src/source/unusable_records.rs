@@ -1,4 +1,5 @@
-//! Records that can't be used: counted by reason, with a few examples, so that someone can mend the data.
+//! Records that can't be used, and those that can be used but should be looked at: counted by reason, with a few examples,
+//! so that someone can mend the data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,12 +10,17 @@ use serde::{Deserialize, Serialize};
 /// How many examples of each reason are kept.
 const EXAMPLES: usize = 10;
 
-/// Records that can't be used, by reason.
+/// Records that can't be used, by reason; and remarks on others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
 pub struct UnusableRecords {
-    reasons: BTreeMap<Cow<'static, str>, Examples>,
+    /// Of records that are used: the number can be read in two ways, or has a length that no plan knows.
+    #[serde(default, skip_serializing_if = "ByReason::is_empty")]
+    remarks: ByReason,
+    #[serde(flatten)]
+    reasons: ByReason,
 }
+
+type ByReason = BTreeMap<Cow<'static, str>, Examples>;
 
 /// The records of one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +34,12 @@ pub struct Examples {
 impl UnusableRecords {
     /// Counts a record. `example` names it, masked, and is asked for only while examples are few.
     pub fn count(&mut self, reason: &'static str, example: impl FnOnce() -> String) {
-        let examples = self.reasons.entry(Cow::Borrowed(reason)).or_default();
-        examples.count += 1;
-        if examples.first.len() < EXAMPLES {
-            examples.first.push(example());
-        }
+        count(&mut self.reasons, reason, example);
+    }
+
+    /// Counts a record that is used. `example` is as in [`count`](Self::count).
+    pub fn remark(&mut self, remark: &'static str, example: impl FnOnce() -> String) {
+        count(&mut self.remarks, remark, example);
     }
 
     /// The reasons, with their examples.
@@ -40,16 +47,36 @@ impl UnusableRecords {
         self.reasons.iter().map(|(reason, examples)| (reason.as_ref(), examples))
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.reasons.is_empty()
+    /// The remarks on records that are used, in words, with their examples.
+    pub fn remarks(&self) -> impl Iterator<Item = (&str, &Examples)> {
+        self.remarks.iter().map(|(remark, examples)| {
+            let words = match remark.as_ref() {
+                "two_readings" => "can be read in two ways",
+                "unknown_length" => "of a length that the numbering plan does not know",
+                other => other,
+            };
+            (words, examples)
+        })
     }
 
-    /// How many records there are.
+    /// Whether there is none that can't be used, and no remark either.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reasons.is_empty() && self.remarks.is_empty()
+    }
+
+    /// How many records can't be used.
     #[must_use]
     pub fn total(&self) -> usize {
         self.reasons.values().map(|examples| examples.count).sum()
+    }
+}
+
+fn count(by_reason: &mut ByReason, reason: &'static str, example: impl FnOnce() -> String) {
+    let examples = by_reason.entry(Cow::Borrowed(reason)).or_default();
+    examples.count += 1;
+    if examples.first.len() < EXAMPLES {
+        examples.first.push(example());
     }
 }
 
@@ -80,5 +107,20 @@ mod tests {
         let line = unusable.to_string();
         assert!(line.starts_with("1 fraction (record 3: 99.99), 12 zero (record 1; record 2;"), "{line}");
         assert!(line.ends_with("record 10; …)"), "{line}");
+    }
+
+    #[test]
+    fn remarks_are_kept_beside_the_others_and_old_files_have_none() {
+        let mut records = UnusableRecords::default();
+        records.remark("two_readings", || "line 2: number +49••••78".into());
+        assert_eq!((records.total(), records.is_empty()), (0, false));
+        records.count("zero", || "line 3".into());
+        let text = serde_json::to_string(&records).unwrap();
+        assert_eq!(serde_json::from_str::<UnusableRecords>(&text).unwrap(), records);
+        let old = r#"{"zero":{"count":1,"first":["line 3"]}}"#;
+        let old: UnusableRecords = serde_json::from_str(old).unwrap();
+        assert_eq!((old.total(), old.remarks().count()), (1, 0));
+        let words: Vec<_> = records.remarks().map(|(words, examples)| (words, examples.count)).collect();
+        assert_eq!(words, [("can be read in two ways", 1)]);
     }
 }

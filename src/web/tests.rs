@@ -32,6 +32,7 @@ impl Running {
             mrmrs: String::new(),
             company_id: 243,
             company: "Fjord Sjømat AS".into(),
+            likely: true,
         };
         let list: List = [entry].into_iter().collect();
         let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };

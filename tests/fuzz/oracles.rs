@@ -7,7 +7,9 @@
 
 use nameplate::asterisk::{agi, ari};
 use nameplate::name::{MAX_BYTES, Name, Parts, Prefix, Style, Template, cleaned};
-use nameplate::number::{Country, Fit, Number, Readings, Settings, Skip, Stored, readings, stored, written};
+use nameplate::number::{
+    Country, Fit, Number, Numbers, Readings, Settings, Skip, Stored, readings, stored, written,
+};
 use serde_json::{Value, json};
 
 /// An oracle: panics where something does not hold.
@@ -234,33 +236,49 @@ pub fn crm_number(data: &[u8]) {
 
     let value = Stored::from_text(number);
     if let Ok(found) = stored(prefix, value, country) {
-        let (integer, international) = match value {
-            Stored::Integer(integer) => (u64::try_from(integer).expect("above zero"), false),
-            Stored::International(integer) => (integer, true),
-            _ => panic!("{value:?} gave {found}"),
-        };
-        assert!(integer > 0, "{integer} gave {found}");
-        assert!(prefix.is_none_or(|prefix| prefix >= 0), "the prefix {prefix:?} gave {found}");
-        // Nobody's digits but the record's: the national number is their end. Argentina's mobiles alone are written in
-        // another way at home, 0 … 15 …, than abroad, 9 ….
-        let digits = match prefix {
-            Some(prefix) if prefix > 0 && !international => format!("{prefix}{integer}"),
-            _ => integer.to_string(),
-        };
-        let code = found.country_code().to_string();
-        assert!(!international || digits.starts_with(&code), "{prefix:?} +{integer} gave {found}");
-        let national = found.national().to_string();
-        let mobile =
-            found.country_code() == 54 && national.starts_with('9') && national.len() <= digits.len();
-        let end = if mobile { &national[national.len().saturating_sub(6)..] } else { &national };
-        assert!(digits.ends_with(end), "{prefix:?} {integer} gave {found}");
-        if let Ok(again) = written(&found.to_string(), country) {
-            assert_eq!(again, found, "{prefix:?} {integer} in {}", country.as_str());
+        assert!(prefix.is_none_or(|prefix| prefix >= 0), "the prefix {prefix:?} gave {found:?}");
+        are_numbers(&found, number, country);
+        match value {
+            Stored::Integer(integer) => {
+                assert!(integer > 0, "{integer} gave {found:?}");
+                let digits = match prefix {
+                    Some(prefix) if prefix > 0 => format!("{prefix}{integer}"),
+                    _ => integer.to_string(),
+                };
+                found.iter().for_each(|meant| ends_with(&digits, meant.number));
+            }
+            Stored::Text(_) => {}
+            _ => panic!("{value:?} gave {found:?}"),
         }
     }
     if let Ok(found) = written(number, country) {
-        assert_eq!(Number::from_packed(found.packed()), Some(found));
-        assert!(number.contains(|c: char| c.is_numeric()), "{number:?} gave {found}");
+        are_numbers(&found, number, country);
+    }
+}
+
+/// Nobody's digits but the record's: the national number is their end. Argentina's mobiles alone are written in
+/// another way at home, 0 … 15 …, than abroad, 9 ….
+fn ends_with(digits: &str, number: Number) {
+    let national = number.national().to_string();
+    let mobile = number.country_code() == 54 && national.starts_with('9') && national.len() <= digits.len();
+    let end = if mobile { &national[national.len().saturating_sub(6)..] } else { &national };
+    assert!(digits.ends_with(end), "{digits} gave {number}");
+}
+
+/// Numbers of a record: one at least, none twice, each the same when it is read again.
+fn are_numbers(found: &Numbers, text: &str, country: Country) {
+    assert!(text.contains(|c: char| c.is_numeric()), "{text:?} gave {found:?}");
+    assert!(found.iter().count() > 0, "{text:?} gave none");
+    for (place, meant) in found.iter().enumerate() {
+        let number = meant.number;
+        assert_eq!(Number::from_packed(number.packed()), Some(number));
+        assert!(found.iter().skip(place + 1).all(|other| other.number != number), "{text:?}: {found:?}");
+        if let Ok(again) = written(&number.to_string(), country) {
+            assert!(
+                again.iter().any(|again| again.number == number),
+                "{text:?}: {number} is read as {again:?}"
+            );
+        }
     }
 }
 

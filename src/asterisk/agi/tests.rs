@@ -25,6 +25,7 @@ fn resolver_with(style: Style) -> Arc<Resolver> {
         mrmrs: String::new(),
         company_id: id + 1,
         company: company.into(),
+        likely: true,
     };
     let entries = [
         entry(47, 22_334_455, 654, "Kari \"K\" Nordmann", "Fjord"),

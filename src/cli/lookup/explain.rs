@@ -10,7 +10,7 @@ use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
 use crate::number::{Fit, Number, Rule};
 use crate::refresh::guard::Held;
-use crate::resolver::{Certainty, Known, ReadingOutcome, Rendering, Resolution, Verdict};
+use crate::resolver::{Certainty, Decided, Known, ReadingOutcome, Rendering, Resolution, Verdict};
 
 const NAME: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -29,9 +29,9 @@ pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl
     for (reading, known) in resolution.readings.iter().zip(&behind.explanation.known) {
         write_reading(reading, known.as_ref(), resolution, behind, out)?;
     }
-    if let Some(certainty) = resolution.certainty {
-        let (word, meaning) = certainty_in_words(certainty);
-        writeln!(out, "  {QUIET}certainty{QUIET:#} {word}: {meaning}")?;
+    if let Some(decided) = resolution.decided {
+        let (word, meaning) = (certainty_in_words(decided.certainty()), decided_in_words(decided));
+        writeln!(out, "  {QUIET}certainty{QUIET:#} {word}: {meaning} ({})", decided.as_str())?;
     }
     let id = |id: Option<u32>| id.map_or_else(String::new, |id| format!(" (id {id})"));
     if let Some(person) = &resolution.person {
@@ -95,11 +95,18 @@ fn write_reading(
         _ => format!(", in {}", resolution.country.as_str()),
     };
     let outside = if reading.reading.outside_line { ", behind outside-line digits" } else { "" };
-    let fit = if reading.reading.fit == Fit::Valid { "" } else { ", of a type that is not in use" };
+    let fit = match reading.reading.fit {
+        Fit::Valid => "",
+        Fit::Possible | Fit::Impossible => ", of a type that is not in use",
+        Fit::Unplanned => ", of a length that the numbering plan does not know",
+    };
     let rule = reading.rule.as_str();
     write!(out, "  {QUIET}read as{QUIET:#}   {} ({rule}{country}{outside}{fit})", reading.number)?;
     match known {
         Some(_) if reading.found => writeln!(out, "  {GOOD}← known{GOOD:#}")?,
+        Some(Known { less_likely: true, .. }) => {
+            writeln!(out, "  {QUIET}← known too, as a less likely number of its record{QUIET:#}")?;
+        }
         Some(_) => writeln!(out, "  {QUIET}← known too, but a likelier reading is{QUIET:#}")?,
         None => writeln!(out)?,
     }
@@ -132,28 +139,40 @@ fn in_one_line(entry: &Entry) -> String {
     };
     let person = party(&entry.person, entry.person_id);
     let company = party(&entry.company, entry.company_id);
-    match (person.is_empty(), company.is_empty()) {
+    let who = match (person.is_empty(), company.is_empty()) {
         (false, false) => format!("{person} of {company}"),
         (false, true) => format!("{person}, of no company"),
         (true, _) => format!("{company}, the company itself"),
+    };
+    if entry.likely { who } else { format!("{who}; the less likely number of its record") }
+}
+
+fn certainty_in_words(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Exact => "exact",
+        Certainty::Reading => "reading",
+        Certainty::Range => "range",
     }
 }
 
-fn certainty_in_words(certainty: Certainty) -> (&'static str, &'static str) {
-    match certainty {
-        Certainty::Exact => ("exact", "the likeliest reading is known"),
-        Certainty::Reading => {
-            ("reading", "a less likely reading is known, or the CRM may have lost a zero of another number")
+fn decided_in_words(decided: Decided) -> &'static str {
+    match decided {
+        Decided::Likeliest => "the likeliest reading is known",
+        Decided::OtherReading => "a less likely reading is known, and the likelier ones are nobody's",
+        Decided::SurplusZero => "it is known without a zero that somebody put in front",
+        Decided::OtherNumber => {
+            "the record can be read in two ways, or has lost a zero: this is its less likely number, and no other record has it"
         }
-        Certainty::Range => {
-            ("range", "nobody has the number itself: it lies in a company's range, which is a guess")
+        Decided::SomebodyElse => {
+            "another reading of the digits is somebody else's; `doubtful` in [names] says what becomes of the name"
         }
+        Decided::Range => "nobody has the number itself: it lies in a company's range, which is a guess",
     }
 }
 
 fn verdict_in_words(verdict: Verdict, shared: SharedNumbers) -> &'static str {
     match verdict {
-        Verdict::Person => "one person, alone or beside the own company",
+        Verdict::Person => "one person, alone or beside the own company; those who look the same are one",
         Verdict::Company => "the company itself, or several persons of it",
         Verdict::Shared => "several companies",
         Verdict::Ambiguous => ambiguous_in_words(shared),
@@ -180,6 +199,9 @@ pub(in crate::cli) fn printable(text: &str) -> String {
 #[derive(Serialize)]
 pub(super) struct Json<'a> {
     readings: Vec<JsonReading<'a>>,
+    /// Where it was not simply the likeliest reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided: Option<Decided>,
     rendering: Option<&'a Rendering>,
     not_asked: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -208,6 +230,8 @@ struct JsonEntry<'a> {
     list: &'a str,
     person: JsonParty<'a>,
     company: JsonParty<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    less_likely: bool,
 }
 
 #[derive(Serialize)]
@@ -229,6 +253,7 @@ impl<'a> Behind<'a> {
             list,
             person: party(entry.person_id, &entry.person),
             company: party(entry.company_id, &entry.company),
+            less_likely: !entry.likely,
         };
         let readings =
             resolution.readings.iter().zip(&self.explanation.known).map(|(read, known)| JsonReading {
@@ -240,6 +265,7 @@ impl<'a> Behind<'a> {
             });
         Json {
             readings: readings.collect(),
+            decided: self.explanation.decided.filter(|decided| *decided != Decided::Likeliest),
             rendering: self.explanation.rendering.as_ref(),
             not_asked: self.missing,
             held_back: self.held_back.iter().map(|(list, held)| JsonHeldBack { list, held }).collect(),

@@ -12,13 +12,17 @@ use std::sync::Arc;
 
 use super::{List, record};
 use crate::entry::Entry;
+use crate::number::restored;
 use crate::owner;
 
 /// How a list's file begins: what it is, and the version of its format.
-pub const MAGIC: &[u8; 17] = b"nameplate list 1\n";
+pub const MAGIC: &[u8; 17] = b"nameplate list 2\n";
 /// The version in it, and how it begins in every version.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const KIND: &[u8] = b"nameplate list ";
+
+/// How a file begins whose numbers have lost their leading zeros, and have no mark of the less likely ones.
+const WITHOUT_ZEROS: &[u8; 17] = b"nameplate list 1\n";
 
 /// Read and written at once, in bytes.
 const BUFFER: usize = 1 << 18;
@@ -77,6 +81,8 @@ pub enum FileError {
 pub struct ListFile {
     file: Arc<File>,
     header: Header,
+    /// Whether the numbers have lost their leading zeros, as in files of the first version.
+    without_zeros: bool,
 }
 
 impl ListFile {
@@ -98,7 +104,7 @@ impl ListFile {
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
-        Ok(Self { file, header })
+        Ok(Self { file, header, without_zeros: false })
     }
 
     /// Writes the whole file beside its place.
@@ -135,8 +141,8 @@ impl ListFile {
         io::copy(&mut BufReader::with_capacity(BUFFER, &mut content), &mut io::sink()).map_err(unreadable)?;
         content.verify().map_err(|error| damaged(&error.to_string()))?;
         let header = Content::of(&file).and_then(|mut content| Header::read(&mut content));
-        let header = header.map_err(|error| damaged(&error.to_string()))?;
-        Ok(Self { file, header })
+        let (header, without_zeros) = header.map_err(|error| damaged(&error.to_string()))?;
+        Ok(Self { file, header, without_zeros })
     }
 
     /// What stands in front of the entries.
@@ -147,11 +153,12 @@ impl ListFile {
 
     /// The entries, by number, read as they are asked for. The last one is an error when the file has been damaged since
     /// it was opened.
-    pub fn entries(&self) -> io::Result<impl Iterator<Item = io::Result<Entry>> + use<>> {
+    pub fn entries(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Entry>>>> {
         let mut reader = BufReader::with_capacity(BUFFER, Content::of(&self.file)?);
         Header::read(&mut reader)?;
         let mut left = Some(self.header.count);
-        Ok(std::iter::from_fn(move || match left? {
+        let without_zeros = self.without_zeros;
+        let entries = std::iter::from_fn(move || match left? {
             0 => {
                 left = None;
                 reader.get_ref().verify().err().map(Err)
@@ -160,7 +167,16 @@ impl ListFile {
                 left = Some(count - 1);
                 Some(record::unpack(&mut reader))
             }
-        }))
+        });
+        if !without_zeros {
+            return Ok(Box::new(entries));
+        }
+        // Until the source has delivered anew. With its zero a number has another place in the order.
+        let restored =
+            entries.map(|entry| entry.map(|entry| Entry { number: restored(entry.number), ..entry }));
+        let list: Vec<Entry> = restored.collect::<io::Result<_>>()?;
+        let list: List = list.into_iter().collect();
+        Ok(Box::new(list.into_entries()))
     }
 }
 
@@ -252,11 +268,13 @@ impl Header {
         Ok(bytes)
     }
 
-    fn read(reader: &mut impl Read) -> io::Result<Self> {
+    /// Reads it, and whether the entries have numbers without their zeros.
+    fn read(reader: &mut impl Read) -> io::Result<(Self, bool)> {
         let invalid = |what| io::Error::new(ErrorKind::InvalidData, what);
         let mut magic = [0; MAGIC.len()];
         reader.read_exact(&mut magic)?;
-        if magic != *MAGIC {
+        let without_zeros = magic == *WITHOUT_ZEROS;
+        if magic != *MAGIC && !without_zeros {
             return Err(invalid("it is no list of this version"));
         }
         let mut number = || {
@@ -273,7 +291,7 @@ impl Header {
         let mut hash = vec![0; length as usize];
         reader.read_exact(&mut hash)?;
         let hash = String::from_utf8(hash).map_err(|_| invalid("its hash is not UTF-8"))?;
-        Ok(Self { fingerprint, taken, count, hash })
+        Ok((Self { fingerprint, taken, count, hash }, without_zeros))
     }
 }
 
@@ -295,6 +313,7 @@ mod tests {
             mrmrs: String::new(),
             company_id: 243,
             company: "Fjord Sjømat AS".into(),
+            likely: national % 2 == 1,
         }
     }
 
@@ -365,7 +384,7 @@ mod tests {
     fn a_file_of_a_later_version_is_neither_damaged_nor_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sales.list");
-        for (begin, version) in [("nameplate list 2\n", 2), ("nameplate list 4294967295\nx", u32::MAX)] {
+        for (begin, version) in [("nameplate list 3\n", 3), ("nameplate list 4294967295\nx", u32::MAX)] {
             fs::write(&path, begin).unwrap();
             let error = ListFile::open(&path).unwrap_err();
             assert!(matches!(error, FileError::Later { version: is, .. } if is == version), "{error}");
@@ -380,6 +399,26 @@ mod tests {
             fs::write(&path, begin).unwrap();
             assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "{begin}");
         }
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_gets_its_zeros_back() {
+        let number = |zeros, national| Number::with_zeros(39, zeros, national).unwrap();
+        let of = |number| Entry { number, likely: true, ..entry(1) };
+        let (_folder, path, _) = written(0);
+        // 02 12348326 has lost its zero, the mobile 312 3456789 has none.
+        let list = [of(number(0, 212_348_326)), of(number(0, 3_123_456_789))].into_iter().collect();
+        ListFile::write(&path, Header::default(), &list).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[..MAGIC.len()].copy_from_slice(WITHOUT_ZEROS);
+        let end = bytes.len() - 4;
+        let sum = crc32fast::hash(&bytes[..end]);
+        bytes[end..].copy_from_slice(&sum.to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        let file = ListFile::open(&path).unwrap();
+        let entries: Vec<_> = file.entries().unwrap().map(Result::unwrap).collect();
+        assert_eq!(entries, [of(number(0, 3_123_456_789)), of(number(1, 212_348_326))]);
+        assert!(ListFile::write(&path, Header::default(), &List::default()).is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The packed form of an entry, in memory and on disk: the number in 8 bytes, the two ids in 4 each, then
-//! person, form of address and company, each with its length in 2 bytes. Little-endian. A longer text than
-//! [`LONGEST_TEXT`] is cut.
+//! person, form of address and company, each with its length in 2 bytes. Of the person's length the highest bit tells that the
+//! number is not the likeliest of its record. Little-endian. A longer text than [`LONGEST_TEXT`] is cut.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -10,14 +10,18 @@ use crate::number::Number;
 /// The longest text that is kept, in bytes: SuperOffice's own have 219 characters, and a phone shows 56 bytes.
 const LONGEST_TEXT: usize = 1024;
 
+/// In the length of the person's name.
+const UNLIKELY: u16 = 1 << 15;
+
 /// Appends an entry.
 pub(super) fn pack(entry: &Entry, packed: &mut Vec<u8>) {
     packed.extend_from_slice(&entry.number.packed().to_le_bytes());
     packed.extend_from_slice(&entry.person_id.to_le_bytes());
     packed.extend_from_slice(&entry.company_id.to_le_bytes());
+    let mut mark = if entry.likely { 0 } else { UNLIKELY };
     for text in [&entry.person, &entry.mrmrs, &entry.company] {
         let text = &text[..text.floor_char_boundary(LONGEST_TEXT)];
-        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        let length = u16::try_from(text.len()).unwrap_or(u16::MAX) | std::mem::take(&mut mark);
         packed.extend_from_slice(&length.to_le_bytes());
         packed.extend_from_slice(text.as_bytes());
     }
@@ -27,13 +31,16 @@ pub(super) fn pack(entry: &Entry, packed: &mut Vec<u8>) {
 pub(super) fn unpack(packed: &mut impl Read) -> io::Result<Entry> {
     let number = Number::from_packed(u64::from_le_bytes(bytes(packed)?))
         .ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "a record has no number"))?;
+    let (person_id, company_id) = (u32::from_le_bytes(bytes(packed)?), u32::from_le_bytes(bytes(packed)?));
+    let (person, marked) = text(packed)?;
     Ok(Entry {
         number,
-        person_id: u32::from_le_bytes(bytes(packed)?),
-        company_id: u32::from_le_bytes(bytes(packed)?),
-        person: text(packed)?,
-        mrmrs: text(packed)?,
-        company: text(packed)?,
+        person_id,
+        company_id,
+        person,
+        mrmrs: text(packed)?.0,
+        company: text(packed)?.0,
+        likely: !marked,
     })
 }
 
@@ -43,10 +50,14 @@ fn bytes<const N: usize>(packed: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn text(packed: &mut impl Read) -> io::Result<String> {
-    let mut bytes = vec![0; usize::from(u16::from_le_bytes(bytes(packed)?))];
+/// A text, and whether its length has the mark.
+fn text(packed: &mut impl Read) -> io::Result<(String, bool)> {
+    let length = u16::from_le_bytes(bytes(packed)?);
+    let mut bytes = vec![0; usize::from(length & !UNLIKELY)];
     packed.read_exact(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "a record is not UTF-8"))
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|_| io::Error::new(ErrorKind::InvalidData, "a record is not UTF-8"))?;
+    Ok((text, length & UNLIKELY != 0))
 }
 
 /// How long the record at the beginning of `packed` is; none where it is cut off.
@@ -54,7 +65,7 @@ pub(super) fn length(packed: &[u8]) -> Option<usize> {
     let mut end = 16;
     for _ in 0..3 {
         let length = packed.get(end..end + 2)?;
-        end += 2 + usize::from(u16::from_le_bytes([length[0], length[1]]));
+        end += 2 + usize::from(u16::from_le_bytes([length[0], length[1]]) & !UNLIKELY);
     }
     (end <= packed.len()).then_some(end)
 }

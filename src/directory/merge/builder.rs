@@ -10,7 +10,8 @@ use super::super::ranges::{Holder, KnownRange, Ranges, Stems};
 use super::super::texts::Interner;
 use super::super::{CompanyRow, Directory, Kind, NO_COMPANY, NO_SOURCE, PersonRow, SharedRow, Target};
 use super::Rules;
-use super::verdict::{Candidate, Verdict, company_of, is_companys_own, judge};
+use super::parties::Party;
+use super::verdict::{Candidate, Verdict, judge};
 use crate::number::{Number, stem};
 
 /// A directory that is being built, number after number.
@@ -33,19 +34,22 @@ impl Builder {
         Self { directory, rules: rules.clone(), ..Self::default() }
     }
 
-    /// Adds a number; numbers come once each. None when there is no room.
-    pub(super) fn add(&mut self, number: Number, candidates: &[Candidate<'_>]) -> Option<()> {
+    /// Adds a number; numbers come once each. `likely` tells whether it is the likeliest of the records that have it. None
+    /// when there is no room.
+    pub(super) fn add(&mut self, number: Number, likely: bool, candidates: &[Candidate<'_>]) -> Option<()> {
         let target = match judge(candidates, self.rules.shared) {
-            Verdict::Person(person) => Target::new(Kind::Person, self.person(person)?)?,
+            Verdict::Person(person) => Target::new(Kind::Person, self.person(&person)?)?,
             Verdict::Company(company) => {
-                let row = self.company(company)?;
-                self.switchboard(number, row, candidates)?;
+                let row = self.company(&company)?;
+                if likely {
+                    self.switchboard(number, row, candidates)?;
+                }
                 Target::new(Kind::Company, row)?
             }
             Verdict::Shared(companies) => {
                 let start = u32::try_from(self.directory.sharing.len()).ok()?;
                 for company in &companies {
-                    let row = self.company(*company)?;
+                    let row = self.company(company)?;
                     self.directory.sharing.push(u32::try_from(row).ok()?);
                 }
                 let count = u32::try_from(companies.len()).ok()?;
@@ -54,13 +58,13 @@ impl Builder {
             }
             Verdict::Ambiguous => Target::new(Kind::Ambiguous, usize::from(candidates.first()?.source))?,
         };
-        self.pairs.push((number.packed(), target));
+        self.pairs.push((number.packed(), if likely { target } else { target.unlikely() }));
         Some(())
     }
 
     /// Notes the range of a company's own number. Colleagues who share a number are no switchboard.
     fn switchboard(&mut self, number: Number, company: usize, candidates: &[Candidate<'_>]) -> Option<()> {
-        if self.rules.ranges.guess && candidates.iter().all(|candidate| is_companys_own(candidate.entry)) {
+        if self.rules.ranges.guess && candidates.iter().all(Candidate::is_companys_own) {
             let row = u32::try_from(company).ok()?;
             self.stems.extend(stem(number).map(|stem| (stem, row)));
         }
@@ -103,14 +107,14 @@ impl Builder {
     }
 
     /// The row of a person.
-    fn person(&mut self, candidate: Candidate<'_>) -> Option<usize> {
-        let Candidate { source, entry } = candidate;
-        let company = match company_of(entry) {
-            Some(_) => u32::try_from(self.company(candidate)?).ok()?,
-            None => NO_COMPANY,
+    fn person(&mut self, party: &Party<'_>) -> Option<usize> {
+        let Candidate { source, entry } = party.by;
+        let company = match entry.company.trim() {
+            "" => NO_COMPANY,
+            _ => u32::try_from(self.company(party)?).ok()?,
         };
         let row = PersonRow {
-            id: entry.person_id,
+            id: party.person_id,
             name: self.texts.add(&entry.person)?,
             mrmrs: self.texts.add(&entry.mrmrs)?,
             company,
@@ -119,10 +123,10 @@ impl Builder {
         self.persons.place(&mut self.directory.persons, row)
     }
 
-    /// The row of an entry's company.
-    fn company(&mut self, candidate: Candidate<'_>) -> Option<usize> {
-        let Candidate { source, entry } = candidate;
-        let row = CompanyRow { id: entry.company_id, name: self.texts.add(&entry.company)?, source };
+    /// The row of a party's company.
+    fn company(&mut self, party: &Party<'_>) -> Option<usize> {
+        let Candidate { source, entry } = party.by;
+        let row = CompanyRow { id: party.company_id, name: self.texts.add(&entry.company)?, source };
         self.companies.place(&mut self.directory.companies, row)
     }
 

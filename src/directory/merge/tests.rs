@@ -15,6 +15,7 @@ fn entry(person_id: u32, person: &str, company_id: u32, company: &str) -> Entry 
         mrmrs: String::new(),
         company_id,
         company: company.into(),
+        likely: true,
     }
 }
 
@@ -36,7 +37,7 @@ fn answer_by(shared: SharedNumbers, lists: &[(u16, Vec<Entry>)]) -> String {
         entries: Box::new(list.entries()),
     });
     let directory = merge_by(&Rules { shared, ..Rules::default() }, &sources, listed.collect()).unwrap();
-    let Some(Found { source, choice }) = directory.find(number()) else { return "none".into() };
+    let Some(Found { source, choice, .. }) = directory.find(number()) else { return "none".into() };
     let text = match choice {
         Choice::Person { person, company } => {
             format!("{} of {}", person.name, company.map_or("-", |company| company.name))
@@ -91,6 +92,106 @@ fn who_answers_where_entries_share_a_number() {
     ] {
         assert_eq!(answer(&lists), expected, "{what}");
     }
+}
+
+#[test]
+fn those_who_look_the_same_are_the_same() {
+    let one = |entries| vec![(0, entries)];
+    for (what, entries, expected) in [
+        (
+            "a company under two ids",
+            vec![entry(0, "", 10, "Fjord Sjømat AS"), entry(0, "", 20, "FJORD  Sjømat AS")],
+            "Fjord Sjømat AS [s0]",
+        ),
+        ("two blanks", vec![entry(1, "Ola Berg", 0, ""), entry(2, "Ola  Berg", 0, "")], "Ola Berg of - [s0]"),
+        (
+            "no ids",
+            vec![entry(0, "Ola\u{a0}Berg", 0, ""), entry(0, "ola berg", 0, "")],
+            "Ola\u{a0}Berg of - [s0]",
+        ),
+        (
+            "decomposed, and with a zero-width space",
+            vec![entry(1, "A\u{30a}sa", 0, ""), entry(2, "Ås\u{200b}a", 0, "")],
+            "A\u{30a}sa of - [s0]",
+        ),
+        (
+            "with and without the company",
+            vec![entry(1, "Kari", 0, ""), entry(2, "Kari", 10, "Fjord")],
+            "Kari of Fjord [s0]",
+        ),
+        (
+            "likewise without ids",
+            vec![entry(0, "Kari", 0, "Fjord"), entry(0, "Kari", 0, "")],
+            "Kari of Fjord [s0]",
+        ),
+        (
+            "with the company under two ids, and the company itself",
+            vec![entry(1, "Kari", 10, "Fjord"), entry(2, "KARI", 20, "fjord"), entry(0, "", 30, "Fjord")],
+            "Kari of Fjord [s0]",
+        ),
+        (
+            "colleagues in one company under two ids",
+            vec![entry(1, "Kari", 10, "Fjord"), entry(2, "Ola", 20, "Fjord ")],
+            "Fjord [s0]",
+        ),
+        (
+            "the same name in two companies",
+            vec![entry(1, "Ola", 10, "Fjord"), entry(2, "Ola", 20, "Globex")],
+            "Fjord / Globex [s0]",
+        ),
+        (
+            "an id that is written in two ways",
+            vec![entry(1, "Kari N", 10, "F"), entry(1, "Kari", 10, "F")],
+            "Kari of F [s0]",
+        ),
+    ] {
+        assert_eq!(answer(&one(entries.clone())), expected, "{what}");
+        assert_eq!(
+            answer(&one(entries.into_iter().rev().collect())),
+            expected,
+            "{what}, the other way round"
+        );
+    }
+}
+
+#[test]
+fn an_id_is_handed_on_where_all_agree() {
+    let ids = |entries: Vec<Entry>| {
+        let list: List = entries.into_iter().collect();
+        let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+        let directory = merge(&["crm".into()], vec![listed]).unwrap();
+        match directory.find(number()).unwrap().choice {
+            Choice::Person { person, company } => (person.id, company.map_or(0, |company| company.id)),
+            Choice::Company(company) => (0, company.id),
+            other => unreachable!("{other:?}"),
+        }
+    };
+    assert_eq!(ids(vec![entry(1, "Kari", 10, "Fjord"), entry(1, "KARI", 10, "Fjord")]), (1, 10));
+    assert_eq!(ids(vec![entry(1, "Kari", 10, "Fjord"), entry(2, "Kari", 10, "Fjord")]), (0, 10));
+    assert_eq!(ids(vec![entry(1, "Kari", 10, "Fjord"), entry(1, "Kari", 20, "fjord")]), (1, 0));
+    assert_eq!(ids(vec![entry(0, "", 10, "Fjord"), entry(0, "", 20, "FJORD")]), (0, 0));
+    assert_eq!(ids(vec![entry(1, "Kari", 0, ""), entry(0, "Kari", 10, "Fjord")]), (1, 10));
+}
+
+#[test]
+fn a_less_likely_number_answers_only_where_nobody_else_has_it() {
+    let unlikely = |entry: Entry| Entry { likely: false, ..entry };
+    let (kari, eve) = (|| entry(1, "Kari", 10, "Fjord"), || entry(3, "Eve", 20, "Globex"));
+    for (lists, expected) in [
+        (vec![(0, vec![unlikely(kari())])], "Kari of Fjord [s0]"),
+        (vec![(0, vec![unlikely(kari()), eve()])], "Eve of Globex [s0]"),
+        (vec![(0, vec![unlikely(kari())]), (1, vec![eve()])], "Eve of Globex [s1]"),
+        (vec![(0, vec![unlikely(kari()), unlikely(eve())])], "Fjord / Globex [s0]"),
+        (vec![(0, vec![unlikely(kari())]), (1, vec![unlikely(eve())])], "Kari of Fjord [s0]"),
+    ] {
+        assert_eq!(answer(&lists), expected);
+    }
+    let likely = |entry: Entry| {
+        let list: List = [entry].into_iter().collect();
+        let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+        merge(&["crm".into()], vec![listed]).unwrap().find(number()).unwrap().likely
+    };
+    assert_eq!((likely(kari()), likely(unlikely(kari()))), (true, false));
 }
 
 #[test]
@@ -179,6 +280,7 @@ fn any_list() -> impl Strategy<Value = Vec<Entry>> {
             mrmrs: String::new(),
             company_id: company,
             company: name(company, "company"),
+            likely: true,
         })
     });
     prop::collection::vec(entry, 0..12)

@@ -47,8 +47,7 @@ impl FromStr for Holder {
 /// Numbers of one length, from a first to a last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownRange {
-    /// Leading zeros of the national numbers, and the first and the last number, packed.
-    zeros: u8,
+    /// The first and the last number, packed: their leading zeros are the same.
     first: u64,
     last: u64,
     label: String,
@@ -82,12 +81,12 @@ impl KnownRange {
         };
         let last = read(&end, country).ok_or_else(|| wrong("does not end with a possible number"))?;
         let length = |reading: &Reading| reading.e164().to_string().len();
-        let alike = (first.number.country_code(), first.leading_zeros, length(&first))
-            == (last.number.country_code(), last.leading_zeros, length(&last));
+        let alike = (first.number.country_code(), first.number.leading_zeros(), length(&first))
+            == (last.number.country_code(), last.number.leading_zeros(), length(&last));
         if !alike {
             return Err(wrong("has ends of different lengths or countries"));
         }
-        let (zeros, from, to) = (first.leading_zeros, first.number.packed(), last.number.packed());
+        let (from, to) = (first.number.packed(), last.number.packed());
         if from >= to {
             return Err(wrong("does not end behind its beginning"));
         }
@@ -95,7 +94,7 @@ impl KnownRange {
             return Err(wrong(&format!("holds more than {WIDEST} numbers")));
         }
         let label = label(&first, &last);
-        Ok(Self { zeros, first: from, last: to, label, holder, around: 0 })
+        Ok(Self { first: from, last: to, label, holder, around: 0 })
     }
 
     /// How many numbers it holds.
@@ -115,12 +114,12 @@ impl KnownRange {
         &self.holder
     }
 
-    fn holds(&self, number: u64, zeros: u8) -> bool {
-        self.zeros == zeros && (self.first..=self.last).contains(&number)
+    fn holds(&self, number: u64) -> bool {
+        (self.first..=self.last).contains(&number)
     }
 
     fn lies_in(&self, other: &Self) -> bool {
-        other.holds(self.first, self.zeros) && other.holds(self.last, self.zeros)
+        other.holds(self.first) && other.holds(self.last)
     }
 }
 
@@ -153,7 +152,7 @@ fn label(first: &Reading, last: &Reading) -> String {
 /// Ranges of which any two are apart, or one lies in the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownRanges {
-    /// By leading zeros and first number; of those that begin alike the widest first.
+    /// By first number; of those that begin alike the widest first.
     ranges: Arc<[KnownRange]>,
 }
 
@@ -165,7 +164,7 @@ impl KnownRanges {
     /// [`RangeError`] where two are the same, or overlap and neither lies in the other: nobody could tell whose the numbers
     /// are.
     pub fn try_new(mut ranges: Vec<KnownRange>) -> Result<Self, RangeError> {
-        ranges.sort_by_key(|range| (range.zeros, range.first, Reverse(range.last)));
+        ranges.sort_by_key(|range| (range.first, Reverse(range.last)));
         // Those that the next one may lie in, each inside the one before it.
         let mut open: Vec<usize> = Vec::new();
         for place in 0..ranges.len() {
@@ -173,7 +172,7 @@ impl KnownRanges {
                 ranges
                     .get(*around)
                     .zip(ranges.get(place))
-                    .is_none_or(|(around, range)| around.zeros != range.zeros || around.last < range.first)
+                    .is_none_or(|(around, range)| around.last < range.first)
             };
             while open.last().is_some_and(apart) {
                 open.pop();
@@ -205,14 +204,14 @@ impl KnownRanges {
     }
 
     /// The narrowest range that holds the number, and its place.
-    pub(super) fn find(&self, number: Number, zeros: u8) -> Option<(usize, &KnownRange)> {
+    pub(super) fn find(&self, number: Number) -> Option<(usize, &KnownRange)> {
         let number = number.packed();
-        let behind = self.ranges.partition_point(|range| (range.zeros, range.first) <= (zeros, number));
+        let behind = self.ranges.partition_point(|range| range.first <= number);
         // The last one that begins before the number is the narrowest that holds it, or lies in that one.
         let mut place = behind.checked_sub(1)?;
         loop {
             let range = self.ranges.get(place)?;
-            if range.holds(number, zeros) {
+            if range.holds(number) {
                 return Some((place, range));
             }
             if range.around == place {

@@ -11,6 +11,7 @@
 
 use crate::directory::index::Index;
 use crate::directory::{CompanyRow, Directory, Kind, NO_COMPANY, Target};
+use crate::name::looks_same;
 use crate::number::Number;
 
 /// The most digits of an extension.
@@ -113,7 +114,7 @@ fn belongs(target: Target, company: u32, directory: &Directory) -> bool {
 
 /// Whether two rows are one company: of one source by id, of any by name, because then the name is right.
 fn same(one: &CompanyRow, other: &CompanyRow, directory: &Directory) -> bool {
-    let name = |row: &CompanyRow| directory.texts.get(row.name).trim();
+    let name = |row: &CompanyRow| directory.texts.get(row.name);
     let by_id = one.id != 0 && (one.source, one.id) == (other.source, other.id);
-    by_id || name(one) == name(other)
+    by_id || looks_same(name(one), name(other))
 }

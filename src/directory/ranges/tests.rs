@@ -14,7 +14,7 @@ fn number(code: u16, national: u64) -> Number {
 
 fn company(number: Number, company_id: u32, company: &str) -> Entry {
     let (person, mrmrs) = (String::new(), String::new());
-    Entry { number, person_id: 0, person, mrmrs, company_id, company: company.into() }
+    Entry { number, person_id: 0, person, mrmrs, company_id, company: company.into(), likely: true }
 }
 
 fn person(number: Number, person_id: u32, company_id: u32, name: &str) -> Entry {
@@ -40,7 +40,7 @@ fn known(ranges: &[(&str, &str)]) -> Result<Settings, RangeError> {
 
 /// The company and the range, or nothing.
 fn behind(directory: &Directory, number: Number) -> String {
-    match directory.behind(number, 0) {
+    match directory.behind(number) {
         Some(behind) => format!("{} {}", behind.company.name, behind.range),
         None => String::new(),
     }
@@ -68,7 +68,7 @@ fn a_switchboard_has_the_numbers_behind_its_stem() {
     }
     assert_eq!(behind(&directory, number(BERLIN, 30_123_461)), "", "another stem");
     assert_eq!(behind(&directory, number(43, 30_123_451)), "", "another country");
-    let found = directory.behind(extension("12"), 0).unwrap();
+    let found = directory.behind(extension("12")).unwrap();
     assert_eq!((found.company.id, found.source), (7, Some("crm")));
 }
 
@@ -156,14 +156,15 @@ fn a_known_range_names_its_company() {
     ] {
         assert_eq!(behind(&directory, number(47, national)), expected, "{national}");
     }
-    let contact = directory.behind(number(47, 22_518_000), 0).unwrap();
+    let contact = directory.behind(number(47, 22_518_000)).unwrap();
     assert_eq!((contact.company.id, contact.source), (243, Some("crm")));
-    let named = directory.behind(number(47, 22_518_050), 0).unwrap();
+    let named = directory.behind(number(47, 22_518_050)).unwrap();
     assert_eq!((named.company.id, named.source), (0, None));
     // 02 1234 8000 and 2 1234 8000 are two numbers, though one integer.
     let italian = number(39, 212_348_000);
     assert_eq!(behind(&directory, italian), "");
-    assert_eq!(directory.behind(italian, 1).unwrap().range.to_string(), "+390212348000-8099");
+    let italian = Number::with_zeros(39, 1, 212_348_000).unwrap();
+    assert_eq!(directory.behind(italian).unwrap().range.to_string(), "+390212348000-8099");
     assert_eq!(directory.ranges_of_nobody().count(), 0);
 }
 
@@ -260,7 +261,7 @@ proptest! {
         let number = number(47, start - 20 + asked);
         let holding = all.iter().filter(|(first, last)| (*first..=*last).contains(&number.national()));
         let narrowest = holding.map(|(first, last)| last - first).min();
-        let found = directory.ranges.known.find(number, 0).map(|(_, range)| range.width() - 1);
+        let found = directory.ranges.known.find(number).map(|(_, range)| range.width() - 1);
         prop_assert_eq!(found, narrowest);
     }
 

@@ -68,23 +68,53 @@ fn two_zeros_are_read_as_international_also_where_something_else_is_dialled() {
 }
 
 #[test]
-fn zeros_that_belong_to_a_number_are_shown_and_not_compared() {
+fn zeros_that_belong_to_a_number_are_a_part_of_it() {
     let found = readings("02 1234 8326", "IT".parse().unwrap(), &[]);
     let reading = found.first().unwrap();
     assert_eq!(reading.e164().to_string(), "+390212348326");
-    assert_eq!(reading.number, Number::new(39, 212_348_326).unwrap());
-    assert_eq!(reading.leading_zeros, 1);
+    assert_eq!(reading.number, Number::with_zeros(39, 1, 212_348_326).unwrap());
     assert_eq!(read("02800", "NO"), ["+4702800 national"]);
 }
 
 #[test]
-fn a_number_whose_zeros_make_a_difference_says_so() {
-    let italy: Country = "IT".parse().unwrap();
-    let matter = |caller| readings(caller, italy, &[]).first().unwrap().zeros_matter;
-    assert!(matter("+390331123456"));
-    assert!(matter("+39331123456"));
-    assert!(!matter("+2250123456789"));
-    assert!(!matter("+4722334455"));
+fn zeros_that_no_number_of_the_country_has_in_front_are_left_out_at_last() {
+    // In Italy they make another number.
+    assert_eq!(read("+39 0331 1234567", "NO"), ["+3903311234567 international"]);
+    assert_eq!(read("0 08-123 45 67", "SE").last().unwrap(), "+4681234567 surplus_zero");
+}
+
+#[test]
+fn a_plus_may_stand_in_front_of_the_countrys_own_international_prefix() {
+    for (country, caller) in [
+        ("US", "+01147 22334455"),
+        ("AU", "+001147 22334455"),
+        ("JP", "+010 47 22334455"),
+        ("SG", "+00147 22334455"),
+        ("NO", "++47 22334455"),
+        ("NO", "+ +0047 22334455"),
+        ("AU", "+0047 22334455"),
+    ] {
+        assert_eq!(read(caller, country), ["+4722334455 international"], "{country} {caller}");
+    }
+    // Russia dials 8 10; 81 is Japan's code.
+    assert!(read("+810 47 22334455", "RU").contains(&"+4722334455 international".to_owned()));
+}
+
+#[test]
+fn a_length_that_no_plan_knows_is_read_with_a_plus_or_prefix_where_nothing_else_is() {
+    let fit = |caller: &str, country: &str| {
+        let found = readings(caller, country.parse().unwrap(), &[]);
+        found.iter().map(|reading| (reading.e164().to_string(), reading.fit)).collect::<Vec<_>>()
+    };
+    for caller in ["+47 580012345678", "0047580012345678", "+0047580012345678"] {
+        assert_eq!(fit(caller, "NO"), [("+47580012345678".into(), Fit::Unplanned)], "{caller}");
+    }
+    assert_eq!(fit("01147580012345678", "US"), [("+47580012345678".into(), Fit::Unplanned)]);
+    assert_eq!(fit("47580012345678", "NO"), [("+47580012345678".into(), Fit::Unplanned)]);
+    assert_eq!(read("+46 719 1234567890", "SE"), ["+467191234567890 international"]);
+    for caller in ["+47 58001234567890", "+47 123", "+999 12345678"] {
+        assert_eq!(read(caller, "NO"), [""; 0], "{caller}");
+    }
 }
 
 #[test]
@@ -140,7 +170,8 @@ proptest::proptest! {
     #[test]
     fn a_number_is_read_from_its_own_e164_form(national in 10_000_000_u64..99_999_999) {
         let country = "NO".parse().unwrap();
-        for reading in readings(&format!("{national}"), country, &[]) {
+        let found = readings(&format!("{national}"), country, &[]);
+        for reading in found.iter().filter(|reading| reading.fit == Fit::Valid) {
             let again = readings(&reading.e164().to_string(), country, &[]);
             assert_eq!(again.first().map(|r| r.number), Some(reading.number));
         }

@@ -38,6 +38,7 @@ fn entry(place: u64) -> Entry {
         mrmrs: String::new(),
         company_id: 0,
         company: String::new(),
+        likely: true,
     }
 }
 

@@ -43,6 +43,7 @@ fn of_records<'a>(records: impl Iterator<Item = (u64, &'a Who)>, hash: &str) -> 
             mrmrs: String::new(),
             company_id: *company_id,
             company: company.clone(),
+            likely: true,
         });
     }
     Delivery { entries, unusable: UnusableRecords::default(), hash: hash.to_owned() }

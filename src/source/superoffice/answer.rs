@@ -38,12 +38,10 @@ pub(super) fn read(
     let found = Found::read(&mut Scanner::new(&mut body), |record| {
         place += 1;
         progress.set(Step::Reading { records: place });
-        match record.entry(country, language) {
-            Ok(entry) => delivery.entries.push(&entry),
-            Err(unusable) => {
-                let example = || format!("record {place}: {}", record.for_log());
-                delivery.unusable.count(unusable.reason(), example);
-            }
+        let example = || format!("record {place}: {}", record.for_log());
+        match record.named(country, language) {
+            Ok((named, numbers)) => delivery.add(named, &numbers, example),
+            Err(unusable) => delivery.unusable.count(unusable.reason(), example),
         }
     });
     let what = match found {

@@ -164,7 +164,7 @@ impl Scalar {
         self.integer().and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
 
-    pub(super) fn stored(&self) -> Stored {
+    pub(super) fn stored(&self) -> Stored<'_> {
         match self {
             Self::Missing => Stored::Missing,
             Self::Integer(integer) => Stored::from(*integer),

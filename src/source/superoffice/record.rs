@@ -3,8 +3,9 @@
 use super::fields::{self, Fields, Scalar};
 use super::json::Came;
 use super::multilanguage;
-use crate::entry::Entry;
-use crate::number::{self, Country};
+use crate::entry::Named;
+use crate::name;
+use crate::number::{self, Country, Numbers};
 use crate::observe::mask;
 
 /// A record of the answer. Every field is optional and may have any type: one strange record must not
@@ -63,9 +64,9 @@ impl Record {
         Self { fault, phone_number, dial_in_prefix, person_id, person_name, mrmrs, contact_id, contact_name }
     }
 
-    /// The entry for this record; numbers without a country code are read in `country`, names that are there in
-    /// several languages in `language`.
-    pub(super) fn entry(&self, country: Country, language: &str) -> Result<Entry, BadRecord> {
+    /// Who is behind this record's numbers, and these; numbers without a country code are read in `country`, names that are
+    /// there in several languages in `language`.
+    pub(super) fn named(&self, country: Country, language: &str) -> Result<(Named, Numbers), BadRecord> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -74,18 +75,16 @@ impl Record {
             // Read as none, the number's first digits would be taken for a country.
             prefix => Some(prefix.integer().ok_or(BadRecord::Prefix)?),
         };
-        let number =
+        let numbers =
             number::stored(prefix, self.phone_number.stored(), country).map_err(BadRecord::Number)?;
         let text = |scalar: &Scalar| name(scalar, language);
         let (person, company) = (text(&self.person_name), text(&self.contact_name));
-        if person.is_empty() && company.is_empty() {
-            return Err(BadRecord::NoName);
-        }
         let person_id = self.person_id.id();
         // The number is the company's own then (documentation of GetMyCallerIDs), whoever is named beside it.
-        let is_companys = person_id == 0 && !company.is_empty();
+        let is_companys = person_id == 0 && !name::is_nobody(&company);
         let (person, mrmrs) = if is_companys { Default::default() } else { (person, text(&self.mrmrs)) };
-        Ok(Entry { number, person_id, person, mrmrs, company_id: self.contact_id.id(), company })
+        let named = Named { person_id, person, mrmrs, company_id: self.contact_id.id(), company };
+        Ok((named.cleared().ok_or(BadRecord::NoName)?, numbers))
     }
 
     /// The record for the log: its ids, so that someone can mend it in the CRM, and its number as it came.
@@ -129,7 +128,7 @@ mod tests {
                 "Mrmrs": "Mrs", "ContactId": 243, "ContactName": company,
             });
             let record = Record::read(record.to_string().as_bytes(), Came::default());
-            record.entry("NO".parse().unwrap(), "en").unwrap()
+            record.named("NO".parse().unwrap(), "en").unwrap().0
         };
         for nobody in [json!(0), json!(null), json!("0"), json!(""), json!(0.0), json!(-1)] {
             let found = entry(nobody.clone(), "Fjord Sjømat AS");

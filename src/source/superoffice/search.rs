@@ -15,7 +15,7 @@ use super::manners::Asking;
 use super::record::name;
 use super::signer::Signed;
 use super::{Client, Tries, refusal};
-use crate::entry::Entry;
+use crate::entry::{Entry, Named};
 use crate::number::{self, Country};
 
 /// The largest answer that is read, in bytes: thousands of hits.
@@ -42,29 +42,23 @@ impl Item {
         Some(Self { id, kind, icon_hint, full_name, name, extra_info, tool_tip })
     }
 
-    /// The entry for this item; none where it is neither a person nor a company, or lacks a name or a number.
-    fn entry(&self, country: Country, language: &str) -> Option<Entry> {
+    /// The entries for this item, one for each number that it may mean; none where it is neither a person nor a company, or
+    /// lacks a name or a number.
+    fn entries(&self, country: Country, language: &str) -> Option<Vec<Entry>> {
         let kinds = [self.kind.text(), self.icon_hint.text()];
         let is = |kind: &str| kinds.iter().any(|found| found.eq_ignore_ascii_case(kind));
         let names = [&self.full_name, &self.name].map(|scalar| name(scalar, language));
         let name = names.into_iter().find(|name| !name.is_empty())?;
         let numbers = [self.extra_info.text(), self.tool_tip.text()];
-        let number = numbers.iter().find_map(|text| number::written(text, country).ok())?;
-        let nobody = Entry {
-            number,
-            person_id: 0,
-            person: String::new(),
-            mrmrs: String::new(),
-            company_id: 0,
-            company: String::new(),
-        };
-        if is("Person") {
-            Some(Entry { person_id: self.id.id(), person: name, ..nobody })
+        let numbers = numbers.iter().find_map(|text| number::written(text, country).ok())?;
+        let named = if is("Person") {
+            Named { person_id: self.id.id(), person: name, ..Named::default() }
         } else if is("Contact") {
-            Some(Entry { company_id: self.id.id(), company: name, ..nobody })
+            Named { company_id: self.id.id(), company: name, ..Named::default() }
         } else {
-            None
-        }
+            return None;
+        };
+        Some(named.cleared()?.entries(&numbers).collect())
     }
 }
 
@@ -131,7 +125,8 @@ fn entries(body: &[u8], country: Country, language: &str) -> Result<Vec<Entry>, 
             return Ok(false);
         }
         json.array(|item, came| {
-            entries.extend(Item::read(item, came).and_then(|item| item.entry(country, language)));
+            let item = Item::read(item, came).and_then(|item| item.entries(country, language));
+            entries.extend(item.unwrap_or_default());
         })?;
         Ok(json.ahead()?.is_none())
     };
@@ -172,6 +167,7 @@ mod tests {
             mrmrs: String::new(),
             company_id: 0,
             company: String::new(),
+            likely: true,
         };
         let wanted = [
             Entry { person_id: 7, person: "Per Strand".into(), ..nobody.clone() },

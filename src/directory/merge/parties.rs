@@ -1,0 +1,127 @@
+//! The different persons and companies that entries of one number name.
+//!
+//! Two are the same where they look the same on a phone, whatever their ids: the CRM may hold somebody twice. Ids decide where
+//! the names differ: they may be written in two ways. An id is handed on where all entries of the same one agree on it.
+
+use super::verdict::Candidate;
+use crate::name::folded;
+
+/// A person or a company.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Party<'a> {
+    /// The entry that names it, of the earliest source.
+    pub by: Candidate<'a>,
+    /// The person's id; 0 for none, or where entries differ.
+    pub person_id: u32,
+    /// The company's id; likewise.
+    pub company_id: u32,
+    /// The company's place among those of the number; none without a company.
+    pub company: Option<usize>,
+}
+
+impl<'a> Party<'a> {
+    /// The only one behind a number.
+    pub(super) fn alone(by: Candidate<'a>) -> Self {
+        Self { by, person_id: by.entry.person_id, company_id: by.entry.company_id, company: Some(0) }
+    }
+}
+
+/// Everybody behind a number.
+pub(super) struct Parties<'a> {
+    /// The different persons.
+    pub persons: Vec<Party<'a>>,
+    /// The different companies: theirs, and those listed on their own.
+    pub companies: Vec<Party<'a>>,
+}
+
+impl<'a> Parties<'a> {
+    /// Where entries tell differently of the same one, the earliest source is believed, and of its entries the one that
+    /// sorts first.
+    pub(super) fn of(candidates: &[Candidate<'a>]) -> Self {
+        let mut candidates = candidates.to_vec();
+        candidates.sort_by_key(|Candidate { source, entry }| {
+            (*source, entry.person_id, &entry.person, &entry.mrmrs, entry.company_id, &entry.company)
+        });
+        let mut companies = Same::default();
+        let mut people = Same::default();
+        let mut persons: Vec<Party<'a>> = Vec::new();
+        let mut alone: Vec<Party<'a>> = Vec::new();
+        for by in candidates {
+            let name = folded(&by.entry.company);
+            let company = (!name.is_empty()).then(|| companies.place(&name, by.entry.company_id, |_| true));
+            let party = Party { by, person_id: 0, company_id: 0, company };
+            let name = folded(&by.entry.person);
+            if name.is_empty() {
+                alone.push(party);
+                continue;
+            }
+            let of_company = |place: usize| {
+                let known = persons.get(place).and_then(|known| known.company);
+                known.is_none() || company.is_none() || known == company
+            };
+            let place = people.place(&name, by.entry.person_id, of_company);
+            match persons.get_mut(place) {
+                None => persons.push(party),
+                // One user's list may have the person without the company that another's has.
+                Some(known) if known.company.is_none() && company.is_some() => *known = party,
+                Some(_) => {}
+            }
+        }
+        for (person, known) in persons.iter_mut().zip(&people.known) {
+            person.person_id = known.id();
+        }
+        let mut named: Vec<Party<'a>> = Vec::new();
+        for party in persons.iter_mut().chain(&mut alone) {
+            let Some(place) = party.company else { continue };
+            party.company_id = companies.known.get(place).map_or(0, Known::id);
+            if named.iter().all(|known| known.company != Some(place)) {
+                named.push(*party);
+            }
+        }
+        Self { persons, companies: named }
+    }
+}
+
+/// The different ones of a kind.
+#[derive(Default)]
+struct Same {
+    known: Vec<Known>,
+}
+
+/// One of them: its names and ids, without 0.
+struct Known {
+    names: Vec<String>,
+    ids: Vec<u32>,
+}
+
+impl Known {
+    fn id(&self) -> u32 {
+        match self.ids.as_slice() {
+            [id] => *id,
+            _ => 0,
+        }
+    }
+}
+
+impl Same {
+    /// The place of the one that has this name, if it `may` be the one, or else this id; a new place if there is none.
+    fn place(&mut self, name: &str, id: u32, may: impl Fn(usize) -> bool) -> usize {
+        let named = |(place, known): &(usize, &Known)| known.names.iter().any(|n| n == name) && may(*place);
+        let found = self.known.iter().enumerate().find(named);
+        let has_id = |(_, known): &(usize, &Known)| id != 0 && known.ids.contains(&id);
+        let found = found.or_else(|| self.known.iter().enumerate().find(has_id)).map(|(place, _)| place);
+        let place = found.unwrap_or(self.known.len());
+        if found.is_none() {
+            self.known.push(Known { names: Vec::new(), ids: Vec::new() });
+        }
+        if let Some(known) = self.known.get_mut(place) {
+            if !known.names.iter().any(|n| n == name) {
+                known.names.push(name.to_owned());
+            }
+            if id != 0 && !known.ids.contains(&id) {
+                known.ids.push(id);
+            }
+        }
+        place
+    }
+}
