@@ -133,7 +133,10 @@ fn shown(format: &str) -> String {
             shown.push_str(&rest[..1]);
             rest = &rest[2..];
         } else {
-            shown.push('…');
+            // Two values in a row are read as one.
+            if !shown.ends_with('…') {
+                shown.push('…');
+            }
             rest = rest.split_once('}').map_or("", |(_, behind)| behind);
         }
     }
