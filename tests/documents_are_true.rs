@@ -14,6 +14,8 @@ use markdown::{Page, first_cells, page, pages};
 
 #[path = "documents_are_true/markdown.rs"]
 mod markdown;
+#[path = "documents_are_true/settings.rs"]
+mod settings;
 #[path = "documents_are_true/source.rs"]
 mod source;
 
@@ -167,8 +169,7 @@ fn configurations_are_accepted() {
                 toml::from_str(&block.text).unwrap_or_else(|error| panic!("{place}{error}"));
             // What every configuration needs, and a part of one leaves out.
             table.entry("numbers").or_insert(Value::Table(toml::from_str("country = \"NO\"").unwrap()));
-            let source: Table =
-                toml::from_str("name = \"vip\"\ntype = \"csv\"\npath = \"vip.csv\"").unwrap();
+            let source: Table = toml::from_str("name = \"vip\"\ntype = \"csv\"\npath = \"vip.csv\"").unwrap();
             table.entry("source").or_insert(Value::Array(vec![Value::Table(source)]));
             let whole = toml::to_string(&table).unwrap();
             let parsed = Config::parse(Path::new("nameplate.toml"), &whole);
@@ -245,99 +246,6 @@ fn what_is_no_command_is_noticed() {
     assert_eq!(commands(&page), [vec!["refresh", "a b", "--accept"], vec!["lookup", "1", "--loud"]]);
 }
 
-/// The keys that a section has, as the program says them about one that is wrong.
-fn accepted(section: &str) -> BTreeSet<String> {
-    let country = if section.starts_with("[numbers]") { "" } else { "numbers.country = \"NO\"\n" };
-    let text = format!("{country}{section}\nwrong = 1\n");
-    let error = Config::parse(Path::new("nameplate.toml"), &text).unwrap_err().to_string();
-    let (_, keys) = error.split_once("allowed are ").unwrap_or_else(|| panic!("{section}: {error}"));
-    set(keys.trim_end_matches(')').split(", "))
-}
-
-/// `password` for `password`, `password_file` and `password_env`.
-fn secrets_once(keys: BTreeSet<String>) -> BTreeSet<String> {
-    let base = |key: &String| {
-        let base = key.strip_suffix("_file").or(key.strip_suffix("_env"))?;
-        keys.contains(&format!("{base}_env")).then(|| base.to_owned())
-    };
-    keys.iter().map(|key| base(key).unwrap_or_else(|| key.clone())).collect()
-}
-
-#[test]
-fn every_setting_is_on_its_page_and_in_the_example() {
-    let page = page("docs/configuration.md");
-    let example = read("packaging/nameplate.toml");
-    let example = set(example.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')));
-    let auth = "[[source]]\nname = \"a\"\ntype = \"superoffice\"\n[source.auth]\ntype = \"basic\"";
-    let mut top = accepted("");
-    for (anchor, section, is_array) in [
-        ("numbers", "[numbers]\ncountry = \"NO\"", false),
-        ("names", "[names]", false),
-        ("lookups", "[lookups]", false),
-        ("ranges", "[ranges]", false),
-        ("log", "[log]", false),
-        ("source", "[[source]]\nname = \"a\"\ntype = \"csv\"", true),
-        ("asterisk", "[[asterisk]]\nname = \"a\"\nurl = \"http://a\"\nusername = \"a\"", true),
-        ("agi", "[agi]", false),
-        ("web", "[web]\nlisten = \"127.0.0.1:1\"", false),
-    ] {
-        let text = page.section(anchor);
-        let text = text.split("\n### ").next().unwrap();
-        let keys = secrets_once(accepted(section));
-        assert_same(&format!("docs/configuration.md#{anchor}"), &set(first_cells(text)), section, &keys);
-        let heading = if is_array { format!("## `[[{anchor}]]`") } else { format!("## `[{anchor}]`") };
-        assert!(page.text.contains(&heading), "{heading}");
-        assert!(top.remove(anchor), "{anchor}");
-        for key in keys {
-            assert!(example.contains(&key) || example.contains(&format!("{key}_file")), "{section}: {key}");
-        }
-    }
-    assert_same("Top level", &set(first_cells(&page.section("top-level"))), "the program", &top);
-    // Those of `auth` stand in a sentence for each type.
-    let auth = secrets_once(accepted(auth));
-    let spans = Page { path: page.path.clone(), text: page.section("auth") }.spans();
-    for key in auth {
-        let is_there = spans.contains(&key) || key == "type";
-        assert!(is_there, "docs/configuration.md#auth: {key}");
-        assert!(example.contains(&key) || example.contains(&format!("{key}_file")), "auth: {key}");
-    }
-}
-
-#[test]
-fn the_example_has_no_setting_that_the_page_lacks() {
-    let page = page("docs/configuration.md");
-    let mut documented = set(first_cells(&page.text));
-    documented.extend(Page { path: page.path.clone(), text: page.section("auth") }.spans());
-    documented.extend(["source", "asterisk"].map(str::to_owned));
-    let example = read("packaging/nameplate.toml");
-    let lines = example.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
-    let example: Table = toml::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();
-    let mut keys = BTreeSet::new();
-    collect(&Value::Table(example), &mut keys);
-    assert!(keys.len() > 50, "{keys:?}");
-    for key in keys {
-        let base = key.strip_suffix("_file").unwrap_or(&key).to_owned();
-        let is_section = page.text.contains(&format!("## `[{key}]`"));
-        assert!(documented.contains(&key) || documented.contains(&base) || is_section, "{key}");
-    }
-}
-
-/// The keys of a table and of those in it; ranges are no keys.
-fn collect(value: &Value, keys: &mut BTreeSet<String>) {
-    match value {
-        Value::Table(table) => {
-            for (key, value) in table {
-                keys.insert(key.clone());
-                if key != "known" {
-                    collect(value, keys);
-                }
-            }
-        }
-        Value::Array(values) => values.iter().for_each(|value| collect(value, keys)),
-        _ => {}
-    }
-}
-
 #[test]
 fn every_metric_is_on_its_page() {
     let names = |text: &str| {
@@ -375,4 +283,30 @@ fn log_lines_stand_in_operations_as_the_program_says_them() {
         wrong.is_empty() && missing.is_empty(),
         "docs/operations.md explains what the program does not say:\n{wrong}and does not explain:\n{missing}"
     );
+}
+
+#[test]
+fn a_package_holds_the_program_its_documents_and_what_goes_on_the_pbx() {
+    let output = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--locked", "--allow-dirty"])
+        .current_dir(project())
+        .output()
+        .unwrap();
+    let files = String::from_utf8(output.stdout).unwrap();
+    let files = set(files.lines());
+    assert!(files.contains("src/main.rs"), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut wanted: Vec<_> = pages().iter().map(Page::name).collect();
+    for folder in ["asterisk-conf", "packaging"] {
+        let inside = fs::read_dir(project().join(folder)).unwrap();
+        wanted.extend(inside.map(|file| format!("{folder}/{}", file.unwrap().file_name().to_string_lossy())));
+    }
+    wanted.extend([".cargo/config.toml", "LICENSE-APACHE", "LICENSE-MIT"].map(str::to_owned));
+    for file in &wanted {
+        assert!(files.contains(file), "{file} is not in the package");
+    }
+    // Cargo's own, the source, and what its unit tests read.
+    let others = ["Cargo.", ".cargo_vcs_info.json", "src/", "tests/data/test-only-"];
+    for file in files.iter().filter(|file| !wanted.contains(file)) {
+        assert!(others.iter().any(|other| file.starts_with(other)), "{file} is in the package");
+    }
 }

@@ -148,7 +148,9 @@ fn texts_and_warnings_are_found() {
     let source = "fn f<'a>(c: &'a str) { // warn!(\"no\")\n let q = '\"'; let e = '\\''; let b = b'\\\\';\n\
                   warn!(%pbx, of = \"it\", \"can't \\\"{c}\\\" \\\n      {{so}} {:?}\", c); }";
     let tokens = tokens(source);
-    let texts: Vec<_> =
-        tokens.iter().filter_map(|t| if let Token::Text(text) = t { Some(shown(text)) } else { None }).collect();
+    let texts: Vec<_> = tokens
+        .iter()
+        .filter_map(|t| if let Token::Text(text) = t { Some(shown(text)) } else { None })
+        .collect();
     assert_eq!(texts, ["it", "can't \"…\" {so} …"]);
 }
