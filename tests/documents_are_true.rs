@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nameplate::config::Config;
+use nameplate::number::Unusable;
 use toml::{Table, Value};
 
 use crate::lab::nameplate::project;
@@ -266,6 +267,34 @@ fn every_metric_is_on_its_page() {
             assert!(!name.ends_with("_total") && !name.ends_with("_seconds"), "{}: {name}", other.name());
         }
     }
+}
+
+#[test]
+fn answers_are_shown_as_they_come() {
+    let golden = read("tests/data/golden/http.txt");
+    let page_of_http = page("docs/http-api.md");
+    let blocks = page_of_http.blocks();
+    let shown = blocks.iter().filter(|block| block.language == "json" || block.text.starts_with("ready\n"));
+    let lines: Vec<_> = shown.flat_map(|block| block.text.lines()).collect();
+    assert!(lines.len() >= 4, "{lines:?}");
+    for line in lines {
+        assert!(golden.lines().any(|answer| answer == line), "docs/http-api.md: {line}");
+    }
+    let mut lookup = Command::new(env!("CARGO_BIN_EXE_nameplate"));
+    lookup.arg("--config").arg(project().join("packaging/nameplate.toml")).args(["lookup", "22334455"]);
+    let output = String::from_utf8(lookup.output().unwrap().stdout).unwrap();
+    let page_of_commands = page("docs/commands.md");
+    assert!(
+        page_of_commands.blocks().iter().any(|block| block.text == output),
+        "docs/commands.md:\n{output}"
+    );
+}
+
+#[test]
+fn every_reason_against_a_record_is_on_its_page() {
+    let section = page("docs/numbers-and-names.md").section("the-number-of-a-record");
+    let reasons = set(Unusable::ALL.map(Unusable::reason));
+    assert_same("docs/numbers-and-names.md", &set(first_cells(&section)), "the program", &reasons);
 }
 
 #[test]
