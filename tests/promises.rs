@@ -1,4 +1,4 @@
-//! What nameplate promises to its users; each file is a promise, proved on a real Asterisk.
+//! What nameplate promises to its users; each file is a promise, proved on a real Asterisk, and a line of docs/promises.md.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 // What one promise does not use of the lab, another does.
@@ -20,6 +20,7 @@ mod crm_is_asked_politely;
 mod dialplan_goes_on;
 mod direct_style_sets_name;
 mod documented_dialplan_works;
+mod documents_are_true;
 mod every_call_of_a_rush_has_its_name;
 mod fastagi_floods_cost_no_call;
 mod few_files_cost_no_name;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::lab::asterisk::Asterisk;
 use crate::lab::call::{Turn, from_trunk, ring};
 use crate::lab::configuration::{csv_folder, superoffice_alone};
-use crate::lab::nameplate::{Folder, Nameplate};
+use crate::lab::nameplate::{Folder, Nameplate, project};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone, Ring};
 use crate::lab::web;
 
@@ -57,17 +57,13 @@ async fn as_text_and_as_the_command_lines_json() {
     assert!(log.contains("lookup over HTTP"), "{log}");
 }
 
-/// The lines of the README, for this server.
-fn dialplan(lookup: &str, phone: &str) -> String {
-    let lines = format!(
-        r#"GotoIf($["${{CALLERID(num-pres):0:7}}"!="allowed"]?known)
-        Set(CURLOPT(conntimeout)=1)
-        Set(CURLOPT(httptimeout)=1)
-        Set(CRM=${{CURL({lookup}${{URIENCODE(${{CALLERID(num)}})}})}})
-        GotoIf(${{ISNULL(${{CRM}})}}?known)
-        Set(CALLERID(name)=${{CRM}})"#
-    );
-    from_trunk(&lines, phone).replace("n,Dial(", "n(known),Dial(")
+/// The dialplan of `docs/http-api.md`, for this server and this phone.
+fn dialplan(address: SocketAddr, phone: &str) -> String {
+    let page = std::fs::read_to_string(project().join("docs/http-api.md")).expect("the page");
+    let block = page.split("```").find(|block| block.contains("Set(CRM=${CURL(")).expect("the dialplan");
+    assert!(block.contains("127.0.0.1:8480") && block.contains("PJSIP/operator"), "{block}");
+    let block = block.replace("127.0.0.1:8480", &address.to_string());
+    format!("[from-trunk]{}", block.replace("PJSIP/operator", &format!("PJSIP/operator/{phone}")))
 }
 
 struct Calls {
@@ -95,8 +91,7 @@ async fn through_curl_of_a_real_asterisk() {
     let _turn = Turn::beside().await;
     let nameplate = service().await;
     let address = web::address(&nameplate).await;
-    let lookup = format!("http://{address}/lookup?number=");
-    let calls = Calls::through(|phone| dialplan(&lookup, phone)).await;
+    let calls = Calls::through(|phone| dialplan(address, phone)).await;
     for number in ["22334455", "+4722334455"] {
         let (_, ring) = calls.ring(Invite::from(number).named("OSLO")).await;
         assert_eq!(ring.name(), KARI, "{}", calls.asterisk.log());
@@ -141,15 +136,17 @@ async fn what_is_refused_is_never_shown_as_a_name() {
     let _turn = Turn::beside().await;
     let nameplate = service().await;
     let address = web::address(&nameplate).await;
-    let lookup = format!("http://{address}/lookup?country=XX&number=");
-    let calls = Calls::through(|phone| dialplan(&lookup, phone)).await;
+    let calls =
+        Calls::through(|phone| dialplan(address, phone).replace("?number=", "?country=XX&number=")).await;
     let refused = web::get(address, "/lookup?country=XX&number=1", "");
     assert_eq!((refused.status, refused.body.as_str()), (400, ""));
     assert!(refused.head.contains("nameplate-error: `country`: \"xx\" is not a country"), "{}", refused.head);
     let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
     assert_eq!(ring.name(), "OSLO");
     // Nor where the dialplan asks nothing else.
-    let line = format!("Set(CALLERID(name)=${{CURL({lookup}${{CALLERID(num)}})}})");
+    let line = format!(
+        "Set(CALLERID(name)=${{CURL(http://{address}/lookup?country=XX&number=${{CALLERID(num)}})}})"
+    );
     let calls = Calls::through(|phone| from_trunk(&line, phone)).await;
     let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
     assert!(["", "22334455"].contains(&ring.name()), "{}", ring.name());
@@ -241,10 +238,9 @@ async fn beyond_loopback_the_token_opens() {
     assert_eq!(get("Authorization: Bearer s3cret-token\r\n").body, KARI);
     assert!(!nameplate.log().contains("s3cret"), "{}", nameplate.log());
 
-    let lookup = format!("http://{address}/lookup?number=");
     let calls = Calls::through(|phone| {
         let header = "Set(CURLOPT(httpheader)=Authorization: Bearer s3cret-token)\n same => n,Set(CRM=";
-        dialplan(&lookup, phone).replace("Set(CRM=", header)
+        dialplan(address, phone).replace("Set(CRM=", header)
     })
     .await;
     let (_, ring) = calls.ring(Invite::from("22334455").named("OSLO")).await;
