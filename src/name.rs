@@ -17,6 +17,8 @@ mod same;
 mod style;
 mod template;
 
+use std::borrow::Cow;
+
 pub(crate) use same::folded;
 pub use same::{is_nobody, looks_same};
 pub use style::{Doubtful, Placeholders, Prefix, Style};
@@ -64,7 +66,8 @@ impl Name {
 #[must_use]
 pub fn cleaned(text: &str, ascii: bool) -> String {
     // What is cleaned has no semicolon, so that it has no entity either.
-    let text = &html_escape::decode_html_entities(text);
+    let text =
+        &if text.contains('&') { html_escape::decode_html_entities(text) } else { Cow::Borrowed(text) };
     if ascii {
         // Transliterated first: what it writes for `“` or `…` has to be cleaned as well.
         clean::clean(&deunicode::deunicode(text))
