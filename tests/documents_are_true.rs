@@ -261,7 +261,8 @@ fn every_metric_is_on_its_page() {
     }));
     let page = page("docs/http-api.md");
     assert_same("docs/http-api.md", &names(&page.section("metrics")), "metrics.txt", &counted);
-    for other in pages() {
+    // The changelog names those that are gone.
+    for other in pages().iter().filter(|page| page.name() != "CHANGELOG.md") {
         for name in names(&other.text).difference(&counted) {
             // The program's own words, such as the context of `asterisk-conf/`.
             assert!(!name.ends_with("_total") && !name.ends_with("_seconds"), "{}: {name}", other.name());
