@@ -181,10 +181,10 @@ async fn the_file_of_a_later_version_stays_where_it_is() {
     let crm = StandIn::start(crowd(20)).await.expect("the stand-in");
     let folder = folder(&crm);
     std::fs::create_dir_all(folder.path("state/lists")).unwrap();
-    folder.write("state/lists/crm.list", "nameplate list 2\nwhatever it holds");
+    folder.write("state/lists/crm.list", "nameplate list 3\nwhatever it holds");
     let nameplate = service(folder).await;
     nameplate
-        .until_logged("crm.list is of a later version of nameplate (format 2): it stays where it is", 1)
+        .until_logged("crm.list is of a later version of nameplate (format 3): it stays where it is", 1)
         .await;
     nameplate.until_logged("the new list is served, but can't be written to disk", 1).await;
     nameplate.until_logged("directory is in place numbers=20", 1).await;
@@ -192,6 +192,6 @@ async fn the_file_of_a_later_version_stays_where_it_is() {
     assert!(said.contains("crm: unchanged"), "{said}");
     assert!(crm.until_count(2, SOON).await);
     let kept = std::fs::read_to_string(nameplate.folder().path("state/lists/crm.list")).unwrap();
-    assert_eq!(kept, "nameplate list 2\nwhatever it holds");
+    assert_eq!(kept, "nameplate list 3\nwhatever it holds");
     assert!(!nameplate.log().contains("damaged"), "{}", nameplate.log());
 }
