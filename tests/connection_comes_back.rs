@@ -159,7 +159,7 @@ mod alone {
         let unnamed: Vec<_> = unnamed.map(|fate| fate.placed.duration_since(going_on)).collect();
         let log = lab.nameplate.log();
         assert!(unnamed.is_empty(), "unnamed, so long after it went on: {unnamed:?}");
-        assert_eq!(log.matches("not connected: what Asterisk sent").count(), 1, "{log}");
+        assert_eq!(log.matches("not connected: messages that Asterisk sent").count(), 1, "{log}");
         assert_eq!(log.matches("connected; answers go over the websocket").count(), 2, "{log}");
         lab.asterisk.wait_idle();
     }
