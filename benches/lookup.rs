@@ -18,9 +18,9 @@ use nameplate::directory::list::List;
 use nameplate::directory::merge::{Listed, Rules, merge, merge_by};
 use nameplate::directory::ranges::{Holder, KnownRange, KnownRanges, Settings as RangeSettings};
 use nameplate::entry::Entry;
+use nameplate::lookup::{Pbx, Resolver};
 use nameplate::name::Style;
 use nameplate::number::{Country, Number, Settings, load_all};
-use nameplate::resolver::{Pbx, Resolver};
 
 const NUMBERS: usize = 100_000;
 /// Questions of one round: more than the kept answers of a resolver.

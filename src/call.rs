@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
+use crate::lookup::{Pbx, Resolution, Resolver, Status};
 use crate::name::Name;
 use crate::number::Country;
 use crate::observe::mask;
-use crate::resolver::{Pbx, Resolution, Resolver, Status};
 
 /// The most characters of an unknown country that a log line shows.
 const MAX_SHOWN: usize = 32;
@@ -122,9 +122,9 @@ pub struct Handoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookup::{CompanyParty, PersonParty};
     use crate::name::Style;
     use crate::number;
-    use crate::resolver::{CompanyParty, PersonParty};
 
     fn not_found() -> Resolution {
         let pbx = Pbx { id: 0, numbers: number::Settings::new("NO".parse().unwrap()) };

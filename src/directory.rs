@@ -1,5 +1,5 @@
 //! The directory: every number that a source knows, and who answers to it. Immutable; a new one is built
-//! off the call's way and swapped in whole ([`crate::resolver`]).
+//! off the call's way and swapped in whole ([`crate::lookup`]).
 //!
 //! It holds choices (a person, a company, several companies), not rendered names: how a name is written
 //! is the settings' business ([`crate::name`]).

@@ -6,56 +6,33 @@
 //!
 //! In reading order:
 //!
-//! - `country`: which country's rules apply to digits without a country
-//! - `reading`: what one reading of a caller's digits tells
 //! - `caller`: what a caller's digits may mean, most likely first
-//! - `parse`: one way to divide digits into calling code and national number
-//! - `stored`: numbers as the CRM and CSV files hold them
-//! - `meant`: which numbers a record may mean, most likely first
-//! - `several`: texts that hold more than one number, or more than a number
-//! - `phone_number`: the forms in which the CRM's integer arrives
-//! - `open`: stems of numbers that a company may make longer
-//! - `unusable`: why a record has no number
-//! - `skip`: whom nobody needs to look up
-//! - `sent`: what a trunk sends around a number, or instead of it
-//! - `dialled`: a text down to its digits and plus sign
-//! - `numbering`, `plan`: the numbering plans of all calling codes and of each country
-//! - `pattern`: the plans' patterns, compiled
+//! - `record`: which numbers a record of a source may mean, most likely first
+//! - `plan`: the numbering plans
+//! - `address`: the text around a number, or in its place
+//! - `digits`: a text as digits and a plus sign
 //!
-//! The plans are libphonenumber's metadata in the release that the crate `phonenumber` carries,
-//! 9.0.33. Only its data is used; reading digits follows the algorithm that libphonenumber
-//! publishes, because the crate's own `parse` takes a number that begins with its country's calling
-//! code for an international one (`47 22 33 44` in Norway).
+//! Digits are read by the algorithm that libphonenumber publishes. `phonenumber::parse` is not used: it takes a number that
+//! begins with its country's calling code for an international number (`47 22 33 44` in Norway).
 
+mod address;
 mod caller;
-mod country;
-mod dialled;
-mod meant;
-mod numbering;
-mod open;
-mod parse;
-mod pattern;
-mod phone_number;
+mod digits;
 mod plan;
-mod reading;
-mod sent;
-mod several;
-mod skip;
-mod stored;
-mod unusable;
+mod record;
 
 use std::fmt;
 
+pub use address::names_nobody;
+pub use caller::reading::{Fit, Reading, Readings, Rule};
 pub use caller::readings;
-pub use country::{Country, Settings, UnknownCountry, load, load_all};
-pub use meant::{Meant, Numbers};
-pub use open::stem;
-pub use phone_number::Stored;
-pub use reading::{Fit, Reading, Readings, Rule};
-pub use sent::names_nobody;
-pub use skip::{BadExtensions, Extensions, SHORT_CODES, Skip};
-pub use stored::{restored, stored, written};
-pub use unusable::Unusable;
+pub use caller::skip::{BadExtensions, Extensions, SHORT_CODES, Skip};
+pub use plan::country::{Country, Settings, UnknownCountry, load, load_all};
+pub use plan::switchboard::stem;
+pub use record::crm_value::Stored;
+pub use record::meant::{Meant, Numbers};
+pub use record::unusable::Unusable;
+pub use record::{restored, stored, written};
 
 /// A telephone number: calling code and national number.
 ///
@@ -82,7 +59,7 @@ impl Number {
     /// The same with 0 to 15 zeros in front of the national number.
     #[must_use]
     pub fn with_zeros(country_code: u16, leading_zeros: u8, national: u64) -> Option<Self> {
-        let code = (1..=numbering::CODE_MAX).contains(&country_code);
+        let code = (1..=plan::numbering::CODE_MAX).contains(&country_code);
         let number = (1..=Self::NATIONAL_MAX).contains(&national) && leading_zeros <= Self::ZEROS_MAX;
         let above = u64::from(country_code) << Self::ZEROS_BITS | u64::from(leading_zeros);
         (code && number).then_some(Self(above << Self::NATIONAL_BITS | national))

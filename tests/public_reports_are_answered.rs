@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 
 use nameplate::directory::Directory;
 use nameplate::directory::merge::{Listed, merge};
+use nameplate::lookup::{Pbx, Resolver};
 use nameplate::name::Style;
 use nameplate::number::{Country, Settings, Stored, stored};
-use nameplate::resolver::{Pbx, Resolver};
 use nameplate::source::{Delivery, Fetched, Progress, csv};
 use nameplate::{directory::list::Collector, entry::Named};
 

@@ -18,11 +18,11 @@ use super::{Exit, Usage};
 use crate::call::{self, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
+use crate::lookup::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
 use crate::number::Country;
 use crate::observe::logging;
 use crate::refresh::alone::{Held, Lists};
 use crate::refresh::guard;
-use crate::resolver::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
 use crate::tls;
 
 #[derive(clap::Args)]

@@ -1,18 +1,18 @@
 //! Numbers that nobody has by themselves, but that lie in a company's range: the direct-dial extensions of a PBX.
 //!
 //! - `known`: ranges that the configuration names, `[ranges] known`
-//! - `stems`: ranges that are guessed from a switchboard's number, `[ranges] guess`
+//! - `switchboards`: ranges that are guessed from a switchboard's number, `[ranges] guess`
 //!
 //! The narrowest range that a number lies in is the one; of two alike, the one of the configuration. A range answers
 //! only for numbers that the directory does not know, and only for a company.
 
 mod known;
-mod stems;
+mod switchboards;
 
 use std::fmt;
 
 pub use known::{Holder, KnownRange, KnownRanges, RangeError};
-pub(super) use stems::Stems;
+pub(super) use switchboards::Stems;
 
 use super::{Company, Directory, NO_COMPANY};
 use crate::number::Number;

@@ -3,12 +3,17 @@
 //! libphonenumber reads digits in one way; a trunk may have meant another. So all the ways are
 //! given that make a number of possible length, and the directory decides.
 
+pub(super) mod parse;
+pub(super) mod reading;
+pub(super) mod skip;
+
 use super::{
-    Country, Fit, Number, Reading, Readings, Rule,
-    dialled::{Dialled, Digits},
-    parse::{Parsed, after_international_prefix, international, libphonenumbers, national, unplanned},
-    plan::{Length, Region},
+    Country, Number,
+    digits::{Dialled, Digits},
+    plan::region::{Length, Region},
 };
+use parse::{Parsed, after_international_prefix, international, libphonenumbers, national, unplanned};
+use reading::{Fit, Reading, Readings, Rule};
 
 /// Reads the digits of a caller at a PBX in `country`, most likely reading first.
 ///
@@ -31,7 +36,7 @@ pub fn readings(caller: &str, country: Country, strip_prefixes: &[String]) -> Re
 }
 
 /// The same of a text that has been read; with `area_code`, which is put in front of numbers that lack it.
-pub(super) fn read_at(
+pub(in crate::number) fn read_at(
     dialled: &Dialled,
     country: Country,
     strip_prefixes: &[String],

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::{Behind, ambiguous_in_words, in_words};
 use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
+use crate::lookup::{Certainty, Decided, Known, ReadingOutcome, Rendering, Resolution, Verdict};
 use crate::number::{Fit, Number, Rule};
 use crate::refresh::guard::Held;
-use crate::resolver::{Certainty, Decided, Known, ReadingOutcome, Rendering, Resolution, Verdict};
 
 const NAME: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();

@@ -70,9 +70,9 @@ fn next_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookup::{Pbx, Resolver};
     use crate::name::Style;
     use crate::number::Settings;
-    use crate::resolver::{Pbx, Resolver};
 
     fn answered(numbers: impl Read, json: bool, out: impl Write) -> io::Result<()> {
         let resolver = Resolver::new(Style::default());

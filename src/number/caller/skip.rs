@@ -2,7 +2,11 @@
 
 use std::str::FromStr;
 
-use super::{Country, Readings, Settings, caller::read_at, dialled::Dialled, sent::Sent};
+use super::read_at;
+use super::reading::Readings;
+use crate::number::address::Sent;
+use crate::number::digits::Dialled;
+use crate::number::{Country, Settings};
 
 /// Codes that are skipped unless the configuration has others. The emergency numbers are those that
 /// every mobile phone knows (3GPP TS 22.101 §10.1.1, without the two digits `08`) and 113, which 19 countries use
@@ -183,7 +187,10 @@ mod tests {
         assert_eq!(read(&oslo, "22334455").unwrap(), "+4722334455 national");
         for caller in ["030 2345678", "+49302345678", "0049302345678", "0151 23456789"] {
             let found = berlin.read(caller, berlin.country).unwrap();
-            assert!(found.iter().all(|reading| reading.rule != super::super::Rule::AreaCode), "{caller}");
+            assert!(
+                found.iter().all(|reading| reading.rule != super::super::reading::Rule::AreaCode),
+                "{caller}"
+            );
         }
         let new_jersey = Settings { area_code: Some("201".into()), ..settings("US") };
         let canada = "CA".parse().unwrap();

@@ -1,9 +1,10 @@
 //! Texts of records that hold more than one number, or more than a number: `22334455 / 22334466`, `22 33 44 55/66`,
 //! `4930123456.0`.
 
-use super::{
-    Country, Fit, Reading, Rule, Unusable, caller::readings, numbering::numbering, sent::has_extension,
-};
+use super::unusable::Unusable;
+use crate::number::address::has_extension;
+use crate::number::plan::numbering::numbering;
+use crate::number::{Country, Fit, Reading, Rule, readings};
 
 /// Signs between two numbers that are no part of one: libphonenumber takes what follows for an extension, or for a second
 /// number.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Number;
+use crate::number::Number;
 
 /// How digits were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,13 +124,13 @@ impl Readings {
 
 impl Readings {
     /// Drops what is beyond the first `len` readings.
-    pub(super) fn truncate(&mut self, len: usize) {
+    pub(in crate::number) fn truncate(&mut self, len: usize) {
         self.items.iter_mut().skip(len).for_each(|item| *item = None);
     }
 
     /// Adds `reading` behind those that fit as well: valid ones come before possible ones, but none
     /// before the `settled` first ones. What has no place falls off the end.
-    pub(super) fn add(&mut self, reading: Reading, settled: usize) {
+    pub(in crate::number) fn add(&mut self, reading: Reading, settled: usize) {
         if self.iter().any(|known| known.number == reading.number) {
             return;
         }

@@ -3,11 +3,11 @@
 
 use std::sync::OnceLock;
 
-use super::Number;
-use super::dialled::Digits;
 use super::numbering::numbering;
 use super::pattern::Whole;
-use super::plan::checked;
+use super::region::checked;
+use crate::number::Number;
+use crate::number::digits::Digits;
 
 /// Countries whose plans let a company append digits to its stem, on fixed lines. Elsewhere a number that ends in 0
 /// is one of a closed length, and its neighbours are strangers: Norway, Sweden, Switzerland, North America.

@@ -5,16 +5,22 @@
 //! (Italy, Gabon, Ivory Coast). People have typed it, so the calling code is at times there twice,
 //! or not at all.
 
+pub(super) mod crm_value;
+pub(super) mod meant;
+mod several;
+pub(super) mod unusable;
+
 use super::{
-    Country, Fit, Number, Numbers, Rule, Stored, Unusable,
+    Country, Fit, Number, Rule,
+    caller::parse::{Parsed, unplanned},
     caller::readings,
-    dialled::{Dialled, Digits, integer},
-    meant::{Says, Way, likeliest},
-    numbering::numbering,
-    parse::{Parsed, unplanned},
-    plan::Length,
-    several,
+    digits::{Dialled, Digits, integer},
+    plan::numbering::numbering,
+    plan::region::Length,
 };
+use crm_value::Stored;
+use meant::{Numbers, Says, Way, likeliest};
+use unusable::Unusable;
 
 /// The numbers that a CRM record may mean, at a PBX in `country`.
 ///

@@ -23,15 +23,15 @@ const SLOTS: usize = 2 * (2 + 1);
 /// (a test compiles all of it).
 #[derive(Debug, thiserror::Error)]
 #[error("pattern cannot be compiled: {0}")]
-pub(super) struct BadPattern(String);
+pub(in crate::number) struct BadPattern(String);
 
 /// Decides whether digits match one of some patterns from the first to the last digit.
 #[derive(Clone, Debug)]
-pub(super) struct Whole(Option<dense::DFA<Vec<u32>>>);
+pub(in crate::number) struct Whole(Option<dense::DFA<Vec<u32>>>);
 
 impl Whole {
     /// Joins `patterns` to one automaton. None at all match nothing.
-    pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p str>) -> Result<Self, BadPattern> {
+    pub(in crate::number) fn new<'p>(patterns: impl Iterator<Item = &'p str>) -> Result<Self, BadPattern> {
         // Patterns are joined by hand rather than by `build_many`: nobody asks which one matched.
         let joined =
             patterns.map(|pattern| format!("(?:{})", without_blanks(pattern))).collect::<Vec<_>>().join("|");
@@ -42,18 +42,18 @@ impl Whole {
     }
 
     /// Matches no digits.
-    pub(super) fn none() -> Self {
+    pub(in crate::number) fn none() -> Self {
         Self(None)
     }
 
     /// Whether all of `digits` is a match.
-    pub(super) fn matches(&self, digits: &[u8]) -> bool {
+    pub(in crate::number) fn matches(&self, digits: &[u8]) -> bool {
         // With `MatchKind::All` an anchored search reports the longest match there is.
         self.0.as_ref().and_then(|dfa| longest(dfa, digits)).is_some_and(|end| end == digits.len())
     }
 
     /// Whether some matching digits begin with `start`.
-    pub(super) fn can_begin_with(&self, start: &[u8]) -> bool {
+    pub(in crate::number) fn can_begin_with(&self, start: &[u8]) -> bool {
         let Some(dfa) = &self.0 else { return false };
         let input = Input::new(start).anchored(Anchored::Yes);
         let Ok(state) = dfa.start_state_forward(&input) else {
@@ -66,7 +66,7 @@ impl Whole {
 
 /// Finds a prefix: where it ends, and what its groups hold.
 #[derive(Clone, Debug)]
-pub(super) struct Prefix {
+pub(in crate::number) struct Prefix {
     ends: dense::DFA<Vec<u32>>,
     /// Only for the few countries whose prefix has groups.
     groups: Option<BoundedBacktracker>,
@@ -74,7 +74,7 @@ pub(super) struct Prefix {
 
 /// A prefix that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found<'d> {
+pub(in crate::number) struct Found<'d> {
     /// Length of the prefix in digits.
     pub end: usize,
     /// What each group of the pattern holds; group 1 comes first.
@@ -83,7 +83,7 @@ pub(super) struct Found<'d> {
 
 impl Prefix {
     /// Compiles one prefix pattern; of several ways to match, the one written first wins.
-    pub(super) fn new(pattern: &str) -> Result<Self, BadPattern> {
+    pub(in crate::number) fn new(pattern: &str) -> Result<Self, BadPattern> {
         let pattern = without_blanks(pattern);
         let ends = compile(&pattern, MatchKind::LeftmostFirst)?;
         let groups = BoundedBacktracker::builder()
@@ -96,7 +96,7 @@ impl Prefix {
     }
 
     /// The prefix at the start of `digits`.
-    pub(super) fn find<'d>(&self, digits: &'d [u8]) -> Option<Found<'d>> {
+    pub(in crate::number) fn find<'d>(&self, digits: &'d [u8]) -> Option<Found<'d>> {
         let end = longest(&self.ends, digits)?;
         let groups = match &self.groups {
             Some(pattern) => groups(pattern, digits),

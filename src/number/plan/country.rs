@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    Extensions, SHORT_CODES,
     numbering::{CallingCode, numbering},
-    plan::Region,
+    region::Region,
 };
+use crate::number::{Extensions, SHORT_CODES};
 
 /// A country that the metadata knows, as its ISO 3166-1 alpha-2 code: `NO`, `SE`.
 #[derive(Clone, Copy)]
@@ -30,11 +30,11 @@ impl Country {
     }
 
     /// The country of a plan.
-    pub(super) fn of(region: &'static Region) -> Self {
+    pub(in crate::number) fn of(region: &'static Region) -> Self {
         Self(region)
     }
 
-    pub(super) fn region(self) -> &'static Region {
+    pub(in crate::number) fn region(self) -> &'static Region {
         self.0
     }
 }

@@ -1,10 +1,10 @@
 //! What somebody wrote or a trunk sent, down to its digits and an optional plus sign.
 
-use super::sent::Sent;
+use super::address::Sent;
 
 /// Longest text that is looked at, in bytes. The longest E.164 number has 15 digits (ITU-T E.164
 /// §6.1); prefixes and separators fit many times over.
-pub(super) const MAX_BYTES: usize = 64;
+pub(in crate::number) const MAX_BYTES: usize = 64;
 
 /// Zero of every script in Unicode's basic plane that writes decimal digits (general category Nd);
 /// the other nine follow it.
@@ -16,18 +16,18 @@ const ZEROS: [u32; 37] = [
 
 /// Digits `0` to `9`, at most [`MAX_BYTES`] of them, in order.
 #[derive(Clone, Copy)]
-pub(super) struct Digits {
+pub(in crate::number) struct Digits {
     bytes: [u8; MAX_BYTES],
     len: usize,
 }
 
 impl Digits {
-    pub(super) const fn new() -> Self {
+    pub(in crate::number) const fn new() -> Self {
         Self { bytes: [0; MAX_BYTES], len: 0 }
     }
 
     /// Digits of `parts`, one after the other; `None` if they do not fit.
-    pub(super) fn joined(parts: [&[u8]; 2]) -> Option<Self> {
+    pub(in crate::number) fn joined(parts: [&[u8]; 2]) -> Option<Self> {
         let mut digits = Self::new();
         for &byte in parts.into_iter().flatten() {
             digits.push(byte)?;
@@ -36,7 +36,7 @@ impl Digits {
     }
 
     /// Decimal digits of `value`, without leading zeros.
-    pub(super) fn of(value: u64) -> Self {
+    pub(in crate::number) fn of(value: u64) -> Self {
         let mut digits = Self::new();
         let mut scale = 10_u64.pow(value.checked_ilog10().unwrap_or(0));
         while scale > 0 {
@@ -65,17 +65,17 @@ impl std::ops::Deref for Digits {
 }
 
 /// The value of digits; `None` beyond 64 bits.
-pub(super) fn integer(digits: &[u8]) -> Option<u64> {
+pub(in crate::number) fn integer(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
 /// A text that may be a number.
-pub(super) struct Dialled {
+pub(in crate::number) struct Dialled {
     digits: Digits,
     /// Number of digits before the plus sign; `None` without one.
     plus_at: Option<usize>,
     /// Whether outside-line signs that are no digits were in front: `*31*`.
-    pub(super) outside_line: bool,
+    pub(in crate::number) outside_line: bool,
     /// Number of digits before a zero in brackets, which is dialled within the country only: `+44 (0)20 …`.
     bracketed_zero_at: Option<usize>,
 }
@@ -83,7 +83,7 @@ pub(super) struct Dialled {
 impl Dialled {
     /// Reads `text`; `None` if it is longer than [`MAX_BYTES`], has no digit, or has anything but
     /// digits, separators and a plus sign, which may be doubled: "anonymous", a SIP user's name.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(in crate::number) fn read(text: &str) -> Option<Self> {
         if text.len() > MAX_BYTES {
             return None;
         }
@@ -112,7 +112,7 @@ impl Dialled {
     ///
     /// Of `strip_prefixes` those that are more than digits (`*31*`) are taken off here, the longest that fits: no
     /// number has such signs. Those of digits are left to [`behind`](Self::behind).
-    pub(super) fn sent(text: &str, strip_prefixes: &[String]) -> Option<Self> {
+    pub(in crate::number) fn sent(text: &str, strip_prefixes: &[String]) -> Option<Self> {
         if text.len() > MAX_BYTES {
             return None;
         }
@@ -140,30 +140,30 @@ impl Dialled {
     }
 
     /// The same without a zero in brackets; `None` if there is none behind other digits.
-    pub(super) fn without_bracketed_zero(&self) -> Option<Self> {
+    pub(in crate::number) fn without_bracketed_zero(&self) -> Option<Self> {
         let at = self.bracketed_zero_at?;
         let digits = Digits::joined([self.digits.get(..at)?, self.digits.get(at + 1..)?])?;
         Some(Self { digits, bracketed_zero_at: None, ..*self })
     }
 
     /// The digits with the plus sign in front of them, if that is where it is.
-    pub(super) fn after_plus(&self) -> Option<&[u8]> {
+    pub(in crate::number) fn after_plus(&self) -> Option<&[u8]> {
         (self.plus_at == Some(0)).then_some(&*self.digits)
     }
 
     /// The digits if there is no plus sign at all.
-    pub(super) fn without_plus(&self) -> Option<&[u8]> {
+    pub(in crate::number) fn without_plus(&self) -> Option<&[u8]> {
         self.plus_at.is_none().then_some(&*self.digits)
     }
 
     /// The digits, if a plus sign is at most in front of them.
-    pub(super) fn digits(&self) -> Option<&[u8]> {
+    pub(in crate::number) fn digits(&self) -> Option<&[u8]> {
         self.after_plus().or(self.without_plus())
     }
 
     /// What follows the outside-line digits `prefix`; `None` if the text does not begin with them,
     /// nothing follows, or there are no digits in `prefix`.
-    pub(super) fn behind(&self, prefix: &str) -> Option<Self> {
+    pub(in crate::number) fn behind(&self, prefix: &str) -> Option<Self> {
         let rest = self.digits.strip_prefix(prefix.as_bytes())?;
         let plus_at = match self.plus_at {
             Some(at) => Some(at.checked_sub(prefix.len())?),

@@ -39,7 +39,7 @@ const WORDS: [&str; 25] = [
 const KEYPAD: &str = "+266696687";
 
 /// A number with what was sent around it.
-pub(super) struct Sent<'t> {
+pub(in crate::number) struct Sent<'t> {
     /// Digits, a plus sign and separators, or what stands there instead.
     pub number: &'t str,
     /// `+47` of `;phone-context=+47`: what the number lacks in front (RFC 3966 §5.1.5).
@@ -52,7 +52,7 @@ pub(super) struct Sent<'t> {
 
 impl<'t> Sent<'t> {
     /// Takes `text` apart; a text that is no address and has no parameters is a number as it is.
-    pub(super) fn read(text: &'t str) -> Self {
+    pub(in crate::number) fn read(text: &'t str) -> Self {
         let text = text.split_once('<').map_or(text, |(_, inner)| inner.split('>').next().unwrap_or(inner));
         let text = text.trim().trim_matches('"');
         let (scheme, rest) = scheme(text);
@@ -77,7 +77,7 @@ impl<'t> Sent<'t> {
     }
 
     /// Whether it says that the caller has no number to show.
-    pub(super) fn is_anonymous(&self) -> bool {
+    pub(in crate::number) fn is_anonymous(&self) -> bool {
         let digits = self.number.trim_start_matches('+');
         // What providers send for a withheld number where a digit is a must.
         let zeros = digits.len() > 3 && digits.bytes().all(|byte| byte == b'0');
@@ -105,7 +105,7 @@ const EXTENSION_MARKS: [&str; 13] =
 
 /// Whether `text` is a number with an extension behind it, in the way of RFC 3966 or of people: `;ext=12`, `x12`,
 /// `ext. 12`, `#12`, `~12`, `,,12`.
-pub(super) fn has_extension(text: &str) -> bool {
+pub(in crate::number) fn has_extension(text: &str) -> bool {
     if Sent::read(text).extension {
         return true;
     }

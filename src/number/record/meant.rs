@@ -7,7 +7,9 @@
 
 use std::cmp::Reverse;
 
-use super::{Fit, Number, dialled::Digits, parse::Parsed};
+use crate::number::caller::parse::Parsed;
+use crate::number::digits::Digits;
+use crate::number::{Fit, Number};
 
 /// A number that a record may mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +32,12 @@ pub struct Numbers {
 
 impl Numbers {
     /// One number that is certain.
-    pub(super) fn one(number: Number) -> Self {
+    pub(in crate::number) fn one(number: Number) -> Self {
         Self { items: vec![Meant { number, likely: true }], ..Self::default() }
     }
 
     /// A number whose length no plan knows.
-    pub(super) fn unplanned(number: Number) -> Self {
+    pub(in crate::number) fn unplanned(number: Number) -> Self {
         Self { unplanned: true, ..Self::one(number) }
     }
 
@@ -58,7 +60,7 @@ impl Numbers {
     }
 
     /// Adds those of another text.
-    pub(super) fn extend(&mut self, other: Self) {
+    pub(in crate::number) fn extend(&mut self, other: Self) {
         self.unplanned |= other.unplanned;
         self.ambiguous |= other.ambiguous;
         for meant in other.items {
@@ -67,7 +69,7 @@ impl Numbers {
     }
 
     /// Those of them that are wanted; none if none is.
-    pub(super) fn only(mut self, wanted: impl Fn(Number) -> bool) -> Option<Self> {
+    pub(in crate::number) fn only(mut self, wanted: impl Fn(Number) -> bool) -> Option<Self> {
         self.items.retain(|meant| wanted(meant.number));
         if self.items.iter().all(|meant| !meant.likely) {
             self.items.first_mut()?.likely = true;
@@ -85,7 +87,7 @@ impl Numbers {
 }
 
 /// One way to take a record: a calling code, and what is then its national number.
-pub(super) struct Way {
+pub(in crate::number) struct Way {
     pub parsed: Parsed,
     /// Whether a zero in front may have been lost: the CRM's number is an integer.
     pub lost_zero: bool,
@@ -95,7 +97,7 @@ pub(super) struct Way {
 
 /// How much a record says of its calling code.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Says {
+pub(in crate::number) enum Says {
     /// The calling code is given, or the number is one within the country.
     Code,
     /// The first digits may be the calling code of another country.
@@ -130,7 +132,7 @@ enum Zero {
 
 impl Way {
     /// The way to take a number that was read from a text, with all its zeros.
-    pub(super) fn written(parsed: Parsed, says: Says) -> Self {
+    pub(in crate::number) fn written(parsed: Parsed, says: Says) -> Self {
         Self { parsed, lost_zero: false, says }
     }
 
@@ -163,7 +165,7 @@ impl Way {
     }
 
     /// The number without a calling code that is there twice.
-    pub(super) fn once(&self) -> Option<Self> {
+    pub(in crate::number) fn once(&self) -> Option<Self> {
         let Parsed { code, national } = self.parsed;
         let rest = national.strip_prefix(&*Digits::of(code.code.into()))?;
         let parsed = Parsed { code, national: Digits::joined([rest, &[]])? };
@@ -171,12 +173,12 @@ impl Way {
     }
 
     /// The number of a type in use that it is.
-    pub(super) fn in_use(&self) -> Option<Number> {
+    pub(in crate::number) fn in_use(&self) -> Option<Number> {
         self.judge().find(|judged| judged.likeliness.0 == Fit::Valid).map(|judged| judged.number)
     }
 
     /// Whether it is of a type in use, and as long as such numbers usually are.
-    pub(super) fn is_usual(&self) -> bool {
+    pub(in crate::number) fn is_usual(&self) -> bool {
         self.judge().any(|judged| judged.likeliness == (Fit::Valid, true))
     }
 }
@@ -200,7 +202,7 @@ fn judged(parsed: &Parsed, says: Says) -> Option<Judged> {
 /// A less likely one that would hardly be meant is left out: one of another country has to be as long as numbers there
 /// usually are, and so has one that the plan's general pattern does not know; a calling code is there twice only in front of
 /// a number in use.
-pub(super) fn likeliest(ways: &[Way]) -> Option<Numbers> {
+pub(in crate::number) fn likeliest(ways: &[Way]) -> Option<Numbers> {
     let mut judged: Vec<Judged> = ways.iter().flat_map(Way::judge).collect();
     judged.sort_by_key(|judged| Reverse(judged.likeliness));
     let mut numbers = Numbers::default();

@@ -9,14 +9,14 @@ use phonenumber::metadata::{DATABASE, Metadata};
 
 use super::{
     pattern::Whole,
-    plan::{Length, Region, checked, types},
+    region::{Length, Region, checked, types},
 };
 
 /// Calling codes have one to three digits (ITU-T E.164 §6.2.1).
-pub(super) const CODE_MAX: u16 = 999;
+pub(in crate::number) const CODE_MAX: u16 = 999;
 
 /// Everything that is known, loaded at first use and kept.
-pub(super) struct Numbering {
+pub(in crate::number) struct Numbering {
     /// Sorted by `id`; services such as +800 are among them, all with id "001".
     regions: &'static [Region],
     /// By calling code.
@@ -24,7 +24,7 @@ pub(super) struct Numbering {
 }
 
 /// One calling code: of a country, of several that share it, or of a service such as +800.
-pub(super) struct CallingCode {
+pub(in crate::number) struct CallingCode {
     pub code: u16,
     /// The country whose rules hold for the code as a whole: the United States for +1.
     pub main: &'static Region,
@@ -34,7 +34,7 @@ pub(super) struct CallingCode {
 }
 
 /// All numbering plans; the first use loads them.
-pub(super) fn numbering() -> &'static Numbering {
+pub(in crate::number) fn numbering() -> &'static Numbering {
     static NUMBERING: OnceLock<Numbering> = OnceLock::new();
     NUMBERING.get_or_init(Numbering::load)
 }
@@ -60,7 +60,7 @@ impl Numbering {
     }
 
     /// The country with ISO code `id`, two capital letters.
-    pub(super) fn region(&self, id: &str) -> Option<&'static Region> {
+    pub(in crate::number) fn region(&self, id: &str) -> Option<&'static Region> {
         if id.len() != 2 {
             return None;
         }
@@ -69,23 +69,26 @@ impl Numbering {
     }
 
     /// Every country, and every service without one.
-    pub(super) fn regions(&self) -> &'static [Region] {
+    pub(in crate::number) fn regions(&self) -> &'static [Region] {
         self.regions
     }
 
     /// An assigned calling code.
-    pub(super) fn code(&self, code: u16) -> Option<&CallingCode> {
+    pub(in crate::number) fn code(&self, code: u16) -> Option<&CallingCode> {
         self.codes.get(usize::from(code))?.as_ref()
     }
 
     /// Every assigned calling code.
-    pub(super) fn codes(&self) -> impl Iterator<Item = &CallingCode> {
+    pub(in crate::number) fn codes(&self) -> impl Iterator<Item = &CallingCode> {
         self.codes.iter().flatten()
     }
 
     /// Takes the calling code off international digits. Codes are free of prefixes, so at most one
     /// of the three lengths fits.
-    pub(super) fn split<'n, 'd>(&'n self, digits: &'d [u8]) -> Option<(&'n CallingCode, &'d [u8])> {
+    pub(in crate::number) fn split<'n, 'd>(
+        &'n self,
+        digits: &'d [u8],
+    ) -> Option<(&'n CallingCode, &'d [u8])> {
         let mut code = 0;
         for (at, digit) in digits.iter().take(3).enumerate() {
             code = code * 10 + u16::from(digit - b'0');
@@ -102,19 +105,19 @@ impl Numbering {
 
 impl CallingCode {
     /// Compiles what reading the code's numbers takes.
-    pub(super) fn compile(&self) {
+    pub(in crate::number) fn compile(&self) {
         self.main.patterns();
         self.types();
     }
 
     /// Whether the national number is of a type that one of the code's countries uses: a mobile,
     /// a fixed line and so on.
-    pub(super) fn is_valid(&self, national: &[u8]) -> bool {
+    pub(in crate::number) fn is_valid(&self, national: &[u8]) -> bool {
         self.main.length(national) == Length::Possible && self.types().matches(national)
     }
 
     /// Whether a zero in front of a national number can belong to it.
-    pub(super) fn keeps_zeros(&self) -> bool {
+    pub(in crate::number) fn keeps_zeros(&self) -> bool {
         self.types().can_begin_with(b"0")
     }
 
