@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::lookup::{Pbx, Resolution, Resolver, Status};
+use crate::lookup::{Explanation, Pbx, Resolution, Resolver, Status};
 use crate::name::Name;
 use crate::number::Country;
 use crate::observe::mask;
@@ -37,6 +37,13 @@ pub struct Answer {
 pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
     let resolution = resolver.resolve(pbx, caller.country, caller.number);
     Answer { resolution, keeps_name: resolver.keeps(caller.name) }
+}
+
+/// The answer of [`answer`], with its explanation from the same directory.
+#[must_use]
+pub fn explain(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Explanation) {
+    let (resolution, explanation) = resolver.explain(pbx, caller.country, caller.number);
+    (Answer { resolution, keeps_name: resolver.keeps(caller.name) }, explanation)
 }
 
 /// Reads the trunk's country from a dialplan's word. None for an empty word, and for an unknown country, which `unknown` is

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub(super) use explain::printable;
 
 use super::{Exit, Usage};
-use crate::call::{self, Caller};
+use crate::call::{self, Answer, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
 use crate::lookup::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
@@ -42,17 +42,24 @@ pub(super) struct Arguments {
     pbx: Option<String>,
 }
 
-/// How the numbers are to be read, and by whom.
-struct Asked<'a> {
+/// A lookup at one PBX.
+struct Lookup<'a> {
     resolver: &'a Resolver,
     pbx: &'a Pbx,
     country: Option<Country>,
 }
 
-impl Asked<'_> {
-    fn resolve(&self, number: &str) -> std::sync::Arc<Resolution> {
-        let caller = Caller { number, country: self.country, ..Caller::default() };
-        call::answer(self.resolver, self.pbx, caller).resolution
+impl Lookup<'_> {
+    fn answer(&self, number: &str) -> Answer {
+        call::answer(self.resolver, self.pbx, self.caller(number))
+    }
+
+    fn explain(&self, number: &str) -> (Answer, Explanation) {
+        call::explain(self.resolver, self.pbx, self.caller(number))
+    }
+
+    fn caller<'n>(&self, number: &'n str) -> Caller<'n> {
+        Caller { number, country: self.country, ..Caller::default() }
     }
 }
 
@@ -63,12 +70,12 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     let lists = super::block_on(missing::lists(config))??;
     let resolver = Resolver::new(config.style.clone());
     resolver.swap(lists.directory(&config.rules)?);
-    let asked = Asked { resolver: &resolver, pbx, country: arguments.country };
+    let lookup = Lookup { resolver: &resolver, pbx, country: arguments.country };
     let answered = if arguments.number == "-" {
         let out = &mut io::stdout().lock();
-        many::answer(&asked, arguments.json, io::stdin().lock(), out).map(|()| Exit::Success)
+        many::answer(&lookup, arguments.json, io::stdin().lock(), out).map(|()| Exit::Success)
     } else {
-        one(&asked, arguments, &lists, config.rules.shared)
+        one(&lookup, arguments, &lists, config.rules.shared)
     };
     match answered {
         // Whoever reads, `head` it may be, has enough.
@@ -99,19 +106,18 @@ struct Explained<'a> {
     explanation: explain::Json<'a>,
 }
 
-fn one(asked: &Asked<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNumbers) -> io::Result<Exit> {
-    let resolution = asked.resolve(&arguments.number);
-    let explanation = asked.resolver.explain(&resolution);
+fn one(lookup: &Lookup<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNumbers) -> io::Result<Exit> {
+    let (Answer { resolution, .. }, explanation) = lookup.explain(&arguments.number);
     let numbers: Vec<_> = resolution.readings.iter().map(|read| read.reading.number).collect();
     let held = lists.held(&numbers)?;
     let (missing, held_back) = (lists.missing(), lists.held_back());
-    let behind = Behind { explanation: &explanation, held: &held, missing, held_back, shared };
+    let details = Details { explanation: &explanation, held: &held, missing, held_back, shared };
     if arguments.json {
-        let explained = Explained { resolution: &resolution, explanation: behind.json(&resolution) };
+        let explained = Explained { resolution: &resolution, explanation: details.json(&resolution) };
         writeln!(io::stdout().lock(), "{}", serde_json::to_string(&explained)?)?;
     } else {
         // Colours on a terminal only, and not where NO_COLOR or TERM=dumb forbids them.
-        explain::write(&resolution, &behind, &mut anstream::stdout().lock())?;
+        explain::write(&resolution, &details, &mut anstream::stdout().lock())?;
     }
     Ok(match resolution.status {
         Status::Found => Exit::Success,
@@ -121,8 +127,8 @@ fn one(asked: &Asked<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNu
     })
 }
 
-/// What is known beyond the resolution itself.
-struct Behind<'a> {
+/// The details that are shown beside the answer.
+struct Details<'a> {
     explanation: &'a Explanation,
     /// What each list holds for any of the readings.
     held: &'a [Held],

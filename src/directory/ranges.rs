@@ -38,7 +38,7 @@ pub(super) struct Ranges {
 
 /// A company in whose range a number lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behind<'d> {
+pub struct RangeMatch<'d> {
     /// The source that knows the company; none where the configuration alone names it.
     pub source: Option<&'d str>,
     /// The company.
@@ -68,7 +68,7 @@ impl fmt::Display for Range<'_> {
 impl Directory {
     /// The company in whose range `number` lies. To be asked for what [`find`](Self::find) does not know.
     #[must_use]
-    pub fn behind(&self, number: Number) -> Option<Behind<'_>> {
+    pub fn range_of(&self, number: Number) -> Option<RangeMatch<'_>> {
         let Ranges { known, holders, stems } = &self.ranges;
         let known = known.find(number);
         let narrower = |width| known.is_none_or(|(_, range)| width < range.width());
@@ -82,7 +82,7 @@ impl Directory {
         };
         let source = self.companies.get(row as usize)?.source;
         let source = self.sources.get(usize::from(source)).map(String::as_str);
-        Some(Behind { source, company: self.company(row)?, range })
+        Some(RangeMatch { source, company: self.company(row)?, range })
     }
 
     /// The known ranges whose contact no list has, each with the contact's id: their numbers have no name.

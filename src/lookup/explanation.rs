@@ -1,39 +1,48 @@
-//! How a resolution came about: whom the directory knows by each reading, and how the name was written.
+//! The reasons for an answer: the listing of each reading in the directory, and the template of the name.
 
 use serde::Serialize;
 
-use super::{Decided, Resolution, Resolver};
+#[cfg(doc)]
+use super::Resolution;
 use crate::directory::{Choice, Found};
-use crate::name::{DOUBTFUL, Parts, Style};
-use crate::number::Number;
+use crate::name::DOUBTFUL;
 
-/// What stands behind a [`Resolution`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The reasons for a [`Resolution`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
-    /// What the directory knows of each reading, in their order; of those too that were not asked for.
-    pub known: Vec<Option<Known>>,
-    /// What decided on the certainty.
-    pub decided: Option<Decided>,
-    /// How the name was written, where there was somebody to be named.
+    /// The listing of each reading in the directory, in the order of the readings, also of readings that did not decide.
+    pub known: Vec<Option<Listing>>,
+    /// The template of the name. None for a caller without a name.
     pub rendering: Option<Rendering>,
 }
 
-/// Whom the directory knows by a number.
+/// A number in the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Known {
+pub struct Listing {
     /// The source that answers.
     pub source: String,
-    /// Who answers to the number, judged over all entries of the source's group.
-    pub verdict: Verdict,
+    /// The choice among all entries of the source's group for the number.
+    #[serde(rename = "verdict")]
+    pub choice: ChoiceKind,
     /// Whether the number is a less likely one of its record.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub less_likely: bool,
 }
 
-/// Who answers to a number, where several entries speak for it.
+impl From<&Found<'_>> for Listing {
+    fn from(found: &Found<'_>) -> Self {
+        Self {
+            source: found.source.to_owned(),
+            choice: ChoiceKind::from(&found.choice),
+            less_likely: !found.likely,
+        }
+    }
+}
+
+/// The kind of a [`Choice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum ChoiceKind {
     /// One person.
     Person,
     /// A company, or several persons of it.
@@ -44,8 +53,8 @@ pub enum Verdict {
     Ambiguous,
 }
 
-impl Verdict {
-    /// The verdict's name in JSON; it does not change between releases.
+impl ChoiceKind {
+    /// The word in JSON; it does not change between releases.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,7 +66,7 @@ impl Verdict {
     }
 }
 
-impl From<&Choice<'_>> for Verdict {
+impl From<&Choice<'_>> for ChoiceKind {
     fn from(choice: &Choice<'_>) -> Self {
         match choice {
             Choice::Person { .. } => Self::Person,
@@ -68,88 +77,25 @@ impl From<&Choice<'_>> for Verdict {
     }
 }
 
-/// How a name was written.
+/// The template of a name, and the name before it is cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rendering {
-    /// The key of `[names]` that has the template.
+    /// The key of the template in `[names]`.
     pub key: &'static str,
     /// The template.
     pub template: String,
-    /// What it gives, cleaned but not clamped.
+    /// The name, cleaned and not cut.
     pub full: String,
-    /// How long that is, in bytes of UTF-8.
+    /// The length of `full`, in bytes of UTF-8.
     pub bytes: usize,
-    /// The room: `max_bytes`.
+    /// The longest name that is allowed, in bytes: `max_bytes`.
     pub max_bytes: usize,
 }
 
 impl Rendering {
-    /// The same of a name in doubt.
-    fn marked(self) -> Self {
+    /// The rendering of a name in doubt.
+    pub(super) fn marked(self) -> Self {
         let full = format!("{DOUBTFUL}{}", self.full);
         Self { bytes: full.len(), full, ..self }
     }
-}
-
-impl Resolver {
-    /// How a resolution of this resolver came about, by the directory of the moment.
-    #[must_use]
-    pub fn explain(&self, resolution: &Resolution) -> Explanation {
-        let epoch = self.current.load();
-        let find = |number: Number| epoch.directory.find(number);
-        let known = |found: Found<'_>| Known {
-            source: found.source.to_owned(),
-            verdict: Verdict::from(&found.choice),
-            less_likely: !found.likely,
-        };
-        let chosen = resolution.readings.iter().find(|reading| reading.found);
-        Explanation {
-            known: resolution.readings.iter().map(|read| find(read.reading.number).map(known)).collect(),
-            decided: resolution.decided,
-            rendering: match resolution.decided {
-                Some(Decided::Range) => guessed(&self.style, resolution),
-                _ => chosen
-                    .and_then(|read| find(read.reading.number))
-                    .and_then(|found| rendering(&self.style, &found))
-                    .map(|rendering| if resolution.doubtful { rendering.marked() } else { rendering }),
-            },
-        }
-    }
-}
-
-/// How the name of a company is written in whose range the number lies.
-fn guessed(style: &Style, resolution: &Resolution) -> Option<Rendering> {
-    let company = resolution.company.as_ref()?;
-    let source = resolution.source.as_deref().unwrap_or_default();
-    let parts = Parts { company: &company.name, source, ..Parts::default() };
-    let full = style.full(&style.guess, &parts);
-    let (template, max_bytes) = (style.guess.to_string(), style.max_bytes);
-    Some(Rendering { key: "guess", template, bytes: full.len(), full, max_bytes })
-}
-
-/// How the name of whom was found is written; none where no name can be right.
-fn rendering(style: &Style, found: &Found<'_>) -> Option<Rendering> {
-    let parts = Parts { source: found.source, ..Parts::default() };
-    let (key, template, full) = match found.choice {
-        Choice::Person { person, company } if style.has_person(person.name) => {
-            let company = company.map_or("", |company| company.name);
-            let parts = Parts { person: person.name, company, mrmrs: person.mrmrs, ..parts };
-            ("person", &style.person, style.full(&style.person, &parts))
-        }
-        Choice::Person { company, .. } => {
-            let company = company.map_or("", |company| company.name);
-            ("company", &style.company, style.full(&style.company, &Parts { company, ..parts }))
-        }
-        Choice::Company(company) => {
-            ("company", &style.company, style.full(&style.company, &Parts { company: company.name, ..parts }))
-        }
-        Choice::Shared(sharing) => {
-            let companies: Vec<_> = sharing.companies().map(|company| company.name).collect();
-            let company = &companies.join(" / ");
-            ("shared", &style.shared, style.full(&style.shared, &Parts { company, ..parts }))
-        }
-        Choice::Ambiguous => return None,
-    };
-    let template = template.to_string();
-    Some(Rendering { key, template, bytes: full.len(), full, max_bytes: style.max_bytes })
 }

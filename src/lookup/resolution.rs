@@ -187,6 +187,13 @@ pub struct CompanyParty {
     pub name: String,
 }
 
+impl From<directory::Person<'_>> for PersonParty {
+    fn from(person: directory::Person<'_>) -> Self {
+        let id = (person.id != 0).then_some(person.id);
+        Self { id, name: person.name.to_owned(), mrmrs: person.mrmrs.to_owned() }
+    }
+}
+
 impl From<directory::Company<'_>> for CompanyParty {
     fn from(company: directory::Company<'_>) -> Self {
         Self { id: (company.id != 0).then_some(company.id), name: company.name.to_owned() }

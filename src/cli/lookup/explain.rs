@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::{Behind, ambiguous_in_words, in_words};
+use super::{Details, ambiguous_in_words, in_words};
 use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
-use crate::lookup::{Certainty, Decided, Known, ReadingOutcome, Rendering, Resolution, Verdict};
+use crate::lookup::{Certainty, ChoiceKind, Decided, Listing, ReadingOutcome, Rendering, Resolution};
 use crate::number::{Fit, Number, Rule};
 use crate::refresh::guard::Held;
 
@@ -18,16 +18,16 @@ const WARNING: Style = AnsiColor::Yellow.on_default();
 const QUIET: Style = Style::new().dimmed();
 
 /// Writes it, with the escape sequences of a terminal.
-pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write) -> io::Result<()> {
-    first_line(resolution, behind, out)?;
+pub(super) fn write(resolution: &Resolution, details: &Details<'_>, out: &mut impl Write) -> io::Result<()> {
+    first_line(resolution, details, out)?;
     writeln!(
         out,
         "  {QUIET}digits{QUIET:#}    {}, as in {}",
         printable(&resolution.input),
         resolution.country.as_str()
     )?;
-    for (reading, known) in resolution.readings.iter().zip(&behind.explanation.known) {
-        write_reading(reading, known.as_ref(), resolution, behind, out)?;
+    for (reading, known) in resolution.readings.iter().zip(&details.explanation.known) {
+        write_reading(reading, known.as_ref(), resolution, details, out)?;
     }
     if let Some(decided) = resolution.decided {
         let (word, meaning) = (certainty_in_words(decided.certainty()), decided_in_words(decided));
@@ -49,14 +49,14 @@ pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl
     if let Some(source) = &resolution.source {
         writeln!(out, "  {QUIET}source{QUIET:#}    {source}")?;
     }
-    if let Some(rendering) = &behind.explanation.rendering {
+    if let Some(rendering) = &details.explanation.rendering {
         write_rendering(rendering, out)?;
     }
-    if !behind.missing.is_empty() {
-        let missing = behind.missing.join(", ");
+    if !details.missing.is_empty() {
+        let missing = details.missing.join(", ");
         writeln!(out, "  {WARNING}not asked{WARNING:#} {missing}: it failed, see above")?;
     }
-    for (list, held) in behind.held_back {
+    for (list, held) in details.held_back {
         let (count, changes) = (held.count, held.changes);
         writeln!(
             out,
@@ -66,17 +66,17 @@ pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl
     Ok(())
 }
 
-fn first_line(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write) -> io::Result<()> {
+fn first_line(resolution: &Resolution, details: &Details<'_>, out: &mut impl Write) -> io::Result<()> {
     match (&resolution.name, resolution.reason) {
         (Some(name), _) => writeln!(out, "{NAME}{}{NAME:#}", name.as_str()),
         (None, Some(reason)) => {
-            writeln!(out, "{WARNING}(no name: {}){WARNING:#}", in_words(reason, behind.shared))
+            writeln!(out, "{WARNING}(no name: {}){WARNING:#}", in_words(reason, details.shared))
         }
-        (None, None) if behind.missing.is_empty() => {
+        (None, None) if details.missing.is_empty() => {
             writeln!(out, "{WARNING}(no name: nobody has this number){WARNING:#}")
         }
         (None, None) => {
-            let missing = behind.missing.join(", ");
+            let missing = details.missing.join(", ");
             writeln!(out, "{WARNING}(no name; {missing} could not be asked){WARNING:#}")
         }
     }
@@ -84,9 +84,9 @@ fn first_line(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write
 
 fn write_reading(
     reading: &ReadingOutcome,
-    known: Option<&Known>,
+    known: Option<&Listing>,
     resolution: &Resolution,
-    behind: &Behind<'_>,
+    details: &Details<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     // With a plus the country plays no part.
@@ -104,18 +104,18 @@ fn write_reading(
     write!(out, "  {QUIET}read as{QUIET:#}   {} ({rule}{country}{outside}{fit})", reading.number)?;
     match known {
         Some(_) if reading.found => writeln!(out, "  {GOOD}← known{GOOD:#}")?,
-        Some(Known { less_likely: true, .. }) => {
+        Some(Listing { less_likely: true, .. }) => {
             writeln!(out, "  {QUIET}← known too, as a less likely number of its record{QUIET:#}")?;
         }
         Some(_) => writeln!(out, "  {QUIET}← known too, but a likelier reading is{QUIET:#}")?,
         None => writeln!(out)?,
     }
-    for (list, entry) in behind.held_for(reading.reading.number) {
+    for (list, entry) in details.held_for(reading.reading.number) {
         writeln!(out, "              {list}: {}", in_one_line(entry))?;
     }
     if let Some(known) = known {
-        let meaning = verdict_in_words(known.verdict, behind.shared);
-        writeln!(out, "              → {} by {}: {meaning}", known.verdict.as_str(), known.source)?;
+        let meaning = choice_in_words(known.choice, details.shared);
+        writeln!(out, "              → {} by {}: {meaning}", known.choice.as_str(), known.source)?;
     }
     Ok(())
 }
@@ -170,12 +170,12 @@ fn decided_in_words(decided: Decided) -> &'static str {
     }
 }
 
-fn verdict_in_words(verdict: Verdict, shared: SharedNumbers) -> &'static str {
-    match verdict {
-        Verdict::Person => "one person, alone or beside the own company; those who look the same are one",
-        Verdict::Company => "the company itself, or several persons of it",
-        Verdict::Shared => "several companies",
-        Verdict::Ambiguous => ambiguous_in_words(shared),
+fn choice_in_words(choice: ChoiceKind, shared: SharedNumbers) -> &'static str {
+    match choice {
+        ChoiceKind::Person => "one person, alone or beside the own company; those who look the same are one",
+        ChoiceKind::Company => "the company itself, or several persons of it",
+        ChoiceKind::Shared => "several companies",
+        ChoiceKind::Ambiguous => ambiguous_in_words(shared),
     }
 }
 
@@ -221,7 +221,7 @@ struct JsonReading<'a> {
     number: &'a str,
     valid: bool,
     outside_line: bool,
-    known: Option<&'a Known>,
+    known: Option<&'a Listing>,
     entries: Vec<JsonEntry<'a>>,
 }
 
@@ -240,7 +240,7 @@ struct JsonParty<'a> {
     name: &'a str,
 }
 
-impl<'a> Behind<'a> {
+impl<'a> Details<'a> {
     /// The entries for one number, with their lists.
     fn held_for(&self, number: Number) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
         let ours = self.held.iter().filter(move |held| held.entry.number == number);
@@ -265,7 +265,7 @@ impl<'a> Behind<'a> {
             });
         Json {
             readings: readings.collect(),
-            decided: self.explanation.decided.filter(|decided| *decided != Decided::Likeliest),
+            decided: resolution.decided.filter(|decided| *decided != Decided::Likeliest),
             rendering: self.explanation.rendering.as_ref(),
             not_asked: self.missing,
             held_back: self.held_back.iter().map(|(list, held)| JsonHeldBack { list, held }).collect(),

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufWriter, Read, Write};
 
-use super::Asked;
+use super::Lookup;
 
 /// What is read, and written, at once, in bytes.
 const BUFFER: usize = 1 << 16;
@@ -14,7 +14,7 @@ const LONGEST_LINE: usize = 1024;
 ///
 /// What has been answered is written out whenever the next number is still to come, so that a program that asks
 /// one at a time gets each answer.
-pub(super) fn answer(asked: &Asked<'_>, json: bool, numbers: impl Read, out: impl Write) -> io::Result<()> {
+pub(super) fn answer(lookup: &Lookup<'_>, json: bool, numbers: impl Read, out: impl Write) -> io::Result<()> {
     let mut numbers = io::BufReader::with_capacity(BUFFER, numbers);
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let mut line = Vec::new();
@@ -25,7 +25,7 @@ pub(super) fn answer(asked: &Asked<'_>, json: bool, numbers: impl Read, out: imp
         }
         let number = String::from_utf8_lossy(&line);
         let number = number.trim();
-        let resolution = asked.resolve(number);
+        let resolution = lookup.answer(number).resolution;
         if json {
             serde_json::to_writer(&mut out, resolution.as_ref())?;
             out.write_all(b"\n")?;
@@ -78,8 +78,8 @@ mod tests {
         let resolver = Resolver::new(Style::default());
         let country = "NO".parse().unwrap();
         let pbx = Pbx { id: 0, numbers: Settings::new(country) };
-        let asked = Asked { resolver: &resolver, pbx: &pbx, country: None };
-        answer(&asked, json, numbers, out)
+        let lookup = Lookup { resolver: &resolver, pbx: &pbx, country: None };
+        answer(&lookup, json, numbers, out)
     }
 
     #[test]
