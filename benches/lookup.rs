@@ -120,7 +120,7 @@ fn bench_ranges(criterion: &mut Criterion) {
     const RANGES: u64 = 10_000;
     let known = |place: u64| {
         let text = format!("+47 2{:05}00-{:05}89", place, place);
-        KnownRange::new(&text, Holder::Company(format!("Company {place} AS")), main_country()).unwrap()
+        KnownRange::new(&text, Holder::CompanyName(format!("Company {place} AS")), main_country()).unwrap()
     };
     let known = KnownRanges::try_new((0..RANGES).map(known).collect()).unwrap();
     let switchboard = |place: u64| Entry {
@@ -149,7 +149,7 @@ fn bench_ranges(criterion: &mut Criterion) {
     for (what, questions) in [("known", inside), ("guessed", behind), ("none", outside)] {
         group.bench_function(what, |bencher| {
             let found = |number: &&Number| {
-                directory.find(**number).is_some() || black_box(directory.behind(**number)).is_some()
+                directory.find(**number).is_some() || black_box(directory.range_of(**number)).is_some()
             };
             bencher.iter(|| questions.iter().filter(found).count());
         });

@@ -71,7 +71,7 @@ struct SharedRow {
 /// What a number leads to: the kind in the two lowest bits, then whether the number is the likeliest of its record, the row
 /// in the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Target(u32);
+struct RowRef(u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -82,7 +82,7 @@ enum Kind {
     Ambiguous,
 }
 
-impl Target {
+impl RowRef {
     /// None where the row does not fit into 29 bits.
     fn new(kind: Kind, row: usize) -> Option<Self> {
         let row = u32::try_from(row).ok().filter(|row| *row < 1 << 29)?;

@@ -1,7 +1,7 @@
 //! One record as every source delivers it: a number, and who is behind it.
 
 use crate::name;
-use crate::number::{Meant, Number, Numbers};
+use crate::number::{Number, Numbers, RecordNumber};
 
 /// A phone number with the person or the company that it belongs to.
 ///
@@ -28,7 +28,7 @@ pub struct Entry {
 
 /// Who is behind the numbers of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct Subscriber {
     /// As in [`Entry`].
     pub person_id: u32,
     /// As in [`Entry`].
@@ -41,7 +41,7 @@ pub struct Named {
     pub company: String,
 }
 
-impl Named {
+impl Subscriber {
     /// The same without what stands in place of a name: `-`, `null`, the company's name as the person's. None where no
     /// name is left.
     #[must_use]
@@ -63,7 +63,7 @@ impl Named {
 
     /// The entry for one of the numbers.
     #[must_use]
-    pub fn entry(self, Meant { number, likely }: Meant) -> Entry {
+    pub fn entry(self, RecordNumber { number, likely }: RecordNumber) -> Entry {
         let Self { person_id, person, mrmrs, company_id, company } = self;
         Entry { number, person_id, person, mrmrs, company_id, company, likely }
     }
@@ -74,8 +74,12 @@ mod tests {
     use super::*;
 
     fn cleared(person: &str, company: &str) -> Option<(u32, String, String)> {
-        let named =
-            Named { person_id: 7, person: person.into(), company: company.into(), ..Named::default() };
+        let named = Subscriber {
+            person_id: 7,
+            person: person.into(),
+            company: company.into(),
+            ..Subscriber::default()
+        };
         named.cleared().map(|named| (named.person_id, named.person, named.company))
     }
 

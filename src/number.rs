@@ -26,13 +26,13 @@ use std::fmt;
 pub use address::names_nobody;
 pub use caller::reading::{Fit, Reading, Readings, Rule};
 pub use caller::readings;
-pub use caller::skip::{BadExtensions, Extensions, SHORT_CODES, Skip};
-pub use plan::country::{Country, Settings, UnknownCountry, load, load_all};
+pub use caller::skip::{BadExtensions, Extensions, SHORT_CODES, Settings, Skip};
+pub use plan::country::{Country, UnknownCountry, load, load_all};
 pub use plan::switchboard::stem;
-pub use record::crm_value::Stored;
-pub use record::meant::{Meant, Numbers};
+pub use record::crm_value::CrmValue;
+pub use record::numbers::{Numbers, RecordNumber};
 pub use record::unusable::Unusable;
-pub use record::{restored, stored, written};
+pub use record::{of_crm, of_text, with_lost_zero};
 
 /// A telephone number: calling code and national number.
 ///

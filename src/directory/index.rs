@@ -1,7 +1,7 @@
 //! Number → row, by hash: three dependent memory accesses whatever the size, where a binary search in
 //! 10 million numbers makes 23.
 
-use super::Target;
+use super::RowRef;
 
 /// Keys in one bucket, on average: the scan of a bucket stays within a cache line or two, and the table of
 /// bucket starts costs one byte a number.
@@ -15,14 +15,14 @@ pub(super) struct Index {
     /// Packed numbers, bucket after bucket.
     keys: Vec<u64>,
     /// What each key leads to.
-    targets: Vec<Target>,
+    targets: Vec<RowRef>,
     /// How far a hash is shifted to give its bucket.
     shift: u32,
 }
 
 impl Index {
     /// Groups pairs of distinct keys. None when there are more than `u32` can count.
-    pub(super) fn build(pairs: &[(u64, Target)]) -> Option<Self> {
+    pub(super) fn build(pairs: &[(u64, RowRef)]) -> Option<Self> {
         if pairs.is_empty() {
             return Some(Self::default());
         }
@@ -41,7 +41,7 @@ impl Index {
         }
         let mut next = starts.clone();
         let mut keys = vec![0; pairs.len()];
-        let mut targets = vec![Target(0); pairs.len()];
+        let mut targets = vec![RowRef(0); pairs.len()];
         for (key, target) in pairs {
             let place = &mut next[bucket(*key, shift)];
             keys[*place as usize] = *key;
@@ -55,7 +55,7 @@ impl Index {
         self.keys.len()
     }
 
-    pub(super) fn find(&self, key: u64) -> Option<Target> {
+    pub(super) fn find(&self, key: u64) -> Option<RowRef> {
         if self.keys.is_empty() {
             return None;
         }
@@ -86,7 +86,7 @@ mod tests {
     fn finds_every_key_and_no_other() {
         for count in [0_u64, 1, 2, 3, 7, 100, 10_000] {
             let pairs: Vec<_> =
-                (0..count).map(|key| (key * 2, Target(u32::try_from(key).unwrap()))).collect();
+                (0..count).map(|key| (key * 2, RowRef(u32::try_from(key).unwrap()))).collect();
             let index = Index::build(&pairs).unwrap();
             assert_eq!(index.len(), pairs.len());
             for (key, target) in &pairs {
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn neighbouring_numbers_spread_over_the_buckets() {
-        let pairs: Vec<_> = (0..40_000).map(|last| (47 << 54 | (22_330_000 + last), Target(0))).collect();
+        let pairs: Vec<_> = (0..40_000).map(|last| (47 << 54 | (22_330_000 + last), RowRef(0))).collect();
         let index = Index::build(&pairs).unwrap();
         let fullest = index.starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
         assert!(fullest < 24, "a bucket holds {fullest} keys");

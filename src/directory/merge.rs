@@ -4,13 +4,13 @@
 //! different people behind one number, and only both lists together tell. Between groups the first
 //! that knows the number answers alone.
 //!
-//! - `verdict`: who answers to one number
+//! - `judgement`: who answers to one number
 //! - `parties`: the different persons and companies behind it
 //! - `builder`: the rows of the directory
 
 mod builder;
+mod judgement;
 mod parties;
-mod verdict;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,8 +19,8 @@ use std::io;
 use super::{Directory, ranges};
 use crate::entry::Entry;
 use builder::Builder;
-use verdict::Candidate;
-pub use verdict::SharedNumbers;
+use judgement::Candidate;
+pub use judgement::SharedNumbers;
 
 /// How lists become a directory: the settings of `[names] shared_numbers` and `[ranges]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ mod switchboards;
 use std::fmt;
 
 pub use known::{Holder, KnownRange, KnownRanges, RangeError};
-pub(super) use switchboards::Stems;
+pub(super) use switchboards::Switchboards;
 
 use super::{Company, Directory, NO_COMPANY};
 use crate::number::Number;
@@ -33,7 +33,7 @@ pub(super) struct Ranges {
     pub(super) known: KnownRanges,
     /// The company of each known range, as a row of the directory; [`NO_COMPANY`] where no list has it.
     pub(super) holders: Vec<u32>,
-    pub(super) stems: Stems,
+    pub(super) stems: Switchboards,
 }
 
 /// A company in whose range a number lies.
@@ -89,7 +89,7 @@ impl Directory {
     pub fn ranges_of_nobody(&self) -> impl Iterator<Item = (&str, u32)> {
         let Ranges { known, holders, .. } = &self.ranges;
         known.iter().zip(holders).filter_map(|(range, row)| match range.holder() {
-            Holder::Contact(id) if *row == NO_COMPANY => Some((range.label(), *id)),
+            Holder::CompanyId(id) if *row == NO_COMPANY => Some((range.label(), *id)),
             _ => None,
         })
     }

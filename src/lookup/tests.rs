@@ -117,7 +117,7 @@ fn the_answers_of_the_last_callers_are_kept() {
 fn a_zero_that_the_crm_may_have_lost_makes_it_less_certain() {
     let resolver = Resolver::new(Style::default());
     let stored =
-        |code, integer: i64| number::stored(Some(code), integer.into(), "NO".parse().unwrap()).unwrap();
+        |code, integer: i64| number::of_crm(Some(code), integer.into(), "NO".parse().unwrap()).unwrap();
     let of = |numbers: number::Numbers| {
         numbers
             .iter()
@@ -246,11 +246,11 @@ fn all_german_numbers_without_plus_or_with_their_code_twice_are_found() {
         let number = format!("{area}{subscriber}");
         let integer = |text: String| text.parse::<i64>().unwrap();
         for (what, numbers) in [
-            ("without plus", number::written(&format!("49{number}"), germany)),
-            ("twice", number::written(&format!("4949{number}"), germany)),
-            ("prefix 0", number::stored(Some(0), integer(format!("49{number}")).into(), germany)),
-            ("prefix 49, twice", number::stored(Some(49), integer(format!("49{number}")).into(), germany)),
-            ("prefix 49", number::stored(Some(49), integer(number.clone()).into(), germany)),
+            ("without plus", number::of_text(&format!("49{number}"), germany)),
+            ("twice", number::of_text(&format!("4949{number}"), germany)),
+            ("prefix 0", number::of_crm(Some(0), integer(format!("49{number}")).into(), germany)),
+            ("prefix 49, twice", number::of_crm(Some(49), integer(format!("49{number}")).into(), germany)),
+            ("prefix 49", number::of_crm(Some(49), integer(number.clone()).into(), germany)),
         ] {
             let numbers = numbers.unwrap();
             let entries =

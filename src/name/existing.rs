@@ -2,7 +2,7 @@
 
 use crate::number;
 
-/// What providers, carriers and PBXs send in place of a name, as [`folded`]: in the languages of Northern, Western and Southern
+/// What providers, carriers and PBXs send in place of a name, as [`placeholder_key`]: in the languages of Northern, Western and Southern
 /// Europe "unknown", "anonymous", "withheld" (also "secret" or "private"), "number" and "caller" with these, "abroad".
 const PLACEHOLDERS: [&str; 7] = [
     // English, and what PBXs say of themselves.
@@ -45,13 +45,13 @@ const STATES: &str = "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME M
     NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC AB BC MB NB NL NS NT NU ON PE QC SK YT";
 
 /// Whether `existing` says more than the number does: it is neither empty, nor a number, nor a placeholder, one of `further`
-/// included, which are [`folded`].
+/// included, which are [`placeholder_key`].
 pub(super) fn is_name(existing: &str, further: &[String]) -> bool {
     let text = existing.trim().trim_matches('"');
     let is_address = ["tel:", "sip:", "sips:"]
         .iter()
         .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-    let shown = folded(text);
+    let shown = placeholder_key(text);
     let is_placeholder = words().any(|word| word == shown) || further.contains(&shown);
     // A name has letters: the number as the provider writes it, quoted or in any form, has none.
     existing.chars().any(char::is_alphabetic)
@@ -66,7 +66,7 @@ fn words() -> impl Iterator<Item = &'static str> {
 }
 
 /// A placeholder as it is compared: its letters and digits, small and without accents.
-pub(super) fn folded(text: &str) -> String {
+pub(super) fn placeholder_key(text: &str) -> String {
     let ascii = deunicode::deunicode(text);
     ascii.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -95,7 +95,7 @@ mod tests {
         for pair in words.windows(2) {
             assert_ne!(pair[0], pair[1]);
         }
-        assert!(words.iter().all(|word| folded(word) == *word));
+        assert!(words.iter().all(|word| placeholder_key(word) == *word));
     }
 
     #[test]
@@ -172,6 +172,6 @@ mod tests {
         ] {
             assert!(is_name(name, &[]), "{name:?}");
         }
-        assert!(!is_name("Oslo, Norge", &[folded("OSLO NORGE")]));
+        assert!(!is_name("Oslo, Norge", &[placeholder_key("OSLO NORGE")]));
     }
 }

@@ -56,10 +56,12 @@ impl Placeholders {
     ///
     /// The first text that has no letter: every name without one is none anyway.
     pub fn new(texts: &[String]) -> Result<Self, &str> {
-        match texts.iter().find(|text| !existing::folded(text).bytes().any(|byte| byte.is_ascii_alphabetic()))
+        match texts
+            .iter()
+            .find(|text| !existing::placeholder_key(text).bytes().any(|byte| byte.is_ascii_alphabetic()))
         {
             Some(wrong) => Err(wrong),
-            None => Ok(Self(texts.iter().map(|text| existing::folded(text)).collect())),
+            None => Ok(Self(texts.iter().map(|text| existing::placeholder_key(text)).collect())),
         }
     }
 }

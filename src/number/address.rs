@@ -39,7 +39,7 @@ const WORDS: [&str; 25] = [
 const KEYPAD: &str = "+266696687";
 
 /// A number with what was sent around it.
-pub(in crate::number) struct Sent<'t> {
+pub(in crate::number) struct Address<'t> {
     /// Digits, a plus sign and separators, or what stands there instead.
     pub number: &'t str,
     /// `+47` of `;phone-context=+47`: what the number lacks in front (RFC 3966 §5.1.5).
@@ -50,7 +50,7 @@ pub(in crate::number) struct Sent<'t> {
     host: Option<&'t str>,
 }
 
-impl<'t> Sent<'t> {
+impl<'t> Address<'t> {
     /// Takes `text` apart; a text that is no address and has no parameters is a number as it is.
     pub(in crate::number) fn read(text: &'t str) -> Self {
         let text = text.split_once('<').map_or(text, |(_, inner)| inner.split('>').next().unwrap_or(inner));
@@ -106,7 +106,7 @@ const EXTENSION_MARKS: [&str; 13] =
 /// Whether `text` is a number with an extension behind it, in the way of RFC 3966 or of people: `;ext=12`, `x12`,
 /// `ext. 12`, `#12`, `~12`, `,,12`.
 pub(in crate::number) fn has_extension(text: &str) -> bool {
-    if Sent::read(text).extension {
+    if Address::read(text).extension {
         return true;
     }
     let is_mark = |c: char| c.is_alphabetic() || "#＃~～∼⁓,;".contains(c);
@@ -153,14 +153,14 @@ mod tests {
             "<tel:+4722334455>",
             "\"+4722334455\"",
         ] {
-            let sent = Sent::read(text);
+            let sent = Address::read(text);
             assert_eq!(sent.number, "+4722334455", "{text}");
             assert_eq!(sent.extension, text.contains(";ext="), "{text}");
             assert!(!sent.is_anonymous(), "{text}");
         }
         // RFC 3261 §19.1.1: the user may be absent; the host's digits are no caller's.
-        assert_eq!(Sent::read("sip:192.0.2.1").number, "");
-        assert_eq!(Sent::read("12;34").number, "12;34");
+        assert_eq!(Address::read("sip:192.0.2.1").number, "");
+        assert_eq!(Address::read("12;34").number, "12;34");
     }
 
     #[test]
@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn a_context_with_a_plus_is_what_the_number_lacks() {
         // RFC 3966 §6 has both.
-        assert_eq!(Sent::read("tel:7042;phone-context=example.com").context, None);
-        assert_eq!(Sent::read("tel:863-1234;phone-context=+1-914-555").context, Some("+1-914-555"));
+        assert_eq!(Address::read("tel:7042;phone-context=example.com").context, None);
+        assert_eq!(Address::read("tel:863-1234;phone-context=+1-914-555").context, Some("+1-914-555"));
     }
 
     #[test]
@@ -223,11 +223,11 @@ mod tests {
             "+0000000000",
             "tel:+266696687",
         ] {
-            assert!(Sent::read(text).is_anonymous(), "{text}");
+            assert!(Address::read(text).is_anonymous(), "{text}");
         }
         // In France 02 66 69 66 87 is somebody's.
         for text in ["", "kari", "266696687", "22334455", "000", "sip:kari@pbx.example.com"] {
-            assert!(!Sent::read(text).is_anonymous(), "{text}");
+            assert!(!Address::read(text).is_anonymous(), "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ pub(super) mod skip;
 
 use super::{
     Country, Number,
-    digits::{Dialled, Digits},
+    digits::{DialString, Digits},
     plan::region::{Length, Region},
 };
 use parse::{Parsed, after_international_prefix, international, libphonenumbers, national, unplanned};
@@ -30,14 +30,14 @@ use reading::{Fit, Reading, Readings, Rule};
 /// and nothing is allocated.
 #[must_use]
 pub fn readings(caller: &str, country: Country, strip_prefixes: &[String]) -> Readings {
-    Dialled::sent(caller, strip_prefixes)
-        .map(|dialled| read_at(&dialled, country, strip_prefixes, None))
+    DialString::of_address(caller, strip_prefixes)
+        .map(|dial_string| read_at(&dial_string, country, strip_prefixes, None))
         .unwrap_or_default()
 }
 
 /// The same of a text that has been read; with `area_code`, which is put in front of numbers that lack it.
 pub(in crate::number) fn read_at(
-    dialled: &Dialled,
+    dial_string: &DialString,
     country: Country,
     strip_prefixes: &[String],
     area_code: Option<&str>,
@@ -46,8 +46,8 @@ pub(in crate::number) fn read_at(
     let behind = strip_prefixes
         .iter()
         // Of several prefixes one is taken off.
-        .filter(|_| !dialled.outside_line)
-        .filter_map(|prefix| dialled.behind(prefix).map(|rest| (prefix.len(), rest)))
+        .filter(|_| !dial_string.outside_line)
+        .filter_map(|prefix| dial_string.behind(prefix).map(|rest| (prefix.len(), rest)))
         .max_by_key(|&(length, _)| length)
         .map(|(_, rest)| rest);
     if let Some(rest) = &behind {
@@ -55,9 +55,11 @@ pub(in crate::number) fn read_at(
         // One place is kept for the digits as they are.
         found.truncate(Readings::MAX - 1);
     }
-    read(dialled, country, &mut found);
+    read(dial_string, country, &mut found);
     if found.iter().all(|reading| reading.fit == Fit::Impossible) {
-        for reading in behind.iter().chain([dialled]).filter_map(|dialled| as_it_is(dialled, country)) {
+        for reading in
+            behind.iter().chain([dial_string]).filter_map(|dial_string| as_it_is(dial_string, country))
+        {
             let last = found.len();
             found.add(reading, last);
         }
@@ -65,14 +67,17 @@ pub(in crate::number) fn read_at(
     if let Some(area_code) = area_code {
         // Likewise for the number with its area code.
         found.truncate(Readings::MAX - 1);
-        for dialled in behind.iter().chain([dialled]) {
-            if let Some(reading) = with_area_code(dialled, country, area_code) {
+        for dial_string in behind.iter().chain([dial_string]) {
+            if let Some(reading) = with_area_code(dial_string, country, area_code) {
                 let last = found.len();
                 found.add(reading, last);
             }
         }
     }
-    let surplus = behind.iter().chain([dialled]).filter_map(|dialled| without_surplus_zero(dialled, country));
+    let surplus = behind
+        .iter()
+        .chain([dial_string])
+        .filter_map(|dial_string| without_surplus_zero(dial_string, country));
     for reading in surplus.chain(found.into_iter().filter_map(without_leading_zeros)) {
         let last = found.len();
         found.add(reading, last);
@@ -92,9 +97,9 @@ fn without_leading_zeros(reading: Reading) -> Option<Reading> {
 }
 
 /// An international number whose length no plan knows.
-fn as_it_is(dialled: &Dialled, country: Country) -> Option<Reading> {
+fn as_it_is(dial_string: &DialString, country: Country) -> Option<Reading> {
     let region = country.region();
-    let (rule, digits) = match (dialled.after_plus(), dialled.without_plus()) {
+    let (rule, digits) = match (dial_string.after_plus(), dial_string.without_plus()) {
         (Some(digits), _) if !digits.starts_with(b"0") => (Rule::International, digits),
         (Some(digits), _) => (Rule::International, behind_prefixes(region, digits).next()?),
         (None, Some(digits)) => match behind_prefixes(region, digits).next() {
@@ -107,7 +112,7 @@ fn as_it_is(dialled: &Dialled, country: Country) -> Option<Reading> {
         },
         (None, None) => return None,
     };
-    let reading = unplanned(digits)?.reading(rule, dialled.outside_line)?;
+    let reading = unplanned(digits)?.reading(rule, dial_string.outside_line)?;
     Some(Reading { fit: Fit::Unplanned, ..reading })
 }
 
@@ -117,26 +122,26 @@ fn behind_prefixes<'d>(region: &Region, digits: &'d [u8]) -> impl Iterator<Item 
 }
 
 /// The number without the one zero that people and trunks write in front of it in countries that dial none: `022 33 44 55`
-/// in Norway. Only one of a type in use, as [`stored`](super::stored()) takes it from a record.
-fn without_surplus_zero(dialled: &Dialled, country: Country) -> Option<Reading> {
+/// in Norway. Only one of a type in use, as [`stored`](super::of_crm) takes it from a record.
+fn without_surplus_zero(dial_string: &DialString, country: Country) -> Option<Reading> {
     let region = country.region();
-    let rest = dialled.without_plus()?.strip_prefix(b"0").filter(|rest| !rest.starts_with(b"0"))?;
+    let rest = dial_string.without_plus()?.strip_prefix(b"0").filter(|rest| !rest.starts_with(b"0"))?;
     // Where it can belong to the number, it does.
     let is_its_own =
-        || national(region, dialled.without_plus()?).map(|(_, parsed)| parsed.fit() >= Fit::Possible);
+        || national(region, dial_string.without_plus()?).map(|(_, parsed)| parsed.fit() >= Fit::Possible);
     if region.has_national_prefix() || is_its_own()? {
         return None;
     }
     let (_, parsed) = national(region, rest)?;
-    parsed.reading(Rule::SurplusZero, dialled.outside_line).filter(|reading| reading.fit == Fit::Valid)
+    parsed.reading(Rule::SurplusZero, dial_string.outside_line).filter(|reading| reading.fit == Fit::Valid)
 }
 
 /// The number with its area code, if it may lack one: if it has no prefix of another town or country in front, and
 /// is none of the country's as it is. In a country with trunk prefixes it may be one all the same: in Germany most
 /// digits are also those of some town. Only one of a type in use: of others there is no sign that it is meant.
-fn with_area_code(dialled: &Dialled, country: Country, area_code: &str) -> Option<Reading> {
-    let outside_line = dialled.outside_line;
-    let digits = dialled.without_plus().filter(|digits| !digits.starts_with(b"00"))?;
+fn with_area_code(dial_string: &DialString, country: Country, area_code: &str) -> Option<Reading> {
+    let outside_line = dial_string.outside_line;
+    let digits = dial_string.without_plus().filter(|digits| !digits.starts_with(b"00"))?;
     let region = country.region();
     let (rule, whole) = national(region, digits)?;
     let is_whole = whole.reading(rule, outside_line).is_some_and(|reading| reading.fit == Fit::Valid);
@@ -149,19 +154,19 @@ fn with_area_code(dialled: &Dialled, country: Country, area_code: &str) -> Optio
 
 /// Reads the digits, and where they have a zero in brackets also those without it: it belongs to the number in
 /// Italy (`+39 (0)2 …`), and to nothing in a country without trunk prefix (`+47 (0) 22 …`).
-fn read(dialled: &Dialled, country: Country, found: &mut Readings) {
+fn read(dial_string: &DialString, country: Country, found: &mut Readings) {
     let settled = found.len();
-    read_as_written(dialled, country, settled, found);
-    if let Some(without) = dialled.without_bracketed_zero() {
+    read_as_written(dial_string, country, settled, found);
+    if let Some(without) = dial_string.without_bracketed_zero() {
         read_as_written(&without, country, settled, found);
     }
 }
 
-fn read_as_written(dialled: &Dialled, country: Country, mut settled: usize, found: &mut Readings) {
-    let reading = |(rule, parsed): (Rule, Parsed)| parsed.reading(rule, dialled.outside_line);
+fn read_as_written(dial_string: &DialString, country: Country, mut settled: usize, found: &mut Readings) {
+    let reading = |(rule, parsed): (Rule, Parsed)| parsed.reading(rule, dial_string.outside_line);
     let possible = |parsed| reading(parsed).filter(|r| r.fit >= Fit::Possible);
     let region = country.region();
-    if let Some(digits) = dialled.after_plus() {
+    if let Some(digits) = dial_string.after_plus() {
         let plus = |digits| possible((Rule::International, international(digits)?));
         // Gateways that put a plus in front of everything leave the international prefix behind it: +0047…, +01147… in
         // the United States. No calling code begins with a zero.
@@ -174,7 +179,7 @@ fn read_as_written(dialled: &Dialled, country: Country, mut settled: usize, foun
             plus(digits).into_iter().chain(behind).for_each(|reading| found.add(reading, settled));
         }
     }
-    let Some(digits) = dialled.without_plus() else {
+    let Some(digits) = dial_string.without_plus() else {
         return;
     };
     // Trunks hand numbers on with 00 also where the country itself dials something else.

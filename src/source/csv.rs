@@ -20,7 +20,7 @@ use sheet::Sheet;
 
 use super::fingerprint::Fingerprint;
 use super::{Delivery, Fetched, Progress, Step};
-use crate::entry::Named;
+use crate::entry::Subscriber;
 use crate::number::{self, Country, Numbers};
 use crate::observe::mask;
 
@@ -209,7 +209,7 @@ impl Columns {
         }
     }
 
-    fn read(&self, line: &ByteRecord, country: Country) -> Result<(Named, Numbers), BadLine> {
+    fn read(&self, line: &ByteRecord, country: Country) -> Result<(Subscriber, Numbers), BadLine> {
         let unusable = |reason, what| BadLine { reason, what };
         if line.iter().any(|field| std::str::from_utf8(field).is_err()) {
             return Err(unusable("not_utf8", "it is not UTF-8: save the file in that encoding".into()));
@@ -224,7 +224,7 @@ impl Columns {
         }
         let text = |column| self.text(line, column);
         let number = self.number(line);
-        let numbers = number::written(number, country).map_err(|error| {
+        let numbers = number::of_text(number, country).map_err(|error| {
             unusable(error.reason(), format!("number `{}`: {error}", mask::Number(number)))
         })?;
         let id = |column| match sheet::number(text(column)) {
@@ -234,7 +234,7 @@ impl Columns {
                 unusable("id", what)
             }),
         };
-        let named = Named {
+        let named = Subscriber {
             person_id: id("person_id")?,
             person: text("person").to_owned(),
             mrmrs: text("mrmrs").to_owned(),

@@ -6,24 +6,24 @@ use std::hash::{BuildHasher, Hash};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::super::index::Index;
-use super::super::ranges::{Holder, KnownRange, Ranges, Stems};
+use super::super::ranges::{Holder, KnownRange, Ranges, Switchboards};
 use super::super::texts::Interner;
-use super::super::{CompanyRow, Directory, Kind, NO_COMPANY, NO_SOURCE, PersonRow, SharedRow, Target};
+use super::super::{CompanyRow, Directory, Kind, NO_COMPANY, NO_SOURCE, PersonRow, RowRef, SharedRow};
 use super::Rules;
+use super::judgement::{Candidate, Judgement, judge};
 use super::parties::Party;
-use super::verdict::{Candidate, Verdict, judge};
 use crate::number::{Number, stem};
 
 /// A directory that is being built, number after number.
 #[derive(Default)]
 pub(super) struct Builder {
     directory: Directory,
-    pairs: Vec<(u64, Target)>,
+    pairs: Vec<(u64, RowRef)>,
     texts: Interner,
-    persons: Known,
-    companies: Known,
+    persons: RowIndex,
+    companies: RowIndex,
     rules: Rules,
-    /// Stems of switchboards, with the rows of their companies.
+    /// Switchboards of switchboards, with the rows of their companies.
     stems: Vec<(Number, u32)>,
 }
 
@@ -38,15 +38,15 @@ impl Builder {
     /// when there is no room.
     pub(super) fn add(&mut self, number: Number, likely: bool, candidates: &[Candidate<'_>]) -> Option<()> {
         let target = match judge(candidates, self.rules.shared) {
-            Verdict::Person(person) => Target::new(Kind::Person, self.person(&person)?)?,
-            Verdict::Company(company) => {
+            Judgement::Person(person) => RowRef::new(Kind::Person, self.person(&person)?)?,
+            Judgement::Company(company) => {
                 let row = self.company(&company)?;
                 if likely {
                     self.switchboard(number, row, candidates)?;
                 }
-                Target::new(Kind::Company, row)?
+                RowRef::new(Kind::Company, row)?
             }
-            Verdict::Shared(companies) => {
+            Judgement::Shared(companies) => {
                 let start = u32::try_from(self.directory.sharing.len()).ok()?;
                 for company in &companies {
                     let row = self.company(company)?;
@@ -54,9 +54,9 @@ impl Builder {
                 }
                 let count = u32::try_from(companies.len()).ok()?;
                 self.directory.shared.push(SharedRow { start, count });
-                Target::new(Kind::Shared, self.directory.shared.len() - 1)?
+                RowRef::new(Kind::Shared, self.directory.shared.len() - 1)?
             }
-            Verdict::Ambiguous => Target::new(Kind::Ambiguous, usize::from(candidates.first()?.source))?,
+            Judgement::Ambiguous => RowRef::new(Kind::Ambiguous, usize::from(candidates.first()?.source))?,
         };
         self.pairs.push((number.packed(), if likely { target } else { target.unlikely() }));
         Some(())
@@ -78,8 +78,8 @@ impl Builder {
         known
             .iter()
             .map(|range| match range.holder() {
-                Holder::Contact(id) => Some(contacts.get(id).copied().unwrap_or(NO_COMPANY)),
-                Holder::Company(name) => {
+                Holder::CompanyId(id) => Some(contacts.get(id).copied().unwrap_or(NO_COMPANY)),
+                Holder::CompanyName(name) => {
                     let row = CompanyRow { id: 0, name: self.texts.add(name)?, source: NO_SOURCE };
                     u32::try_from(self.companies.place(&mut self.directory.companies, row)?).ok()
                 }
@@ -91,8 +91,8 @@ impl Builder {
     fn contacts<'r>(&self, wanted: impl Iterator<Item = &'r Holder>) -> HashMap<u32, u32> {
         let wanted: HashSet<u32> = wanted
             .filter_map(|holder| match holder {
-                Holder::Contact(id) => Some(*id),
-                Holder::Company(_) => None,
+                Holder::CompanyId(id) => Some(*id),
+                Holder::CompanyName(_) => None,
             })
             .collect();
         let mut found = HashMap::new();
@@ -136,7 +136,7 @@ impl Builder {
         self.directory.texts = self.texts.finish();
         self.directory.persons.shrink_to_fit();
         self.directory.companies.shrink_to_fit();
-        let stems = Stems::build(&self.stems, &self.pairs, &self.directory)?;
+        let stems = Switchboards::build(&self.stems, &self.pairs, &self.directory)?;
         self.directory.ranges = Ranges { known: self.rules.ranges.known, holders, stems };
         Some(self.directory)
     }
@@ -145,12 +145,12 @@ impl Builder {
 /// Rows that are there already, so that a person with several numbers is one row. Only their places are held:
 /// at a million rows that is a tenth of what the rows themselves would take.
 #[derive(Default)]
-struct Known {
+struct RowIndex {
     places: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
-impl Known {
+impl RowIndex {
     /// The place of `row` in `rows`, where it is put if it is new. None when there is no room.
     fn place<Row: Copy + Eq + Hash>(&mut self, rows: &mut Vec<Row>, row: Row) -> Option<usize> {
         let Self { places, hasher } = self;

@@ -3,7 +3,7 @@
 //! Two are the same where they look the same on a phone, whatever their ids: the CRM may hold somebody twice. Ids decide where
 //! the names differ: they may be written in two ways. An id is handed on where all entries of the same one agree on it.
 
-use super::verdict::Candidate;
+use super::judgement::Candidate;
 use crate::name::folded;
 
 /// A person or a company.
@@ -42,8 +42,8 @@ impl<'a> Parties<'a> {
         candidates.sort_by_key(|Candidate { source, entry }| {
             (*source, entry.person_id, &entry.person, &entry.mrmrs, entry.company_id, &entry.company)
         });
-        let mut companies = Same::default();
-        let mut people = Same::default();
+        let mut companies = Identities::default();
+        let mut people = Identities::default();
         let mut persons: Vec<Party<'a>> = Vec::new();
         let mut alone: Vec<Party<'a>> = Vec::new();
         for by in candidates {
@@ -73,7 +73,7 @@ impl<'a> Parties<'a> {
         let mut named: Vec<Party<'a>> = Vec::new();
         for party in persons.iter_mut().chain(&mut alone) {
             let Some(place) = party.company else { continue };
-            party.company_id = companies.known.get(place).map_or(0, Known::id);
+            party.company_id = companies.known.get(place).map_or(0, Identity::id);
             if named.iter().all(|known| known.company != Some(place)) {
                 named.push(*party);
             }
@@ -84,17 +84,17 @@ impl<'a> Parties<'a> {
 
 /// The different ones of a kind.
 #[derive(Default)]
-struct Same {
-    known: Vec<Known>,
+struct Identities {
+    known: Vec<Identity>,
 }
 
 /// One of them: its names and ids, without 0.
-struct Known {
+struct Identity {
     names: Vec<String>,
     ids: Vec<u32>,
 }
 
-impl Known {
+impl Identity {
     fn id(&self) -> u32 {
         match self.ids.as_slice() {
             [id] => *id,
@@ -103,16 +103,17 @@ impl Known {
     }
 }
 
-impl Same {
+impl Identities {
     /// The place of the one that has this name, if it `may` be the one, or else this id; a new place if there is none.
     fn place(&mut self, name: &str, id: u32, may: impl Fn(usize) -> bool) -> usize {
-        let named = |(place, known): &(usize, &Known)| known.names.iter().any(|n| n == name) && may(*place);
+        let named =
+            |(place, known): &(usize, &Identity)| known.names.iter().any(|n| n == name) && may(*place);
         let found = self.known.iter().enumerate().find(named);
-        let has_id = |(_, known): &(usize, &Known)| id != 0 && known.ids.contains(&id);
+        let has_id = |(_, known): &(usize, &Identity)| id != 0 && known.ids.contains(&id);
         let found = found.or_else(|| self.known.iter().enumerate().find(has_id)).map(|(place, _)| place);
         let place = found.unwrap_or(self.known.len());
         if found.is_none() {
-            self.known.push(Known { names: Vec::new(), ids: Vec::new() });
+            self.known.push(Identity { names: Vec::new(), ids: Vec::new() });
         }
         if let Some(known) = self.known.get_mut(place) {
             if !known.names.iter().any(|n| n == name) {

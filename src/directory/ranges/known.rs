@@ -18,9 +18,9 @@ pub struct RangeError(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// The company with this id in the CRM; of several sources, that of the first one that knows it.
-    Contact(u32),
+    CompanyId(u32),
     /// A company of this name, whatever the sources know.
-    Company(String),
+    CompanyName(String),
 }
 
 /// Reads `contact 243` or `company Fjord Sjømat AS`.
@@ -35,10 +35,10 @@ impl FromStr for Holder {
         let (kind, whose) = text.trim().split_once(char::is_whitespace).ok_or_else(wrong)?;
         match (kind, whose.trim()) {
             ("contact", id) => match id.parse() {
-                Ok(id) if id > 0 => Ok(Self::Contact(id)),
+                Ok(id) if id > 0 => Ok(Self::CompanyId(id)),
                 _ => Err(wrong()),
             },
-            ("company", name) if !name.is_empty() => Ok(Self::Company(name.to_owned())),
+            ("company", name) if !name.is_empty() => Ok(Self::CompanyName(name.to_owned())),
             _ => Err(wrong()),
         }
     }

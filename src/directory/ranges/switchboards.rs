@@ -10,7 +10,7 @@
 //! Somebody else is everybody but the company and its persons; a person without a company too.
 
 use crate::directory::index::Index;
-use crate::directory::{CompanyRow, Directory, Kind, NO_COMPANY, Target};
+use crate::directory::{CompanyRow, Directory, Kind, NO_COMPANY, RowRef};
 use crate::name::looks_same;
 use crate::number::Number;
 
@@ -19,34 +19,34 @@ const DIGITS: u32 = 4;
 
 /// The stems of a directory.
 #[derive(Debug, Default)]
-pub(in crate::directory) struct Stems {
+pub(in crate::directory) struct Switchboards {
     /// Stem → row.
     index: Index,
-    rows: Vec<StemRow>,
+    rows: Vec<SwitchboardRow>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct StemRow {
+struct SwitchboardRow {
     /// Row of the company.
     company: u32,
     /// A bit for each first digit behind the stem that somebody else has.
     taken: u16,
 }
 
-impl Stems {
+impl Switchboards {
     /// Finds out how far each stem can be trusted. `found` are the stems with the rows of their companies, `numbers` those of
     /// the directory, in order. None when there is no room.
     pub(in crate::directory) fn build(
         found: &[(Number, u32)],
-        numbers: &[(u64, Target)],
+        numbers: &[(u64, RowRef)],
         directory: &Directory,
     ) -> Option<Self> {
         let mut rows = Vec::new();
         let mut pairs = Vec::new();
         for (stem, company) in found {
             if let Some(taken) = taken(*stem, *company, numbers, directory) {
-                pairs.push((stem.packed(), Target::new(Kind::Company, rows.len())?));
-                rows.push(StemRow { company: *company, taken });
+                pairs.push((stem.packed(), RowRef::new(Kind::Company, rows.len())?));
+                rows.push(SwitchboardRow { company: *company, taken });
             }
         }
         Some(Self { index: Index::build(&pairs)?, rows })
@@ -76,7 +76,7 @@ impl Stems {
 }
 
 /// The first digits behind the stem that somebody else has; none where the stem is no stem.
-fn taken(stem: Number, company: u32, numbers: &[(u64, Target)], directory: &Directory) -> Option<u16> {
+fn taken(stem: Number, company: u32, numbers: &[(u64, RowRef)], directory: &Directory) -> Option<u16> {
     let mut taken = 0;
     let mut width = 1;
     for digits in 1..=DIGITS {
@@ -102,7 +102,7 @@ fn taken(stem: Number, company: u32, numbers: &[(u64, Target)], directory: &Dire
 }
 
 /// Whether whoever answers to a number is the company, or one of its persons.
-fn belongs(target: Target, company: u32, directory: &Directory) -> bool {
+fn belongs(target: RowRef, company: u32, directory: &Directory) -> bool {
     let other = match target.kind() {
         Kind::Person => directory.persons.get(target.row()).map_or(NO_COMPANY, |person| person.company),
         Kind::Company => u32::try_from(target.row()).unwrap_or(NO_COMPANY),

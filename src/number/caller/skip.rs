@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use super::read_at;
 use super::reading::Readings;
-use crate::number::address::Sent;
-use crate::number::digits::Dialled;
-use crate::number::{Country, Settings};
+use crate::number::Country;
+use crate::number::address::Address;
+use crate::number::digits::DialString;
 
 /// Codes that are skipped unless the configuration has others. The emergency numbers are those that
 /// every mobile phone knows (3GPP TS 22.101 §10.1.1, without the two digits `08`) and 113, which 19 countries use
@@ -66,7 +66,34 @@ impl Extensions {
     }
 }
 
+/// How one PBX writes the numbers of callers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// The country of the PBX: national numbers are numbers of this country.
+    pub country: Country,
+    /// Outside-line digits that the PBX puts in front of callers' numbers, such as `0` or `9`. The longest match is taken off.
+    pub strip_prefixes: Vec<String>,
+    /// The area code of the PBX, if local callers come without it.
+    pub area_code: Option<String>,
+    /// The extensions of the PBX, which are not looked up.
+    pub internal: Vec<Extensions>,
+    /// Emergency numbers and other short codes, which are not looked up.
+    pub short_codes: Vec<String>,
+}
+
 impl Settings {
+    /// The settings of a PBX in `country` with the default [`SHORT_CODES`], and nothing else.
+    #[must_use]
+    pub fn new(country: Country) -> Self {
+        Self {
+            country,
+            strip_prefixes: Vec::new(),
+            area_code: None,
+            internal: Vec::new(),
+            short_codes: SHORT_CODES.map(str::to_owned).to_vec(),
+        }
+    }
+
     /// Reads a caller's digits at this PBX, as [`readings`](super::readings) does, on a trunk of `country`, which
     /// is mostly the PBX's own. A number that lacks its area code is also read with
     /// [`area_code`](Settings::area_code) in front, after all other readings; never on a trunk of another country.
@@ -75,12 +102,12 @@ impl Settings {
     ///
     /// [`Skip`] tells why there is nothing to look up.
     pub fn read(&self, caller: &str, country: Country) -> Result<Readings, Skip> {
-        if Sent::read(caller).is_anonymous() {
+        if Address::read(caller).is_anonymous() {
             return Err(Skip::Anonymous);
         }
-        let dialled = Dialled::sent(caller, &self.strip_prefixes).ok_or(Skip::NoNumber)?;
+        let dial_string = DialString::of_address(caller, &self.strip_prefixes).ok_or(Skip::NoNumber)?;
         let area_code = self.area_code.as_deref().filter(|_| country == self.country);
-        if let Some(digits) = dialled.without_plus() {
+        if let Some(digits) = dial_string.without_plus() {
             if self.internal.iter().any(|extensions| extensions.contain(digits)) {
                 return Err(Skip::Internal);
             }
@@ -92,7 +119,7 @@ impl Settings {
                 return Err(Skip::Internal);
             }
         }
-        let found = read_at(&dialled, country, &self.strip_prefixes, area_code);
+        let found = read_at(&dial_string, country, &self.strip_prefixes, area_code);
         if found.is_empty() { Err(Skip::NoNumber) } else { Ok(found) }
     }
 }

@@ -1,4 +1,4 @@
-//! The country whose rules apply to digits that do not say one, and a PBX's other number settings.
+//! The country whose rules apply to digits without a country.
 
 use std::{
     fmt,
@@ -10,7 +10,6 @@ use super::{
     numbering::{CallingCode, numbering},
     region::Region,
 };
-use crate::number::{Extensions, SHORT_CODES};
 
 /// A country that the metadata knows, as its ISO 3166-1 alpha-2 code: `NO`, `SE`.
 #[derive(Clone, Copy)]
@@ -80,36 +79,6 @@ impl FromStr for Country {
             // What was given comes back in a message, so no more of it than is recognised by.
             UnknownCountry(text.chars().take(32).collect())
         })
-    }
-}
-
-/// How numbers are written at one PBX.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Settings {
-    /// Where the PBX is: callers' numbers without a country are of this one.
-    pub country: Country,
-    /// Outside-line digits that the PBX puts in front of callers' numbers, such as `0` or `9`;
-    /// of several that fit, the longest is taken off.
-    pub strip_prefixes: Vec<String>,
-    /// The PBX's area code, where callers of the same town come without it.
-    pub area_code: Option<String>,
-    /// Colleagues, who are not looked up.
-    pub internal: Vec<Extensions>,
-    /// Emergency and other short numbers, which are not looked up; [`SHORT_CODES`] unless others are set.
-    pub short_codes: Vec<String>,
-}
-
-impl Settings {
-    /// Those of a PBX in `country` that adds nothing to its callers' numbers and takes nothing off.
-    #[must_use]
-    pub fn new(country: Country) -> Self {
-        Self {
-            country,
-            strip_prefixes: Vec::new(),
-            area_code: None,
-            internal: Vec::new(),
-            short_codes: SHORT_CODES.map(str::to_owned).to_vec(),
-        }
     }
 }
 

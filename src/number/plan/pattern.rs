@@ -74,7 +74,7 @@ pub(in crate::number) struct Prefix {
 
 /// A prefix that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::number) struct Found<'d> {
+pub(in crate::number) struct PrefixMatch<'d> {
     /// Length of the prefix in digits.
     pub end: usize,
     /// What each group of the pattern holds; group 1 comes first.
@@ -96,13 +96,13 @@ impl Prefix {
     }
 
     /// The prefix at the start of `digits`.
-    pub(in crate::number) fn find<'d>(&self, digits: &'d [u8]) -> Option<Found<'d>> {
+    pub(in crate::number) fn find<'d>(&self, digits: &'d [u8]) -> Option<PrefixMatch<'d>> {
         let end = longest(&self.ends, digits)?;
         let groups = match &self.groups {
             Some(pattern) => groups(pattern, digits),
             None => [None; 2],
         };
-        Some(Found { end, groups })
+        Some(PrefixMatch { end, groups })
     }
 }
 

@@ -34,7 +34,7 @@ impl Candidate<'_> {
 
 /// Who answers to a number; each by the entry of the earliest source that names it.
 #[derive(Debug)]
-pub(super) enum Verdict<'a> {
+pub(super) enum Judgement<'a> {
     Person(Party<'a>),
     Company(Party<'a>),
     Shared(Vec<Party<'a>>),
@@ -49,18 +49,18 @@ pub(super) enum Verdict<'a> {
 /// Where several have the number, `shared` may want less than that to be shown.
 ///
 /// Those are the same who have the same id, or look the same on a phone.
-pub(super) fn judge<'a>(candidates: &[Candidate<'a>], shared: SharedNumbers) -> Verdict<'a> {
+pub(super) fn judge<'a>(candidates: &[Candidate<'a>], shared: SharedNumbers) -> Judgement<'a> {
     // Nearly every number has one entry, or the same in several lists.
     if let [first, others @ ..] = candidates
         && others.iter().all(|other| other.entry == first.entry)
     {
         let earliest = others.iter().fold(*first, |a, b| if b.source < a.source { *b } else { a });
         return if !earliest.is_companys_own() {
-            Verdict::Person(Party::alone(earliest))
+            Judgement::Person(Party::alone(earliest))
         } else if earliest.entry.company.trim().is_empty() {
-            Verdict::Ambiguous
+            Judgement::Ambiguous
         } else {
-            Verdict::Company(Party::alone(earliest))
+            Judgement::Company(Party::alone(earliest))
         };
     }
     let Parties { persons, mut companies } = Parties::of(candidates);
@@ -68,18 +68,18 @@ pub(super) fn judge<'a>(candidates: &[Candidate<'a>], shared: SharedNumbers) -> 
     if let [person] = persons.as_slice()
         && companies.iter().all(|company| place(company) == place(person))
     {
-        return Verdict::Person(*person);
+        return Judgement::Person(*person);
     }
     if persons.iter().any(|person| place(person).is_none()) {
-        return Verdict::Ambiguous;
+        return Judgement::Ambiguous;
     }
     match (companies.as_slice(), shared) {
-        ([company], _) if persons.is_empty() => Verdict::Company(*company),
-        ([company], SharedNumbers::Company | SharedNumbers::Both) => Verdict::Company(*company),
+        ([company], _) if persons.is_empty() => Judgement::Company(*company),
+        ([company], SharedNumbers::Company | SharedNumbers::Both) => Judgement::Company(*company),
         ([_, _, ..], SharedNumbers::Both) => {
             companies.sort_by_key(|party| (&party.by.entry.company, party.company_id, party.by.source));
-            Verdict::Shared(companies)
+            Judgement::Shared(companies)
         }
-        _ => Verdict::Ambiguous,
+        _ => Judgement::Ambiguous,
     }
 }
