@@ -132,7 +132,7 @@ impl Resolver {
         let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
     }
 
-    /// Whether a call keeps the provider's name, `existing`, whatever the directory knows ([`Style::keeps`]).
+    /// Whether a call keeps the provider's name, `existing` ([`Style::keeps`]).
     #[must_use]
     pub fn keeps(&self, existing: &str) -> bool {
         self.style.keeps(existing)

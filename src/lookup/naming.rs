@@ -1,6 +1,6 @@
 //! The name that a phone shows for an answer: the kind of name, and its parts.
 
-use super::Rendering;
+use super::explanation::Rendering;
 use crate::directory::ranges::RangeMatch;
 use crate::directory::{Choice, Found};
 use crate::name::{Name, Parts, Style};

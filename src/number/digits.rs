@@ -1,13 +1,13 @@
-//! What somebody wrote or a trunk sent, down to its digits and an optional plus sign.
+//! A text as digits and an optional plus sign.
 
 use super::address::Address;
 
-/// Longest text that is looked at, in bytes. The longest E.164 number has 15 digits (ITU-T E.164
-/// §6.1); prefixes and separators fit many times over.
+/// The longest text that is read, in bytes. The longest E.164 number has 15 digits (ITU-T E.164 §6.1), so there is room for
+/// prefixes and separators.
 pub(in crate::number) const MAX_BYTES: usize = 64;
 
-/// Zero of every script in Unicode's basic plane that writes decimal digits (general category Nd);
-/// the other nine follow it.
+/// The zero of every script in Unicode's basic plane with decimal digits (general category Nd). The other nine digits follow
+/// it.
 const ZEROS: [u32; 37] = [
     0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6,
     0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0,
@@ -26,7 +26,7 @@ impl Digits {
         Self { bytes: [0; MAX_BYTES], len: 0 }
     }
 
-    /// Digits of `parts`, one after the other; `None` if they do not fit.
+    /// The digits of `parts` in a row. `None` if there is no room.
     pub(in crate::number) fn joined(parts: [&[u8]; 2]) -> Option<Self> {
         let mut digits = Self::new();
         for &byte in parts.into_iter().flatten() {
@@ -35,7 +35,7 @@ impl Digits {
         Some(digits)
     }
 
-    /// Decimal digits of `value`, without leading zeros.
+    /// The decimal digits of `value`, without leading zeros.
     pub(in crate::number) fn of(value: u64) -> Self {
         let mut digits = Self::new();
         let mut scale = 10_u64.pow(value.checked_ilog10().unwrap_or(0));
@@ -64,25 +64,25 @@ impl std::ops::Deref for Digits {
     }
 }
 
-/// The value of digits; `None` beyond 64 bits.
+/// The value of the digits. `None` beyond 64 bits.
 pub(in crate::number) fn integer(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
-/// A text that may be a number.
+/// A dial string: the digits of a number, with or without a plus sign.
 pub(in crate::number) struct DialString {
     digits: Digits,
-    /// Number of digits before the plus sign; `None` without one.
+    /// The count of digits in front of the plus sign. `None` without a plus sign.
     plus_at: Option<usize>,
-    /// Whether outside-line signs that are no digits were in front: `*31*`.
+    /// Whether an outside-line prefix has been taken off.
     pub(in crate::number) outside_line: bool,
-    /// Number of digits before a zero in brackets, which is dialled within the country only: `+44 (0)20 …`.
+    /// The count of digits in front of a zero in brackets, which is only dialled within the country: `+44 (0)20 …`.
     bracketed_zero_at: Option<usize>,
 }
 
 impl DialString {
-    /// Reads `text`; `None` if it is longer than [`MAX_BYTES`], has no digit, or has anything but
-    /// digits, separators and a plus sign, which may be doubled: "anonymous", a SIP user's name.
+    /// Reads `text`. `None` if `text` is longer than [`MAX_BYTES`], has no digit, or has other signs than digits, separators
+    /// and a plus sign (which may be doubled): "anonymous", the name of a SIP user.
     pub(in crate::number) fn read(text: &str) -> Option<Self> {
         if text.len() > MAX_BYTES {
             return None;
@@ -108,11 +108,11 @@ impl DialString {
         (!dial_string.digits.is_empty()).then_some(dial_string)
     }
 
-    /// Reads what a trunk or a PBX sent: a text as [`read`](Self::read) takes it, in an address or not, its
-    /// parameters left out; a plus may be written `%2B`, as addresses do.
+    /// Reads `text` as [`read`](Self::read), with or without an address around the number. Parameters are left out. The plus
+    /// sign may be `%2B`, as in addresses.
     ///
-    /// Of `strip_prefixes` those that are more than digits (`*31*`) are taken off here, the longest that fits: no
-    /// number has such signs. Those of digits are left to [`behind`](Self::behind).
+    /// Prefixes of `strip_prefixes` with other signs than digits (`*31*`) are taken off here, the longest match first: no
+    /// number has such signs. For prefixes of digits see [`behind`](Self::behind).
     pub(in crate::number) fn of_address(text: &str, strip_prefixes: &[String]) -> Option<Self> {
         if text.len() > MAX_BYTES {
             return None;
@@ -140,30 +140,30 @@ impl DialString {
         }
     }
 
-    /// The same without a zero in brackets; `None` if there is none behind other digits.
+    /// The dial string without a zero in brackets. `None` without such a zero behind other digits.
     pub(in crate::number) fn without_bracketed_zero(&self) -> Option<Self> {
         let at = self.bracketed_zero_at?;
         let digits = Digits::joined([self.digits.get(..at)?, self.digits.get(at + 1..)?])?;
         Some(Self { digits, bracketed_zero_at: None, ..*self })
     }
 
-    /// The digits with the plus sign in front of them, if that is where it is.
+    /// The digits, if the plus sign is in front of them.
     pub(in crate::number) fn after_plus(&self) -> Option<&[u8]> {
         (self.plus_at == Some(0)).then_some(&*self.digits)
     }
 
-    /// The digits if there is no plus sign at all.
+    /// The digits, if there is no plus sign.
     pub(in crate::number) fn without_plus(&self) -> Option<&[u8]> {
         self.plus_at.is_none().then_some(&*self.digits)
     }
 
-    /// The digits, if a plus sign is at most in front of them.
+    /// The digits, if there is no plus sign behind the first digit.
     pub(in crate::number) fn digits(&self) -> Option<&[u8]> {
         self.after_plus().or(self.without_plus())
     }
 
-    /// What follows the outside-line digits `prefix`; `None` if the text does not begin with them,
-    /// nothing follows, or there are no digits in `prefix`.
+    /// The dial string behind the outside-line digits `prefix`. `None` if the text does not begin with `prefix`, or if
+    /// either is empty.
     pub(in crate::number) fn behind(&self, prefix: &str) -> Option<Self> {
         let rest = self.digits.strip_prefix(prefix.as_bytes())?;
         let plus_at = match self.plus_at {
@@ -180,12 +180,12 @@ impl DialString {
     }
 }
 
-/// Characters that people and switches put between digits.
+/// Characters that people and switches write between digits.
 fn is_separator(c: char) -> bool {
     matches!(c,
         ' ' | '\t' | '-' | '.' | '(' | ')' | '/' | '[' | ']'
-        // Blanks of other widths, that are not shown or do not break, and the direction marks that come along when
-        // a number is copied from a right-to-left text.
+        // Blanks of other widths, invisible blanks, no-break blanks, and direction marks, which come with a number that is
+        // copied from a right-to-left text.
         | '\u{A0}' | '\u{AD}' | '\u{2000}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{202F}'
         | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{3000}' | '\u{FEFF}'
         // Dashes, minus, the Japanese long-vowel sign.
@@ -194,7 +194,7 @@ fn is_separator(c: char) -> bool {
         | '\u{FF08}' | '\u{FF09}' | '\u{FF0D}'..='\u{FF0F}' | '\u{FF3B}' | '\u{FF3D}')
 }
 
-/// The decimal digit that `c` is in its script, as an ASCII digit.
+/// The ASCII digit for a decimal digit of any script.
 fn digit(c: char) -> Option<u8> {
     let zero = ZEROS.into_iter().find(|&zero| (zero..zero + 10).contains(&u32::from(c)))?;
     u8::try_from(u32::from(c) - zero).ok().map(|d| b'0' + d)

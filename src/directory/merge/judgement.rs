@@ -1,38 +1,33 @@
-//! Who answers to one number, where several entries speak for it.
+//! The choice for one number with several entries.
 
 use serde::Deserialize;
 
-use super::parties::{Parties, Party};
-use crate::entry::Entry;
+use super::super::ranges;
+use super::parties::{Candidate, Parties, Party};
 
-/// What is shown for a number that several persons or companies have: `[names] shared_numbers`.
+/// The rules of a merge: the settings of `[names] shared_numbers` and `[ranges]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The name of a number that several have.
+    pub shared: SharedNumbers,
+    /// The ranges of companies.
+    pub ranges: ranges::Settings,
+}
+
+/// The name of a number that several persons or companies have: `[names] shared_numbers`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SharedNumbers {
-    /// The one company that is common to all of them, else nobody.
+    /// The company that all of them have in common, else no name.
     Company,
-    /// Likewise, and different companies side by side: `Acme / Globex`.
+    /// The same, and different companies side by side: `Acme / Globex`.
     #[default]
     Both,
-    /// Nobody. A person beside the own company is one, as everywhere.
+    /// No name. A person and the own company count as one, as always.
     None,
 }
 
-/// One entry that speaks for a number.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Candidate<'a> {
-    pub(super) source: u16,
-    pub(super) entry: &'a Entry,
-}
-
-impl Candidate<'_> {
-    /// Whether the entry is a company's own, and no person's.
-    pub(super) fn is_companys_own(&self) -> bool {
-        self.entry.person_id == 0 && self.entry.person.trim().is_empty()
-    }
-}
-
-/// Who answers to a number; each by the entry of the earliest source that names it.
+/// The choice for a number; each party by its entry in the earliest source.
 #[derive(Debug)]
 pub(super) enum Judgement<'a> {
     Person(Party<'a>),
@@ -41,16 +36,15 @@ pub(super) enum Judgement<'a> {
     Ambiguous,
 }
 
-/// Judges the entries of one group for one number. Their order plays no part: neither that of rows in a list, nor
-/// that of a source's lists.
+/// The choice between the entries of one group for one number. The order of entries and lists does not matter.
 ///
-/// One person, alone or beside the own company: the person. Several persons of one company: the company.
-/// Different companies: all of them, marked as shared. Several persons without a common company: nobody.
-/// Where several have the number, `shared` may want less than that to be shown.
+/// One person, alone or with the own company: the person. Several persons of one company: the company. Different companies:
+/// all of them, marked as shared. Several persons without a common company: no name. The setting `shared` may forbid the
+/// name of a company or of several.
 ///
-/// Those are the same who have the same id, or look the same on a phone.
+/// Two parties with the same id, or with names that look the same on a phone, are one.
 pub(super) fn judge<'a>(candidates: &[Candidate<'a>], shared: SharedNumbers) -> Judgement<'a> {
-    // Nearly every number has one entry, or the same in several lists.
+    // Most numbers have one entry, or the same entry in several lists.
     if let [first, others @ ..] = candidates
         && others.iter().all(|other| other.entry == first.entry)
     {

@@ -1,42 +1,56 @@
-//! The different persons and companies that entries of one number name.
+//! The different persons and companies of one number.
 //!
-//! Two are the same where they look the same on a phone, whatever their ids: the CRM may hold somebody twice. Ids decide where
-//! the names differ: they may be written in two ways. An id is handed on where all entries of the same one agree on it.
+//! Two parties whose names look the same on a phone are one, whatever their ids: the CRM may have a person twice. Two
+//! parties with different names are one if they have the same id: a name may have two spellings. A party has an id only if
+//! all its entries agree on the id.
 
-use super::judgement::Candidate;
+use crate::entry::Entry;
 use crate::name::folded;
+
+/// One entry for a number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'a> {
+    pub(super) source: u16,
+    pub(super) entry: &'a Entry,
+}
+
+impl Candidate<'_> {
+    /// Whether the number is a company's own, and not a person's.
+    pub(super) fn is_companys_own(&self) -> bool {
+        self.entry.person_id == 0 && self.entry.person.trim().is_empty()
+    }
+}
 
 /// A person or a company.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Party<'a> {
-    /// The entry that names it, of the earliest source.
+    /// Its entry in the earliest source.
     pub by: Candidate<'a>,
-    /// The person's id; 0 for none, or where entries differ.
+    /// The person's id. 0 for none, or if entries differ.
     pub person_id: u32,
-    /// The company's id; likewise.
+    /// The company's id; the same.
     pub company_id: u32,
-    /// The company's place among those of the number; none without a company.
+    /// The place of the company among the companies of the number. None without a company.
     pub company: Option<usize>,
 }
 
 impl<'a> Party<'a> {
-    /// The only one behind a number.
+    /// The only party of a number.
     pub(super) fn alone(by: Candidate<'a>) -> Self {
         Self { by, person_id: by.entry.person_id, company_id: by.entry.company_id, company: Some(0) }
     }
 }
 
-/// Everybody behind a number.
+/// The parties of a number.
 pub(super) struct Parties<'a> {
     /// The different persons.
     pub persons: Vec<Party<'a>>,
-    /// The different companies: theirs, and those listed on their own.
+    /// The different companies: of the persons, and with entries of their own.
     pub companies: Vec<Party<'a>>,
 }
 
 impl<'a> Parties<'a> {
-    /// Where entries tell differently of the same one, the earliest source is believed, and of its entries the one that
-    /// sorts first.
+    /// If entries of one party differ, the earliest source counts, and of its entries the first in sort order.
     pub(super) fn of(candidates: &[Candidate<'a>]) -> Self {
         let mut candidates = candidates.to_vec();
         candidates.sort_by_key(|Candidate { source, entry }| {
@@ -62,7 +76,7 @@ impl<'a> Parties<'a> {
             let place = people.place(&name, by.entry.person_id, of_company);
             match persons.get_mut(place) {
                 None => persons.push(party),
-                // One user's list may have the person without the company that another's has.
+                // The list of one user may have the person without a company, and the list of another with it.
                 Some(known) if known.company.is_none() && company.is_some() => *known = party,
                 Some(_) => {}
             }
@@ -82,13 +96,13 @@ impl<'a> Parties<'a> {
     }
 }
 
-/// The different ones of a kind.
+/// The different parties of a kind.
 #[derive(Default)]
 struct Identities {
     known: Vec<Identity>,
 }
 
-/// One of them: its names and ids, without 0.
+/// One party: its names, and its ids other than 0.
 struct Identity {
     names: Vec<String>,
     ids: Vec<u32>,
@@ -104,7 +118,7 @@ impl Identity {
 }
 
 impl Identities {
-    /// The place of the one that has this name, if it `may` be the one, or else this id; a new place if there is none.
+    /// The place of the party with this name, if `may` allows it, or else with this id. A new place if there is none.
     fn place(&mut self, name: &str, id: u32, may: impl Fn(usize) -> bool) -> usize {
         let named =
             |(place, known): &(usize, &Identity)| known.names.iter().any(|n| n == name) && may(*place);

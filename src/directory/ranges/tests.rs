@@ -1,4 +1,4 @@
-//! In whose range a number lies, and in whose it does not.
+//! The range of a number, or none.
 
 use proptest::prelude::*;
 
@@ -173,7 +173,7 @@ fn a_contact_whom_no_list_has_is_nobody_and_reported() {
     let settings = known(&[("+47 2251 8000-8099", "company Fjord"), ("+47 2251 8050-8059", "contact 9")]);
     let directory = directory(settings.unwrap(), &[company(number(47, 99), 243, "Fjord")]);
     assert_eq!(behind(&directory, number(47, 22_518_049)), "Fjord +4722518000-8099");
-    // Not the company around it: that is what the range says.
+    // Not the company of the wider range.
     assert_eq!(behind(&directory, number(47, 22_518_050)), "");
     assert_eq!(directory.ranges_of_nobody().collect::<Vec<_>>(), [("+4722518050-8059", 9)]);
 }
@@ -197,7 +197,7 @@ fn a_contact_is_that_of_the_earliest_source() {
 fn the_narrower_of_a_stem_and_a_known_range_wins() {
     let acme = company(extension("0"), 7, "Acme");
     for (range, expected) in [
-        // RangeMatch the stem there are a hundred numbers of two digits, as many as here: what is written is believed.
+        // A stem has a hundred numbers of two digits, as many as this range: the configuration is believed.
         ("+49 30 12345 00-99", "Known +49301234500-4599"),
         // Twice as many, then a tenth.
         ("+49 30 1234 400-599", "Acme +493012345"),

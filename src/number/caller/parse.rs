@@ -1,5 +1,5 @@
-//! Digits divided into calling code and national number, in the steps that libphonenumber publishes:
-//! international prefix, the country's own calling code without a plus, national prefix, length.
+//! Digits divided into calling code and national number, in the steps that libphonenumber publishes: international prefix,
+//! own calling code without a plus, national prefix, length.
 
 use super::reading::{Fit, Reading, Rule};
 use crate::number::Number;
@@ -7,14 +7,14 @@ use crate::number::digits::{Digits, integer};
 use crate::number::plan::numbering::{CallingCode, numbering};
 use crate::number::plan::region::{Length, Region};
 
-/// Longest national number that is read, in digits: ITU-T E.164 §6.1 allows 15 with the calling
-/// code; libphonenumber allows 17 without, because Germany has had longer ones.
+/// The longest national number, in digits. ITU-T E.164 §6.1 allows 15 with the calling code; libphonenumber allows 17
+/// without it, because Germany has had longer numbers.
 const NATIONAL_MAX: usize = 17;
 
-/// Longest international number, calling code included (ITU-T E.164 §6.1).
+/// The longest international number with its calling code, in digits (ITU-T E.164 §6.1).
 const E164_MAX: usize = 15;
 
-/// The one reading that libphonenumber has of digits without a plus.
+/// libphonenumber's reading of digits without a plus.
 pub(in crate::number) fn libphonenumbers(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)> {
     if let Some(rest) = after_international_prefix(region, digits) {
         return international(rest).map(|parsed| (Rule::InternationalPrefix, parsed));
@@ -25,7 +25,7 @@ pub(in crate::number) fn libphonenumbers(region: &Region, digits: &[u8]) -> Opti
     }
 }
 
-/// Reads digits as a number within the country.
+/// Reads digits as a national number.
 pub(in crate::number) fn national(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)> {
     let (national, trunk) = trimmed(region, digits);
     let rule = if trunk { Rule::NationalTrunk } else { Rule::National };
@@ -53,7 +53,7 @@ impl Parsed {
         Self::new(number.country_code(), Digits::joined([zeros, &Digits::of(number.national())])?)
     }
 
-    /// `None` if it is not even a number: longer than any, or only zeros.
+    /// `None` for digits that are too long, or only zeros.
     pub(in crate::number) fn number(&self) -> Option<Number> {
         let national: &[u8] = &self.national;
         if national.len() > NATIONAL_MAX {
@@ -63,7 +63,7 @@ impl Parsed {
         Number::with_zeros(self.code.code, u8::try_from(zeros).ok()?, integer(national.get(zeros..)?)?)
     }
 
-    /// How well the number fits its country's plan.
+    /// How well the number fits the plan of its country.
     pub(in crate::number) fn fit(&self) -> Fit {
         match self.code.main.length(&self.national) {
             Length::Possible if self.code.is_valid(&self.national) => Fit::Valid,
@@ -72,19 +72,19 @@ impl Parsed {
         }
     }
 
-    /// Whether it is a national number at all, by the plan's general pattern.
+    /// Whether the number matches the plan's general pattern.
     pub(in crate::number) fn is_general(&self) -> bool {
         self.code.main.patterns().general.matches(&self.national)
     }
 
-    /// `None` if it is not even a number.
+    /// `None` for digits that are no number.
     pub(in crate::number) fn reading(&self, rule: Rule, outside_line: bool) -> Option<Reading> {
         Some(Reading { number: self.number()?, rule, fit: self.fit(), outside_line })
     }
 }
 
-/// Digits with a calling code as they are, whatever the plan says of their length: an international number of at most
-/// 15 digits (ITU-T E.164 §6.1). One of three national digits or less is no subscriber's anywhere.
+/// Digits with a calling code, of any length up to 15 digits (ITU-T E.164 §6.1). No subscriber has three national digits or
+/// fewer.
 pub(in crate::number) fn unplanned(digits: &[u8]) -> Option<Parsed> {
     const SHORTEST: usize = 4;
     let (code, national) = numbering().split(digits)?;
@@ -99,8 +99,8 @@ pub(in crate::number) fn international(digits: &[u8]) -> Option<Parsed> {
     Some(Parsed { code, national })
 }
 
-/// Takes the country's own international prefix off. A zero never follows it: no calling code
-/// begins with one, so the prefix is then part of a national number.
+/// Takes the country's international prefix off. No calling code begins with a zero, so a prefix in front of a zero is a
+/// part of a national number.
 pub(in crate::number) fn after_international_prefix<'d>(
     region: &Region,
     digits: &'d [u8],
@@ -110,8 +110,7 @@ pub(in crate::number) fn after_international_prefix<'d>(
     (rest.first() != Some(&b'0')).then_some(rest)
 }
 
-/// Takes the country's own calling code off where the digits need it: they are too long with it, or
-/// are no number of the country's with it and one without.
+/// Takes the own calling code off, if the digits are too long with it, or match the general pattern only without it.
 fn after_own_code(region: &Region, digits: &[u8]) -> Option<Parsed> {
     let rest = digits.strip_prefix(&*Digits::of(region.code.into()))?;
     let rest = match region.without_prefix(rest) {
@@ -127,14 +126,14 @@ fn after_own_code(region: &Region, digits: &[u8]) -> Option<Parsed> {
     Parsed::new(region.code, trimmed(region, &rest).0)
 }
 
-/// Takes the national prefix off if what remains is long enough, and tells whether it did.
+/// Takes the national prefix off, if the rest is long enough. True if a prefix was taken off.
 fn trimmed(region: &Region, digits: &[u8]) -> (Digits, bool) {
     let rest = region
         .without_prefix(digits)
         .filter(|rest| matches!(region.length(rest), Length::Possible | Length::TooLong));
     match rest {
         Some(rest) => (rest, true),
-        // Digits come from at most as many bytes.
+        // `digits` is a part of a `Digits`, so there is room.
         None => (Digits::joined([digits, &[]]).unwrap_or(Digits::new()), false),
     }
 }

@@ -1,4 +1,4 @@
-//! A country's numbering plan: the lengths of its numbers, its prefixes and its patterns.
+//! The numbering plan of one country: the lengths of its numbers, its prefixes and its patterns.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ pub(in crate::number) struct Region {
     /// Calling code.
     pub code: u16,
     lengths: Lengths,
-    /// How many digits fixed lines and mobiles usually have: as many as the metadata's examples, and between them.
+    /// The fewest and the most digits of usual numbers: the examples of fixed lines and mobiles in the metadata.
     usual: (usize, usize),
     metadata: &'static Metadata,
     patterns: OnceLock<Patterns>,
@@ -22,13 +22,13 @@ pub(in crate::number) struct Region {
 
 /// A country's patterns, compiled.
 pub(in crate::number) struct Patterns {
-    /// Any national number; wider than what is really in use.
+    /// Any national number; wider than the types in use.
     pub general: Whole,
-    /// What is dialled before the calling code to reach another country.
+    /// The digits in front of the calling code of another country.
     pub international_prefix: Option<Prefix>,
-    /// What is dialled before a national number.
+    /// The digits in front of a national number.
     national_prefix: Option<Prefix>,
-    /// What stands in for a national prefix once it is found.
+    /// The replacement of a national prefix.
     transform: Option<Transform>,
 }
 
@@ -39,24 +39,24 @@ struct Transform {
     group: usize,
 }
 
-/// How many digits national numbers have: one bit for each length.
+/// The lengths of national numbers: one bit for each count of digits.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lengths {
     full: u32,
-    /// Numbers that are dialled within a town only and lack its area code.
+    /// Numbers without area code, dialled within a town.
     local: u32,
 }
 
-/// What a number's length says.
+/// The meaning of the length of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::number) enum Length {
-    /// Some numbers of the country are that long.
+    /// Some numbers of the country have this length.
     Possible,
-    /// Such a number can be dialled within a town only.
+    /// Only numbers without area code, dialled within a town, have this length.
     Local,
-    /// Shorter than any.
+    /// Shorter than all numbers.
     TooShort,
-    /// Longer than any.
+    /// Longer than all numbers.
     TooLong,
     /// Between the shortest and the longest, but not in use.
     Unused,
@@ -78,7 +78,7 @@ impl Region {
         self.patterns.get_or_init(|| Patterns::of(self.metadata))
     }
 
-    /// Whether nobody has to wait for [`patterns`](Self::patterns) any more.
+    /// Whether the patterns are compiled.
     #[cfg(test)]
     pub(in crate::number) fn is_compiled(&self) -> bool {
         self.patterns.get().is_some()
@@ -89,33 +89,32 @@ impl Region {
         self.metadata.descriptors().fixed_line().map(|lines| lines.national_number().as_str())
     }
 
-    /// What the length of a national number says.
+    /// The meaning of the length of a national number.
     pub(in crate::number) fn length(&self, national: &[u8]) -> Length {
         self.lengths.judge(national.len())
     }
 
-    /// Whether a national number is as long as they usually are: German ones may have 4 to 15 digits, most have 8 to 11.
+    /// Whether a national number has a usual length: German numbers have 4 to 15 digits, most have 8 to 11.
     pub(in crate::number) fn is_usual(&self, national: &[u8]) -> bool {
         (self.usual.0..=self.usual.1).contains(&national.len())
     }
 
-    /// Whether something is dialled in front of numbers of other towns.
+    /// Whether the country has a national prefix.
     pub(in crate::number) fn has_national_prefix(&self) -> bool {
         self.patterns().national_prefix.is_some()
     }
 
-    /// The fewest digits that the country's numbers have, those that are dialled within a town only and those
-    /// that lack an area code of `area_code` digits included.
+    /// The fewest digits of a number of the country, also of a number that lacks its area code of `area_code` digits.
     pub(in crate::number) fn shortest(&self, area_code: usize) -> usize {
         let Lengths { full, local } = self.lengths;
         let with_area_code = u32::try_from(area_code).ok().and_then(|digits| full.checked_shr(digits));
-        // A number that is nothing but its area code is none.
+        // An area code alone is not a number.
         let subscriber = with_area_code.unwrap_or(0) & !1;
         (full | local | subscriber).trailing_zeros() as usize
     }
 
-    /// Takes the national prefix off, or puts in what stands for it; `None` if there is no prefix
-    /// or the digits look like a number with it and would not without.
+    /// Takes the national prefix off, or replaces it. `None` without a prefix, or if only the number with the prefix matches
+    /// the general pattern.
     pub(in crate::number) fn without_prefix(&self, digits: &[u8]) -> Option<Digits> {
         let patterns = self.patterns();
         let found = patterns.national_prefix.as_ref()?.find(digits)?;
@@ -125,7 +124,7 @@ impl Region {
             .as_ref()
             .and_then(|rule| Some([rule.insert, (*found.groups.get(rule.group)?)?]));
         let result = match rewritten {
-            // What follows the match stays: in Argentina 0 11 15 2345 6789 is 9 11 2345 6789.
+            // The digits behind the match stay: in Argentina 0 11 15 2345 6789 is 9 11 2345 6789.
             Some([insert, group]) => {
                 Digits::joined([insert, group]).and_then(|start| Digits::joined([&start, rest]))?
             }
@@ -143,7 +142,7 @@ impl Patterns {
         Self {
             general: checked(Whole::new([general.as_str()].into_iter())).unwrap_or_else(Whole::none),
             international_prefix: metadata.international_prefix().and_then(|p| prefix(p.as_str())),
-            // Where only the prefix to write is given, it is the one to look for as well.
+            // Some plans have only the prefix to write. It is also the prefix to look for.
             national_prefix: metadata
                 .national_prefix_for_parsing()
                 .map_or(metadata.national_prefix(), |pattern| Some(pattern.as_str()))
@@ -161,7 +160,7 @@ impl Transform {
 }
 
 impl Lengths {
-    /// The metadata leaves the lengths of the general description empty: they are those of all types.
+    /// The metadata has no lengths in the general description, so the lengths of all types are taken.
     fn of(metadata: &Metadata) -> Self {
         let bits = |lengths: &[u16]| {
             lengths
@@ -194,7 +193,7 @@ impl Lengths {
     }
 }
 
-/// The fewest and the most digits of the examples of fixed lines and mobiles; any number of them where there is none.
+/// Count of digits of the shortest and of the longest example of fixed lines and mobiles. Without examples, any count.
 fn usual(metadata: &Metadata) -> (usize, usize) {
     let types = metadata.descriptors();
     let lengths = [types.fixed_line(), types.mobile()].into_iter().flatten();
@@ -202,8 +201,8 @@ fn usual(metadata: &Metadata) -> (usize, usize) {
     lengths.clone().min().zip(lengths.max()).unwrap_or((0, usize::MAX))
 }
 
-/// The types of number whose patterns make a number valid, as libphonenumber counts them: not what
-/// cannot be called from abroad, and no emergency and short codes.
+/// The types of valid numbers, as in libphonenumber: without numbers that cannot be called from abroad, and without
+/// emergency numbers and short codes.
 pub(in crate::number) fn types(metadata: &Metadata) -> impl Iterator<Item = &Descriptor> {
     let types = metadata.descriptors();
     [
@@ -222,8 +221,8 @@ pub(in crate::number) fn types(metadata: &Metadata) -> impl Iterator<Item = &Des
     .flatten()
 }
 
-/// A pattern that cannot be compiled is left out: a number that is not recognised is better than a
-/// call that is lost. With the metadata built in, a test shows that there is none.
+/// A pattern that cannot be compiled is left out: a number that is not recognised is better than a lost call. A test shows
+/// that all patterns of the metadata can be compiled.
 pub(in crate::number) fn checked<T>(pattern: Result<T, BadPattern>) -> Option<T> {
     debug_assert!(pattern.is_ok(), "{:?}", pattern.err());
     pattern.ok()

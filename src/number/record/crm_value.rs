@@ -1,25 +1,24 @@
-//! A record's `PhoneNumber` as it arrived: integer, float or string.
+//! The forms in which a record's `PhoneNumber` arrives: integer, float or string.
 
-/// A `PhoneNumber` as it arrived: documented as an integer, shown as `99.99` in the same page's
-/// sample, and at times a string.
+/// A `PhoneNumber` as it arrives. The documentation says integer, its sample has `99.99`, and some servers send a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrmValue<'t> {
     /// Null, or an empty string.
     Missing,
-    /// A whole number, also of a float or a string; zeros that belong to it are lost.
+    /// A whole number, also from a float or a string. Leading zeros are lost.
     Integer(i64),
-    /// A string that is more than an integer: it has its zeros, a plus or separators.
+    /// A string that is not only an integer: with leading zeros, a plus or separators.
     Text(&'t str),
-    /// Has digits after the decimal point.
+    /// A fraction.
     Fraction,
-    /// Beyond the integers: no number has that many digits.
+    /// Out of range: no number has that many digits.
     TooLong,
-    /// No number.
+    /// Not a number.
     NotANumber,
 }
 
 impl<'t> CrmValue<'t> {
-    /// Reads a string: an integer, also with `.0` behind it, or a number as people write them.
+    /// Reads a string: an integer, with or without `.0`, or a number as people write it.
     #[must_use]
     pub fn from_text(text: &'t str) -> Self {
         let text = text.trim();
@@ -62,7 +61,7 @@ impl From<u64> for CrmValue<'_> {
 
 impl From<f64> for CrmValue<'_> {
     fn from(value: f64) -> Self {
-        /// Above 2^53 a float has lost digits, and no number is that long.
+        /// Above 2^53 a float loses digits. No number is that long.
         const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
         if value.is_nan() {
             Self::NotANumber

@@ -9,13 +9,9 @@ fn norway() -> Country {
 
 /// The numbers in E.164 form, likeliest first, the others behind a `~`; or the reason why there is none.
 fn said(numbers: Result<Numbers, Unusable>) -> String {
-    let meant = |meant: RecordNumber| {
-        if meant.likely { meant.number.to_string() } else { format!("~{}", meant.number) }
-    };
-    match numbers {
-        Ok(numbers) => numbers.iter().map(meant).collect::<Vec<_>>().join(" "),
-        Err(unusable) => unusable.reason().to_owned(),
-    }
+    let shown = |item: RecordNumber| format!("{}{}", if item.likely { "" } else { "~" }, item.number);
+    let all = |numbers: Numbers| numbers.iter().map(shown).collect::<Vec<_>>().join(" ");
+    numbers.map_or_else(|unusable| unusable.reason().to_owned(), all)
 }
 
 fn record(prefix: impl Into<Option<i64>>, number: i64) -> String {
@@ -325,7 +321,7 @@ fn a_record_that_can_be_read_in_two_ways_has_both_numbers() {
     assert_eq!(record_in("DE", 0, 49_301_234_567), "+49301234567 ~+4949301234567");
     assert_eq!(record_in("DE", 0, 4_722_334_455), "+494722334455 ~+4722334455");
     assert_eq!(record_in("DE", 49, 15_112_345_678), "+4915112345678");
-    // Norwegian mobiles begin with the codes of Sweden, Romania, Germany: six digits are not what numbers there have.
+    // Norwegian mobiles begin with the codes of Sweden, Romania, Germany, but numbers there do not have six digits.
     for national in [46_123_456, 40_154_967, 49_301_234] {
         assert_eq!(record(0, national), format!("+47{national}"));
         assert_eq!(text_in("NO", &national.to_string()), format!("+47{national}"));
