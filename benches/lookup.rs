@@ -18,9 +18,9 @@ use nameplate::directory::list::List;
 use nameplate::directory::merge::{Listed, Rules, merge, merge_by};
 use nameplate::directory::ranges::{Holder, KnownRange, KnownRanges, Settings as RangeSettings};
 use nameplate::entry::Entry;
+use nameplate::lookup::{Pbx, Resolver};
 use nameplate::name::Style;
 use nameplate::number::{Country, Number, Settings, load_all};
-use nameplate::resolver::{Pbx, Resolver};
 
 const NUMBERS: usize = 100_000;
 /// Questions of one round: more than the kept answers of a resolver.
@@ -120,7 +120,7 @@ fn bench_ranges(criterion: &mut Criterion) {
     const RANGES: u64 = 10_000;
     let known = |place: u64| {
         let text = format!("+47 2{:05}00-{:05}89", place, place);
-        KnownRange::new(&text, Holder::Company(format!("Company {place} AS")), main_country()).unwrap()
+        KnownRange::new(&text, Holder::CompanyName(format!("Company {place} AS")), main_country()).unwrap()
     };
     let known = KnownRanges::try_new((0..RANGES).map(known).collect()).unwrap();
     let switchboard = |place: u64| Entry {
@@ -149,7 +149,7 @@ fn bench_ranges(criterion: &mut Criterion) {
     for (what, questions) in [("known", inside), ("guessed", behind), ("none", outside)] {
         group.bench_function(what, |bencher| {
             let found = |number: &&Number| {
-                directory.find(**number).is_some() || black_box(directory.behind(**number)).is_some()
+                directory.find(**number).is_some() || black_box(directory.range_of(**number)).is_some()
             };
             bencher.iter(|| questions.iter().filter(found).count());
         });

@@ -1,32 +1,32 @@
-//! One door for a call: [`answer`] takes a [`Caller`] and returns the [`Answer`]. ARI, FastAGI, the web server and `nameplate
-//! lookup` all use it, so their answers can't differ. An answer also has both of its encodings for a dialplan: the extension of
-//! ARI's handoff, and FastAGI's line.
+//! One door for a call: [`answer`] takes a [`Caller`] and returns the [`Answer`]. ARI, FastAGI, the web server and
+//! `nameplate lookup` use it, so their answers can't differ. An answer has both encodings for a dialplan: the extension of
+//! ARI's handoff, and the line of FastAGI.
 
 use std::sync::Arc;
 
+use crate::lookup::{Explanation, Pbx, Resolution, Resolver, Status};
 use crate::name::Name;
 use crate::number::Country;
 use crate::observe::mask;
-use crate::resolver::{Pbx, Resolution, Resolver, Status};
 
 /// The most characters of an unknown country that a log line shows.
 const MAX_SHOWN: usize = 32;
 
-/// What is known of a caller.
+/// A caller, as the trunk sends it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller<'a> {
-    /// The number as the trunk sent it; "" for a withheld number, which is not looked up.
+    /// The number. "" for a withheld number, which is not looked up.
     pub number: &'a str,
-    /// The provider's name for the caller; "" for none.
+    /// The provider's name for the caller. "" for none.
     pub name: &'a str,
-    /// The trunk's country; none: the PBX's.
+    /// The country of the trunk. None for the country of the PBX.
     pub country: Option<Country>,
 }
 
 /// The answer to a call.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The name, and how the resolver found it.
+    /// The name, with its reasons.
     pub resolution: Arc<Resolution>,
     /// The call keeps the provider's name.
     keeps_name: bool,
@@ -39,8 +39,15 @@ pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
     Answer { resolution, keeps_name: resolver.keeps(caller.name) }
 }
 
-/// Reads the trunk's country from a dialplan's word. None for an empty word, and for an unknown country, which `unknown` is
-/// called with.
+/// The answer of [`answer`], with its explanation from the same directory.
+#[must_use]
+pub fn explain(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Explanation) {
+    let (resolution, explanation) = resolver.explain(pbx, caller.country, caller.number);
+    (Answer { resolution, keeps_name: resolver.keeps(caller.name) }, explanation)
+}
+
+/// Reads the country of a trunk from a dialplan's word. None for an empty word or an unknown country; `unknown` is called
+/// with the latter.
 pub fn country(word: &str, unknown: impl FnOnce(&str)) -> Option<Country> {
     let word = word.trim();
     if word.is_empty() {
@@ -61,7 +68,7 @@ impl Answer {
         self.resolution.status_of(self.keeps_name)
     }
 
-    /// The name to set. None: no name is known, or the call keeps the provider's name.
+    /// The name to set. None without a name, or if the call keeps the provider's name.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.resolution.name.as_ref().filter(|_| !self.keeps_name).map(Name::as_str)
@@ -83,7 +90,7 @@ impl Answer {
         }
     }
 
-    /// Where ARI's `continue` sends the call.
+    /// The target of ARI's `continue`.
     #[must_use]
     pub fn handoff(&self) -> Handoff {
         let [person, company] = self.ids();
@@ -97,8 +104,8 @@ impl Answer {
         }
     }
 
-    /// The value that FastAGI's `handoff` sets, and the shipped context splits: `FOUND:<person id>:<company id>:<name>`. The name
-    /// is empty where no name is to be set. A name has no colon.
+    /// The value that FastAGI's `handoff` sets and the shipped context splits: `FOUND:<person id>:<company id>:<name>`. The
+    /// name is empty if there is no name to set. A name has no colon.
     #[must_use]
     pub fn line(&self) -> String {
         let [person, company] = self.ids();
@@ -106,11 +113,11 @@ impl Answer {
     }
 }
 
-/// Where the handoff sends a call: to an extension and a label in the call's own context.
+/// The target of the handoff: an extension and a label in the call's own context.
 ///
-/// The request names no context, so Asterisk takes the context with the `Stasis()`. A renamed context works, and no call is
-/// sent to a context without the way back. If the label is missing, Asterisk answers 404 at once, and the call is still in
-/// Stasis; a missing priority would lose the call.
+/// The request has no context, so Asterisk takes the context of the `Stasis()`. A renamed context works, and no call is sent
+/// to a context without the way back. If the label is missing, Asterisk answers 404 at once, and the call is still in
+/// Stasis. A missing priority would lose the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handoff {
     /// At most 79 bytes: the longest extension of Asterisk.
@@ -122,9 +129,9 @@ pub struct Handoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookup::{CompanyParty, PersonParty};
     use crate::name::Style;
     use crate::number;
-    use crate::resolver::{CompanyParty, PersonParty};
 
     fn not_found() -> Resolution {
         let pbx = Pbx { id: 0, numbers: number::Settings::new("NO".parse().unwrap()) };

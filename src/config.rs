@@ -21,10 +21,10 @@ pub use error::ConfigError;
 
 use crate::asterisk::{agi, ari};
 use crate::directory::merge::Rules;
+use crate::lookup::Pbx;
 use crate::name::Style;
 use crate::number::{self, Country};
 use crate::observe::logging;
-use crate::resolver::Pbx;
 use crate::source::{self, csv};
 use crate::web;
 use error::Place;

@@ -1,130 +1,59 @@
-//! The directory: every number that a source knows, and who answers to it. Immutable; a new one is built
-//! off the call's way and swapped in whole ([`crate::resolver`]).
+//! The directory: the numbers of all sources, each with a person or companies. Immutable; a refresh builds a new directory,
+//! which replaces the old one as a whole ([`crate::lookup`]).
 //!
-//! It holds choices (a person, a company, several companies), not rendered names: how a name is written
-//! is the settings' business ([`crate::name`]).
+//! A directory has choices (a person, a company, several companies), not rendered names. The settings decide how a name is
+//! written ([`crate::name`]).
 //!
 //! - [`list`]: one list of entries, as a source delivered it
-//! - [`merge`]: lists → directory; who answers where several entries share a number
-//! - [`ranges`]: companies whose range a number lies in that nobody has
+//! - [`merge`]: lists → directory; the choice between entries that share a number
+//! - [`ranges`]: companies with a range of numbers
 //! - `index`: number → row, by hash
-//! - `texts`: every name once, in one piece of memory
+//! - `rows`: the rows of persons and companies, and the row of a number
+//! - `texts`: each name once, in one piece of memory
 
 mod index;
 pub mod list;
 pub mod merge;
 pub mod ranges;
+mod rows;
 mod texts;
 
 use index::Index;
 use ranges::Ranges;
-use texts::{Text, Texts};
+use rows::{CompanyRow, Kind, PersonRow, SharedRow};
+use texts::Texts;
 
 use crate::name::{folded, looks_same};
 use crate::number::Number;
 
-/// All numbers of all sources, ready to be asked.
+/// The numbers of all sources.
 #[derive(Debug, Default)]
 pub struct Directory {
-    /// Names of the sources in the order of the configuration.
+    /// The names of the sources, in the order of the configuration.
     sources: Vec<String>,
     index: Index,
     persons: Vec<PersonRow>,
     companies: Vec<CompanyRow>,
-    /// Companies that share a number, as rows of `companies`; `SharedRow` names a stretch.
+    /// Companies that share a number, as rows of `companies`. A `SharedRow` is a part of it.
     sharing: Vec<u32>,
     shared: Vec<SharedRow>,
     ranges: Ranges,
     texts: Texts,
 }
 
-/// A person; the same person with several numbers is one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct PersonRow {
-    id: u32,
-    name: Text,
-    mrmrs: Text,
-    /// Row of the company, [`NO_COMPANY`] for none.
-    company: u32,
-    source: u16,
-}
-
-const NO_COMPANY: u32 = u32::MAX;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct CompanyRow {
-    id: u32,
-    name: Text,
-    /// [`NO_SOURCE`] for a company that the configuration alone names.
-    source: u16,
-}
-
-const NO_SOURCE: u16 = u16::MAX;
-
-/// A stretch of `Directory::sharing`.
-#[derive(Clone, Copy, Debug)]
-struct SharedRow {
-    start: u32,
-    count: u32,
-}
-
-/// What a number leads to: the kind in the two lowest bits, then whether the number is the likeliest of its record, the row
-/// in the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Target(u32);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Person,
-    Company,
-    Shared,
-    /// The row is the source that knows the number.
-    Ambiguous,
-}
-
-impl Target {
-    /// None where the row does not fit into 29 bits.
-    fn new(kind: Kind, row: usize) -> Option<Self> {
-        let row = u32::try_from(row).ok().filter(|row| *row < 1 << 29)?;
-        Some(Self(row << 3 | kind as u32))
-    }
-
-    /// The same for a number that is not the likeliest of its record.
-    fn unlikely(self) -> Self {
-        Self(self.0 | 4)
-    }
-
-    fn is_likely(self) -> bool {
-        self.0 & 4 == 0
-    }
-
-    fn kind(self) -> Kind {
-        match self.0 & 3 {
-            0 => Kind::Person,
-            1 => Kind::Company,
-            2 => Kind::Shared,
-            _ => Kind::Ambiguous,
-        }
-    }
-
-    fn row(self) -> usize {
-        (self.0 >> 3) as usize
-    }
-}
-
-/// Who answers to a number, and which source says so.
+/// The answer of the directory for a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'d> {
     /// The source's name in the configuration.
     pub source: &'d str,
-    /// Who it is.
+    /// The person or the companies.
     pub choice: Choice<'d>,
-    /// Whether the number is the likeliest of its record; else the record can be read otherwise too, and no record has this
-    /// number alone.
+    /// Whether the number is the likeliest of its record. Else the record has another interpretation, and no other record
+    /// has this number.
     pub likely: bool,
 }
 
-/// Who answers to a number.
+/// The person or the companies of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice<'d> {
     /// One person.
@@ -138,12 +67,12 @@ pub enum Choice<'d> {
     Company(Company<'d>),
     /// Several companies share the number.
     Shared(Sharing<'d>),
-    /// Several persons, and no company that is common to them: no name can be right.
+    /// Several persons without a common company: no name can be right.
     Ambiguous,
 }
 
 impl Choice<'_> {
-    /// Whether both are the same to somebody who reads their names; nobody is the same as several of whom none is named.
+    /// Whether both look the same on a phone.
     #[must_use]
     pub fn looks_same(&self, other: &Choice<'_>) -> bool {
         match (self, other) {
@@ -177,7 +106,7 @@ pub struct Person<'d> {
     pub id: u32,
     /// Full name as the CRM has it, not cleaned.
     pub name: &'d str,
-    /// Form of address, may be empty.
+    /// Form of address; may be empty.
     pub mrmrs: &'d str,
 }
 
@@ -190,7 +119,7 @@ pub struct Company<'d> {
     pub name: &'d str,
 }
 
-/// The companies that share a number, by name; at least two.
+/// The companies that share a number, ordered by name; at least two.
 #[derive(Clone, Copy)]
 pub struct Sharing<'d> {
     directory: &'d Directory,
@@ -220,43 +149,43 @@ impl std::fmt::Debug for Sharing<'_> {
 }
 
 impl Directory {
-    /// How many numbers it knows.
+    /// The count of numbers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Whether it knows no number at all.
+    /// Whether there is no number.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Who answers to `number`.
+    /// The answer for `number`.
     #[must_use]
     pub fn find(&self, number: Number) -> Option<Found<'_>> {
-        let target = self.index.find(number.packed())?;
-        let (source, choice) = match target.kind() {
+        let row_ref = self.index.find(number.packed())?;
+        let (source, choice) = match row_ref.kind() {
             Kind::Person => {
-                let row = self.persons.get(target.row())?;
+                let row = self.persons.get(row_ref.row())?;
                 let person =
                     Person { id: row.id, name: self.texts.get(row.name), mrmrs: self.texts.get(row.mrmrs) };
                 (row.source, Choice::Person { person, company: self.company(row.company) })
             }
             Kind::Company => {
-                let row = u32::try_from(target.row()).ok()?;
-                (self.companies.get(target.row())?.source, Choice::Company(self.company(row)?))
+                let row = u32::try_from(row_ref.row()).ok()?;
+                (self.companies.get(row_ref.row())?.source, Choice::Company(self.company(row)?))
             }
             Kind::Shared => {
-                let row = self.shared.get(target.row())?;
+                let row = self.shared.get(row_ref.row())?;
                 let start = row.start as usize;
                 let rows = self.sharing.get(start..start + row.count as usize)?;
                 let source = self.companies.get(*rows.first()? as usize)?.source;
                 (source, Choice::Shared(Sharing { directory: self, rows }))
             }
-            Kind::Ambiguous => (u16::try_from(target.row()).ok()?, Choice::Ambiguous),
+            Kind::Ambiguous => (u16::try_from(row_ref.row()).ok()?, Choice::Ambiguous),
         };
-        Some(Found { source: self.sources.get(usize::from(source))?, choice, likely: target.is_likely() })
+        Some(Found { source: self.sources.get(usize::from(source))?, choice, likely: row_ref.is_likely() })
     }
 
     fn company(&self, row: u32) -> Option<Company<'_>> {

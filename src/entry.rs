@@ -1,34 +1,34 @@
-//! One record as every source delivers it: a number, and who is behind it.
+//! One record as every source delivers it: a number with its subscriber.
 
 use crate::name;
-use crate::number::{Meant, Number, Numbers};
+use crate::number::{Number, Numbers, RecordNumber};
 
-/// A phone number with the person or the company that it belongs to.
+/// A phone number with its person or company.
 ///
-/// A source delivers an entry only where at least one of the two names is there: a number without a
-/// name is counted among the records that can't be used ([`crate::source::UnusableRecords`]).
+/// At least one of the two names is there. A number without a name is counted among the unusable records
+/// ([`crate::source::UnusableRecords`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The number, as it is compared with a caller's.
+    /// The number, in the form that is compared with a caller's.
     pub number: Number,
-    /// The person's id in the CRM; 0 where the number is the company's own, or the source has no ids.
+    /// The person's id in the CRM. 0 if the number is the company's own, or the source has no ids.
     pub person_id: u32,
-    /// The person's full name; empty where the number is the company's own.
+    /// The person's full name. Empty if the number is the company's own.
     pub person: String,
     /// The person's form of address ("Mrs"); often empty.
     pub mrmrs: String,
-    /// The company's id in the CRM ("contact" is SuperOffice's word for a company); 0 where unknown.
+    /// The company's id in the CRM, where a company is a "contact". 0 if unknown.
     pub company_id: u32,
-    /// The company's name; empty for a person without a company.
+    /// The company's name. Empty for a person without a company.
     pub company: String,
-    /// Whether this is the likeliest number of its record. One that is not answers only where no other record has the
+    /// Whether this is the likeliest number of its record. A less likely number answers only if no other record has the
     /// number ([`Numbers`]).
     pub likely: bool,
 }
 
-/// Who is behind the numbers of a record.
+/// The subscriber of a number: a person, a company, or a person with a company.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct Subscriber {
     /// As in [`Entry`].
     pub person_id: u32,
     /// As in [`Entry`].
@@ -41,9 +41,9 @@ pub struct Named {
     pub company: String,
 }
 
-impl Named {
-    /// The same without what stands in place of a name: `-`, `null`, the company's name as the person's. None where no
-    /// name is left.
+impl Subscriber {
+    /// The subscriber without placeholders: `-`, `null`, the company's name in place of the person's. None if no name is
+    /// left.
     #[must_use]
     pub fn cleared(mut self) -> Option<Self> {
         if name::is_nobody(&self.company) {
@@ -63,7 +63,7 @@ impl Named {
 
     /// The entry for one of the numbers.
     #[must_use]
-    pub fn entry(self, Meant { number, likely }: Meant) -> Entry {
+    pub fn entry(self, RecordNumber { number, likely }: RecordNumber) -> Entry {
         let Self { person_id, person, mrmrs, company_id, company } = self;
         Entry { number, person_id, person, mrmrs, company_id, company, likely }
     }
@@ -74,8 +74,12 @@ mod tests {
     use super::*;
 
     fn cleared(person: &str, company: &str) -> Option<(u32, String, String)> {
-        let named =
-            Named { person_id: 7, person: person.into(), company: company.into(), ..Named::default() };
+        let named = Subscriber {
+            person_id: 7,
+            person: person.into(),
+            company: company.into(),
+            ..Subscriber::default()
+        };
         named.cleared().map(|named| (named.person_id, named.person, named.company))
     }
 

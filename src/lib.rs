@@ -5,7 +5,7 @@
 //!
 //! - [`asterisk`]: a call enters our application, and one request sends it on with its name
 //! - [`call`]: a caller → an answer, for ARI, FastAGI, HTTP and the command line
-//! - [`resolver`]: the caller's digits → the name, with an explanation
+//! - [`lookup`]: the caller's digits → the name, with an explanation
 //! - [`number`]: digits → a country and a national number
 //! - [`directory`]: a number → a person or a company; immutable, replaced as a whole
 //! - [`name`]: the text that a phone shows
@@ -43,12 +43,12 @@ pub mod directory;
 pub mod entry;
 pub mod files;
 pub mod listen;
+pub mod lookup;
 pub mod name;
 pub mod number;
 pub mod observe;
 pub mod owner;
 pub mod refresh;
-pub mod resolver;
 pub mod search;
 pub mod secret;
 pub mod serve;

@@ -1,13 +1,12 @@
-//! What a phone shows: templates, cleaning, clamping.
+//! The name that a phone shows: templates, cleaning, clamping.
 //!
-//! A name leaves Nameplate only as a [`Name`], and a `Name` can't be built without being cleaned and
-//! clamped. So nothing that a CRM record holds can act on a dialplan, break a SIP header or overrun the
-//! extension that carries it.
+//! A name leaves Nameplate only as a [`Name`], and each `Name` is cleaned and clamped. So no text in a CRM record can act on
+//! a dialplan, break a SIP header or overrun the extension that carries it.
 //!
-//! - [`Style`]: the settings, and how each kind of answer is written by them
+//! - [`Style`]: the settings, and the name of each kind of answer
 //! - `template`: `{person} ({company})`
-//! - `clean`, `clamp`: what is taken out, and what is left of a long one
-//! - `existing`: whether a name that a call brings along is one
+//! - `clean`, `clamp`: characters that are removed, and the cut of a long name
+//! - `existing`: whether a provider's name is a name
 //! - `same`: whether two names look the same
 
 mod clamp;
@@ -24,13 +23,13 @@ pub use same::{is_nobody, looks_same};
 pub use style::{Doubtful, Placeholders, Prefix, Style};
 pub use template::{Parts, Template, TemplateError};
 
-/// The longest name the handoff can carry, in bytes of UTF-8.
+/// The longest name of the handoff, in bytes of UTF-8.
 ///
-/// An Asterisk extension holds 79 bytes (`AST_MAX_EXTENSION` is 80, with its end mark) and is cut blindly
-/// beyond; `=`, two ids of ten digits and two colons take 23.
+/// An Asterisk extension holds 79 bytes (`AST_MAX_EXTENSION` is 80, with its end mark), and Asterisk cuts a longer one at
+/// any byte. `=`, two ids of ten digits and two colons take 23.
 pub const MAX_BYTES: usize = 56;
 
-/// What marks a name that may be somebody else's.
+/// The mark of a name that may be somebody else's.
 pub const DOUBTFUL: &str = "~";
 
 /// A name that a phone may show: cleaned, not empty, at most [`MAX_BYTES`] long.
@@ -38,8 +37,7 @@ pub const DOUBTFUL: &str = "~";
 pub struct Name(String);
 
 impl Name {
-    /// Cleans `text` and clamps it to `max_bytes` on a grapheme boundary, marked by an ellipsis; none where nothing
-    /// is left that can be seen.
+    /// Cleans `text` and cuts it to `max_bytes` between two graphemes, with an ellipsis. None if nothing visible is left.
     #[must_use]
     pub fn new(text: &str, max_bytes: usize, ascii: bool) -> Option<Self> {
         let clamped =
@@ -47,8 +45,8 @@ impl Name {
         clean::has_shape(&clamped).then_some(Self(clamped))
     }
 
-    /// The name with a mark in front that says that it may be somebody else's: `~Kari Nordmann`. It is to have room for it
-    /// ([`Style::with_room_for_mark`]).
+    /// The name with a mark in front, because it may be somebody else's: `~Kari Nordmann`. The name must leave room for the
+    /// mark ([`Style::with_room_for_mark`]).
     #[must_use]
     pub fn marked(&self) -> Self {
         Self(format!("{DOUBTFUL}{}", self.0))
@@ -61,22 +59,22 @@ impl Name {
     }
 }
 
-/// `text` as a phone may show it, however long it is: what a [`Name`] is before it is clamped. HTML's entities are decoded
-/// first, and once: `Sch&auml;fer` is Schäfer, and `&#36;&#123;` nothing that a dialplan would act on.
+/// `text` as a phone may show it, of any length: a [`Name`] before it is clamped. HTML entities are decoded first, and once:
+/// `Sch&auml;fer` is Schäfer, and the signs of `&#36;&#123;` are removed.
 #[must_use]
 pub fn cleaned(text: &str, ascii: bool) -> String {
-    // What is cleaned has no semicolon, so that it has no entity either.
+    // A cleaned text has no semicolon, so it has no entity.
     let text =
         &if text.contains('&') { html_escape::decode_html_entities(text) } else { Cow::Borrowed(text) };
     if ascii {
-        // Transliterated first: what it writes for `“` or `…` has to be cleaned as well.
+        // Transliterated first, because its replacements of `“` or `…` must be cleaned too.
         clean::clean(&deunicode::deunicode(text))
     } else {
         clean::clean(text)
     }
 }
 
-/// What marks a cut: as long in either alphabet.
+/// The mark of a cut, as long in both alphabets.
 fn ellipsis(ascii: bool) -> &'static str {
     if ascii { "..." } else { "…" }
 }

@@ -1,67 +1,43 @@
-//! Telephone numbers: the one form in which callers and records are compared.
+//! Telephone numbers: one form, in which callers and records are compared.
 //!
-//! Digits reach us written in many ways: `+47 22 33 44 55` and `004722334455` from trunks,
-//! `22 33 44 55` from the local exchange, an integer without its leading zeros from the CRM. All
-//! of them become a [`Number`].
+//! Digits come in many forms: `+47 22 33 44 55` and `004722334455` from trunks, `22 33 44 55` from the local exchange, an
+//! integer without leading zeros from the CRM. All of them become a [`Number`].
 //!
 //! In reading order:
 //!
-//! - `country`: which country's rules apply to digits without a country
-//! - `reading`: what one reading of a caller's digits tells
-//! - `caller`: what a caller's digits may mean, most likely first
-//! - `parse`: one way to divide digits into calling code and national number
-//! - `stored`: numbers as the CRM and CSV files hold them
-//! - `meant`: which numbers a record may mean, most likely first
-//! - `several`: texts that hold more than one number, or more than a number
-//! - `phone_number`: the forms in which the CRM's integer arrives
-//! - `open`: stems of numbers that a company may make longer
-//! - `unusable`: why a record has no number
-//! - `skip`: whom nobody needs to look up
-//! - `sent`: what a trunk sends around a number, or instead of it
-//! - `dialled`: a text down to its digits and plus sign
-//! - `numbering`, `plan`: the numbering plans of all calling codes and of each country
-//! - `pattern`: the plans' patterns, compiled
+//! - `caller`: the readings of a caller's digits, most likely first
+//! - `record`: the numbers of a record, most likely first
+//! - `plan`: the numbering plans
+//! - `address`: the text around a number, or in its place
+//! - `digits`: a text as digits and a plus sign
 //!
-//! The plans are libphonenumber's metadata in the release that the crate `phonenumber` carries,
-//! 9.0.33. Only its data is used; reading digits follows the algorithm that libphonenumber
-//! publishes, because the crate's own `parse` takes a number that begins with its country's calling
-//! code for an international one (`47 22 33 44` in Norway).
+//! Digits are read by the algorithm that libphonenumber publishes. `phonenumber::parse` is not used: it takes a number that
+//! begins with its country's calling code for an international number (`47 22 33 44` in Norway).
 
+mod address;
 mod caller;
-mod country;
-mod dialled;
-mod meant;
-mod numbering;
-mod open;
-mod parse;
-mod pattern;
-mod phone_number;
+mod digits;
 mod plan;
-mod reading;
-mod sent;
-mod several;
-mod skip;
-mod stored;
-mod unusable;
+mod record;
 
 use std::fmt;
 
+pub use address::names_nobody;
+pub use caller::reading::{Fit, Reading, Readings, Rule};
 pub use caller::readings;
-pub use country::{Country, Settings, UnknownCountry, load, load_all};
-pub use meant::{Meant, Numbers};
-pub use open::stem;
-pub use phone_number::Stored;
-pub use reading::{Fit, Reading, Readings, Rule};
-pub use sent::names_nobody;
-pub use skip::{BadExtensions, Extensions, SHORT_CODES, Skip};
-pub use stored::{restored, stored, written};
-pub use unusable::Unusable;
+pub use caller::skip::{BadExtensions, Extensions, SHORT_CODES, Settings, Skip};
+pub use plan::country::{Country, UnknownCountry, load, load_all};
+pub use plan::switchboard::stem;
+pub use record::crm_value::CrmValue;
+pub use record::numbers::{Numbers, RecordNumber};
+pub use record::unusable::Unusable;
+pub use record::{of_crm, of_text, with_lost_zero};
 
 /// A telephone number: calling code and national number.
 ///
-/// Zeros in front of a national number belong to it in some countries: +39 0331 123456 and +39 331 123456 are two numbers.
-/// Packed into 64 bits: the calling code in 10, the count of leading zeros in 4, the national number without them in 50
-/// (15 digits need no more). So numbers order by calling code, then zeros, and never are all zero bits.
+/// In some countries leading zeros belong to the national number: +39 0331 123456 and +39 331 123456 are two numbers. Packed
+/// into 64 bits: 10 bits of calling code, 4 bits that count leading zeros, 50 bits of national number (15 digits need no
+/// more). So numbers are ordered by calling code, zeros and national number, and are never 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Number(u64);
 
@@ -71,30 +47,29 @@ impl Number {
     const ZEROS_BITS: u32 = 4;
     const ZEROS_MAX: u8 = (1 << Self::ZEROS_BITS) - 1;
 
-    /// A number of the country or service with calling code `country_code` (1 to 999, not checked
-    /// against the assigned ones), `national` without leading zeros (1 to 2^50 - 1, so any of
-    /// 15 digits). `None` outside these ranges.
+    /// The number with calling code `country_code` (1 to 999, assigned or not) and the national number `national` (1 to 2^50
+    /// - 1, enough for 15 digits). `None` outside these ranges.
     #[must_use]
     pub fn new(country_code: u16, national: u64) -> Option<Self> {
         Self::with_zeros(country_code, 0, national)
     }
 
-    /// The same with 0 to 15 zeros in front of the national number.
+    /// The same, with 0 to 15 zeros in front of the national number.
     #[must_use]
     pub fn with_zeros(country_code: u16, leading_zeros: u8, national: u64) -> Option<Self> {
-        let code = (1..=numbering::CODE_MAX).contains(&country_code);
+        let code = (1..=plan::numbering::CODE_MAX).contains(&country_code);
         let number = (1..=Self::NATIONAL_MAX).contains(&national) && leading_zeros <= Self::ZEROS_MAX;
         let above = u64::from(country_code) << Self::ZEROS_BITS | u64::from(leading_zeros);
         (code && number).then_some(Self(above << Self::NATIONAL_BITS | national))
     }
 
-    /// The number in 64 bits: never 0, and in the order of calling code, zeros, then national number.
+    /// The number in 64 bits: never 0, ordered by calling code, zeros and national number.
     #[must_use]
     pub const fn packed(self) -> u64 {
         self.0
     }
 
-    /// The number that [`packed`](Self::packed) gave; `None` if no number is packed so.
+    /// The number of [`packed`](Self::packed). `None` for other values.
     #[must_use]
     pub fn from_packed(packed: u64) -> Option<Self> {
         let number = Self(packed);
@@ -104,18 +79,18 @@ impl Number {
     /// Calling code, 1 to 999.
     #[must_use]
     pub fn country_code(self) -> u16 {
-        // The upper ten bits always fit.
+        // Ten bits always fit.
         u16::try_from(self.0 >> (Self::NATIONAL_BITS + Self::ZEROS_BITS)).unwrap_or_default()
     }
 
-    /// How many zeros stand in front of the national number: 0 to 15.
+    /// Count of zeros in front of the national number: 0 to 15.
     #[must_use]
     pub fn leading_zeros(self) -> u8 {
         // Four bits always fit.
         u8::try_from(self.0 >> Self::NATIONAL_BITS & u64::from(Self::ZEROS_MAX)).unwrap_or_default()
     }
 
-    /// National number without its leading zeros.
+    /// The national number without leading zeros.
     #[must_use]
     pub fn national(self) -> u64 {
         self.0 & Self::NATIONAL_MAX

@@ -40,9 +40,9 @@ use tracing::{error, info, warn};
 
 use crate::directory::Directory;
 use crate::directory::merge::{Listed, MergeError, Rules, merge_by};
+use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::{mask, panics};
-use crate::resolver::Resolver;
 use crate::source::{ListId, Progress, Settings, Source};
 use crate::supervisor::Supervisor;
 use keeper::{Keeper, ListOf};

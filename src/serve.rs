@@ -10,9 +10,9 @@ use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::asterisk::{agi, ari};
 use crate::config::Config;
 use crate::listen::{self, Port};
+use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::panics;
-use crate::resolver::Resolver;
 use crate::supervisor::Supervisor;
 use crate::{control, files, number, refresh, search, source, tls, web};
 

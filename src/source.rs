@@ -15,8 +15,8 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::directory::list::Collector;
-use crate::entry::{Entry, Named};
-use crate::number::{Meant, Numbers};
+use crate::entry::{Entry, Subscriber};
+use crate::number::{Numbers, RecordNumber};
 use fingerprint::Fingerprint;
 
 /// How this version reads records. To be raised, up to 255, when an entry may come out otherwise for the same answer (a
@@ -127,7 +127,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// Takes a record. `example` names it, masked, where there is something to say of it.
-    pub fn add(&mut self, named: Named, numbers: &Numbers, example: impl Fn() -> String) {
+    pub fn add(&mut self, named: Subscriber, numbers: &Numbers, example: impl Fn() -> String) {
         if numbers.is_ambiguous() {
             self.unusable.remark("two_readings", &example);
         }
@@ -138,7 +138,7 @@ impl Delivery {
         let Some(first) = meant.next() else { return };
         let mut entry = named.entry(first);
         self.entries.push(&entry);
-        for Meant { number, likely } in meant {
+        for RecordNumber { number, likely } in meant {
             entry = Entry { number, likely, ..entry };
             self.entries.push(&entry);
         }

@@ -28,8 +28,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
-use crate::resolver::{Pbx, Resolver};
 use crate::secret::{Secret, SecretError};
 use guard::Guard;
 

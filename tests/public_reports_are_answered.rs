@@ -5,16 +5,16 @@ use std::{fs, path::Path};
 
 use nameplate::directory::Directory;
 use nameplate::directory::merge::{Listed, merge};
+use nameplate::lookup::{Pbx, Resolver};
 use nameplate::name::Style;
-use nameplate::number::{Country, Settings, Stored, stored};
-use nameplate::resolver::{Pbx, Resolver};
+use nameplate::number::{Country, CrmValue, Settings, of_crm};
 use nameplate::source::{Delivery, Fetched, Progress, csv};
-use nameplate::{directory::list::Collector, entry::Named};
+use nameplate::{directory::list::Collector, entry::Subscriber};
 
 /// Who is called by a record: `Kari Nordmann @ Fjord AS`.
-fn named(who: &str) -> Named {
+fn named(who: &str) -> Subscriber {
     let (person, company) = who.split_once('@').unwrap_or((who, ""));
-    Named { person: person.trim().into(), company: company.trim().into(), ..Named::default() }
+    Subscriber { person: person.trim().into(), company: company.trim().into(), ..Subscriber::default() }
 }
 
 /// The directory of a list, through a CSV file, or as SuperOffice's records.
@@ -25,9 +25,9 @@ async fn directory(folder: &Path, country: Country, records: &str) -> Directory 
     for record in records.split(" || ") {
         let (number, who) = record.split_once(" = ").unwrap();
         let named = named(who);
-        match number.split_once(':').map(|(prefix, number)| (prefix.parse(), Stored::from_text(number))) {
+        match number.split_once(':').map(|(prefix, number)| (prefix.parse(), CrmValue::from_text(number))) {
             Some((Ok(prefix), number)) => {
-                let numbers = stored(Some(prefix), number, country).unwrap();
+                let numbers = of_crm(Some(prefix), number, country).unwrap();
                 crm.add(named, &numbers, String::new);
             }
             _ => file += &format!("\"{number}\",\"{}\",\"{}\"\n", named.person, named.company),

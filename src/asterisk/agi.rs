@@ -33,9 +33,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::asterisk::pbx_status::{PbxStatus, State};
+use crate::lookup::{Pbx, Resolver};
 use crate::observe::panics;
 use crate::observe::throttle::Throttle;
-use crate::resolver::{Pbx, Resolver};
 #[doc(hidden)]
 pub use block::{Block, block};
 use session::SessionError;

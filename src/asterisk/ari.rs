@@ -44,7 +44,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::backoff::{Backoff, jittered};
-use crate::resolver::{Pbx, Resolver};
+use crate::lookup::{Pbx, Resolver};
 use crate::secret::Secret;
 use driver::Leftovers;
 use error::ConnectionError;

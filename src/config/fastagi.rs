@@ -7,8 +7,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Reader, file};
 use crate::asterisk::agi;
 use crate::config::ConfigError;
+use crate::lookup::Pbx;
 use crate::number;
-use crate::resolver::Pbx;
 
 /// Not 4573, where Asterisk looks for a FastAGI server whose port is not given: FreePBX's own server has that.
 const PORT: u16 = 4577;

@@ -96,8 +96,8 @@ fn every_key_has_its_effect() {
         !config.style.keeps("VoIP caller") && !config.style.keeps("OSLO") && config.style.keeps("OSLO TAXI")
     );
     let ranges = config.rules.ranges.known.iter().map(|range| (range.label(), range.holder().clone()));
-    let globex = Holder::Company("Globex".into());
-    let expected = [("+4722518000-8099", Holder::Contact(243)), ("+4722600000-0009", globex)];
+    let globex = Holder::CompanyName("Globex".into());
+    let expected = [("+4722518000-8099", Holder::CompanyId(243)), ("+4722600000-0009", globex)];
     assert_eq!(ranges.collect::<Vec<_>>(), expected);
     assert_eq!(config.pbx.numbers.strip_prefixes, ["0"]);
     let numbers = &config.pbx.numbers;

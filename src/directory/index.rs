@@ -1,28 +1,28 @@
-//! Number → row, by hash: three dependent memory accesses whatever the size, where a binary search in
-//! 10 million numbers makes 23.
+//! Number → row, by hash: three dependent memory accesses for any count of numbers. A binary search in 10 million numbers
+//! needs 23.
 
-use super::Target;
+use super::rows::RowRef;
 
-/// Keys in one bucket, on average: the scan of a bucket stays within a cache line or two, and the table of
-/// bucket starts costs one byte a number.
+/// The average count of keys in one bucket. The scan of a bucket stays within a cache line or two, and the table of bucket
+/// starts costs one byte a number.
 const BUCKET: usize = 4;
 
 /// The numbers, grouped by the highest bits of their hash.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Where each bucket starts in `keys`; one more than there are buckets. Empty for an empty index.
+    /// The start of each bucket in `keys`, and the end of the last one. Empty for an empty index.
     starts: Vec<u32>,
     /// Packed numbers, bucket after bucket.
     keys: Vec<u64>,
-    /// What each key leads to.
-    targets: Vec<Target>,
-    /// How far a hash is shifted to give its bucket.
+    /// The row of each key.
+    rows: Vec<RowRef>,
+    /// The shift that turns a hash into a bucket.
     shift: u32,
 }
 
 impl Index {
-    /// Groups pairs of distinct keys. None when there are more than `u32` can count.
-    pub(super) fn build(pairs: &[(u64, Target)]) -> Option<Self> {
+    /// Groups pairs of distinct keys. None if there are more than `u32` can count.
+    pub(super) fn build(pairs: &[(u64, RowRef)]) -> Option<Self> {
         if pairs.is_empty() {
             return Some(Self::default());
         }
@@ -31,7 +31,7 @@ impl Index {
         let buckets = (pairs.len() / BUCKET).max(2).next_power_of_two();
         let shift = u64::BITS - buckets.trailing_zeros();
 
-        // A counting sort by bucket: how many go into each, then where each starts, then into place.
+        // A counting sort by bucket: the size of each bucket, then its start, then the keys.
         let mut starts = vec![0_u32; buckets + 1];
         for (key, _) in pairs {
             starts[bucket(*key, shift) + 1] += 1;
@@ -41,33 +41,33 @@ impl Index {
         }
         let mut next = starts.clone();
         let mut keys = vec![0; pairs.len()];
-        let mut targets = vec![Target(0); pairs.len()];
-        for (key, target) in pairs {
+        let mut rows = vec![RowRef::default(); pairs.len()];
+        for (key, row) in pairs {
             let place = &mut next[bucket(*key, shift)];
             keys[*place as usize] = *key;
-            targets[*place as usize] = *target;
+            rows[*place as usize] = *row;
             *place += 1;
         }
-        Some(Self { starts, keys, targets, shift })
+        Some(Self { starts, keys, rows, shift })
     }
 
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
 
-    pub(super) fn find(&self, key: u64) -> Option<Target> {
+    pub(super) fn find(&self, key: u64) -> Option<RowRef> {
         if self.keys.is_empty() {
             return None;
         }
         let bucket = bucket(key, self.shift);
         let (start, end) = (*self.starts.get(bucket)? as usize, *self.starts.get(bucket + 1)? as usize);
         let place = self.keys.get(start..end)?.iter().position(|known| *known == key)?;
-        self.targets.get(start + place).copied()
+        self.rows.get(start + place).copied()
     }
 }
 
-/// Numbers of one company differ in their last digits only: the bits are mixed well before the highest
-/// are taken (the finalizer of `MurmurHash3`).
+/// Numbers of one company differ only in their last digits, so the bits are mixed before the highest bits are taken (the
+/// finalizer of `MurmurHash3`).
 fn bucket(key: u64, shift: u32) -> usize {
     let mut hash = key;
     hash ^= hash >> 33;
@@ -80,17 +80,19 @@ fn bucket(key: u64, shift: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Kind;
     use super::*;
 
     #[test]
     fn finds_every_key_and_no_other() {
         for count in [0_u64, 1, 2, 3, 7, 100, 10_000] {
-            let pairs: Vec<_> =
-                (0..count).map(|key| (key * 2, Target(u32::try_from(key).unwrap()))).collect();
+            let pairs: Vec<_> = (0..count)
+                .map(|key| (key * 2, RowRef::new(Kind::Person, usize::try_from(key).unwrap()).unwrap()))
+                .collect();
             let index = Index::build(&pairs).unwrap();
             assert_eq!(index.len(), pairs.len());
-            for (key, target) in &pairs {
-                assert_eq!(index.find(*key), Some(*target), "{key} of {count}");
+            for (key, row) in &pairs {
+                assert_eq!(index.find(*key), Some(*row), "{key} of {count}");
                 assert_eq!(index.find(key + 1), None, "{key} of {count}");
             }
             assert_eq!(index.find(u64::MAX), None);
@@ -99,7 +101,8 @@ mod tests {
 
     #[test]
     fn neighbouring_numbers_spread_over_the_buckets() {
-        let pairs: Vec<_> = (0..40_000).map(|last| (47 << 54 | (22_330_000 + last), Target(0))).collect();
+        let pairs: Vec<_> =
+            (0..40_000).map(|last| (47 << 54 | (22_330_000 + last), RowRef::default())).collect();
         let index = Index::build(&pairs).unwrap();
         let fullest = index.starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
         assert!(fullest < 24, "a bucket holds {fullest} keys");

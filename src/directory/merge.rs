@@ -1,54 +1,43 @@
-//! Lists → directory, and who answers where several entries share a number.
+//! Lists → directory, and the choice between entries that share a number.
 //!
-//! All lists of one SuperOffice form one *group*: `GetMyCallerIDs` is per user, so two users may know
-//! different people behind one number, and only both lists together tell. Between groups the first
-//! that knows the number answers alone.
+//! All lists of one SuperOffice form a *group*. `GetMyCallerIDs` is per user, and two users may know different people with
+//! one number, so the lists are judged together. Between groups the first group with the number answers alone.
 //!
-//! - `verdict`: who answers to one number
-//! - `parties`: the different persons and companies behind it
+//! - `judgement`: the choice for one number
+//! - `parties`: the different persons and companies of one number
 //! - `builder`: the rows of the directory
 
 mod builder;
+mod judgement;
 mod parties;
-mod verdict;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 
-use super::{Directory, ranges};
+use super::Directory;
 use crate::entry::Entry;
 use builder::Builder;
-use verdict::Candidate;
-pub use verdict::SharedNumbers;
+pub use judgement::{Rules, SharedNumbers};
+use parties::Candidate;
 
-/// How lists become a directory: the settings of `[names] shared_numbers` and `[ranges]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// What is shown for a number that several have.
-    pub shared: SharedNumbers,
-    /// Companies whose range a number lies in.
-    pub ranges: ranges::Settings,
-}
-
-/// The entries of a list, by number, as they are read from memory or from disk.
+/// The entries of a list, ordered by number, from memory or from disk.
 pub type Entries<'a> = Box<dyn Iterator<Item = io::Result<Entry>> + 'a>;
 
-/// A list with its place among the others.
+/// A list, with its source and its group.
 pub struct Listed<'a> {
-    /// The source that delivered it: its place in the configuration.
+    /// The source of the list: its place in the configuration.
     pub source: u16,
-    /// The group that it is judged with. Groups answer in the order of their numbers, which is that of their first
-    /// sources.
+    /// The group of the list. Groups answer in the order of their numbers, which is the order of their first sources.
     pub group: u16,
-    /// The entries, by number.
+    /// The entries, ordered by number.
     pub entries: Entries<'a>,
 }
 
-/// Why no directory was built.
+/// The reason why no directory was built.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// There is more than a directory can hold: about a billion rows, or 4 GiB of names.
+    /// The lists have more than a directory can hold: about a billion rows, or 4 GiB of names.
     #[error("the lists hold more than a directory can: a billion records, or 4 GiB of names")]
     TooLarge,
     /// A list can't be read.
@@ -56,21 +45,21 @@ pub enum MergeError {
     Unreadable(#[from] io::Error),
 }
 
-/// As [`merge_by`], by the default rules.
+/// As [`merge_by`], with the default rules.
 pub fn merge(sources: &[String], lists: Vec<Listed<'_>>) -> Result<Directory, MergeError> {
     merge_by(&Rules::default(), sources, lists)
 }
 
 /// Builds the directory of all lists. `sources` are the names of the sources, `lists` in their order.
 ///
-/// The lists are walked side by side, like a zip, one number at a time: of each only the next entry is in memory.
+/// The lists are read side by side, one number at a time. Only the next entry of each list is in memory.
 pub fn merge_by(
     rules: &Rules,
     sources: &[String],
     mut lists: Vec<Listed<'_>>,
 ) -> Result<Directory, MergeError> {
     let mut builder = Builder::new(rules, sources);
-    // The next entry of each list; the smallest number first, and of one number the earliest list.
+    // The next entry of each list: the smallest number first, and for one number the first list.
     let mut heads: Vec<Option<Entry>> = Vec::new();
     let mut next = BinaryHeap::new();
     for (place, list) in lists.iter_mut().enumerate() {
@@ -92,7 +81,7 @@ pub fn merge_by(
             }
             next.extend(head.as_ref().map(|entry| Reverse((entry.number, place))));
         }
-        // A less likely reading of a record counts only where no other record has the number, whichever group that is in.
+        // A less likely number of a record counts only if no other record has the number, in any group.
         let likely = speaking.iter().any(|(.., entry)| entry.likely);
         let counting = || speaking.iter().filter(|(.., entry)| entry.likely == likely);
         let answering = counting().map(|(group, ..)| *group).min();

@@ -1,29 +1,30 @@
-//! Numbers that nobody has by themselves, but that lie in a company's range: the direct-dial extensions of a PBX.
+//! Ranges of companies: the direct-dial extensions of a PBX, which no entry has.
 //!
-//! - `known`: ranges that the configuration names, `[ranges] known`
-//! - `stems`: ranges that are guessed from a switchboard's number, `[ranges] guess`
+//! - `known`: ranges of the configuration, `[ranges] known`
+//! - `switchboards`: ranges that are guessed from a switchboard's number, `[ranges] guess`
 //!
-//! The narrowest range that a number lies in is the one; of two alike, the one of the configuration. A range answers
-//! only for numbers that the directory does not know, and only for a company.
+//! The narrowest range of a number counts; between two of the same width, the range of the configuration. A range answers
+//! only for numbers that the directory does not have, and only with a company.
 
 mod known;
-mod stems;
+mod switchboards;
 
 use std::fmt;
 
 pub use known::{Holder, KnownRange, KnownRanges, RangeError};
-pub(super) use stems::Stems;
+pub(super) use switchboards::Switchboards;
 
-use super::{Company, Directory, NO_COMPANY};
+use super::rows::NO_COMPANY;
+use super::{Company, Directory};
 use crate::number::Number;
 
 /// The settings of `[ranges]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether a company's switchboard tells its range, where the country's numbering is open
+    /// Whether ranges are guessed from the numbers of switchboards, in countries with open numbering
     /// ([`stem`](crate::number::stem)).
     pub guess: bool,
-    /// The ranges that are known.
+    /// The ranges of the configuration.
     pub known: KnownRanges,
 }
 
@@ -31,15 +32,15 @@ pub struct Settings {
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
     pub(super) known: KnownRanges,
-    /// The company of each known range, as a row of the directory; [`NO_COMPANY`] where no list has it.
+    /// The company of each known range, as a row of the directory. [`NO_COMPANY`] if no list has the company.
     pub(super) holders: Vec<u32>,
-    pub(super) stems: Stems,
+    pub(super) stems: Switchboards,
 }
 
-/// A company in whose range a number lies.
+/// The company of the range that a number lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behind<'d> {
-    /// The source that knows the company; none where the configuration alone names it.
+pub struct RangeMatch<'d> {
+    /// The source of the company. None for a company that only the configuration has.
     pub source: Option<&'d str>,
     /// The company.
     pub company: Company<'d>,
@@ -47,12 +48,12 @@ pub struct Behind<'d> {
     pub range: Range<'d>,
 }
 
-/// A range, as it is shown: `+4722518000-8099`, or the stem of a switchboard's number, `+4930123456`.
+/// A range, in the form that is shown: `+4722518000-8099`, or the stem of a switchboard's number, `+4930123456`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range<'d> {
-    /// One of the configuration.
+    /// A range of the configuration.
     Known(&'d str),
-    /// A stem, with one to four digits behind it.
+    /// A stem; one to four digits follow it.
     Stem(Number),
 }
 
@@ -66,9 +67,9 @@ impl fmt::Display for Range<'_> {
 }
 
 impl Directory {
-    /// The company in whose range `number` lies. To be asked for what [`find`](Self::find) does not know.
+    /// The company of the range that `number` lies in. For numbers that [`find`](Self::find) does not know.
     #[must_use]
-    pub fn behind(&self, number: Number) -> Option<Behind<'_>> {
+    pub fn range_of(&self, number: Number) -> Option<RangeMatch<'_>> {
         let Ranges { known, holders, stems } = &self.ranges;
         let known = known.find(number);
         let narrower = |width| known.is_none_or(|(_, range)| width < range.width());
@@ -76,20 +77,20 @@ impl Directory {
         let stem = if number.leading_zeros() == 0 { stems.find(number, narrower) } else { None };
         let (row, range) = match (stem, known) {
             (Some((stem, row)), _) => (row, Range::Stem(stem)),
-            // Without its company nobody: a wider range around it would name the wrong one.
+            // Without its company the range has no answer: a wider range around it would have the wrong company.
             (None, Some((place, range))) => (*holders.get(place)?, Range::Known(range.label())),
             (None, None) => return None,
         };
         let source = self.companies.get(row as usize)?.source;
         let source = self.sources.get(usize::from(source)).map(String::as_str);
-        Some(Behind { source, company: self.company(row)?, range })
+        Some(RangeMatch { source, company: self.company(row)?, range })
     }
 
-    /// The known ranges whose contact no list has, each with the contact's id: their numbers have no name.
+    /// The known ranges whose company is in no list, each with the company's id. Their numbers have no name.
     pub fn ranges_of_nobody(&self) -> impl Iterator<Item = (&str, u32)> {
         let Ranges { known, holders, .. } = &self.ranges;
         known.iter().zip(holders).filter_map(|(range, row)| match range.holder() {
-            Holder::Contact(id) if *row == NO_COMPANY => Some((range.label(), *id)),
+            Holder::CompanyId(id) if *row == NO_COMPANY => Some((range.label(), *id)),
             _ => None,
         })
     }

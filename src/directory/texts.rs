@@ -1,18 +1,18 @@
-//! Every name once, in one piece of memory.
+//! Each name once, in one piece of memory.
 
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// A name in [`Texts`]; only of meaning there.
+/// A name in [`Texts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Text {
     start: u32,
-    /// Bytes; longer names are cut when they are added.
+    /// In bytes. Longer names are cut when they are added.
     len: u16,
 }
 
-/// The names, one behind the other.
+/// The names, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     all: String,
@@ -25,7 +25,7 @@ impl Texts {
     }
 }
 
-/// Fills [`Texts`]; the table of what is there already lives only as long as the filling.
+/// Fills [`Texts`]. The table of names that are there already is dropped at the end.
 #[derive(Default)]
 pub(super) struct Interner {
     texts: Texts,
@@ -34,9 +34,9 @@ pub(super) struct Interner {
 }
 
 impl Interner {
-    /// The place of `text`, put there if it is new. None when all names together exceed 4 GiB.
+    /// The place of `text`, which is added if it is new. None if all names together exceed 4 GiB.
     pub(super) fn add(&mut self, text: &str) -> Option<Text> {
-        // 64 KiB is a thousand times what a phone shows.
+        // 64 KiB is a thousand times as long as a name on a phone.
         let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
         if text.is_empty() {
             return Some(Text::default());

@@ -1,4 +1,4 @@
-//! Clamping: what is left of a name that is too long for its room.
+//! Clamping: the cut of a name that is too long.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::clean::has_shape;
 
-/// The least room, in bytes, in which a cut is marked: in less of it the mark would take more than it tells.
+/// The least room, in bytes, for a cut with a mark. With less room the mark would take more than it tells.
 pub(super) const LEAST_MARKED: usize = 8;
 
-/// Between the names of those who share a number.
+/// Between the names of companies that share a number.
 const SEPARATOR: &str = " / ";
 
-/// `text` in at most `room` bytes: whole, or cut between two graphemes and ended by `ellipsis`. `text` is cleaned.
+/// `text` in at most `room` bytes: whole, or cut between two graphemes, with `ellipsis` at the end. `text` is cleaned.
 pub(super) fn cut<'t>(text: &'t str, room: usize, ellipsis: &str) -> Cow<'t, str> {
     if text.len() <= room {
         return Cow::Borrowed(text);
@@ -37,15 +37,15 @@ fn beginning(text: &str, max_bytes: usize) -> &str {
     text[..end].trim_end()
 }
 
-/// Names side by side, in at most `room` bytes: long ones are cut to a fair share, and where there is no room for
-/// all of them, an ellipsis stands for the last. None where not even two can be seen: one alone would be taken for
-/// the only one. The names are cleaned.
+/// Names side by side, in at most `room` bytes. Long names are cut to a fair share. If there is no room for all names, an
+/// ellipsis stands for the last ones. None if not even two names are visible: one name alone would look like the only one.
+/// The names are cleaned.
 pub(super) fn join(names: &[String], room: usize, ellipsis: &str) -> Option<String> {
     (2..=names.len()).rev().find_map(|count| {
         let (shown, left_out) = names.split_at(count);
         let rest = if left_out.is_empty() { 0 } else { SEPARATOR.len() + ellipsis.len() };
         let share = fair_share(shown, room.checked_sub((count - 1) * SEPARATOR.len() + rest)?);
-        // Of more than two, some are better left out than all of them made unreadable.
+        // Of more than two names, some are left out before all become unreadable.
         if count > 2 && share < LEAST_MARKED {
             return None;
         }
@@ -60,7 +60,7 @@ pub(super) fn join(names: &[String], room: usize, ellipsis: &str) -> Option<Stri
     })
 }
 
-/// The most bytes that each name may have, so that all have room: what short ones leave goes to the longer ones.
+/// The most bytes of each name, so that all have room. Room that short names leave goes to longer names.
 fn fair_share(names: &[String], room: usize) -> usize {
     let mut lengths: Vec<_> = names.iter().map(String::len).collect();
     lengths.sort_unstable();
@@ -147,7 +147,7 @@ mod tests {
                 prop_assert!(joined.len() <= room, "{joined:?}");
                 prop_assert!(joined.contains(SEPARATOR), "{joined:?}");
             } else {
-                // Two letters of two bytes, and what is between them and behind.
+                // Two letters of two bytes, the separator and an ellipsis.
                 prop_assert!(names.len() < 2 || room < 13);
             }
         }

@@ -1,12 +1,12 @@
-//! Cleaning: what is taken out of a name before it leaves.
+//! Cleaning: characters that a name must not have.
 
 /// Cleans a name for phones, SIP headers and other people's dialplans.
 ///
-/// - Line breaks, control characters and every kind of blank become one blank: Asterisk passes a CR/LF in
-///   a name through to the SIP message.
-/// - Bidirectional controls and invisible characters go: they show a name other than the one that is there.
-/// - What a dialplan that reads `${CALLERID(name)}` again would act on goes too. `"` becomes `'`; what separates words,
-///   `: ; | \`, becomes a blank; `$ { } [ ]` and the backtick are dropped. Measured on Asterisk 22.10.1 and
+/// - Line breaks, control characters and all kinds of blanks become one blank: Asterisk passes a CR/LF in a name through to
+///   the SIP message.
+/// - Bidirectional controls and invisible characters are removed: with them, a name looks like another name.
+/// - Characters that act on a dialplan that reads `${CALLERID(name)}` again are replaced or removed: `"` becomes `'`; the
+///   separators `: ; | \` become a blank; `$ { } [ ]` and the backtick are removed. Measured on Asterisk 22.10.1 and
 ///   16.28.0: `ExecIf(…?Set(CALLERID(name)=VIP ${CALLERID(name)}))` executed the name `A):Set(PWNED=yes`.
 /// - `<` and `>` become parentheses, because `CALLERID(all)` reads `name <number>`.
 pub(super) fn clean(text: &str) -> String {
@@ -30,8 +30,8 @@ pub(super) fn clean(text: &str) -> String {
     cleaned
 }
 
-/// Characters without a shape of their own that can hide or reorder others (Unicode Standard Annex #9 and
-/// chapter 23). The joiners U+200C and U+200D stay: Persian words and emoji families need them.
+/// Characters without a shape that can hide or reorder others (Unicode Standard Annex #9 and chapter 23). The joiners U+200C
+/// and U+200D stay: Persian words and emoji families need them.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}'
@@ -39,12 +39,12 @@ fn is_invisible(c: char) -> bool {
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        // Fillers and blanks that are no white space to Unicode; tags.
+        // Fillers, blanks that Unicode does not count as white space, and tags.
         | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
         | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether a cleaned text shows anything: joiners and variation selectors only change their neighbours.
+/// Whether a cleaned text is visible. Joiners and variation selectors only change their neighbours.
 pub(super) fn has_shape(cleaned: &str) -> bool {
     !cleaned.chars().all(is_shapeless)
 }

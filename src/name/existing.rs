@@ -1,11 +1,12 @@
-//! Whether a name that a call brings along is one.
+//! Whether a provider's name is a name.
 
 use crate::number;
 
-/// What providers, carriers and PBXs send in place of a name, as [`folded`]: in the languages of Northern, Western and Southern
-/// Europe "unknown", "anonymous", "withheld" (also "secret" or "private"), "number" and "caller" with these, "abroad".
+/// Words of providers, carriers and PBXs in place of a name, as [`placeholder_key`]: "unknown", "anonymous", "withheld"
+/// (also "secret" or "private"), "number" and "caller" with these, and "abroad", in the languages of Northern, Western and
+/// Southern Europe.
 const PLACEHOLDERS: [&str; 7] = [
-    // English, and what PBXs say of themselves.
+    // English, and the names of PBXs.
     "international internationalcall internationalcaller overseas wireless wirelesscaller \
      wirelesscall cellphone cellular cellularcall mobilecaller mobilephone tollfree tollfreecall \
      tollfreecaller voipcall voipcaller incomingcall payphone unassigned unlisted namenotavailable \
@@ -40,20 +41,20 @@ const PLACEHOLDERS: [&str; 7] = [
      apokrypsi idiotikos anaithnid anhysbys",
 ];
 
-/// The states and provinces of North America, with one of which a carrier's `CITY ST` ends.
+/// The states and provinces of North America, the end of a carrier's `CITY ST`.
 const STATES: &str = "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ \
     NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC AB BC MB NB NL NS NT NU ON PE QC SK YT";
 
-/// Whether `existing` says more than the number does: it is neither empty, nor a number, nor a placeholder, one of `further`
-/// included, which are [`folded`].
+/// Whether `existing` tells more than the number: it is not empty, not a number, and not a placeholder. `further` are more
+/// placeholders, as [`placeholder_key`].
 pub(super) fn is_name(existing: &str, further: &[String]) -> bool {
     let text = existing.trim().trim_matches('"');
     let is_address = ["tel:", "sip:", "sips:"]
         .iter()
         .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-    let shown = folded(text);
+    let shown = placeholder_key(text);
     let is_placeholder = words().any(|word| word == shown) || further.contains(&shown);
-    // A name has letters: the number as the provider writes it, quoted or in any form, has none.
+    // A name has letters. A number has none, quoted or not.
     existing.chars().any(char::is_alphabetic)
         && !is_address
         && !is_placeholder
@@ -65,13 +66,13 @@ fn words() -> impl Iterator<Item = &'static str> {
     PLACEHOLDERS.into_iter().flat_map(str::split_whitespace)
 }
 
-/// A placeholder as it is compared: its letters and digits, small and without accents.
-pub(super) fn folded(text: &str) -> String {
+/// A text in the form that is compared with placeholders: letters and digits, in lower case and without accents.
+pub(super) fn placeholder_key(text: &str) -> String {
     let ascii = deunicode::deunicode(text);
     ascii.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Whether it is `CITY ST`: the 15 capitals at most that North American carriers send of callers without a name.
+/// Whether the text is `CITY ST`: at most 15 capitals, which North American carriers send for callers without a name.
 fn is_city(text: &str) -> bool {
     const LONGEST: usize = 15;
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -95,7 +96,7 @@ mod tests {
         for pair in words.windows(2) {
             assert_ne!(pair[0], pair[1]);
         }
-        assert!(words.iter().all(|word| folded(word) == *word));
+        assert!(words.iter().all(|word| placeholder_key(word) == *word));
     }
 
     #[test]
@@ -172,6 +173,6 @@ mod tests {
         ] {
             assert!(is_name(name, &[]), "{name:?}");
         }
-        assert!(!is_name("Oslo, Norge", &[folded("OSLO NORGE")]));
+        assert!(!is_name("Oslo, Norge", &[placeholder_key("OSLO NORGE")]));
     }
 }

@@ -1,4 +1,4 @@
-//! Whether two names look the same on a phone, and whether a name is one at all.
+//! Whether two names look the same on a phone, and whether a text is a name.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::{clean, cleaned};
 
-/// Words that programs put in place of a name.
+/// Words of programs in place of a name.
 const WORDS: [&str; 4] = ["null", "undefined", "n/a", "n.a"];
 
-/// Whether `text` stands in place of a name: nothing, one or two signs (`-`, `.`), or a word such as `null`.
+/// Whether `text` is a placeholder: nothing, one or two signs (`-`, `.`), or a word such as `null`.
 #[must_use]
 pub fn is_nobody(text: &str) -> bool {
     let is_sign = |c: char| c.is_ascii_punctuation() || matches!(c, '–' | '—' | '…' | '·');
@@ -23,28 +23,27 @@ pub fn is_nobody(text: &str) -> bool {
     text.split_whitespace().all(is_nobody)
 }
 
-/// Whether two names are the same to somebody who reads them: cleaned, in Unicode's compatible composed form, and whatever the
-/// case of their letters.
+/// Whether two names look the same: cleaned, in Unicode's compatible composed form, in upper or lower case.
 #[must_use]
 pub fn looks_same(one: &str, other: &str) -> bool {
     let first = |text: &str| text.chars().next().filter(char::is_ascii_alphanumeric);
-    // Cleaning keeps what a name begins with, where that is a letter of ASCII or a digit, so that most names differ at once.
+    // Cleaning keeps the first character of a name, if that is a letter of ASCII or a digit. So most names differ at once.
     match (first(one), first(other)) {
         (Some(a), Some(b)) if !a.eq_ignore_ascii_case(&b) => false,
         _ => one == other || folded(one) == folded(other),
     }
 }
 
-/// A name as it is compared.
+/// A name in the form that is compared.
 pub(crate) fn folded(name: &str) -> String {
     let cleaned = cleaned(name, false);
     if cleaned.is_ascii() {
         return cleaned.to_ascii_lowercase();
     }
-    // Joiners and the like change how their neighbours look, if anything.
+    // Joiners and similar characters only change their neighbours.
     let shown: String = cleaned.chars().filter(|&c| c == ' ' || !clean::is_shapeless(c)).collect();
     let normal: Cow<'_, str> = ComposingNormalizerBorrowed::new_nfkc().normalize(&shown);
-    // To capitals first: `ß` is `SS` then.
+    // Upper case first: `ß` becomes `SS`.
     clean::clean(&normal.to_uppercase().to_lowercase())
 }
 

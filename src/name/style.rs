@@ -1,4 +1,4 @@
-//! How names are written: the settings of `[names]`, and what each kind of answer looks like by them.
+//! The style of names: the settings of `[names]`, and the name of each kind of answer.
 
 use std::collections::BTreeMap;
 
@@ -10,61 +10,63 @@ use super::{DOUBTFUL, MAX_BYTES, Name, Parts, Template, clamp, clean, cleaned, e
 /// The settings of `[names]`, and the `prefix` of each source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// For a person.
+    /// The template for a person.
     pub person: Template,
-    /// For a company, and for several persons of one company.
+    /// The template for a company, and for several persons of one company.
     pub company: Template,
-    /// For several companies that share a number; `{company}` stands for all of them: `Acme / Globex`.
+    /// The template for several companies that share a number. `{company}` is all of them: `Acme / Globex`.
     pub shared: Template,
-    /// For a company that is only likely. It shows another text than `company` does: [`Style::marks_guesses`].
+    /// The template for the company of a range. It must differ from `company`: [`Style::marks_guesses`].
     pub guess: Template,
     /// The longest name, in bytes of UTF-8: 1 to [`MAX_BYTES`].
     pub max_bytes: usize,
-    /// Transliterate to ASCII, for phones that know no other letters.
+    /// Transliterate to ASCII, for phones without other letters.
     pub ascii: bool,
-    /// Whether a call that brings a name along keeps it.
+    /// Whether a call keeps the provider's name.
     pub keep_existing: bool,
-    /// What else is no name that a call brings along.
+    /// Further placeholders in a provider's name.
     pub placeholders: Placeholders,
-    /// What becomes of a name where the caller's digits are also those of somebody else.
+    /// The treatment of a name in doubt.
     pub doubtful: Doubtful,
-    /// What stands in front of each name of a source, by the source's name.
+    /// The prefix of the names of each source, by the source's name.
     pub prefixes: BTreeMap<String, Prefix>,
 }
 
-/// What becomes of a name where the caller's digits can be read in two ways and each is somebody else's: `[names] doubtful`.
+/// The treatment of a name in doubt: the caller's digits have two readings, with different people. `[names] doubtful`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Doubtful {
-    /// It is marked: `~Kari Nordmann (Fjord AS)`.
+    /// The name is marked: `~Kari Nordmann (Fjord AS)`.
     #[default]
     Mark,
-    /// It is shown as any other.
+    /// The name is shown as any other.
     Show,
-    /// It is not shown.
+    /// The name is not shown.
     None,
 }
 
-/// What a provider sends in place of a name, beside what is known of that: a town, or a word of its own.
+/// Further words of a provider in place of a name: a town, or a word of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Placeholders(Vec<String>);
 
 impl Placeholders {
-    /// These texts, of which case, accents, blanks and signs play no part.
+    /// These texts. Case, accents, blanks and signs do not count.
     ///
     /// # Errors
     ///
-    /// The first text that has no letter: every name without one is none anyway.
+    /// The first text without a letter: a name without letters is never a name.
     pub fn new(texts: &[String]) -> Result<Self, &str> {
-        match texts.iter().find(|text| !existing::folded(text).bytes().any(|byte| byte.is_ascii_alphabetic()))
+        match texts
+            .iter()
+            .find(|text| !existing::placeholder_key(text).bytes().any(|byte| byte.is_ascii_alphabetic()))
         {
             Some(wrong) => Err(wrong),
-            None => Ok(Self(texts.iter().map(|text| existing::folded(text)).collect())),
+            None => Ok(Self(texts.iter().map(|text| existing::placeholder_key(text)).collect())),
         }
     }
 }
 
-/// What stands in front of each name of a source: `VIP `.
+/// The prefix of the names of a source: `VIP `.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
 
@@ -72,8 +74,8 @@ impl Prefix {
     /// The longest prefix, in bytes of UTF-8.
     pub const MAX_BYTES: usize = 16;
 
-    /// The prefix of this text, of which one blank is kept at the end; none where the text is not clean, shows
-    /// nothing, or is longer than [`Prefix::MAX_BYTES`].
+    /// The prefix with this text; one blank at its end is kept. None if the text is not clean, not visible, or longer than
+    /// [`Prefix::MAX_BYTES`].
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let shown = clean::clean(text);
@@ -84,7 +86,7 @@ impl Prefix {
         Some(Self(shown + blank)).filter(|prefix| prefix.0.len() <= Self::MAX_BYTES)
     }
 
-    /// As it is shown.
+    /// The prefix in the form that is shown.
     #[must_use]
     pub fn shown(&self, ascii: bool) -> String {
         if !ascii {
@@ -116,8 +118,8 @@ impl Default for Style {
 }
 
 impl Style {
-    /// A person's name; one whom the CRM knows by company only is shown as the company. Where it is too long the
-    /// company is cut before the person, and goes with its brackets where hardly anything of it would be left.
+    /// A person's name. A person without a visible name is shown as the company. If the name is too long, the company is cut
+    /// before the person; if hardly anything of the company is left, the company is left out with its brackets.
     #[must_use]
     pub fn person(&self, parts: &Parts<'_>) -> Option<Name> {
         if !self.has_person(parts.person) {
@@ -126,20 +128,20 @@ impl Style {
         self.certain(&self.person, parts)
     }
 
-    /// Whether a person's name shows anything; else the company is shown.
+    /// Whether a person's name is visible. If not, the company is shown.
     #[must_use]
     pub fn has_person(&self, person: &str) -> bool {
         !self.part(person).is_empty()
     }
 
-    /// A company's name; `source` is that of the source that knows it.
+    /// A company's name. `source` is the name of its source.
     #[must_use]
     pub fn company(&self, company: &str, source: &str) -> Option<Name> {
         self.certain(&self.company, &Parts { company, source, ..Parts::default() })
     }
 
-    /// The name of a number that several companies share: `Acme / Globex`. None where not even two of them can be
-    /// shown: one alone would be taken for certain.
+    /// The name of companies that share a number: `Acme / Globex`. None if not even two companies are visible: one company
+    /// alone would look certain.
     #[must_use]
     pub fn shared<'a>(&self, companies: impl IntoIterator<Item = &'a str>, source: &str) -> Option<Name> {
         let companies: Vec<_> = companies.into_iter().map(|company| self.part(company)).collect();
@@ -155,8 +157,8 @@ impl Style {
         self.finish(self.text(&self.shared, &Parts { company: &joined, ..parts }), source)
     }
 
-    /// The name of a company that is only likely: `~Acme`. None where there is no room for the company with all
-    /// that marks it: without its mark it would be taken for certain.
+    /// The name of the company of a range: `~Acme`. None if there is no room for the company and its mark: without the mark
+    /// the name would look certain.
     #[must_use]
     pub fn guess(&self, company: &str, source: &str) -> Option<Name> {
         let company = self.part(company);
@@ -167,8 +169,8 @@ impl Style {
         self.finish(self.fit(&self.guess, &parts, self.room(source)?)?, source)
     }
 
-    /// Whether a guess can be told from a company that is known. An ellipsis is no mark: a long name ends in one too.
-    /// Nor is the source: a range whose company the configuration alone names has none.
+    /// Whether a guess looks different from a known company. An ellipsis is not a mark: a long name has one too. The source
+    /// is not a mark: a company that only the configuration has is without a source.
     #[must_use]
     pub fn marks_guesses(&self) -> bool {
         let shown = |template, source| {
@@ -178,21 +180,21 @@ impl Style {
         ["crm", ""].into_iter().all(|source| shown(&self.guess, source) != shown(&self.company, source))
     }
 
-    /// The same with room for the mark of a doubtful name ([`Name::marked`]).
+    /// The style with room for the mark of a name in doubt ([`Name::marked`]).
     #[must_use]
     pub fn with_room_for_mark(&self) -> Self {
         Self { max_bytes: self.max_bytes.saturating_sub(DOUBTFUL.len()), ..self.clone() }
     }
 
-    /// Whether a call keeps the name that it brings along, `existing`, whatever is found: where that is wanted, and
-    /// the name is one, and no number and no placeholder such as "anonymous".
+    /// Whether a call keeps the provider's name, `existing`: the setting wants it, and `existing` is a name, not a number or
+    /// a placeholder such as "anonymous".
     #[must_use]
     pub fn keeps(&self, existing: &str) -> bool {
         self.keep_existing && existing::is_name(existing, &self.placeholders.0)
     }
 
-    /// A name that may be cut; none where the template names nobody. Where the template's words and the form of address
-    /// leave no room for whom it names, they go.
+    /// A name that may be cut. None if the template names nobody. If the words of the template or the form of address leave
+    /// no room for the name, they are left out.
     fn certain(&self, template: &Template, parts: &Parts<'_>) -> Option<Name> {
         let (person, company, mrmrs) =
             (self.part(parts.person), self.part(parts.company), self.part(parts.mrmrs));
@@ -211,7 +213,7 @@ impl Style {
         self.finish(text?, parts.source)
     }
 
-    /// A part of a record as it may leave; empty where it shows nothing.
+    /// A part of a record, cleaned. Empty if it is not visible.
     fn part(&self, text: &str) -> String {
         Some(cleaned(text, self.ascii)).filter(|text| clean::has_shape(text)).unwrap_or_default()
     }
@@ -221,13 +223,13 @@ impl Style {
         cleaned(&template.render(parts), self.ascii)
     }
 
-    /// What a template of these settings gives before it is cut, behind its source's prefix.
+    /// The text of a template before it is cut, behind the prefix of its source.
     #[must_use]
     pub fn full(&self, template: &Template, parts: &Parts<'_>) -> String {
         self.prefix(parts.source).unwrap_or_default() + &self.text(template, parts)
     }
 
-    /// How many bytes there are for a name behind its source's prefix.
+    /// The bytes for a name behind the prefix of its source.
     fn room(&self, source: &str) -> Option<usize> {
         let prefix = self.prefix(source).map_or(0, |prefix| prefix.len());
         self.max_bytes.min(MAX_BYTES).checked_sub(prefix).filter(|room| *room > 0)
@@ -237,8 +239,8 @@ impl Style {
         self.prefixes.get(source).map(|prefix| prefix.shown(self.ascii))
     }
 
-    /// The text of a template with its longest parts cut so that it has at most `room` bytes. None where that is not
-    /// enough. The parts are cleaned.
+    /// The text of a template in at most `room` bytes, with its longest parts cut. None if that is not enough. The parts are
+    /// cleaned.
     fn fit(&self, template: &Template, parts: &Parts<'_>, room: usize) -> Option<String> {
         let text = self.text(template, parts);
         if text.len() <= room {
@@ -258,7 +260,7 @@ impl Style {
                 None => None,
             }
         } else if has_person {
-            // The rest of the template gives way to a person who would be but a letter beside it.
+            // A template whose rest leaves too little of the person does not fit.
             let person = fitted(Part::Person, parts.person, clamp::LEAST_MARKED.min(parts.person.len()))?;
             Some(self.text(template, &Parts { person: &person, ..*parts }))
         } else {
@@ -267,7 +269,7 @@ impl Style {
         .filter(|text| text.len() <= room)
     }
 
-    /// The name of a cleaned text that has its room, behind its source's prefix.
+    /// The name with a cleaned text that fits, behind the prefix of its source.
     fn finish(&self, text: String, source: &str) -> Option<Name> {
         if !clean::has_shape(&text) {
             return None;
@@ -279,8 +281,8 @@ impl Style {
     }
 }
 
-/// How many bytes are left for a part of `length` bytes in the `text` of a template, so that it has `room`; none
-/// where the rest alone takes more, or the template does not name the part.
+/// The bytes for a part of `length` bytes in the `text` of a template, so that the text has `room`. None if the rest alone
+/// is longer, or the template does not have the part.
 fn left(text: &str, template: &Template, part: Part, length: usize, room: usize) -> Option<usize> {
     let count = template.count(part);
     let rest = text.len().saturating_sub(count * length);

@@ -1,9 +1,9 @@
-//! Templates: how the parts of a record are put together, `{person} ({company})`.
+//! Templates: the parts of a record in one text, `{person} ({company})`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The parts that a template can name.
+/// The parts of a template.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parts<'a> {
     /// `{person}`: the person's full name.
@@ -12,16 +12,16 @@ pub struct Parts<'a> {
     pub company: &'a str,
     /// `{mrmrs}`: the form of address.
     pub mrmrs: &'a str,
-    /// `{source}`: the name of the source that knows them.
+    /// `{source}`: the name of the source.
     pub source: &'a str,
 }
 
 /// A template of `[names]`, checked when it is read.
 ///
-/// `{person}`, `{company}`, `{mrmrs}` and `{source}` stand for the parts. What is in brackets vanishes where all
-/// the parts inside are empty; round ones are shown, square ones are not. Everything else is text. Beside other parts the
-/// source keeps no brackets alive; alone in them it takes them along where it is empty, as that of a range is whose
-/// company the configuration alone names.
+/// `{person}`, `{company}`, `{mrmrs}` and `{source}` are parts. Brackets are left out if all parts inside are empty. Round
+/// brackets are shown, square brackets are not. Everything else is text. The source does not count beside other parts in
+/// brackets. Brackets with only the source are left out without a source: the range of a company that only the configuration
+/// has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     nodes: Vec<Node>,
@@ -43,7 +43,7 @@ enum Brackets {
     Square,
 }
 
-/// A part of a record, or of where it comes from.
+/// A part of a record, or its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Person,
@@ -52,24 +52,24 @@ pub(super) enum Part {
     Source,
 }
 
-/// What is wrong with a template, and where.
+/// The error of a template, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("template `{template}`, character {}: {what}", at + 1)]
 pub struct TemplateError {
     template: String,
-    /// The place, counted in characters from 0.
+    /// The place, in characters from 0.
     at: usize,
     what: &'static str,
 }
 
 const UNKNOWN_PART: &str = "allowed in braces are {person}, {company}, {mrmrs} and {source}";
 const NOT_OF_A_COMPANY: &str =
-    "it is for companies, of which there is no person: allowed in braces are {company} and {source}";
+    "it is for companies, not for persons: allowed in braces are {company} and {source}";
 const BRACE_NOT_CLOSED: &str = "the brace is not closed";
 const NOT_CLOSED: &str = "the bracket is not closed";
 const NOT_OPENED: &str = "a bracket is closed that was not opened";
-const NO_PART: &str = "it needs {person} or {company}: without them it names nobody";
-const NO_COMPANY: &str = "it needs {company}: without it it names nobody";
+const NO_PART: &str = "it needs {person} or {company}: without them there is no name";
+const NO_COMPANY: &str = "it needs {company}: without it there is no name";
 const FORBIDDEN: &str =
     "a name can't hold this character: other people's dialplans would act on it (\" : $ } \\ ; | ` < >)";
 
@@ -93,7 +93,7 @@ impl Template {
         Self { nodes: vec![Node::Text("~".into()), Node::Part(Part::Company)] }
     }
 
-    /// Reads a template for companies: it names them, and nothing that only persons have.
+    /// Reads a template for companies: it needs the company, and may not have parts of persons.
     pub fn of_company(template: &str) -> Result<Self, TemplateError> {
         let read = read(template, |part| match part {
             Part::Person | Part::Mrmrs => Err(NOT_OF_A_COMPANY),
@@ -105,7 +105,7 @@ impl Template {
         Ok(read)
     }
 
-    /// The text for these parts, as the template has it: not yet cleaned or clamped.
+    /// The text for these parts, not yet cleaned or clamped.
     #[must_use]
     pub fn render(&self, parts: &Parts<'_>) -> String {
         let mut text = String::new();
@@ -113,7 +113,7 @@ impl Template {
         text
     }
 
-    /// How often it names a part.
+    /// How often the template has a part.
     pub(super) fn count(&self, part: Part) -> usize {
         count(&self.nodes, &|found| found == part)
     }
@@ -135,7 +135,7 @@ fn render(nodes: &[Node], parts: &Parts<'_>, text: &mut String) {
     }
 }
 
-/// Whether `nodes` have parts, and all of them are blank; the source is one of them only where it is alone.
+/// Whether `nodes` have parts, and all of them are blank. The source counts only if it is the only part.
 fn is_empty(nodes: &[Node], parts: &Parts<'_>) -> bool {
     if !has_part(nodes) {
         return count(nodes, &|_| true) > 0 && parts.source.trim().is_empty();
@@ -182,10 +182,10 @@ impl Part {
     }
 }
 
-/// Reads a template; `allow` says what is wrong with a part.
+/// Reads a template. `allow` returns the error of a part.
 fn read(template: &str, allow: impl Fn(Part) -> Result<(), &'static str>) -> Result<Template, TemplateError> {
     let error = |at, what| TemplateError { template: template.to_owned(), at, what };
-    // The list that is being filled, below it those of the brackets around it and their places.
+    // The nodes of the current brackets. `around` has the places and the nodes of the brackets around them.
     let mut nodes = Vec::new();
     let mut around: Vec<(usize, Brackets, Vec<Node>)> = Vec::new();
     let mut chars = template.chars().enumerate();
@@ -233,7 +233,7 @@ impl FromStr for Template {
     }
 }
 
-/// What is left of `chars` up to the closing brace; none where there is no such brace.
+/// The text up to the closing brace. None without a closing brace.
 fn braced(chars: &mut impl Iterator<Item = (usize, char)>) -> Option<String> {
     let mut name = String::new();
     loop {

@@ -1,38 +1,42 @@
-//! What a caller's digits may mean, most likely first.
+//! The readings of a caller's digits, most likely first.
 //!
-//! libphonenumber reads digits in one way; a trunk may have meant another. So all the ways are
-//! given that make a number of possible length, and the directory decides.
+//! libphonenumber has one reading of digits; a trunk may mean another. So all readings of a possible length are given, and
+//! the directory decides.
+
+pub(super) mod parse;
+pub(super) mod reading;
+pub(super) mod skip;
 
 use super::{
-    Country, Fit, Number, Reading, Readings, Rule,
-    dialled::{Dialled, Digits},
-    parse::{Parsed, after_international_prefix, international, libphonenumbers, national, unplanned},
-    plan::{Length, Region},
+    Country, Number,
+    digits::{DialString, Digits},
+    plan::region::{Length, Region},
 };
+use parse::{Parsed, after_international_prefix, international, libphonenumbers, national, unplanned};
+use reading::{Fit, Reading, Readings, Rule};
 
-/// Reads the digits of a caller at a PBX in `country`, most likely reading first.
+/// The readings of a caller at a PBX in `country`, most likely first.
 ///
-/// Within the readings of the same digits, a number of a type in use comes before one of which only
-/// the length is possible; otherwise libphonenumber's reading comes first. If the digits begin with
-/// one of `strip_prefixes`, the PBX has put it there, so what follows it is read first, and the
-/// digits as they are come last. A number of a length that no plan knows is given only where there is none that one does,
-/// and only with a plus or an international prefix. A prefix with `*` or `#` is simply taken off: no number has them.
+/// Of the same digits, a number of a type in use comes before a number of a possible length. Among equals libphonenumber's
+/// reading comes first. If the digits begin with one of `strip_prefixes`, the digits behind the prefix are read first,
+/// because the PBX has added it; the digits as they are come last. A prefix with `*` or `#` is always taken off: no number
+/// has these signs. A number of a length that no plan knows is given only without another reading, and only with a plus or
+/// an international prefix.
 ///
-/// Addresses (`tel:…`, `sip:…@…`) are read down to their number, and parameters such as `;ext=12` are left
-/// out. There is none if the text is longer than 64 bytes, has anything but digits, separators and a
-/// plus sign in front, or cannot be a number: "anonymous", an extension. The first use of a country
-/// compiles its plan (about a millisecond, see [`load`](super::load)); after it no lock is taken
-/// and nothing is allocated.
+/// Of addresses (`tel:…`, `sip:…@…`) the number is read; parameters such as `;ext=12` are left out. There is no reading if
+/// the text is longer than 64 bytes, has other signs than digits, separators and a plus sign in front, or cannot be a
+/// number: "anonymous", an extension. The first use of a country compiles its plan (about a millisecond, see
+/// [`load`](super::load)). After that no lock is taken and nothing is allocated.
 #[must_use]
 pub fn readings(caller: &str, country: Country, strip_prefixes: &[String]) -> Readings {
-    Dialled::sent(caller, strip_prefixes)
-        .map(|dialled| read_at(&dialled, country, strip_prefixes, None))
+    DialString::of_address(caller, strip_prefixes)
+        .map(|dial_string| read_at(&dial_string, country, strip_prefixes, None))
         .unwrap_or_default()
 }
 
-/// The same of a text that has been read; with `area_code`, which is put in front of numbers that lack it.
-pub(super) fn read_at(
-    dialled: &Dialled,
+/// The readings of a dial string. `area_code` is put in front of numbers that lack it.
+pub(in crate::number) fn read_at(
+    dial_string: &DialString,
     country: Country,
     strip_prefixes: &[String],
     area_code: Option<&str>,
@@ -40,34 +44,39 @@ pub(super) fn read_at(
     let mut found = Readings::default();
     let behind = strip_prefixes
         .iter()
-        // Of several prefixes one is taken off.
-        .filter(|_| !dialled.outside_line)
-        .filter_map(|prefix| dialled.behind(prefix).map(|rest| (prefix.len(), rest)))
+        // Only one prefix is taken off.
+        .filter(|_| !dial_string.outside_line)
+        .filter_map(|prefix| dial_string.behind(prefix).map(|rest| (prefix.len(), rest)))
         .max_by_key(|&(length, _)| length)
         .map(|(_, rest)| rest);
     if let Some(rest) = &behind {
         read(rest, country, &mut found);
-        // One place is kept for the digits as they are.
+        // One place is reserved for the digits as they are.
         found.truncate(Readings::MAX - 1);
     }
-    read(dialled, country, &mut found);
+    read(dial_string, country, &mut found);
     if found.iter().all(|reading| reading.fit == Fit::Impossible) {
-        for reading in behind.iter().chain([dialled]).filter_map(|dialled| as_it_is(dialled, country)) {
+        for reading in
+            behind.iter().chain([dial_string]).filter_map(|dial_string| as_it_is(dial_string, country))
+        {
             let last = found.len();
             found.add(reading, last);
         }
     }
     if let Some(area_code) = area_code {
-        // Likewise for the number with its area code.
+        // One place is reserved for the number with its area code.
         found.truncate(Readings::MAX - 1);
-        for dialled in behind.iter().chain([dialled]) {
-            if let Some(reading) = with_area_code(dialled, country, area_code) {
+        for dial_string in behind.iter().chain([dial_string]) {
+            if let Some(reading) = with_area_code(dial_string, country, area_code) {
                 let last = found.len();
                 found.add(reading, last);
             }
         }
     }
-    let surplus = behind.iter().chain([dialled]).filter_map(|dialled| without_surplus_zero(dialled, country));
+    let surplus = behind
+        .iter()
+        .chain([dial_string])
+        .filter_map(|dial_string| without_surplus_zero(dial_string, country));
     for reading in surplus.chain(found.into_iter().filter_map(without_leading_zeros)) {
         let last = found.len();
         found.add(reading, last);
@@ -75,7 +84,7 @@ pub(super) fn read_at(
     found
 }
 
-/// The number without zeros that no number of its country has in front: somebody put them there.
+/// The number without leading zeros that no number of its country has.
 fn without_leading_zeros(reading: Reading) -> Option<Reading> {
     if reading.number.leading_zeros() == 0 {
         return None;
@@ -86,15 +95,16 @@ fn without_leading_zeros(reading: Reading) -> Option<Reading> {
     (without.fit >= Fit::Possible).then_some(without)
 }
 
-/// An international number whose length no plan knows.
-fn as_it_is(dialled: &Dialled, country: Country) -> Option<Reading> {
+/// An international number of a length that no plan knows.
+fn as_it_is(dial_string: &DialString, country: Country) -> Option<Reading> {
     let region = country.region();
-    let (rule, digits) = match (dialled.after_plus(), dialled.without_plus()) {
+    let (rule, digits) = match (dial_string.after_plus(), dial_string.without_plus()) {
         (Some(digits), _) if !digits.starts_with(b"0") => (Rule::International, digits),
         (Some(digits), _) => (Rule::International, behind_prefixes(region, digits).next()?),
         (None, Some(digits)) => match behind_prefixes(region, digits).next() {
             Some(digits) => (Rule::InternationalPrefix, digits),
-            // Of digits without any sign of a country, those that are too long behind the country's own code.
+            // Digits without plus or international prefix need the country's own calling code, and must be too long behind
+            // it.
             None => {
                 let rest = digits.strip_prefix(&*Digits::of(region.code.into()))?;
                 (region.length(rest) == Length::TooLong).then_some((Rule::WithoutPlus, digits))?
@@ -102,36 +112,36 @@ fn as_it_is(dialled: &Dialled, country: Country) -> Option<Reading> {
         },
         (None, None) => return None,
     };
-    let reading = unplanned(digits)?.reading(rule, dialled.outside_line)?;
+    let reading = unplanned(digits)?.reading(rule, dial_string.outside_line)?;
     Some(Reading { fit: Fit::Unplanned, ..reading })
 }
 
-/// What follows an international prefix: the country's own, or `00`, which trunks use everywhere.
+/// The digits behind an international prefix: the prefix of the country, or `00`, which trunks use everywhere.
 fn behind_prefixes<'d>(region: &Region, digits: &'d [u8]) -> impl Iterator<Item = &'d [u8]> + use<'d> {
     [after_international_prefix(region, digits), digits.strip_prefix(b"00")].into_iter().flatten()
 }
 
-/// The number without the one zero that people and trunks write in front of it in countries that dial none: `022 33 44 55`
-/// in Norway. Only one of a type in use, as [`stored`](super::stored()) takes it from a record.
-fn without_surplus_zero(dialled: &Dialled, country: Country) -> Option<Reading> {
+/// The number without one leading zero, in countries without a trunk prefix: `022 33 44 55` in Norway. People and trunks
+/// write this zero. The number must be of a type in use, as for records ([`of_crm`](super::of_crm)).
+fn without_surplus_zero(dial_string: &DialString, country: Country) -> Option<Reading> {
     let region = country.region();
-    let rest = dialled.without_plus()?.strip_prefix(b"0").filter(|rest| !rest.starts_with(b"0"))?;
-    // Where it can belong to the number, it does.
+    let rest = dial_string.without_plus()?.strip_prefix(b"0").filter(|rest| !rest.starts_with(b"0"))?;
+    // A zero that can belong to the number is not taken off.
     let is_its_own =
-        || national(region, dialled.without_plus()?).map(|(_, parsed)| parsed.fit() >= Fit::Possible);
+        || national(region, dial_string.without_plus()?).map(|(_, parsed)| parsed.fit() >= Fit::Possible);
     if region.has_national_prefix() || is_its_own()? {
         return None;
     }
     let (_, parsed) = national(region, rest)?;
-    parsed.reading(Rule::SurplusZero, dialled.outside_line).filter(|reading| reading.fit == Fit::Valid)
+    parsed.reading(Rule::SurplusZero, dial_string.outside_line).filter(|reading| reading.fit == Fit::Valid)
 }
 
-/// The number with its area code, if it may lack one: if it has no prefix of another town or country in front, and
-/// is none of the country's as it is. In a country with trunk prefixes it may be one all the same: in Germany most
-/// digits are also those of some town. Only one of a type in use: of others there is no sign that it is meant.
-fn with_area_code(dialled: &Dialled, country: Country, area_code: &str) -> Option<Reading> {
-    let outside_line = dialled.outside_line;
-    let digits = dialled.without_plus().filter(|digits| !digits.starts_with(b"00"))?;
+/// The number with the area code of the PBX. Not for digits with a trunk or international prefix. Not for digits that are a
+/// number of the country, if the country has no trunk prefix; in Germany most digits are also the number of some town, so
+/// there both readings are given. The number must be of a type in use: other numbers are not likely enough.
+fn with_area_code(dial_string: &DialString, country: Country, area_code: &str) -> Option<Reading> {
+    let outside_line = dial_string.outside_line;
+    let digits = dial_string.without_plus().filter(|digits| !digits.starts_with(b"00"))?;
     let region = country.region();
     let (rule, whole) = national(region, digits)?;
     let is_whole = whole.reading(rule, outside_line).is_some_and(|reading| reading.fit == Fit::Valid);
@@ -142,39 +152,38 @@ fn with_area_code(dialled: &Dialled, country: Country, area_code: &str) -> Optio
     parsed.reading(Rule::AreaCode, outside_line).filter(|reading| reading.fit == Fit::Valid)
 }
 
-/// Reads the digits, and where they have a zero in brackets also those without it: it belongs to the number in
-/// Italy (`+39 (0)2 …`), and to nothing in a country without trunk prefix (`+47 (0) 22 …`).
-fn read(dialled: &Dialled, country: Country, found: &mut Readings) {
+/// Reads the digits. A zero in brackets is read with and without: it belongs to the number in Italy (`+39 (0)2 …`), and to
+/// nothing in a country without trunk prefix (`+47 (0) 22 …`).
+fn read(dial_string: &DialString, country: Country, found: &mut Readings) {
     let settled = found.len();
-    read_as_written(dialled, country, settled, found);
-    if let Some(without) = dialled.without_bracketed_zero() {
+    read_as_written(dial_string, country, settled, found);
+    if let Some(without) = dial_string.without_bracketed_zero() {
         read_as_written(&without, country, settled, found);
     }
 }
 
-fn read_as_written(dialled: &Dialled, country: Country, mut settled: usize, found: &mut Readings) {
-    let reading = |(rule, parsed): (Rule, Parsed)| parsed.reading(rule, dialled.outside_line);
+fn read_as_written(dial_string: &DialString, country: Country, mut settled: usize, found: &mut Readings) {
+    let reading = |(rule, parsed): (Rule, Parsed)| parsed.reading(rule, dial_string.outside_line);
     let possible = |parsed| reading(parsed).filter(|r| r.fit >= Fit::Possible);
     let region = country.region();
-    if let Some(digits) = dialled.after_plus() {
+    if let Some(digits) = dial_string.after_plus() {
         let plus = |digits| possible((Rule::International, international(digits)?));
-        // Gateways that put a plus in front of everything leave the international prefix behind it: +0047…, +01147… in
-        // the United States. No calling code begins with a zero.
+        // Some gateways put a plus in front of the international prefix: +0047…, +01147… in the United States. No calling
+        // code begins with a zero.
         if digits.starts_with(b"0") {
             let behind = behind_prefixes(region, digits).find_map(plus);
             behind.into_iter().for_each(|reading| found.add(reading, settled));
         } else {
-            // One that begins otherwise may be a calling code too: 810 in Russia, +81 is Japan.
+            // A prefix without a leading zero may be a calling code too: 810 in Russia; +81 is Japan.
             let behind = after_international_prefix(region, digits).and_then(plus);
             plus(digits).into_iter().chain(behind).for_each(|reading| found.add(reading, settled));
         }
     }
-    let Some(digits) = dialled.without_plus() else {
+    let Some(digits) = dial_string.without_plus() else {
         return;
     };
-    // Trunks hand numbers on with 00 also where the country itself dials something else.
-    // libphonenumber does not know that and stays first, whatever it makes of the two zeros: at
-    // worst a number that nobody has, so the directory does not know it and asks for the next.
+    // Trunks use 00 also in countries with another international prefix. libphonenumber does not know that. Its reading
+    // still comes first: at worst it is a number that the directory does not have, so the next reading is looked up.
     let zeros = digits
         .strip_prefix(b"00")
         .and_then(international)

@@ -6,9 +6,9 @@ use crate::directory::Choice;
 use crate::directory::merge::{Rules, merge_by};
 use crate::directory::ranges::{self, KnownRange, KnownRanges};
 use crate::entry::Entry;
+use crate::lookup::{Certainty, Pbx, Resolver};
 use crate::name::Style;
 use crate::number::{self, Country, readings};
-use crate::resolver::{Certainty, Pbx, Resolver};
 use crate::source::superoffice::error::FetchError;
 
 /// A source that shows these entries for any digits, after `delay`.

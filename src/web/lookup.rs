@@ -12,9 +12,9 @@ use serde::Deserialize;
 use tracing::info;
 
 use crate::call::{self, Answer, Caller};
+use crate::lookup::{Resolution, Status};
 use crate::number::Country;
 use crate::observe::mask;
-use crate::resolver::{Resolution, Status};
 
 /// The longest query, in bytes: the longest number that is read, each byte percent-encoded, and some.
 const MAX_QUERY: usize = 512;

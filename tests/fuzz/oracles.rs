@@ -8,7 +8,7 @@
 use nameplate::asterisk::{agi, ari};
 use nameplate::name::{MAX_BYTES, Name, Parts, Prefix, Style, Template, cleaned};
 use nameplate::number::{
-    Country, Fit, Number, Numbers, Readings, Settings, Skip, Stored, readings, stored, written,
+    Country, CrmValue, Fit, Number, Numbers, Readings, Settings, Skip, of_crm, of_text, readings,
 };
 use serde_json::{Value, json};
 
@@ -234,12 +234,12 @@ pub fn crm_number(data: &[u8]) {
     let country = country_of(country);
     let prefix: Option<i64> = prefix.trim().parse().ok();
 
-    let value = Stored::from_text(number);
-    if let Ok(found) = stored(prefix, value, country) {
+    let value = CrmValue::from_text(number);
+    if let Ok(found) = of_crm(prefix, value, country) {
         assert!(prefix.is_none_or(|prefix| prefix >= 0), "the prefix {prefix:?} gave {found:?}");
         are_numbers(&found, number, country);
         match value {
-            Stored::Integer(integer) => {
+            CrmValue::Integer(integer) => {
                 assert!(integer > 0, "{integer} gave {found:?}");
                 let digits = match prefix {
                     Some(prefix) if prefix > 0 => format!("{prefix}{integer}"),
@@ -247,11 +247,11 @@ pub fn crm_number(data: &[u8]) {
                 };
                 found.iter().for_each(|meant| ends_with(&digits, meant.number));
             }
-            Stored::Text(_) => {}
+            CrmValue::Text(_) => {}
             _ => panic!("{value:?} gave {found:?}"),
         }
     }
-    if let Ok(found) = written(number, country) {
+    if let Ok(found) = of_text(number, country) {
         are_numbers(&found, number, country);
     }
 }
@@ -273,7 +273,7 @@ fn are_numbers(found: &Numbers, text: &str, country: Country) {
         let number = meant.number;
         assert_eq!(Number::from_packed(number.packed()), Some(number));
         assert!(found.iter().skip(place + 1).all(|other| other.number != number), "{text:?}: {found:?}");
-        if let Ok(again) = written(&number.to_string(), country) {
+        if let Ok(again) = of_text(&number.to_string(), country) {
             assert!(
                 again.iter().any(|again| again.number == number),
                 "{text:?}: {number} is read as {again:?}"

@@ -11,8 +11,8 @@ use super::block::{Block, BlockError};
 use super::command::{Answer, NOTHING, set_variable};
 use super::lines::{LineError, Lines};
 use crate::call::{self, Caller};
+use crate::lookup::{Pbx, Resolver};
 use crate::observe::mask;
-use crate::resolver::{Pbx, Resolver};
 
 /// How long the block may take to arrive.
 const BLOCK: Duration = Duration::from_secs(1);

@@ -19,8 +19,8 @@ use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::call::{self, Handoff};
+use crate::lookup::Resolver;
 use crate::observe::metrics;
-use crate::resolver::Resolver;
 
 /// The most calls that are retried at the same time: many failing calls must not flood Asterisk with requests.
 const MAX_RETRIED: usize = 32;

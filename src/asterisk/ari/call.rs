@@ -5,8 +5,8 @@ use super::rest::Http;
 use super::warnings::Warnings;
 use super::wire::{self, Parameter};
 use crate::call::{self, Answer, Handoff};
+use crate::lookup::{Pbx, Resolver};
 use crate::number::Country;
-use crate::resolver::{Pbx, Resolver};
 
 /// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>)`.
 const PROTOCOL: &str = "1";

@@ -23,7 +23,7 @@ use super::session::{Input, Output, Report, Session};
 use super::tasks::{EndedTask, Tasks};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::call;
-use crate::resolver::Resolver;
+use crate::lookup::Resolver;
 use crate::secret::Secret;
 
 /// The most time for the check and the handshake.

@@ -366,7 +366,7 @@ mod tests {
             username: "nameplate".into(),
             password: crate::secret::Secret::Given("password".into()),
             app: "nameplate".into(),
-            pbx: crate::resolver::Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
+            pbx: crate::lookup::Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
         };
         let tls = crate::tls::client(None).unwrap();
         let http =

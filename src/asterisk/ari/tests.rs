@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Settings, run};
 use crate::asterisk::pbx_status::{PbxStatus, State};
+use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Refusal};
-use crate::resolver::{Pbx, Resolver};
 use crate::secret::Secret;
 use stand_in::{Response, Socket, StandIn, usual};
 

@@ -1,33 +1,47 @@
-//! The answer for a person: the name in the first line, how it came about in the others.
+//! The answer with its reasons, for a person: the name in the first line, the reasons in the others.
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::{Behind, ambiguous_in_words, in_words};
 use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
+use crate::lookup::{
+    Certainty, ChoiceKind, Decided, Explanation, Listing, ReadingOutcome, Reason, Rendering, Resolution,
+};
 use crate::number::{Fit, Number, Rule};
-use crate::refresh::guard::Held;
-use crate::resolver::{Certainty, Decided, Known, ReadingOutcome, Rendering, Resolution, Verdict};
+use crate::refresh::{alone, guard};
 
 const NAME: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 const QUIET: Style = Style::new().dimmed();
 
-/// Writes it, with the escape sequences of a terminal.
-pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write) -> io::Result<()> {
-    first_line(resolution, behind, out)?;
+/// The details that are shown beside the answer.
+pub(super) struct Details<'a> {
+    pub explanation: &'a Explanation,
+    /// The entries of each list for the readings.
+    pub held: &'a [alone::Held],
+    /// The lists that could not be fetched.
+    pub missing: &'a [String],
+    /// The lists that have arrived and are held back, by the names of the lists in use.
+    pub held_back: &'a [(String, guard::Held)],
+    /// The setting for numbers that several have.
+    pub shared: SharedNumbers,
+}
+
+/// Writes the answer, with the escape sequences of a terminal.
+pub(super) fn write(resolution: &Resolution, details: &Details<'_>, out: &mut impl Write) -> io::Result<()> {
+    first_line(resolution, details, out)?;
     writeln!(
         out,
         "  {QUIET}digits{QUIET:#}    {}, as in {}",
         printable(&resolution.input),
         resolution.country.as_str()
     )?;
-    for (reading, known) in resolution.readings.iter().zip(&behind.explanation.known) {
-        write_reading(reading, known.as_ref(), resolution, behind, out)?;
+    for (reading, known) in resolution.readings.iter().zip(&details.explanation.known) {
+        write_reading(reading, known.as_ref(), resolution, details, out)?;
     }
     if let Some(decided) = resolution.decided {
         let (word, meaning) = (certainty_in_words(decided.certainty()), decided_in_words(decided));
@@ -49,14 +63,14 @@ pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl
     if let Some(source) = &resolution.source {
         writeln!(out, "  {QUIET}source{QUIET:#}    {source}")?;
     }
-    if let Some(rendering) = &behind.explanation.rendering {
+    if let Some(rendering) = &details.explanation.rendering {
         write_rendering(rendering, out)?;
     }
-    if !behind.missing.is_empty() {
-        let missing = behind.missing.join(", ");
+    if !details.missing.is_empty() {
+        let missing = details.missing.join(", ");
         writeln!(out, "  {WARNING}not asked{WARNING:#} {missing}: it failed, see above")?;
     }
-    for (list, held) in behind.held_back {
+    for (list, held) in details.held_back {
         let (count, changes) = (held.count, held.changes);
         writeln!(
             out,
@@ -66,17 +80,17 @@ pub(super) fn write(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl
     Ok(())
 }
 
-fn first_line(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write) -> io::Result<()> {
+fn first_line(resolution: &Resolution, details: &Details<'_>, out: &mut impl Write) -> io::Result<()> {
     match (&resolution.name, resolution.reason) {
         (Some(name), _) => writeln!(out, "{NAME}{}{NAME:#}", name.as_str()),
         (None, Some(reason)) => {
-            writeln!(out, "{WARNING}(no name: {}){WARNING:#}", in_words(reason, behind.shared))
+            writeln!(out, "{WARNING}(no name: {}){WARNING:#}", reason_in_words(reason, details.shared))
         }
-        (None, None) if behind.missing.is_empty() => {
+        (None, None) if details.missing.is_empty() => {
             writeln!(out, "{WARNING}(no name: nobody has this number){WARNING:#}")
         }
         (None, None) => {
-            let missing = behind.missing.join(", ");
+            let missing = details.missing.join(", ");
             writeln!(out, "{WARNING}(no name; {missing} could not be asked){WARNING:#}")
         }
     }
@@ -84,12 +98,12 @@ fn first_line(resolution: &Resolution, behind: &Behind<'_>, out: &mut impl Write
 
 fn write_reading(
     reading: &ReadingOutcome,
-    known: Option<&Known>,
+    known: Option<&Listing>,
     resolution: &Resolution,
-    behind: &Behind<'_>,
+    details: &Details<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    // With a plus the country plays no part.
+    // The country does not matter for a number with a plus.
     let country = match reading.rule {
         Rule::International => String::new(),
         _ => format!(", in {}", resolution.country.as_str()),
@@ -104,18 +118,18 @@ fn write_reading(
     write!(out, "  {QUIET}read as{QUIET:#}   {} ({rule}{country}{outside}{fit})", reading.number)?;
     match known {
         Some(_) if reading.found => writeln!(out, "  {GOOD}← known{GOOD:#}")?,
-        Some(Known { less_likely: true, .. }) => {
+        Some(Listing { less_likely: true, .. }) => {
             writeln!(out, "  {QUIET}← known too, as a less likely number of its record{QUIET:#}")?;
         }
         Some(_) => writeln!(out, "  {QUIET}← known too, but a likelier reading is{QUIET:#}")?,
         None => writeln!(out)?,
     }
-    for (list, entry) in behind.held_for(reading.reading.number) {
+    for (list, entry) in details.held_for(reading.reading.number) {
         writeln!(out, "              {list}: {}", in_one_line(entry))?;
     }
     if let Some(known) = known {
-        let meaning = verdict_in_words(known.verdict, behind.shared);
-        writeln!(out, "              → {} by {}: {meaning}", known.verdict.as_str(), known.source)?;
+        let meaning = choice_in_words(known.choice, details.shared);
+        writeln!(out, "              → {} by {}: {meaning}", known.choice.as_str(), known.source)?;
     }
     Ok(())
 }
@@ -147,6 +161,37 @@ fn in_one_line(entry: &Entry) -> String {
     if entry.likely { who } else { format!("{who}; the less likely number of its record") }
 }
 
+fn reason_in_words(reason: Reason, shared: SharedNumbers) -> &'static str {
+    match reason {
+        Reason::Ambiguous => ambiguous_in_words(shared),
+        Reason::Doubtful => {
+            "the digits can be read in two ways, each is somebody else's, and `doubtful = \"none\"` in [names] shows neither"
+        }
+        Reason::NoName => "nothing in the name of the CRM is visible on a phone",
+        Reason::NoNumber => {
+            "this can't be a telephone number: no digits, more than 15, a country code that is not assigned, or a length that no number of the country has"
+        }
+        Reason::Anonymous => "the number is withheld: this is what stands in its place",
+        Reason::Internal => {
+            "this is an extension of the PBX: `internal` in [numbers], or at most six digits, and fewer than any number of the country"
+        }
+        Reason::ShortCode => "this is an emergency number or a short code: `short_codes` in [numbers]",
+        Reason::TooLong => "this is longer than any telephone number",
+    }
+}
+
+fn ambiguous_in_words(shared: SharedNumbers) -> &'static str {
+    match shared {
+        SharedNumbers::Both => "several people have this number, and no company in common",
+        SharedNumbers::Company => {
+            "several have this number, and `shared_numbers = \"company\"` in [names] shows only a company that all of them have in common"
+        }
+        SharedNumbers::None => {
+            "several have this number, and `shared_numbers = \"none\"` in [names] shows none of them"
+        }
+    }
+}
+
 fn certainty_in_words(certainty: Certainty) -> &'static str {
     match certainty {
         Certainty::Exact => "exact",
@@ -159,32 +204,32 @@ fn decided_in_words(decided: Decided) -> &'static str {
     match decided {
         Decided::Likeliest => "the likeliest reading is known",
         Decided::OtherReading => "a less likely reading is known, and the likelier ones are nobody's",
-        Decided::SurplusZero => "it is known without a zero that somebody put in front",
+        Decided::SurplusZero => "the number is known without a zero in front, which is surplus",
         Decided::OtherNumber => {
-            "the record can be read in two ways, or has lost a zero: this is its less likely number, and no other record has it"
+            "the record has two interpretations, or has lost a zero: this is its less likely number, and no other record has it"
         }
         Decided::SomebodyElse => {
-            "another reading of the digits is somebody else's; `doubtful` in [names] says what becomes of the name"
+            "another reading of the digits is somebody else's; `doubtful` in [names] decides about the name"
         }
         Decided::Range => "nobody has the number itself: it lies in a company's range, which is a guess",
     }
 }
 
-fn verdict_in_words(verdict: Verdict, shared: SharedNumbers) -> &'static str {
-    match verdict {
-        Verdict::Person => "one person, alone or beside the own company; those who look the same are one",
-        Verdict::Company => "the company itself, or several persons of it",
-        Verdict::Shared => "several companies",
-        Verdict::Ambiguous => ambiguous_in_words(shared),
+fn choice_in_words(choice: ChoiceKind, shared: SharedNumbers) -> &'static str {
+    match choice {
+        ChoiceKind::Person => "one person, alone or beside the own company; those who look the same are one",
+        ChoiceKind::Company => "the company itself, or several persons of it",
+        ChoiceKind::Shared => "several companies",
+        ChoiceKind::Ambiguous => ambiguous_in_words(shared),
     }
 }
 
-/// What a caller sends and the CRM holds must not act on the terminal: control characters and those that reorder text are
-/// written as their codes. All else is shown as it is, for it is what is to be explained.
+/// Texts of a caller or of the CRM must not act on the terminal. Control characters, and characters that reorder text, are
+/// written as their codes. Everything else is shown as it is.
 pub(in crate::cli) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        // Unicode Standard Annex #9 §2, and the line separators, which are no control characters.
+        // Unicode Standard Annex #9 §2, and the line separators, which are not control characters.
         let reorders = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if c.is_control() || reorders {
             shown.extend(c.escape_default());
@@ -195,11 +240,11 @@ pub(in crate::cli) fn printable(text: &str) -> String {
     shown
 }
 
-/// What stands behind a resolution, in JSON.
+/// The explanation of a resolution, in JSON.
 #[derive(Serialize)]
 pub(super) struct Json<'a> {
     readings: Vec<JsonReading<'a>>,
-    /// Where it was not simply the likeliest reading.
+    /// None for the likeliest reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     decided: Option<Decided>,
     rendering: Option<&'a Rendering>,
@@ -208,12 +253,12 @@ pub(super) struct Json<'a> {
     held_back: Vec<JsonHeldBack<'a>>,
 }
 
-/// A list that has come, and is not in use.
+/// A list that has arrived and is held back.
 #[derive(Serialize)]
 struct JsonHeldBack<'a> {
     list: &'a str,
     #[serde(flatten)]
-    held: &'a Held,
+    held: &'a guard::Held,
 }
 
 #[derive(Serialize)]
@@ -221,7 +266,7 @@ struct JsonReading<'a> {
     number: &'a str,
     valid: bool,
     outside_line: bool,
-    known: Option<&'a Known>,
+    known: Option<&'a Listing>,
     entries: Vec<JsonEntry<'a>>,
 }
 
@@ -240,7 +285,7 @@ struct JsonParty<'a> {
     name: &'a str,
 }
 
-impl<'a> Behind<'a> {
+impl<'a> Details<'a> {
     /// The entries for one number, with their lists.
     fn held_for(&self, number: Number) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
         let ours = self.held.iter().filter(move |held| held.entry.number == number);
@@ -265,7 +310,7 @@ impl<'a> Behind<'a> {
             });
         Json {
             readings: readings.collect(),
-            decided: self.explanation.decided.filter(|decided| *decided != Decided::Likeliest),
+            decided: resolution.decided.filter(|decided| *decided != Decided::Likeliest),
             rendering: self.explanation.rendering.as_ref(),
             not_asked: self.missing,
             held_back: self.held_back.iter().map(|(list, held)| JsonHeldBack { list, held }).collect(),

@@ -1,20 +1,20 @@
-//! Many numbers: one a line comes in, one answer a line goes out, in their order.
+//! Many numbers: one a line in, one answer a line out, in the same order.
 
 use std::io::{self, BufRead, BufWriter, Read, Write};
 
-use super::Asked;
+use super::Lookup;
 
-/// What is read, and written, at once, in bytes.
+/// The size of the buffers, in bytes.
 const BUFFER: usize = 1 << 16;
 
-/// Of a line, so many bytes are taken; no number is that long.
+/// The most bytes of a line that are read. No number is that long.
 const LONGEST_LINE: usize = 1024;
 
 /// Answers each line of `numbers`: with the number, a tab and the name, which may be empty; or with a JSON object.
 ///
-/// What has been answered is written out whenever the next number is still to come, so that a program that asks
-/// one at a time gets each answer.
-pub(super) fn answer(asked: &Asked<'_>, json: bool, numbers: impl Read, out: impl Write) -> io::Result<()> {
+/// Answers are written out before the next number is waited for, so a program that sends one number at a time gets each
+/// answer.
+pub(super) fn answer(lookup: &Lookup<'_>, json: bool, numbers: impl Read, out: impl Write) -> io::Result<()> {
     let mut numbers = io::BufReader::with_capacity(BUFFER, numbers);
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let mut line = Vec::new();
@@ -25,7 +25,7 @@ pub(super) fn answer(asked: &Asked<'_>, json: bool, numbers: impl Read, out: imp
         }
         let number = String::from_utf8_lossy(&line);
         let number = number.trim();
-        let resolution = asked.resolve(number);
+        let resolution = lookup.answer(number).resolution;
         if json {
             serde_json::to_writer(&mut out, resolution.as_ref())?;
             out.write_all(b"\n")?;
@@ -36,8 +36,8 @@ pub(super) fn answer(asked: &Asked<'_>, json: bool, numbers: impl Read, out: imp
     }
 }
 
-/// Reads a line, less its line break and what is beyond [`LONGEST_LINE`]; false at the end. Before it waits, `out` is
-/// flushed.
+/// Reads a line without its line break, at most [`LONGEST_LINE`] bytes of it. False at the end. Flushes `out` before it
+/// waits.
 fn next_line(
     numbers: &mut io::BufReader<impl Read>,
     line: &mut Vec<u8>,
@@ -70,16 +70,16 @@ fn next_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookup::{Pbx, Resolver};
     use crate::name::Style;
     use crate::number::Settings;
-    use crate::resolver::{Pbx, Resolver};
 
     fn answered(numbers: impl Read, json: bool, out: impl Write) -> io::Result<()> {
         let resolver = Resolver::new(Style::default());
         let country = "NO".parse().unwrap();
         let pbx = Pbx { id: 0, numbers: Settings::new(country) };
-        let asked = Asked { resolver: &resolver, pbx: &pbx, country: None };
-        answer(&asked, json, numbers, out)
+        let lookup = Lookup { resolver: &resolver, pbx: &pbx, country: None };
+        answer(&lookup, json, numbers, out)
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_answer_does_not_wait_for_the_next_question() {
-        /// Two lines, and between them a look at what has been written.
+        /// Two lines, with a check of the output between them.
         struct Hesitating<'a>(u8, &'a std::cell::RefCell<Vec<u8>>);
 
         impl Read for Hesitating<'_> {
@@ -116,7 +116,7 @@ mod tests {
             }
         }
 
-        /// Writes into what the reader looks at.
+        /// Writes into the buffer that the reader checks.
         struct Shared<'a>(&'a std::cell::RefCell<Vec<u8>>);
 
         impl Write for Shared<'_> {

@@ -1,6 +1,6 @@
-//! Lists that are not there yet. The CRM's ten calls a second are one limit for all processes, so one asks at a time: the
-//! running service; without one whoever has the lock of `state_dir`, who writes them for the others; and where nothing can
-//! or may be written, whoever has the configuration file locked.
+//! Lists that do not exist yet. The limit of the CRM, ten calls a second, is one limit for all processes, so one process
+//! asks at a time: the running service; without a service, the process with the lock of `state_dir`, which writes the lists
+//! for the others; if nothing may be written, the process with the lock of the configuration file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -16,11 +16,11 @@ use crate::refresh::alone::{self, Lists, Missing};
 use crate::refresh::lock::{Lock, Purpose};
 use crate::refresh::status::ListStatus;
 
-/// How long whoever may write is given to be done, or to be ready to be asked.
+/// The longest wait for a process with the lock to finish, or to become ready.
 const STARTING: Duration = Duration::from_secs(20);
-/// How long the turn to ask is waited for.
+/// The longest wait for the own turn.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often it is looked whether lists have come.
+/// The time between two looks for new lists.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The lists of the configuration.
@@ -37,7 +37,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
             failed = said;
             break;
         }
-        // Another user's files in it would be no use to the service.
+        // The service could not use files of another user in `state_dir`.
         if !is_ours(state_dir) {
             break;
         }
@@ -45,7 +45,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
             Ok(Ok(lock)) => {
                 return alone::lists(sources, state_dir, Missing { lock: Some(lock), failed }).await;
             }
-            // Another command, or a service that can't be asked yet.
+            // Another command, or a service that is not ready yet.
             Ok(Err(_)) if begun.elapsed() < STARTING => tokio::time::sleep(LOOK).await,
             Ok(Err(_)) | Err(_) => break,
         }
@@ -54,8 +54,8 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
     alone::lists(sources, state_dir, Missing { lock: None, failed }).await
 }
 
-/// Waits until the running service has brought these lists, or has said why not: that, of those which it can't bring. None
-/// where no service runs.
+/// Waits until the running service has these lists, or the reasons why it cannot get them; returns these reasons. None if no
+/// service runs.
 async fn asked_by_service(state_dir: &Path, missing: &[String]) -> Option<BTreeMap<String, String>> {
     loop {
         let mut known = Vec::new();
@@ -70,19 +70,19 @@ async fn asked_by_service(state_dir: &Path, missing: &[String]) -> Option<BTreeM
     }
 }
 
-/// Why the service has not got a list; none where it has.
+/// The reason why the service has no list. None if it has the list.
 fn why(status: &ListStatus) -> Option<String> {
     let error = status.last_error.as_ref().map(|error| format!("the running service can't get it: {error}"));
     let held = || status.held.is_some().then(|| "the running service holds it back".to_owned());
     error.or_else(held)
 }
 
-/// Whether the folder is this process's user's, or is still to be made.
+/// Whether the folder belongs to this process's user, or does not exist yet.
 fn is_ours(folder: &Path) -> bool {
     fs::metadata(folder).map_or(true, |folder| folder.uid() == geteuid().as_raw())
 }
 
-/// The configuration file, locked: waits for the processes that have it. None where it can't be locked.
+/// The locked configuration file. Waits for other processes with the lock. None if the file can't be locked.
 async fn turn(path: &Path) -> anyhow::Result<Option<File>> {
     let Ok(file) = File::open(path) else { return Ok(None) };
     let begun = Instant::now();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::{List, record};
 use crate::entry::Entry;
-use crate::number::restored;
+use crate::number::with_lost_zero;
 use crate::owner;
 
 /// How a list's file begins: what it is, and the version of its format.
@@ -173,7 +173,7 @@ impl ListFile {
         }
         // Until the source has delivered anew. With its zero a number has another place in the order.
         let restored =
-            entries.map(|entry| entry.map(|entry| Entry { number: restored(entry.number), ..entry }));
+            entries.map(|entry| entry.map(|entry| Entry { number: with_lost_zero(entry.number), ..entry }));
         let list: Vec<Entry> = restored.collect::<io::Result<_>>()?;
         let list: List = list.into_iter().collect();
         Ok(Box::new(list.into_entries()))

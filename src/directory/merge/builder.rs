@@ -1,52 +1,52 @@
-//! The rows of a directory, number after number.
+//! The rows of a directory, number by number.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::super::Directory;
 use super::super::index::Index;
-use super::super::ranges::{Holder, KnownRange, Ranges, Stems};
+use super::super::ranges::{Holder, KnownRange, Ranges, Switchboards};
+use super::super::rows::{CompanyRow, Kind, NO_COMPANY, NO_SOURCE, PersonRow, RowRef, SharedRow};
 use super::super::texts::Interner;
-use super::super::{CompanyRow, Directory, Kind, NO_COMPANY, NO_SOURCE, PersonRow, SharedRow, Target};
-use super::Rules;
-use super::parties::Party;
-use super::verdict::{Candidate, Verdict, judge};
+use super::judgement::{Judgement, Rules, judge};
+use super::parties::{Candidate, Party};
 use crate::number::{Number, stem};
 
-/// A directory that is being built, number after number.
+/// A directory under construction.
 #[derive(Default)]
 pub(super) struct Builder {
     directory: Directory,
-    pairs: Vec<(u64, Target)>,
+    pairs: Vec<(u64, RowRef)>,
     texts: Interner,
-    persons: Known,
-    companies: Known,
+    persons: RowIndex,
+    companies: RowIndex,
     rules: Rules,
     /// Stems of switchboards, with the rows of their companies.
     stems: Vec<(Number, u32)>,
 }
 
 impl Builder {
-    /// Begins with no number, for sources of these names.
+    /// An empty directory for sources of these names.
     pub(super) fn new(rules: &Rules, sources: &[String]) -> Self {
         let directory = Directory { sources: sources.to_vec(), ..Directory::default() };
         Self { directory, rules: rules.clone(), ..Self::default() }
     }
 
-    /// Adds a number; numbers come once each. `likely` tells whether it is the likeliest of the records that have it. None
-    /// when there is no room.
+    /// Adds a number; each number comes once. `likely` tells whether it is the likeliest number of a record. None if there
+    /// is no room.
     pub(super) fn add(&mut self, number: Number, likely: bool, candidates: &[Candidate<'_>]) -> Option<()> {
-        let target = match judge(candidates, self.rules.shared) {
-            Verdict::Person(person) => Target::new(Kind::Person, self.person(&person)?)?,
-            Verdict::Company(company) => {
+        let row_ref = match judge(candidates, self.rules.shared) {
+            Judgement::Person(person) => RowRef::new(Kind::Person, self.person(&person)?)?,
+            Judgement::Company(company) => {
                 let row = self.company(&company)?;
                 if likely {
                     self.switchboard(number, row, candidates)?;
                 }
-                Target::new(Kind::Company, row)?
+                RowRef::new(Kind::Company, row)?
             }
-            Verdict::Shared(companies) => {
+            Judgement::Shared(companies) => {
                 let start = u32::try_from(self.directory.sharing.len()).ok()?;
                 for company in &companies {
                     let row = self.company(company)?;
@@ -54,15 +54,15 @@ impl Builder {
                 }
                 let count = u32::try_from(companies.len()).ok()?;
                 self.directory.shared.push(SharedRow { start, count });
-                Target::new(Kind::Shared, self.directory.shared.len() - 1)?
+                RowRef::new(Kind::Shared, self.directory.shared.len() - 1)?
             }
-            Verdict::Ambiguous => Target::new(Kind::Ambiguous, usize::from(candidates.first()?.source))?,
+            Judgement::Ambiguous => RowRef::new(Kind::Ambiguous, usize::from(candidates.first()?.source))?,
         };
-        self.pairs.push((number.packed(), if likely { target } else { target.unlikely() }));
+        self.pairs.push((number.packed(), if likely { row_ref } else { row_ref.unlikely() }));
         Some(())
     }
 
-    /// Notes the range of a company's own number. Colleagues who share a number are no switchboard.
+    /// Notes the range of a switchboard. A number that colleagues share is not a switchboard.
     fn switchboard(&mut self, number: Number, company: usize, candidates: &[Candidate<'_>]) -> Option<()> {
         if self.rules.ranges.guess && candidates.iter().all(Candidate::is_companys_own) {
             let row = u32::try_from(company).ok()?;
@@ -71,15 +71,15 @@ impl Builder {
         Some(())
     }
 
-    /// The rows of the companies that hold the known ranges.
+    /// The rows of the companies of the known ranges.
     fn holders(&mut self) -> Option<Vec<u32>> {
         let known = self.rules.ranges.known.clone();
-        let contacts = self.contacts(known.iter().map(KnownRange::holder));
+        let companies = self.companies_by_id(known.iter().map(KnownRange::holder));
         known
             .iter()
             .map(|range| match range.holder() {
-                Holder::Contact(id) => Some(contacts.get(id).copied().unwrap_or(NO_COMPANY)),
-                Holder::Company(name) => {
+                Holder::CompanyId(id) => Some(companies.get(id).copied().unwrap_or(NO_COMPANY)),
+                Holder::CompanyName(name) => {
                     let row = CompanyRow { id: 0, name: self.texts.add(name)?, source: NO_SOURCE };
                     u32::try_from(self.companies.place(&mut self.directory.companies, row)?).ok()
                 }
@@ -87,12 +87,12 @@ impl Builder {
             .collect()
     }
 
-    /// The rows of those contacts that a source knows: of the earliest source, and by the name that sorts first.
-    fn contacts<'r>(&self, wanted: impl Iterator<Item = &'r Holder>) -> HashMap<u32, u32> {
+    /// The rows of the companies with these ids: of the earliest source, and of its names the first in sort order.
+    fn companies_by_id<'r>(&self, wanted: impl Iterator<Item = &'r Holder>) -> HashMap<u32, u32> {
         let wanted: HashSet<u32> = wanted
             .filter_map(|holder| match holder {
-                Holder::Contact(id) => Some(*id),
-                Holder::Company(_) => None,
+                Holder::CompanyId(id) => Some(*id),
+                Holder::CompanyName(_) => None,
             })
             .collect();
         let mut found = HashMap::new();
@@ -123,7 +123,7 @@ impl Builder {
         self.persons.place(&mut self.directory.persons, row)
     }
 
-    /// The row of a party's company.
+    /// The row of the company of a party.
     fn company(&mut self, party: &Party<'_>) -> Option<usize> {
         let Candidate { source, entry } = party.by;
         let row = CompanyRow { id: party.company_id, name: self.texts.add(&entry.company)?, source };
@@ -136,22 +136,22 @@ impl Builder {
         self.directory.texts = self.texts.finish();
         self.directory.persons.shrink_to_fit();
         self.directory.companies.shrink_to_fit();
-        let stems = Stems::build(&self.stems, &self.pairs, &self.directory)?;
+        let stems = Switchboards::build(&self.stems, &self.pairs, &self.directory)?;
         self.directory.ranges = Ranges { known: self.rules.ranges.known, holders, stems };
         Some(self.directory)
     }
 }
 
-/// Rows that are there already, so that a person with several numbers is one row. Only their places are held:
-/// at a million rows that is a tenth of what the rows themselves would take.
+/// The rows that are there already, so that a person with several numbers is one row. Only the places of rows are stored:
+/// with a million rows that is a tenth of the size of the rows.
 #[derive(Default)]
-struct Known {
+struct RowIndex {
     places: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
-impl Known {
-    /// The place of `row` in `rows`, where it is put if it is new. None when there is no room.
+impl RowIndex {
+    /// The place of `row` in `rows`, to which a new row is added. None if there is no room.
     fn place<Row: Copy + Eq + Hash>(&mut self, rows: &mut Vec<Row>, row: Row) -> Option<usize> {
         let Self { places, hasher } = self;
         let hash = hasher.hash_one(Some(&row));

@@ -1,49 +1,63 @@
-//! The different persons and companies that entries of one number name.
+//! The different persons and companies of one number.
 //!
-//! Two are the same where they look the same on a phone, whatever their ids: the CRM may hold somebody twice. Ids decide where
-//! the names differ: they may be written in two ways. An id is handed on where all entries of the same one agree on it.
+//! Two parties whose names look the same on a phone are one, whatever their ids: the CRM may have a person twice. Two
+//! parties with different names are one if they have the same id: a name may have two spellings. A party has an id only if
+//! all its entries agree on the id.
 
-use super::verdict::Candidate;
+use crate::entry::Entry;
 use crate::name::folded;
+
+/// One entry for a number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'a> {
+    pub(super) source: u16,
+    pub(super) entry: &'a Entry,
+}
+
+impl Candidate<'_> {
+    /// Whether the number is a company's own, and not a person's.
+    pub(super) fn is_companys_own(&self) -> bool {
+        self.entry.person_id == 0 && self.entry.person.trim().is_empty()
+    }
+}
 
 /// A person or a company.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Party<'a> {
-    /// The entry that names it, of the earliest source.
+    /// Its entry in the earliest source.
     pub by: Candidate<'a>,
-    /// The person's id; 0 for none, or where entries differ.
+    /// The person's id. 0 for none, or if entries differ.
     pub person_id: u32,
-    /// The company's id; likewise.
+    /// The company's id; the same.
     pub company_id: u32,
-    /// The company's place among those of the number; none without a company.
+    /// The place of the company among the companies of the number. None without a company.
     pub company: Option<usize>,
 }
 
 impl<'a> Party<'a> {
-    /// The only one behind a number.
+    /// The only party of a number.
     pub(super) fn alone(by: Candidate<'a>) -> Self {
         Self { by, person_id: by.entry.person_id, company_id: by.entry.company_id, company: Some(0) }
     }
 }
 
-/// Everybody behind a number.
+/// The parties of a number.
 pub(super) struct Parties<'a> {
     /// The different persons.
     pub persons: Vec<Party<'a>>,
-    /// The different companies: theirs, and those listed on their own.
+    /// The different companies: of the persons, and with entries of their own.
     pub companies: Vec<Party<'a>>,
 }
 
 impl<'a> Parties<'a> {
-    /// Where entries tell differently of the same one, the earliest source is believed, and of its entries the one that
-    /// sorts first.
+    /// If entries of one party differ, the earliest source counts, and of its entries the first in sort order.
     pub(super) fn of(candidates: &[Candidate<'a>]) -> Self {
         let mut candidates = candidates.to_vec();
         candidates.sort_by_key(|Candidate { source, entry }| {
             (*source, entry.person_id, &entry.person, &entry.mrmrs, entry.company_id, &entry.company)
         });
-        let mut companies = Same::default();
-        let mut people = Same::default();
+        let mut companies = Identities::default();
+        let mut people = Identities::default();
         let mut persons: Vec<Party<'a>> = Vec::new();
         let mut alone: Vec<Party<'a>> = Vec::new();
         for by in candidates {
@@ -62,7 +76,7 @@ impl<'a> Parties<'a> {
             let place = people.place(&name, by.entry.person_id, of_company);
             match persons.get_mut(place) {
                 None => persons.push(party),
-                // One user's list may have the person without the company that another's has.
+                // The list of one user may have the person without a company, and the list of another with it.
                 Some(known) if known.company.is_none() && company.is_some() => *known = party,
                 Some(_) => {}
             }
@@ -73,7 +87,7 @@ impl<'a> Parties<'a> {
         let mut named: Vec<Party<'a>> = Vec::new();
         for party in persons.iter_mut().chain(&mut alone) {
             let Some(place) = party.company else { continue };
-            party.company_id = companies.known.get(place).map_or(0, Known::id);
+            party.company_id = companies.known.get(place).map_or(0, Identity::id);
             if named.iter().all(|known| known.company != Some(place)) {
                 named.push(*party);
             }
@@ -82,19 +96,19 @@ impl<'a> Parties<'a> {
     }
 }
 
-/// The different ones of a kind.
+/// The different parties of a kind.
 #[derive(Default)]
-struct Same {
-    known: Vec<Known>,
+struct Identities {
+    known: Vec<Identity>,
 }
 
-/// One of them: its names and ids, without 0.
-struct Known {
+/// One party: its names, and its ids other than 0.
+struct Identity {
     names: Vec<String>,
     ids: Vec<u32>,
 }
 
-impl Known {
+impl Identity {
     fn id(&self) -> u32 {
         match self.ids.as_slice() {
             [id] => *id,
@@ -103,16 +117,17 @@ impl Known {
     }
 }
 
-impl Same {
-    /// The place of the one that has this name, if it `may` be the one, or else this id; a new place if there is none.
+impl Identities {
+    /// The place of the party with this name, if `may` allows it, or else with this id. A new place if there is none.
     fn place(&mut self, name: &str, id: u32, may: impl Fn(usize) -> bool) -> usize {
-        let named = |(place, known): &(usize, &Known)| known.names.iter().any(|n| n == name) && may(*place);
+        let named =
+            |(place, known): &(usize, &Identity)| known.names.iter().any(|n| n == name) && may(*place);
         let found = self.known.iter().enumerate().find(named);
-        let has_id = |(_, known): &(usize, &Known)| id != 0 && known.ids.contains(&id);
+        let has_id = |(_, known): &(usize, &Identity)| id != 0 && known.ids.contains(&id);
         let found = found.or_else(|| self.known.iter().enumerate().find(has_id)).map(|(place, _)| place);
         let place = found.unwrap_or(self.known.len());
         if found.is_none() {
-            self.known.push(Known { names: Vec::new(), ids: Vec::new() });
+            self.known.push(Identity { names: Vec::new(), ids: Vec::new() });
         }
         if let Some(known) = self.known.get_mut(place) {
             if !known.names.iter().any(|n| n == name) {

@@ -1,4 +1,4 @@
-//! Who answers where entries share a number: by examples, and for any lists.
+//! The answer for entries that share a number: by examples, and for any lists.
 
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn number() -> Number {
     Number::new(47, 22_334_455).unwrap()
 }
 
-/// What `lists` of these groups answer for the number that all the entries have.
+/// The answer of `lists` of these groups for the number of all entries.
 fn answer(lists: &[(u16, Vec<Entry>)]) -> String {
     answer_by(SharedNumbers::default(), lists)
 }
@@ -286,7 +286,7 @@ fn any_list() -> impl Strategy<Value = Vec<Entry>> {
     prop::collection::vec(entry, 0..12)
 }
 
-/// What a directory answers to each of these numbers, with the source.
+/// The answers of a directory for these numbers, with the source.
 fn answers(groups: &[u16], lists: &[Vec<Entry>]) -> Vec<Option<String>> {
     let sources: Vec<u16> = (0_u16..).take(lists.len()).collect();
     answers_of(&sources, groups, lists)

@@ -1,4 +1,4 @@
-//! The ranges that the configuration names: `"+47 2251 8000-8099" = "contact 243"`.
+//! The ranges of the configuration: `"+47 2251 8000-8099" = "contact 243"`.
 
 use std::cmp::Reverse;
 use std::str::FromStr;
@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use crate::number::{Country, Fit, Number, Reading, readings};
 
-/// The most numbers that one range holds: the extensions of six digits. More is a slip.
+/// The most numbers of one range: extensions of six digits. A wider range is a mistake.
 const WIDEST: u64 = 1_000_000;
 
-/// What is wrong with a range; says what is allowed.
+/// The error of a range, with the forms that are allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RangeError(String);
 
-/// Whose a range is.
+/// The company of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// The company with this id in the CRM; of several sources, that of the first one that knows it.
-    Contact(u32),
-    /// A company of this name, whatever the sources know.
-    Company(String),
+    /// The company with this id in the CRM, of the first source that has it.
+    CompanyId(u32),
+    /// A company of this name, in a source or not.
+    CompanyName(String),
 }
 
 /// Reads `contact 243` or `company Fjord Sjømat AS`.
@@ -35,10 +35,10 @@ impl FromStr for Holder {
         let (kind, whose) = text.trim().split_once(char::is_whitespace).ok_or_else(wrong)?;
         match (kind, whose.trim()) {
             ("contact", id) => match id.parse() {
-                Ok(id) if id > 0 => Ok(Self::Contact(id)),
+                Ok(id) if id > 0 => Ok(Self::CompanyId(id)),
                 _ => Err(wrong()),
             },
-            ("company", name) if !name.is_empty() => Ok(Self::Company(name.to_owned())),
+            ("company", name) if !name.is_empty() => Ok(Self::CompanyName(name.to_owned())),
             _ => Err(wrong()),
         }
     }
@@ -47,22 +47,22 @@ impl FromStr for Holder {
 /// Numbers of one length, from a first to a last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownRange {
-    /// The first and the last number, packed: their leading zeros are the same.
+    /// The first and the last number, packed. Both have the same leading zeros.
     first: u64,
     last: u64,
     label: String,
     holder: Holder,
-    /// The range that it lies in, as its place in [`KnownRanges`]; itself for none.
+    /// The place of the narrowest range around it in [`KnownRanges`]; its own place if there is none.
     around: usize,
 }
 
 impl KnownRange {
-    /// Reads `+47 2251 8000-8099`: the first number, then the last one or as many of its last digits as differ. Without
-    /// plus both are numbers of `country`.
+    /// Reads `+47 2251 8000-8099`: the first number, then the last number or its last digits. Without a plus both are
+    /// numbers of `country`.
     ///
     /// # Errors
     ///
-    /// [`RangeError`] where an end is no possible number, or the ends are not alike in length.
+    /// [`RangeError`] if an end is not a possible number, or the ends have different lengths.
     pub fn new(text: &str, holder: Holder, country: Country) -> Result<Self, RangeError> {
         let wrong =
             |what: &str| RangeError(format!("`{text}` {what}; allowed are forms like +47 2251 8000-8099"));
@@ -97,18 +97,18 @@ impl KnownRange {
         Ok(Self { first: from, last: to, label, holder, around: 0 })
     }
 
-    /// How many numbers it holds.
+    /// The count of numbers in the range.
     pub(super) fn width(&self) -> u64 {
         self.last - self.first + 1
     }
 
-    /// As it is shown: `+4722518000-8099`.
+    /// The range in the form that is shown: `+4722518000-8099`.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// Whose it is.
+    /// The company of the range.
     #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.holder
@@ -123,14 +123,14 @@ impl KnownRange {
     }
 }
 
-/// The reading of a number as an administrator writes it: the one that fits best, as in a CSV file.
+/// The best reading of a number that an administrator writes, as in a CSV file.
 fn read(text: &str, country: Country) -> Option<Reading> {
     let found = readings(text, country, &[]);
     let fitting = |fit| found.iter().find(|reading| reading.fit == fit).copied();
     fitting(Fit::Valid).or_else(|| fitting(Fit::Possible))
 }
 
-/// `number` with `digits` in place of as many of its own last ones; none where it has not as many.
+/// `number` with `digits` in place of its last digits. None if it has fewer digits.
 fn with_last_digits(number: &str, digits: &str) -> Option<String> {
     let mut new = digits.bytes().rev();
     let replaced = number.chars().rev().map(|c| match c {
@@ -141,7 +141,7 @@ fn with_last_digits(number: &str, digits: &str) -> Option<String> {
     new.next().is_none().then(|| reversed.chars().rev().collect())
 }
 
-/// The first number, then of the last one what differs, four digits at least.
+/// The first number, then the digits in which the last number differs, at least four.
 fn label(first: &Reading, last: &Reading) -> String {
     let (first, last) = (first.e164().to_string(), last.e164().to_string());
     let same = first.bytes().zip(last.bytes()).take_while(|(first, last)| first == last).count();
@@ -149,23 +149,22 @@ fn label(first: &Reading, last: &Reading) -> String {
     format!("{first}-{shown}")
 }
 
-/// Ranges of which any two are apart, or one lies in the other.
+/// Ranges that do not overlap, except that one may lie in another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownRanges {
-    /// By first number; of those that begin alike the widest first.
+    /// Ordered by first number; among equals the widest first.
     ranges: Arc<[KnownRange]>,
 }
 
 impl KnownRanges {
-    /// Sorts them.
+    /// Sorts and checks the ranges.
     ///
     /// # Errors
     ///
-    /// [`RangeError`] where two are the same, or overlap and neither lies in the other: nobody could tell whose the numbers
-    /// are.
+    /// [`RangeError`] if two ranges are the same, or overlap and neither lies in the other.
     pub fn try_new(mut ranges: Vec<KnownRange>) -> Result<Self, RangeError> {
         ranges.sort_by_key(|range| (range.first, Reverse(range.last)));
-        // Those that the next one may lie in, each inside the one before it.
+        // The ranges that the next one may lie in, each inside the one before it.
         let mut open: Vec<usize> = Vec::new();
         for place in 0..ranges.len() {
             let apart = |around: &usize| {
@@ -198,16 +197,16 @@ impl KnownRanges {
         Ok(Self { ranges: ranges.into() })
     }
 
-    /// The ranges, in an order of their own.
+    /// The ranges, in their own order.
     pub fn iter(&self) -> impl Iterator<Item = &KnownRange> {
         self.ranges.iter()
     }
 
-    /// The narrowest range that holds the number, and its place.
+    /// The narrowest range of the number, and its place.
     pub(super) fn find(&self, number: Number) -> Option<(usize, &KnownRange)> {
         let number = number.packed();
         let behind = self.ranges.partition_point(|range| range.first <= number);
-        // The last one that begins before the number is the narrowest that holds it, or lies in that one.
+        // The last range that begins before the number is the narrowest range of the number, or lies in that range.
         let mut place = behind.checked_sub(1)?;
         loop {
             let range = self.ranges.get(place)?;

@@ -1,4 +1,4 @@
-//! In whose range a number lies, and in whose it does not.
+//! The range of a number, or none.
 
 use proptest::prelude::*;
 
@@ -40,8 +40,8 @@ fn known(ranges: &[(&str, &str)]) -> Result<Settings, RangeError> {
 
 /// The company and the range, or nothing.
 fn behind(directory: &Directory, number: Number) -> String {
-    match directory.behind(number) {
-        Some(behind) => format!("{} {}", behind.company.name, behind.range),
+    match directory.range_of(number) {
+        Some(matched) => format!("{} {}", matched.company.name, matched.range),
         None => String::new(),
     }
 }
@@ -68,7 +68,7 @@ fn a_switchboard_has_the_numbers_behind_its_stem() {
     }
     assert_eq!(behind(&directory, number(BERLIN, 30_123_461)), "", "another stem");
     assert_eq!(behind(&directory, number(43, 30_123_451)), "", "another country");
-    let found = directory.behind(extension("12")).unwrap();
+    let found = directory.range_of(extension("12")).unwrap();
     assert_eq!((found.company.id, found.source), (7, Some("crm")));
 }
 
@@ -156,15 +156,15 @@ fn a_known_range_names_its_company() {
     ] {
         assert_eq!(behind(&directory, number(47, national)), expected, "{national}");
     }
-    let contact = directory.behind(number(47, 22_518_000)).unwrap();
+    let contact = directory.range_of(number(47, 22_518_000)).unwrap();
     assert_eq!((contact.company.id, contact.source), (243, Some("crm")));
-    let named = directory.behind(number(47, 22_518_050)).unwrap();
+    let named = directory.range_of(number(47, 22_518_050)).unwrap();
     assert_eq!((named.company.id, named.source), (0, None));
     // 02 1234 8000 and 2 1234 8000 are two numbers, though one integer.
     let italian = number(39, 212_348_000);
     assert_eq!(behind(&directory, italian), "");
     let italian = Number::with_zeros(39, 1, 212_348_000).unwrap();
-    assert_eq!(directory.behind(italian).unwrap().range.to_string(), "+390212348000-8099");
+    assert_eq!(directory.range_of(italian).unwrap().range.to_string(), "+390212348000-8099");
     assert_eq!(directory.ranges_of_nobody().count(), 0);
 }
 
@@ -173,7 +173,7 @@ fn a_contact_whom_no_list_has_is_nobody_and_reported() {
     let settings = known(&[("+47 2251 8000-8099", "company Fjord"), ("+47 2251 8050-8059", "contact 9")]);
     let directory = directory(settings.unwrap(), &[company(number(47, 99), 243, "Fjord")]);
     assert_eq!(behind(&directory, number(47, 22_518_049)), "Fjord +4722518000-8099");
-    // Not the company around it: that is what the range says.
+    // Not the company of the wider range.
     assert_eq!(behind(&directory, number(47, 22_518_050)), "");
     assert_eq!(directory.ranges_of_nobody().collect::<Vec<_>>(), [("+4722518050-8059", 9)]);
 }
@@ -197,7 +197,7 @@ fn a_contact_is_that_of_the_earliest_source() {
 fn the_narrower_of_a_stem_and_a_known_range_wins() {
     let acme = company(extension("0"), 7, "Acme");
     for (range, expected) in [
-        // Behind the stem there are a hundred numbers of two digits, as many as here: what is written is believed.
+        // A stem has a hundred numbers of two digits, as many as this range: the configuration is believed.
         ("+49 30 12345 00-99", "Known +49301234500-4599"),
         // Twice as many, then a tenth.
         ("+49 30 1234 400-599", "Acme +493012345"),

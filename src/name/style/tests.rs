@@ -1,4 +1,4 @@
-//! What names look like, and what is left of them where there is little room.
+//! Names, whole and cut.
 
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ fn text(name: Option<Name>) -> String {
 fn a_person_with_and_without_a_company() {
     let style = Style::default();
     assert_eq!(text(style.person(&KARI)), "Kari Nordmann (Fjord Sjømat AS)");
-    // What shows nothing is nothing.
+    // An invisible part counts as empty.
     for company in ["", " ", "\u{202e}", "\u{200d}"] {
         assert_eq!(text(style.person(&Parts { company, ..KARI })), "Kari Nordmann");
     }
@@ -49,7 +49,7 @@ fn the_company_is_cut_before_the_person() {
     ] {
         assert_eq!(text(style(max_bytes).person(&KARI)), expected, "{max_bytes}");
     }
-    // Where only the company is shown there is nobody to give way to.
+    // A template with only the company cuts the company.
     let company = Style { person: Template::default_company(), ..style(8) };
     assert_eq!(text(company.person(&KARI)), "Fjord…");
     assert_eq!(text(style(9).company("Sjømat AS Fjord", "crm")), "Sjøma…");

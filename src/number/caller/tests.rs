@@ -255,7 +255,7 @@ fn a_zero_in_brackets_is_read_as_the_country_has_it() {
 
 #[test]
 fn a_zero_that_the_country_does_not_dial_is_left_out_at_last() {
-    // Countries without trunk prefix (libphonenumber 9.0.33, its example numbers); `022…` is what trunks have sent.
+    // Countries without trunk prefix (libphonenumber 9.0.33, its example numbers). Trunks send `022…`.
     for (caller, country, wanted) in [
         ("022334455", "NO", "+4722334455 surplus_zero"),
         ("0810 12 34 56", "ES", "+34810123456 surplus_zero"),
@@ -263,7 +263,7 @@ fn a_zero_that_the_country_does_not_dial_is_left_out_at_last() {
     ] {
         assert_eq!(read(caller, country).last().unwrap(), wanted, "{caller}");
     }
-    // One that belongs to the number or is dialled, two of them, and what is no number in use without it.
+    // A zero that belongs to the number or is dialled, two zeros, and numbers that are not in use without the zero.
     for (caller, country) in [
         ("02800", "NO"),
         ("02 1234 8326", "IT"),

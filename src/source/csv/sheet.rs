@@ -1,21 +1,21 @@
-//! What spreadsheets make of a file: UTF-16, a line `sep=;`, line ends of other systems, marks that keep a number a text.
+//! The formats of spreadsheets: UTF-16, a line `sep=;`, line ends of other systems, marks that keep a number as text.
 
 use std::borrow::Cow;
 
-/// The delimiters that are looked for.
+/// The delimiters that are detected.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// A file as it is parsed: in UTF-8 (or what was no UTF-16 at least), lines ended by `\n` alone.
+/// A file, ready to be parsed: in UTF-8 (at least, not in UTF-16), with `\n` as line end.
 pub(super) struct Sheet<'t> {
     pub text: Cow<'t, [u8]>,
-    /// What the line `sep=;` says; it is not in `text`.
+    /// The delimiter of the line `sep=;`, which is not in `text`.
     separator: Option<u8>,
 }
 
 impl<'t> Sheet<'t> {
     pub(super) fn new(bytes: &'t [u8]) -> Self {
         let text = match bytes {
-            // Spreadsheets put a byte order mark in front.
+            // Spreadsheets write a byte order mark.
             [0xef, 0xbb, 0xbf, text @ ..] => Cow::Borrowed(text),
             [0xff, 0xfe, text @ ..] => Cow::Owned(utf16(text, u16::from_le_bytes)),
             [0xfe, 0xff, text @ ..] => Cow::Owned(utf16(text, u16::from_be_bytes)),
@@ -30,8 +30,8 @@ impl<'t> Sheet<'t> {
         Self { text, separator: Some(separator) }
     }
 
-    /// What separates the columns: the file's own word, else what is `set`, else the delimiter that makes most `columns` of
-    /// the first line that is not empty.
+    /// The delimiter: of the line `sep=;`, else `set`, else the delimiter with most known `columns` in the first line that
+    /// is not empty.
     pub(super) fn delimiter(&self, set: Option<u8>, columns: &[&str]) -> u8 {
         let first =
             self.text.split(|byte| *byte == b'\n').find(|line| line.iter().any(u8::is_ascii_alphanumeric));
@@ -40,12 +40,12 @@ impl<'t> Sheet<'t> {
             let names = first.split(char::from(*delimiter)).map(|name| name.trim_matches([' ', '"']));
             names.filter(|name| columns.contains(name)).count()
         };
-        // Of delimiters that are alike the first.
+        // Among equals the first.
         let likeliest = || DELIMITERS.into_iter().rev().max_by_key(known).unwrap_or(b',');
         self.separator.or(set).unwrap_or_else(likeliest)
     }
 
-    /// The line of the file, as an editor counts it, in which a record begins that is found from `byte` on.
+    /// The line number, as in an editor, of the record that is found from `byte` on.
     pub(super) fn line(&self, byte: u64) -> usize {
         let start = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
         let (before, rest) = self.text.split_at(start);
@@ -60,7 +60,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
     String::from_utf16_lossy(&units).into_bytes()
 }
 
-/// `\r\n` and `\r` alone become `\n`.
+/// `\r\n` and `\r` become `\n`.
 fn with_line_feeds(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     if !text.contains(&b'\r') {
         return text;
@@ -78,10 +78,10 @@ fn with_line_feeds(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(lines)
 }
 
-/// The delimiter of a first line `sep=;`, and how long that line is with its end.
+/// The delimiter of a first line `sep=;`, and the length of that line with its end.
 fn separator(text: &[u8]) -> Option<(u8, usize)> {
     let end = text.iter().position(|byte| *byte == b'\n')?;
-    // A spreadsheet that has read it fills the row up.
+    // A spreadsheet may add delimiters to the line.
     let line = text.get(..end)?;
     let (start, rest) = line.split_at_checked(4)?;
     let (&delimiter, rest) = rest.split_first()?;
@@ -93,13 +93,13 @@ fn separator(text: &[u8]) -> Option<(u8, usize)> {
     is.then_some((delimiter, end + 1))
 }
 
-/// A field without the formula that keeps it a text: `="0047"`.
+/// A field without the formula that keeps it as text: `="0047"`.
 pub(super) fn value(field: &str) -> &str {
     let inner = field.strip_prefix("=\"").and_then(|field| field.strip_suffix('"'));
     inner.map_or(field, str::trim)
 }
 
-/// The same of a number, which may have the apostrophe of a text in front: `'+47…`.
+/// The same for a number, which may have an apostrophe in front: `'+47…`.
 pub(super) fn number(field: &str) -> &str {
     let text = value(field);
     text.strip_prefix(['\'', '=']).unwrap_or(text).trim()

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::json::Came;
-use crate::number::Stored;
+use crate::number::CrmValue;
 
 /// The values of an object.
 pub(super) struct Fields<const N: usize> {
@@ -164,12 +164,12 @@ impl Scalar {
         self.integer().and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
 
-    pub(super) fn stored(&self) -> Stored<'_> {
+    pub(super) fn stored(&self) -> CrmValue<'_> {
         match self {
-            Self::Missing => Stored::Missing,
-            Self::Integer(integer) => Stored::from(*integer),
-            Self::Float(float) => Stored::from(*float),
-            Self::Text(text) => Stored::from_text(text),
+            Self::Missing => CrmValue::Missing,
+            Self::Integer(integer) => CrmValue::from(*integer),
+            Self::Float(float) => CrmValue::from(*float),
+            Self::Text(text) => CrmValue::from_text(text),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::fields::{self, Fields, Scalar};
 use super::json::Came;
 use super::multilanguage;
-use crate::entry::Named;
+use crate::entry::Subscriber;
 use crate::name;
 use crate::number::{self, Country, Numbers};
 use crate::observe::mask;
@@ -66,7 +66,7 @@ impl Record {
 
     /// Who is behind this record's numbers, and these; numbers without a country code are read in `country`, names that are
     /// there in several languages in `language`.
-    pub(super) fn named(&self, country: Country, language: &str) -> Result<(Named, Numbers), BadRecord> {
+    pub(super) fn named(&self, country: Country, language: &str) -> Result<(Subscriber, Numbers), BadRecord> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -76,14 +76,14 @@ impl Record {
             prefix => Some(prefix.integer().ok_or(BadRecord::Prefix)?),
         };
         let numbers =
-            number::stored(prefix, self.phone_number.stored(), country).map_err(BadRecord::Number)?;
+            number::of_crm(prefix, self.phone_number.stored(), country).map_err(BadRecord::Number)?;
         let text = |scalar: &Scalar| name(scalar, language);
         let (person, company) = (text(&self.person_name), text(&self.contact_name));
         let person_id = self.person_id.id();
         // The number is the company's own then (documentation of GetMyCallerIDs), whoever is named beside it.
         let is_companys = person_id == 0 && !name::is_nobody(&company);
         let (person, mrmrs) = if is_companys { Default::default() } else { (person, text(&self.mrmrs)) };
-        let named = Named { person_id, person, mrmrs, company_id: self.contact_id.id(), company };
+        let named = Subscriber { person_id, person, mrmrs, company_id: self.contact_id.id(), company };
         Ok((named.cleared().ok_or(BadRecord::NoName)?, numbers))
     }
 

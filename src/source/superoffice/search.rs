@@ -15,7 +15,7 @@ use super::manners::Asking;
 use super::record::name;
 use super::signer::Signed;
 use super::{Client, Tries, refusal};
-use crate::entry::{Entry, Named};
+use crate::entry::{Entry, Subscriber};
 use crate::number::{self, Country};
 
 /// The largest answer that is read, in bytes: thousands of hits.
@@ -50,11 +50,11 @@ impl Item {
         let names = [&self.full_name, &self.name].map(|scalar| name(scalar, language));
         let name = names.into_iter().find(|name| !name.is_empty())?;
         let numbers = [self.extra_info.text(), self.tool_tip.text()];
-        let numbers = numbers.iter().find_map(|text| number::written(text, country).ok())?;
+        let numbers = numbers.iter().find_map(|text| number::of_text(text, country).ok())?;
         let named = if is("Person") {
-            Named { person_id: self.id.id(), person: name, ..Named::default() }
+            Subscriber { person_id: self.id.id(), person: name, ..Subscriber::default() }
         } else if is("Contact") {
-            Named { company_id: self.id.id(), company: name, ..Named::default() }
+            Subscriber { company_id: self.id.id(), company: name, ..Subscriber::default() }
         } else {
             return None;
         };

@@ -1,40 +1,44 @@
-//! Whom nobody needs to look up: colleagues, emergency services, callers without a number.
+//! The number settings of a PBX, and callers that are not looked up: colleagues, emergency services, callers without a
+//! number.
 
 use std::str::FromStr;
 
-use super::{Country, Readings, Settings, caller::read_at, dialled::Dialled, sent::Sent};
+use super::read_at;
+use super::reading::Readings;
+use crate::number::Country;
+use crate::number::address::Address;
+use crate::number::digits::DialString;
 
-/// Codes that are skipped unless the configuration has others. The emergency numbers are those that
-/// every mobile phone knows (3GPP TS 22.101 §10.1.1, without the two digits `08`) and 113, which 19 countries use
-/// (libphonenumber's `ShortNumberMetadata.xml`); 116… are Europe's services of social value (Commission Decision
-/// 2007/116/EC and its amendments).
+/// The default short codes. The emergency numbers are the numbers that every mobile phone knows (3GPP TS 22.101 §10.1.1,
+/// without the two digits `08`) and 113, which 19 countries use (libphonenumber's `ShortNumberMetadata.xml`). 116… are
+/// Europe's services of social value (Commission Decision 2007/116/EC and its amendments).
 pub const SHORT_CODES: [&str; 13] = [
     "000", "110", "112", "113", "118", "119", "911", "999", "116000", "116006", "116111", "116117", "116123",
 ];
 
-/// The most digits that make an extension by being few: of a foreign number without plus, which may be
-/// shorter than any of the PBX's own country, at least seven are left in all but three countries (Austria, Germany,
-/// Iran; libphonenumber 9.0.33).
+/// The longest extension, in digits, that is recognised by its length. A foreign number without a plus may be shorter than
+/// all numbers of the PBX's country, but it has at least seven digits in all but three countries (Austria, Germany, Iran;
+/// libphonenumber 9.0.33).
 const EXTENSION_MAX: usize = 6;
 
-/// Why a caller is not looked up.
+/// The reason why a caller is not looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
     /// A word in place of the number: "anonymous", "unknown".
     Anonymous,
-    /// A colleague: one of [`Settings::internal`], or at most six digits, too few for any number of the country.
+    /// An extension: one of [`Settings::internal`], or at most six digits, too few for a number of the country.
     Internal,
     /// One of [`Settings::short_codes`].
     ShortCode,
-    /// Nothing that can be a number.
+    /// Not a number.
     NoNumber,
 }
 
-/// The PBX's own extensions, as a pattern in which `x` is any digit: `1xx`.
+/// The extensions of a PBX, as a pattern with `x` for any digit: `1xx`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Extensions(String);
 
-/// A text that is no pattern of extensions.
+/// A text that is not a pattern of extensions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no pattern of extensions; allowed are 1 to 15 digits, x for any digit, such as 2xxx")]
 pub struct BadExtensions(String);
@@ -45,7 +49,7 @@ impl FromStr for Extensions {
     fn from_str(text: &str) -> Result<Self, BadExtensions> {
         let allowed = |byte: u8| byte.is_ascii_digit() || byte == b'x';
         let pattern = text.to_ascii_lowercase();
-        // The E.164 limit: nothing longer is a caller.
+        // No caller has more digits (ITU-T E.164 §6.1).
         if (1..=15).contains(&pattern.len()) && pattern.bytes().all(allowed) {
             Ok(Self(pattern))
         } else {
@@ -55,28 +59,55 @@ impl FromStr for Extensions {
 }
 
 impl Extensions {
-    /// Whether `digits` are one of them, from the first to the last.
+    /// Whether the whole of `digits` matches.
     fn contain(&self, digits: &[u8]) -> bool {
         let fits = |(pattern, digit): (u8, &u8)| pattern == b'x' || pattern == *digit;
         self.0.len() == digits.len() && self.0.bytes().zip(digits).all(fits)
     }
 }
 
+/// How one PBX writes the numbers of callers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// The country of the PBX: national numbers are numbers of this country.
+    pub country: Country,
+    /// Outside-line digits that the PBX puts in front of callers' numbers, such as `0` or `9`. The longest match is taken off.
+    pub strip_prefixes: Vec<String>,
+    /// The area code of the PBX, if local callers come without it.
+    pub area_code: Option<String>,
+    /// The extensions of the PBX, which are not looked up.
+    pub internal: Vec<Extensions>,
+    /// Emergency numbers and other short codes, which are not looked up.
+    pub short_codes: Vec<String>,
+}
+
 impl Settings {
-    /// Reads a caller's digits at this PBX, as [`readings`](super::readings) does, on a trunk of `country`, which
-    /// is mostly the PBX's own. A number that lacks its area code is also read with
-    /// [`area_code`](Settings::area_code) in front, after all other readings; never on a trunk of another country.
+    /// The settings of a PBX in `country` with the default [`SHORT_CODES`], and nothing else.
+    #[must_use]
+    pub fn new(country: Country) -> Self {
+        Self {
+            country,
+            strip_prefixes: Vec::new(),
+            area_code: None,
+            internal: Vec::new(),
+            short_codes: SHORT_CODES.map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// The readings of a caller at this PBX ([`readings`](super::readings)), on a trunk of `country`, mostly the country of
+    /// the PBX. A number without its area code is also read with [`area_code`](Settings::area_code), after all other
+    /// readings, but not on a trunk of another country.
     ///
     /// # Errors
     ///
-    /// [`Skip`] tells why there is nothing to look up.
+    /// [`Skip`] has the reason why there is nothing to look up.
     pub fn read(&self, caller: &str, country: Country) -> Result<Readings, Skip> {
-        if Sent::read(caller).is_anonymous() {
+        if Address::read(caller).is_anonymous() {
             return Err(Skip::Anonymous);
         }
-        let dialled = Dialled::sent(caller, &self.strip_prefixes).ok_or(Skip::NoNumber)?;
+        let dial_string = DialString::of_address(caller, &self.strip_prefixes).ok_or(Skip::NoNumber)?;
         let area_code = self.area_code.as_deref().filter(|_| country == self.country);
-        if let Some(digits) = dialled.without_plus() {
+        if let Some(digits) = dial_string.without_plus() {
             if self.internal.iter().any(|extensions| extensions.contain(digits)) {
                 return Err(Skip::Internal);
             }
@@ -88,7 +119,7 @@ impl Settings {
                 return Err(Skip::Internal);
             }
         }
-        let found = read_at(&dialled, country, &self.strip_prefixes, area_code);
+        let found = read_at(&dial_string, country, &self.strip_prefixes, area_code);
         if found.is_empty() { Err(Skip::NoNumber) } else { Ok(found) }
     }
 }
@@ -131,7 +162,7 @@ mod tests {
         // In Germany 115 (the authorities) would be a local number, in the United States 5550123 is.
         assert_eq!(read(&settings("DE"), "115"), Err(Skip::NoNumber));
         assert_eq!(read(&settings("US"), "5550123"), Err(Skip::NoNumber));
-        // Seven digits are none of France's either, but may be those of another country: Vienna is Austria's 1.
+        // Seven digits are no number in France, but may be a number of another country: Vienna is Austria's 1.
         assert_eq!(read(&settings("FR"), "4312345").unwrap(), "+4312345 without_plus");
         // Niue has numbers of four digits: +683 4002.
         assert_eq!(read(&settings("FR"), "6834002").unwrap(), "+6834002 without_plus");
@@ -146,7 +177,7 @@ mod tests {
         let own = Settings { short_codes: vec!["02800".into()], ..settings("NO") };
         assert_eq!(read(&own, "02800"), Err(Skip::ShortCode));
         assert_eq!(read(&own, "112"), Err(Skip::Internal));
-        // An extension that the administrator names is one, whatever it is elsewhere.
+        // An extension of the settings is an extension, of any length.
         let colleagues = Settings { internal: vec!["1xx".parse().unwrap()], ..settings("NO") };
         assert_eq!(read(&colleagues, "112"), Err(Skip::Internal));
     }
@@ -183,7 +214,10 @@ mod tests {
         assert_eq!(read(&oslo, "22334455").unwrap(), "+4722334455 national");
         for caller in ["030 2345678", "+49302345678", "0049302345678", "0151 23456789"] {
             let found = berlin.read(caller, berlin.country).unwrap();
-            assert!(found.iter().all(|reading| reading.rule != super::super::Rule::AreaCode), "{caller}");
+            assert!(
+                found.iter().all(|reading| reading.rule != super::super::reading::Rule::AreaCode),
+                "{caller}"
+            );
         }
         let new_jersey = Settings { area_code: Some("201".into()), ..settings("US") };
         let canada = "CA".parse().unwrap();

@@ -1,22 +1,22 @@
-//! Numbers that a company may make longer: open numbering, where the digits of a PBX's extensions follow the stem
-//! that the company was given, and its switchboard answers to the stem and a `0`.
+//! Open numbering: a company adds digits to its number. The extensions of its PBX follow the stem, and the number of the
+//! switchboard is the stem and a `0`.
 
 use std::sync::OnceLock;
 
-use super::Number;
-use super::dialled::Digits;
 use super::numbering::numbering;
 use super::pattern::Whole;
-use super::plan::checked;
+use super::region::checked;
+use crate::number::Number;
+use crate::number::digits::Digits;
 
-/// Countries whose plans let a company append digits to its stem, on fixed lines. Elsewhere a number that ends in 0
-/// is one of a closed length, and its neighbours are strangers: Norway, Sweden, Switzerland, North America.
+/// Countries with open numbering, for fixed lines. Elsewhere numbers have a fixed length, and a number that ends in 0 has
+/// strangers as neighbours: Norway, Sweden, Switzerland, North America.
 ///
-/// - Germany: Bundesnetzagentur, Verfügung 25/2006 (structure of the numbers of local networks): the stem of a PBX
-///   is followed by its extensions; DIN 5008 writes `030 123456-0`
-/// - Austria: KEM-V 2009 § 3 no. 14, `Folgeziffern`: the subscriber makes the number longer, up to the longest
-///   that is allowed, "an extension included" (RTR)
-/// - Luxembourg: plan of 1999: extensions are appended to the main number
+/// - Germany: Bundesnetzagentur, Verfügung 25/2006 (structure of the numbers of local networks): extensions follow the stem
+///   of a PBX. DIN 5008 writes `030 123456-0`.
+/// - Austria: KEM-V 2009 § 3 no. 14, `Folgeziffern`: the subscriber adds digits up to the longest number that is allowed,
+///   "an extension included" (RTR).
+/// - Luxembourg: plan of 1999: extensions follow the main number.
 const OPEN: [Open; 3] = [
     Open { country: "DE", code: 49, shortest: 5 },
     // 01 4000-0, Vienna's town hall.
@@ -29,14 +29,14 @@ const OPEN: [Open; 3] = [
 struct Open {
     country: &'static str,
     code: u16,
-    /// Digits of the shortest stem, area code included. A shorter one would be that of half a town.
+    /// The shortest stem, in digits, with its area code. A shorter stem would have half a town behind it.
     shortest: u32,
 }
 
 /// The stem of a switchboard's number: `+49 30 123456` of `+49 30 123456-0`.
 ///
-/// None where the number does not end in 0, is no fixed line (mobiles have one length, whatever they end in), has
-/// too short a stem, or belongs to a country whose numbers are not made longer.
+/// None if the number does not end in 0, is not a fixed line (mobiles have one length), has too short a stem, or belongs to
+/// a country without open numbering.
 #[must_use]
 pub fn stem(switchboard: Number) -> Option<Number> {
     let national = switchboard.national();
@@ -50,7 +50,7 @@ pub fn stem(switchboard: Number) -> Option<Number> {
     fixed.then(|| Number::new(open.code, stem)).flatten()
 }
 
-/// The fixed lines of each country of [`OPEN`], as patterns of libphonenumber's metadata.
+/// The patterns of fixed lines in libphonenumber's metadata, one for each country of [`OPEN`].
 fn fixed_lines() -> &'static [Whole] {
     static FIXED: OnceLock<Vec<Whole>> = OnceLock::new();
     FIXED.get_or_init(|| {

@@ -1,8 +1,7 @@
-//! The metadata's patterns, compiled to automata.
+//! The patterns of the metadata, compiled to automata.
 //!
-//! A [`regex_automata`] DFA is searched without a cache, so without a lock and without allocating,
-//! whichever thread takes the call. `regex::Regex` shares pooled caches between threads and the
-//! metadata crate's own compiled patterns sit behind one mutex.
+//! A search in a [`regex_automata`] DFA needs no cache, so no lock and no allocation, in any thread. `regex::Regex` shares
+//! pooled caches between threads, and the compiled patterns of the metadata crate are behind one mutex.
 
 use std::cell::RefCell;
 
@@ -16,23 +15,22 @@ use regex_automata::{
     util::{primitives::NonMaxUsize, syntax},
 };
 
-/// Two groups are the most that a national prefix has (Brazil), and group 0 is the whole match.
+/// A national prefix has at most two groups (Brazil). Group 0 is the whole match.
 const SLOTS: usize = 2 * (2 + 1);
 
-/// A pattern that could not be compiled. Not met with the metadata this program is built with
-/// (a test compiles all of it).
+/// A pattern that cannot be compiled. A test compiles all patterns of the metadata.
 #[derive(Debug, thiserror::Error)]
 #[error("pattern cannot be compiled: {0}")]
-pub(super) struct BadPattern(String);
+pub(in crate::number) struct BadPattern(String);
 
-/// Decides whether digits match one of some patterns from the first to the last digit.
+/// A pattern for whole numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Whole(Option<dense::DFA<Vec<u32>>>);
+pub(in crate::number) struct Whole(Option<dense::DFA<Vec<u32>>>);
 
 impl Whole {
-    /// Joins `patterns` to one automaton. None at all match nothing.
-    pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p str>) -> Result<Self, BadPattern> {
-        // Patterns are joined by hand rather than by `build_many`: nobody asks which one matched.
+    /// Joins `patterns` to one automaton. No pattern at all matches nothing.
+    pub(in crate::number) fn new<'p>(patterns: impl Iterator<Item = &'p str>) -> Result<Self, BadPattern> {
+        // Not `build_many`: the matching pattern is not needed.
         let joined =
             patterns.map(|pattern| format!("(?:{})", without_blanks(pattern))).collect::<Vec<_>>().join("|");
         if joined.is_empty() {
@@ -41,19 +39,19 @@ impl Whole {
         compile(&joined, MatchKind::All).map(|dfa| Self(Some(dfa)))
     }
 
-    /// Matches no digits.
-    pub(super) fn none() -> Self {
+    /// A pattern that matches nothing.
+    pub(in crate::number) fn none() -> Self {
         Self(None)
     }
 
-    /// Whether all of `digits` is a match.
-    pub(super) fn matches(&self, digits: &[u8]) -> bool {
-        // With `MatchKind::All` an anchored search reports the longest match there is.
+    /// Whether the whole of `digits` matches.
+    pub(in crate::number) fn matches(&self, digits: &[u8]) -> bool {
+        // With `MatchKind::All` an anchored search reports the longest match.
         self.0.as_ref().and_then(|dfa| longest(dfa, digits)).is_some_and(|end| end == digits.len())
     }
 
-    /// Whether some matching digits begin with `start`.
-    pub(super) fn can_begin_with(&self, start: &[u8]) -> bool {
+    /// Whether some match begins with `start`.
+    pub(in crate::number) fn can_begin_with(&self, start: &[u8]) -> bool {
         let Some(dfa) = &self.0 else { return false };
         let input = Input::new(start).anchored(Anchored::Yes);
         let Ok(state) = dfa.start_state_forward(&input) else {
@@ -64,26 +62,26 @@ impl Whole {
     }
 }
 
-/// Finds a prefix: where it ends, and what its groups hold.
+/// A pattern for prefixes, with the content of its groups.
 #[derive(Clone, Debug)]
-pub(super) struct Prefix {
+pub(in crate::number) struct Prefix {
     ends: dense::DFA<Vec<u32>>,
-    /// Only for the few countries whose prefix has groups.
+    /// Only for countries with groups in their prefix.
     groups: Option<BoundedBacktracker>,
 }
 
-/// A prefix that was found.
+/// A match of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found<'d> {
-    /// Length of the prefix in digits.
+pub(in crate::number) struct PrefixMatch<'d> {
+    /// The length of the prefix, in digits.
     pub end: usize,
-    /// What each group of the pattern holds; group 1 comes first.
+    /// The content of groups 1 and 2.
     pub groups: [Option<&'d [u8]>; 2],
 }
 
 impl Prefix {
-    /// Compiles one prefix pattern; of several ways to match, the one written first wins.
-    pub(super) fn new(pattern: &str) -> Result<Self, BadPattern> {
+    /// Compiles one prefix pattern. The first alternative that matches wins.
+    pub(in crate::number) fn new(pattern: &str) -> Result<Self, BadPattern> {
         let pattern = without_blanks(pattern);
         let ends = compile(&pattern, MatchKind::LeftmostFirst)?;
         let groups = BoundedBacktracker::builder()
@@ -96,19 +94,19 @@ impl Prefix {
     }
 
     /// The prefix at the start of `digits`.
-    pub(super) fn find<'d>(&self, digits: &'d [u8]) -> Option<Found<'d>> {
+    pub(in crate::number) fn find<'d>(&self, digits: &'d [u8]) -> Option<PrefixMatch<'d>> {
         let end = longest(&self.ends, digits)?;
         let groups = match &self.groups {
             Some(pattern) => groups(pattern, digits),
             None => [None; 2],
         };
-        Some(Found { end, groups })
+        Some(PrefixMatch { end, groups })
     }
 }
 
 fn groups<'d>(pattern: &BoundedBacktracker, digits: &'d [u8]) -> [Option<&'d [u8]>; 2] {
     thread_local! {
-        // One per thread for all patterns: it grows to the largest and is never shared.
+        // One cache for each thread, for all patterns. It grows to the largest.
         static CACHE: RefCell<Option<backtrack::Cache>> = const { RefCell::new(None) };
     }
     CACHE.with_borrow_mut(|cache| {
@@ -116,7 +114,7 @@ fn groups<'d>(pattern: &BoundedBacktracker, digits: &'d [u8]) -> [Option<&'d [u8
         cache.reset(pattern);
         let mut slots: [Option<NonMaxUsize>; SLOTS] = [None; SLOTS];
         let input = Input::new(digits).anchored(Anchored::Yes);
-        // An error means that the digits are too long for the backtracker; none are.
+        // The only error is for digits that are too long for the backtracker; no digits are.
         if !matches!(pattern.try_search_slots(cache, &input, &mut slots), Ok(Some(_))) {
             return [None; 2];
         }
@@ -131,7 +129,7 @@ fn groups<'d>(pattern: &BoundedBacktracker, digits: &'d [u8]) -> [Option<&'d [u8
 
 fn longest(dfa: &dense::DFA<Vec<u32>>, digits: &[u8]) -> Option<usize> {
     let input = Input::new(digits).anchored(Anchored::Yes);
-    // The search can fail only at a byte the automaton gives up on; these have none.
+    // The only error is for a byte at which the automaton gives up; there is no such byte.
     dfa.try_search_fwd(&input).ok().flatten().map(|m| m.offset())
 }
 
@@ -150,12 +148,12 @@ fn compile(pattern: &str, kind: MatchKind) -> Result<dense::DFA<Vec<u32>>, BadPa
         .map_err(|error| BadPattern(error.to_string()))
 }
 
-/// `\d` means 0 to 9: other scripts' digits are turned into these before anything is matched.
+/// `\d` is 0 to 9: digits of other scripts are converted before the match.
 fn ascii() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 
-/// The metadata's source is laid out over several lines, and the blanks stay in its patterns.
+/// Some patterns of the metadata are written over several lines, with blanks.
 fn without_blanks(pattern: &str) -> String {
     pattern.chars().filter(|c| !c.is_whitespace()).collect()
 }

@@ -1,30 +1,30 @@
-//! What a reading of a caller's digits tells, and the few that one caller has.
+//! A reading of a caller's digits, and the readings of one caller.
 
 use std::fmt;
 
-use super::Number;
+use crate::number::Number;
 
-/// How digits were read.
+/// The rule of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// With a plus: `+47 22 33 44 55`.
     International,
-    /// With `00`, or with what the country dials instead: `0047…`, `01147…` in the United States.
+    /// With `00`, or with the international prefix of the country: `0047…`, `01147…` in the United States.
     InternationalPrefix,
-    /// As within the country: `22 33 44 55` in Norway.
+    /// A national number: `22 33 44 55` in Norway.
     National,
-    /// As within the country, with the prefix of another town: `030 1234567` in Germany.
+    /// A national number with a trunk prefix: `030 1234567` in Germany.
     NationalTrunk,
-    /// With calling code but without any prefix: `4722334455`.
+    /// With a calling code, without a prefix: `4722334455`.
     WithoutPlus,
-    /// Without the area code, which the PBX's settings know: `555 0123` in New Jersey.
+    /// Without the area code, which the settings of the PBX have: `555 0123` in New Jersey.
     AreaCode,
-    /// Behind a zero that somebody put there: `022 33 44 55` in Norway, which dials none, `0 08-123 45 67` in Sweden.
+    /// Behind a surplus zero: `022 33 44 55` in Norway, which has no trunk prefix; `0 08-123 45 67` in Sweden.
     SurplusZero,
 }
 
 impl Rule {
-    /// The rule's name in JSON; it does not change between releases.
+    /// The rule's word in JSON; it does not change between releases.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,8 +38,8 @@ impl Rule {
         }
     }
 
-    /// Whether digits were put in front or taken off although they say nothing of it: for callers whose digits are
-    /// no number that is known otherwise.
+    /// Whether digits were added or taken off without a sign of that in the number. Such a reading is only for callers that
+    /// are unknown otherwise.
     #[must_use]
     pub const fn is_supposed(self) -> bool {
         matches!(self, Self::AreaCode | Self::SurplusZero)
@@ -52,50 +52,50 @@ impl fmt::Display for Rule {
     }
 }
 
-/// How well a number fits the plan of its country; the better ones are the greater ones.
+/// How well a number fits the plan of its country. Better is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fit {
-    /// No number of the country has that many digits. Only as the first of several readings, for
-    /// `00` in a country that dials something else.
+    /// No number of the country has that many digits. Only for the first of several readings: `00` in a country with another
+    /// international prefix.
     Impossible,
-    /// With a plus or an international prefix, and as long as E.164 allows, but of a length that the metadata does not
-    /// know: Norway's numbers of machines have 12 digits. Only where there is no better reading.
+    /// With a plus or an international prefix and a length that E.164 allows, but the metadata does not know: numbers of
+    /// machines in Norway have 12 digits. Only without a better reading.
     Unplanned,
     /// Some numbers of the country have that many digits.
     Possible,
-    /// The digits are those of a type in use: a mobile, a fixed line and so on.
+    /// The number is of a type in use: a mobile, a fixed line and so on.
     Valid,
 }
 
-/// One way to read a caller's digits.
+/// One reading of a caller's digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reading {
-    /// The number, to look up.
+    /// The number to look up.
     pub number: Number,
-    /// How the digits were read.
+    /// The rule of the reading.
     pub rule: Rule,
     /// How well the number fits its country's plan.
     pub fit: Fit,
-    /// Whether outside-line digits were taken off first.
+    /// Whether outside-line digits were taken off.
     pub outside_line: bool,
 }
 
 impl Reading {
-    /// The number to show, in E.164 form: `+390212348326`.
+    /// The number in E.164 form, to show: `+390212348326`.
     #[must_use]
     pub fn e164(&self) -> Number {
         self.number
     }
 }
 
-/// The readings of one caller, most likely first, at most [`Readings::MAX`], no number twice.
+/// The readings of one caller, most likely first. At most [`Readings::MAX`], each number once.
 #[derive(Clone, Copy, Default)]
 pub struct Readings {
     items: [Option<Reading>; Self::MAX],
 }
 
 impl Readings {
-    /// The most readings that one caller's digits have.
+    /// The most readings of one caller.
     pub const MAX: usize = 6;
 
     /// The readings in order.
@@ -115,7 +115,7 @@ impl Readings {
         self.iter().count()
     }
 
-    /// Whether the digits cannot be anybody's number.
+    /// Whether there is no reading.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items[0].is_none()
@@ -124,13 +124,13 @@ impl Readings {
 
 impl Readings {
     /// Drops what is beyond the first `len` readings.
-    pub(super) fn truncate(&mut self, len: usize) {
+    pub(in crate::number) fn truncate(&mut self, len: usize) {
         self.items.iter_mut().skip(len).for_each(|item| *item = None);
     }
 
-    /// Adds `reading` behind those that fit as well: valid ones come before possible ones, but none
-    /// before the `settled` first ones. What has no place falls off the end.
-    pub(super) fn add(&mut self, reading: Reading, settled: usize) {
+    /// Adds `reading` behind readings that fit as well: valid readings come before possible ones. The first `settled`
+    /// readings keep their places. A reading without a place is dropped.
+    pub(in crate::number) fn add(&mut self, reading: Reading, settled: usize) {
         if self.iter().any(|known| known.number == reading.number) {
             return;
         }

@@ -1,7 +1,7 @@
-//! The numbering plans of the world, found by country and by calling code.
+//! All numbering plans, by country and by calling code.
 //!
-//! Calling codes and lengths are taken over at once. Patterns are compiled when the first number of
-//! a country is met, and then shared by all threads.
+//! Calling codes and lengths are read at once. Patterns are compiled at the first number of a country, and shared by all
+//! threads.
 
 use std::sync::OnceLock;
 
@@ -9,43 +9,43 @@ use phonenumber::metadata::{DATABASE, Metadata};
 
 use super::{
     pattern::Whole,
-    plan::{Length, Region, checked, types},
+    region::{Length, Region, checked, types},
 };
 
 /// Calling codes have one to three digits (ITU-T E.164 §6.2.1).
-pub(super) const CODE_MAX: u16 = 999;
+pub(in crate::number) const CODE_MAX: u16 = 999;
 
-/// Everything that is known, loaded at first use and kept.
-pub(super) struct Numbering {
-    /// Sorted by `id`; services such as +800 are among them, all with id "001".
+/// All numbering plans, loaded at first use and kept.
+pub(in crate::number) struct Numbering {
+    /// Sorted by `id`. Services such as +800 are among them, all with id "001".
     regions: &'static [Region],
     /// By calling code.
     codes: Vec<Option<CallingCode>>,
 }
 
-/// One calling code: of a country, of several that share it, or of a service such as +800.
-pub(super) struct CallingCode {
+/// One calling code: of a country, of several countries, or of a service such as +800.
+pub(in crate::number) struct CallingCode {
     pub code: u16,
-    /// The country whose rules hold for the code as a whole: the United States for +1.
+    /// The country whose rules apply to the calling code: the United States for +1.
     pub main: &'static Region,
-    /// All that share it, the main one included.
+    /// All countries with this calling code, `main` included.
     members: Vec<&'static Metadata>,
     types: OnceLock<Whole>,
 }
 
 /// All numbering plans; the first use loads them.
-pub(super) fn numbering() -> &'static Numbering {
+pub(in crate::number) fn numbering() -> &'static Numbering {
     static NUMBERING: OnceLock<Numbering> = OnceLock::new();
     NUMBERING.get_or_init(Numbering::load)
 }
 
 impl Numbering {
     fn load() -> Self {
-        // By code and not by id, which services share.
+        // By calling code: services share an id.
         let members = |code: u16| DATABASE.by_code(&code).unwrap_or_default();
         let mut regions: Vec<Region> = (0..=CODE_MAX).flat_map(members).map(Region::new).collect();
         regions.sort_unstable_by_key(|region| (region.id, region.code));
-        // Never freed anyway: there is one `Numbering`, and it is kept.
+        // There is one `Numbering`, and it is never freed.
         let regions: &'static [Region] = regions.leak();
         let codes = (0..=CODE_MAX)
             .map(|code| {
@@ -59,8 +59,8 @@ impl Numbering {
         Self { regions, codes }
     }
 
-    /// The country with ISO code `id`, two capital letters.
-    pub(super) fn region(&self, id: &str) -> Option<&'static Region> {
+    /// The country with this ISO 3166 code, two capital letters.
+    pub(in crate::number) fn region(&self, id: &str) -> Option<&'static Region> {
         if id.len() != 2 {
             return None;
         }
@@ -68,24 +68,27 @@ impl Numbering {
         self.regions.get(at)
     }
 
-    /// Every country, and every service without one.
-    pub(super) fn regions(&self) -> &'static [Region] {
+    /// All countries and services.
+    pub(in crate::number) fn regions(&self) -> &'static [Region] {
         self.regions
     }
 
     /// An assigned calling code.
-    pub(super) fn code(&self, code: u16) -> Option<&CallingCode> {
+    pub(in crate::number) fn code(&self, code: u16) -> Option<&CallingCode> {
         self.codes.get(usize::from(code))?.as_ref()
     }
 
     /// Every assigned calling code.
-    pub(super) fn codes(&self) -> impl Iterator<Item = &CallingCode> {
+    pub(in crate::number) fn codes(&self) -> impl Iterator<Item = &CallingCode> {
         self.codes.iter().flatten()
     }
 
-    /// Takes the calling code off international digits. Codes are free of prefixes, so at most one
-    /// of the three lengths fits.
-    pub(super) fn split<'n, 'd>(&'n self, digits: &'d [u8]) -> Option<(&'n CallingCode, &'d [u8])> {
+    /// Takes the calling code off international digits. No calling code is the beginning of another, so at most one length
+    /// fits.
+    pub(in crate::number) fn split<'n, 'd>(
+        &'n self,
+        digits: &'d [u8],
+    ) -> Option<(&'n CallingCode, &'d [u8])> {
         let mut code = 0;
         for (at, digit) in digits.iter().take(3).enumerate() {
             code = code * 10 + u16::from(digit - b'0');
@@ -101,24 +104,23 @@ impl Numbering {
 }
 
 impl CallingCode {
-    /// Compiles what reading the code's numbers takes.
-    pub(super) fn compile(&self) {
+    /// Compiles the patterns of the calling code.
+    pub(in crate::number) fn compile(&self) {
         self.main.patterns();
         self.types();
     }
 
-    /// Whether the national number is of a type that one of the code's countries uses: a mobile,
-    /// a fixed line and so on.
-    pub(super) fn is_valid(&self, national: &[u8]) -> bool {
+    /// Whether the national number is of a type in use in one of the countries: a mobile, a fixed line and so on.
+    pub(in crate::number) fn is_valid(&self, national: &[u8]) -> bool {
         self.main.length(national) == Length::Possible && self.types().matches(national)
     }
 
-    /// Whether a zero in front of a national number can belong to it.
-    pub(super) fn keeps_zeros(&self) -> bool {
+    /// Whether a leading zero can belong to a national number.
+    pub(in crate::number) fn keeps_zeros(&self) -> bool {
         self.types().can_begin_with(b"0")
     }
 
-    /// Every type of every country with this code as one pattern.
+    /// All types of all countries with this calling code, as one pattern.
     fn types(&self) -> &Whole {
         self.types.get_or_init(|| {
             let types = self.members.iter().flat_map(|m| types(m));

@@ -1,4 +1,4 @@
-//! Who is calling, and why: the answer of the resolver, the same everywhere, in JSON too.
+//! The answer for a caller, with its reasons. The same everywhere, also in JSON.
 
 use serde::Serialize;
 
@@ -9,15 +9,15 @@ use crate::name::Name;
 use crate::number::{Country, Reading, Rule, Skip};
 use crate::observe::metrics;
 
-/// Whether a name was found.
+/// Whether there is a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// There is a name.
     Found,
-    /// The number is known to nobody, or to several so that no name can be right.
+    /// No name: the number is unknown, or no name can be right.
     NotFound,
-    /// There was nothing to look for.
+    /// There was nothing to look up.
     Skipped,
 }
 
@@ -31,21 +31,21 @@ impl From<Status> for metrics::Outcome {
     }
 }
 
-/// Why there is no name.
+/// The reason why there is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Several persons answer to the number, and no company is common to them.
+    /// Several persons have the number, without a common company.
     Ambiguous,
-    /// The caller's digits can be read in two ways, each is somebody else's, and such names are not to be shown.
+    /// The caller's digits have two readings, with different people, and the settings do not show such names.
     Doubtful,
-    /// Of the name in the CRM nothing is left that a phone can show.
+    /// Nothing in the name of the CRM is visible.
     NoName,
-    /// The caller sent no number: nothing, or what cannot be one.
+    /// The caller sent no number, or a text that cannot be a number.
     NoNumber,
-    /// The caller's number is withheld or unknown: a word such as "anonymous" stands in its place.
+    /// The caller's number is withheld or unknown: a word such as "anonymous" is in its place.
     Anonymous,
-    /// A colleague: an extension of the PBX.
+    /// An extension of the PBX.
     Internal,
     /// An emergency number or another short code.
     ShortCode,
@@ -64,20 +64,19 @@ impl From<Skip> for Reason {
     }
 }
 
-/// How sure it is that the name is the caller's.
+/// The certainty that the name is the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Certainty {
-    /// The most likely reading of the digits is known, as the likeliest number of a record, and none of the other readings is
-    /// somebody else's.
+    /// The likeliest reading is known, as the likeliest number of a record, and no other reading is somebody else's.
     Exact,
-    /// The digits or the record had to be read otherwise, or somebody else may be meant.
+    /// A less likely reading, a less likely number of a record, or another reading is somebody else's.
     Reading,
-    /// Nobody has the number, but it lies in a company's range: a guess, and the name is marked as one.
+    /// The number is unknown, but lies in the range of a company: a guess, with a mark.
     Range,
 }
 
-/// What decided on the certainty.
+/// The rule that decided on the certainty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decided {
@@ -85,18 +84,18 @@ pub enum Decided {
     Likeliest,
     /// A less likely reading of the digits is known.
     OtherReading,
-    /// The digits are known without a zero that somebody put in front.
+    /// The digits are known without a surplus zero.
     SurplusZero,
     /// The number is a less likely one of its record.
     OtherNumber,
     /// Another reading of the digits is somebody else's.
     SomebodyElse,
-    /// The number lies in a company's range.
+    /// The number lies in the range of a company.
     Range,
 }
 
 impl Decided {
-    /// The rule's name in JSON; it does not change between releases.
+    /// The rule's word in JSON; it does not change between releases.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -109,7 +108,7 @@ impl Decided {
         }
     }
 
-    /// How certain the name is then.
+    /// The certainty of the name.
     #[must_use]
     pub const fn certainty(self) -> Certainty {
         match self {
@@ -122,48 +121,47 @@ impl Decided {
     }
 }
 
-/// Who is calling, and how that was found out: the same everywhere, in JSON too.
+/// The answer for a caller, with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Resolution {
-    /// The caller's number as it came.
+    /// The caller's number as received.
     pub input: String,
-    /// The country in which it was read, ISO 3166.
+    /// The country of the reading, ISO 3166.
     #[serde(serialize_with = "as_text")]
     pub country: Country,
     /// Whether there is a name.
     pub status: Status,
-    /// Why not.
+    /// The reason why there is no name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// What the phone shows.
+    /// The name that the phone shows.
     #[serde(serialize_with = "name_as_text")]
     pub name: Option<Name>,
-    /// How sure it is.
+    /// The certainty of the name.
     pub certainty: Option<Certainty>,
-    /// What decided on that.
+    /// The rule that decided on the certainty.
     #[serde(skip)]
     pub decided: Option<Decided>,
-    /// Whether somebody else may be meant, so that the name is marked or left out.
+    /// Whether the name may be somebody else's, so that it is marked or left out.
     #[serde(skip)]
     pub doubtful: bool,
-    /// The number that is known, or that lies in a range, E.164 with `+`.
+    /// The number that is known, or lies in a range, E.164 with `+`.
     pub number: Option<String>,
-    /// The range that it lies in: `+4722518000-8099`, or a switchboard's stem, `+4930123456`.
+    /// The range of the number: `+4722518000-8099`, or the stem of a switchboard, `+4930123456`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<String>,
-    /// Whether the range is guessed from a switchboard's number, and not one that the administrator wrote.
+    /// Whether the range is guessed from a switchboard's number; else it is of the configuration.
     #[serde(skip)]
     pub guessed: bool,
     /// The person.
     pub person: Option<PersonParty>,
-    /// The company: the person's, or the number's own.
+    /// The company: the person's, or the company of the number.
     pub company: Option<CompanyParty>,
-    /// The source that knows the number, or the company in whose range it lies; none for a company that the
-    /// configuration alone names.
+    /// The source of the number, or of the company of the range. None for a company that only the configuration has.
     pub source: Option<String>,
     /// Whether several companies share the number.
     pub shared: bool,
-    /// How the digits were read, most likely first.
+    /// The readings of the digits, most likely first.
     pub readings: Vec<ReadingOutcome>,
 }
 
@@ -187,23 +185,30 @@ pub struct CompanyParty {
     pub name: String,
 }
 
+impl From<directory::Person<'_>> for PersonParty {
+    fn from(person: directory::Person<'_>) -> Self {
+        let id = (person.id != 0).then_some(person.id);
+        Self { id, name: person.name.to_owned(), mrmrs: person.mrmrs.to_owned() }
+    }
+}
+
 impl From<directory::Company<'_>> for CompanyParty {
     fn from(company: directory::Company<'_>) -> Self {
         Self { id: (company.id != 0).then_some(company.id), name: company.name.to_owned() }
     }
 }
 
-/// One reading of the caller's digits, and whether it was the one that is known.
+/// One reading of the caller's digits, and whether it decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReadingOutcome {
     /// E.164 with `+`.
     pub number: String,
-    /// What makes it readable so.
+    /// The rule of the reading.
     #[serde(serialize_with = "rule_as_text")]
     pub rule: Rule,
-    /// Whether it is the one that the name is of.
+    /// Whether the name belongs to this reading.
     pub found: bool,
-    /// What it was made from.
+    /// The reading.
     #[serde(skip)]
     pub reading: Reading,
 }
@@ -230,9 +235,8 @@ impl Resolution {
         }
     }
 
-    /// The ids of the person and of the company that a dialplan may act on: none without a name, because nobody is meant
-    /// then, and none of a guess or of a name in doubt, because a variable with an id has no mark that tells it from one that
-    /// is certain.
+    /// The ids of the person and of the company for a dialplan. None without a name. None for a guess or a name in doubt: a
+    /// variable with an id has no mark.
     #[must_use]
     pub fn ids(&self) -> [Option<u32>; 2] {
         if self.name.is_none() || self.is_unsure() {
@@ -242,8 +246,8 @@ impl Resolution {
         [person, self.company.as_ref().and_then(|company| company.id)]
     }
 
-    /// The status for a call that keeps the name that it brought along, where it `keeps` it. A guess, and a name in doubt, are
-    /// worth nothing beside that: the name is not shown, and it has no ids.
+    /// The status for a call that keeps the provider's name (`keeps`). Then a guess or a name in doubt is worth nothing: it
+    /// is not shown and has no ids.
     #[must_use]
     pub fn status_of(&self, keeps: bool) -> Status {
         if keeps && self.is_unsure() { Status::NotFound } else { self.status }

@@ -1,22 +1,21 @@
-//! Digits divided into calling code and national number, in the steps that libphonenumber publishes:
-//! international prefix, the country's own calling code without a plus, national prefix, length.
+//! Digits divided into calling code and national number, in the steps that libphonenumber publishes: international prefix,
+//! own calling code without a plus, national prefix, length.
 
-use super::{
-    Fit, Number, Reading, Rule,
-    dialled::{Digits, integer},
-    numbering::{CallingCode, numbering},
-    plan::{Length, Region},
-};
+use super::reading::{Fit, Reading, Rule};
+use crate::number::Number;
+use crate::number::digits::{Digits, integer};
+use crate::number::plan::numbering::{CallingCode, numbering};
+use crate::number::plan::region::{Length, Region};
 
-/// Longest national number that is read, in digits: ITU-T E.164 §6.1 allows 15 with the calling
-/// code; libphonenumber allows 17 without, because Germany has had longer ones.
+/// The longest national number, in digits. ITU-T E.164 §6.1 allows 15 with the calling code; libphonenumber allows 17
+/// without it, because Germany has had longer numbers.
 const NATIONAL_MAX: usize = 17;
 
-/// Longest international number, calling code included (ITU-T E.164 §6.1).
+/// The longest international number with its calling code, in digits (ITU-T E.164 §6.1).
 const E164_MAX: usize = 15;
 
-/// The one reading that libphonenumber has of digits without a plus.
-pub(super) fn libphonenumbers(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)> {
+/// libphonenumber's reading of digits without a plus.
+pub(in crate::number) fn libphonenumbers(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)> {
     if let Some(rest) = after_international_prefix(region, digits) {
         return international(rest).map(|parsed| (Rule::InternationalPrefix, parsed));
     }
@@ -26,8 +25,8 @@ pub(super) fn libphonenumbers(region: &Region, digits: &[u8]) -> Option<(Rule, P
     }
 }
 
-/// Reads digits as a number within the country.
-pub(super) fn national(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)> {
+/// Reads digits as a national number.
+pub(in crate::number) fn national(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)> {
     let (national, trunk) = trimmed(region, digits);
     let rule = if trunk { Rule::NationalTrunk } else { Rule::National };
     Some((rule, Parsed::new(region.code, national)?))
@@ -35,27 +34,27 @@ pub(super) fn national(region: &Region, digits: &[u8]) -> Option<(Rule, Parsed)>
 
 /// Digits divided into calling code and national number.
 #[derive(Clone, Copy)]
-pub(super) struct Parsed {
+pub(in crate::number) struct Parsed {
     pub code: &'static CallingCode,
     /// With its leading zeros.
     pub national: Digits,
 }
 
 impl Parsed {
-    pub(super) fn new(code: u16, national: Digits) -> Option<Self> {
+    pub(in crate::number) fn new(code: u16, national: Digits) -> Option<Self> {
         let code = numbering().code(code)?;
         Some(Self { code, national })
     }
 
     /// A number as it is.
-    pub(super) fn of(number: Number) -> Option<Self> {
+    pub(in crate::number) fn of(number: Number) -> Option<Self> {
         let zeros = [b'0'; 15];
         let zeros = zeros.get(..usize::from(number.leading_zeros()))?;
         Self::new(number.country_code(), Digits::joined([zeros, &Digits::of(number.national())])?)
     }
 
-    /// `None` if it is not even a number: longer than any, or only zeros.
-    pub(super) fn number(&self) -> Option<Number> {
+    /// `None` for digits that are too long, or only zeros.
+    pub(in crate::number) fn number(&self) -> Option<Number> {
         let national: &[u8] = &self.national;
         if national.len() > NATIONAL_MAX {
             return None;
@@ -64,8 +63,8 @@ impl Parsed {
         Number::with_zeros(self.code.code, u8::try_from(zeros).ok()?, integer(national.get(zeros..)?)?)
     }
 
-    /// How well the number fits its country's plan.
-    pub(super) fn fit(&self) -> Fit {
+    /// How well the number fits the plan of its country.
+    pub(in crate::number) fn fit(&self) -> Fit {
         match self.code.main.length(&self.national) {
             Length::Possible if self.code.is_valid(&self.national) => Fit::Valid,
             Length::Possible => Fit::Possible,
@@ -73,20 +72,20 @@ impl Parsed {
         }
     }
 
-    /// Whether it is a national number at all, by the plan's general pattern.
-    pub(super) fn is_general(&self) -> bool {
+    /// Whether the number matches the plan's general pattern.
+    pub(in crate::number) fn is_general(&self) -> bool {
         self.code.main.patterns().general.matches(&self.national)
     }
 
-    /// `None` if it is not even a number.
-    pub(super) fn reading(&self, rule: Rule, outside_line: bool) -> Option<Reading> {
+    /// `None` for digits that are no number.
+    pub(in crate::number) fn reading(&self, rule: Rule, outside_line: bool) -> Option<Reading> {
         Some(Reading { number: self.number()?, rule, fit: self.fit(), outside_line })
     }
 }
 
-/// Digits with a calling code as they are, whatever the plan says of their length: an international number of at most
-/// 15 digits (ITU-T E.164 §6.1). One of three national digits or less is no subscriber's anywhere.
-pub(super) fn unplanned(digits: &[u8]) -> Option<Parsed> {
+/// Digits with a calling code, of any length up to 15 digits (ITU-T E.164 §6.1). No subscriber has three national digits or
+/// fewer.
+pub(in crate::number) fn unplanned(digits: &[u8]) -> Option<Parsed> {
     const SHORTEST: usize = 4;
     let (code, national) = numbering().split(digits)?;
     let fits = digits.len() <= E164_MAX && national.len() >= SHORTEST;
@@ -94,22 +93,24 @@ pub(super) fn unplanned(digits: &[u8]) -> Option<Parsed> {
 }
 
 /// Reads digits that begin with a calling code.
-pub(super) fn international(digits: &[u8]) -> Option<Parsed> {
+pub(in crate::number) fn international(digits: &[u8]) -> Option<Parsed> {
     let (code, rest) = numbering().split(digits)?;
     let (national, _) = trimmed(code.main, rest);
     Some(Parsed { code, national })
 }
 
-/// Takes the country's own international prefix off. A zero never follows it: no calling code
-/// begins with one, so the prefix is then part of a national number.
-pub(super) fn after_international_prefix<'d>(region: &Region, digits: &'d [u8]) -> Option<&'d [u8]> {
+/// Takes the country's international prefix off. No calling code begins with a zero, so a prefix in front of a zero is a
+/// part of a national number.
+pub(in crate::number) fn after_international_prefix<'d>(
+    region: &Region,
+    digits: &'d [u8],
+) -> Option<&'d [u8]> {
     let prefix = region.patterns().international_prefix.as_ref()?;
     let rest = digits.get(prefix.find(digits)?.end..)?;
     (rest.first() != Some(&b'0')).then_some(rest)
 }
 
-/// Takes the country's own calling code off where the digits need it: they are too long with it, or
-/// are no number of the country's with it and one without.
+/// Takes the own calling code off, if the digits are too long with it, or match the general pattern only without it.
 fn after_own_code(region: &Region, digits: &[u8]) -> Option<Parsed> {
     let rest = digits.strip_prefix(&*Digits::of(region.code.into()))?;
     let rest = match region.without_prefix(rest) {
@@ -125,14 +126,14 @@ fn after_own_code(region: &Region, digits: &[u8]) -> Option<Parsed> {
     Parsed::new(region.code, trimmed(region, &rest).0)
 }
 
-/// Takes the national prefix off if what remains is long enough, and tells whether it did.
+/// Takes the national prefix off, if the rest is long enough. True if a prefix was taken off.
 fn trimmed(region: &Region, digits: &[u8]) -> (Digits, bool) {
     let rest = region
         .without_prefix(digits)
         .filter(|rest| matches!(region.length(rest), Length::Possible | Length::TooLong));
     match rest {
         Some(rest) => (rest, true),
-        // Digits come from at most as many bytes.
+        // `digits` is a part of a `Digits`, so there is room.
         None => (Digits::joined([digits, &[]]).unwrap_or(Digits::new()), false),
     }
 }

@@ -1,6 +1,6 @@
-//! Why a record has no number that could be compared.
+//! The reasons why a record has no usable number.
 
-/// Why a record's number cannot be used. The record is counted and reported, never fatal.
+/// The reason why a record's number cannot be used. The record is counted and reported; it is never fatal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unusable {
     /// Null or empty.
@@ -15,25 +15,25 @@ pub enum Unusable {
     /// `99.99`.
     #[error("the number has a fraction")]
     Fraction,
-    /// Letters, or a plus sign within.
-    #[error("it is not a number")]
+    /// Letters, or a plus sign behind the first digit.
+    #[error("the text is not a number")]
     NotANumber,
     /// An extension follows the number.
     #[error("an extension follows the number, and no caller shows one")]
     Extension,
-    /// More follows a whole number: the end of another one, or of a range.
+    /// More follows a whole number: the end of another number, or of a range.
     #[error(
-        "more follows the number, such as the end of another one: write each out in full, with a / between them"
+        "more follows the number, such as the end of another number: write each number in full, with a / between them"
     )]
     Several,
-    /// Longer than any number of its country that is known, or than 15 digits.
-    #[error("the number is longer than any that is known in its country")]
+    /// Longer than all numbers of its country, or than 15 digits.
+    #[error("the number is longer than all known numbers of its country")]
     TooLong,
     /// No number of its country has so many digits.
     #[error("no number that is known in its country has that many digits")]
     ImpossibleLength,
-    /// The number begins with a plus or `00` and another calling code than its prefix is.
-    #[error("its plus and its prefix name different countries")]
+    /// The number begins with a plus or `00` and a calling code that differs from its prefix.
+    #[error("its plus and its prefix belong to different countries")]
     PrefixContradicts,
     /// The calling code is not assigned.
     #[error("its calling code is not assigned to any country")]
@@ -56,7 +56,7 @@ impl Unusable {
         Self::UnknownCountryCode,
     ];
 
-    /// The reason in one word, for counters and JSON; it does not change between releases.
+    /// The reason in one word, for counters and JSON. The word does not change between releases.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {

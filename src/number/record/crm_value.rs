@@ -1,25 +1,24 @@
-//! A record's `PhoneNumber` as it arrived: integer, float or string.
+//! The forms in which a record's `PhoneNumber` arrives: integer, float or string.
 
-/// A `PhoneNumber` as it arrived: documented as an integer, shown as `99.99` in the same page's
-/// sample, and at times a string.
+/// A `PhoneNumber` as it arrives. The documentation says integer, its sample has `99.99`, and some servers send a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored<'t> {
+pub enum CrmValue<'t> {
     /// Null, or an empty string.
     Missing,
-    /// A whole number, also of a float or a string; zeros that belong to it are lost.
+    /// A whole number, also from a float or a string. Leading zeros are lost.
     Integer(i64),
-    /// A string that is more than an integer: it has its zeros, a plus or separators.
+    /// A string that is not only an integer: with leading zeros, a plus or separators.
     Text(&'t str),
-    /// Has digits after the decimal point.
+    /// A fraction.
     Fraction,
-    /// Beyond the integers: no number has that many digits.
+    /// Out of range: no number has that many digits.
     TooLong,
-    /// No number.
+    /// Not a number.
     NotANumber,
 }
 
-impl<'t> Stored<'t> {
-    /// Reads a string: an integer, also with `.0` behind it, or a number as people write them.
+impl<'t> CrmValue<'t> {
+    /// Reads a string: an integer, with or without `.0`, or a number as people write it.
     #[must_use]
     pub fn from_text(text: &'t str) -> Self {
         let text = text.trim();
@@ -48,21 +47,21 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-impl From<i64> for Stored<'_> {
+impl From<i64> for CrmValue<'_> {
     fn from(value: i64) -> Self {
         Self::Integer(value)
     }
 }
 
-impl From<u64> for Stored<'_> {
+impl From<u64> for CrmValue<'_> {
     fn from(value: u64) -> Self {
         i64::try_from(value).map_or(Self::TooLong, Self::Integer)
     }
 }
 
-impl From<f64> for Stored<'_> {
+impl From<f64> for CrmValue<'_> {
     fn from(value: f64) -> Self {
-        /// Above 2^53 a float has lost digits, and no number is that long.
+        /// Above 2^53 a float loses digits. No number is that long.
         const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
         if value.is_nan() {
             Self::NotANumber
@@ -84,23 +83,23 @@ mod tests {
     #[test]
     fn a_number_comes_as_integer_float_or_string() {
         for value in [
-            Stored::from(4_722_334_455_i64),
-            Stored::from(4_722_334_455_u64),
-            Stored::from(4_722_334_455.0),
-            Stored::from_text("4722334455"),
-            Stored::from_text(" 4722334455.00 "),
+            CrmValue::from(4_722_334_455_i64),
+            CrmValue::from(4_722_334_455_u64),
+            CrmValue::from(4_722_334_455.0),
+            CrmValue::from_text("4722334455"),
+            CrmValue::from_text(" 4722334455.00 "),
         ] {
-            assert_eq!(value, Stored::Integer(4_722_334_455), "{value:?}");
+            assert_eq!(value, CrmValue::Integer(4_722_334_455), "{value:?}");
         }
     }
 
     #[test]
     fn a_text_that_is_more_than_an_integer_stays_one() {
         for text in ["+47 22 33 44 55", "0047 22.33.44.55", "022334455", "22 33 44 55", "kari", "-", "+0"] {
-            assert_eq!(Stored::from_text(text), Stored::Text(text), "{text}");
+            assert_eq!(CrmValue::from_text(text), CrmValue::Text(text), "{text}");
         }
         for text in ["00", "0", "-0", "0.0"] {
-            assert_eq!(Stored::from_text(text), Stored::Integer(0), "{text}");
+            assert_eq!(CrmValue::from_text(text), CrmValue::Integer(0), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The country whose rules apply to digits that do not say one, and a PBX's other number settings.
+//! The country whose rules apply to digits without a country.
 
 use std::{
     fmt,
@@ -7,17 +7,16 @@ use std::{
 };
 
 use super::{
-    Extensions, SHORT_CODES,
     numbering::{CallingCode, numbering},
-    plan::Region,
+    region::Region,
 };
 
-/// A country that the metadata knows, as its ISO 3166-1 alpha-2 code: `NO`, `SE`.
+/// A country of the metadata, as its ISO 3166-1 alpha-2 code: `NO`, `SE`.
 #[derive(Clone, Copy)]
 pub struct Country(&'static Region);
 
 impl Country {
-    /// The country's calling code, 1 to 999: 47 for Norway. Several countries may share one.
+    /// The calling code, 1 to 999: 47 for Norway. Several countries may share a calling code.
     #[must_use]
     pub fn calling_code(self) -> u16 {
         self.0.code
@@ -30,16 +29,16 @@ impl Country {
     }
 
     /// The country of a plan.
-    pub(super) fn of(region: &'static Region) -> Self {
+    pub(in crate::number) fn of(region: &'static Region) -> Self {
         Self(region)
     }
 
-    pub(super) fn region(self) -> &'static Region {
+    pub(in crate::number) fn region(self) -> &'static Region {
         self.0
     }
 }
 
-// The code is what tells countries apart; there is one region for each.
+// Two regions with one id are one country.
 impl PartialEq for Country {
     fn eq(&self, other: &Self) -> bool {
         self.0.id == other.0.id
@@ -66,7 +65,7 @@ impl fmt::Debug for Country {
     }
 }
 
-/// A text that is not a country's code.
+/// A text that is not a country code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a country: two letters of ISO 3166 are wanted, such as NO, SE, DE or GB")]
 pub struct UnknownCountry(String);
@@ -77,45 +76,14 @@ impl FromStr for Country {
 
     fn from_str(text: &str) -> Result<Self, UnknownCountry> {
         numbering().region(&text.to_ascii_uppercase()).map(Self).ok_or_else(|| {
-            // What was given comes back in a message, so no more of it than is recognised by.
+            // The message repeats the text, so the text is cut.
             UnknownCountry(text.chars().take(32).collect())
         })
     }
 }
 
-/// How numbers are written at one PBX.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Settings {
-    /// Where the PBX is: callers' numbers without a country are of this one.
-    pub country: Country,
-    /// Outside-line digits that the PBX puts in front of callers' numbers, such as `0` or `9`;
-    /// of several that fit, the longest is taken off.
-    pub strip_prefixes: Vec<String>,
-    /// The PBX's area code, where callers of the same town come without it.
-    pub area_code: Option<String>,
-    /// Colleagues, who are not looked up.
-    pub internal: Vec<Extensions>,
-    /// Emergency and other short numbers, which are not looked up; [`SHORT_CODES`] unless others are set.
-    pub short_codes: Vec<String>,
-}
-
-impl Settings {
-    /// Those of a PBX in `country` that adds nothing to its callers' numbers and takes nothing off.
-    #[must_use]
-    pub fn new(country: Country) -> Self {
-        Self {
-            country,
-            strip_prefixes: Vec::new(),
-            area_code: None,
-            internal: Vec::new(),
-            short_codes: SHORT_CODES.map(str::to_owned).to_vec(),
-        }
-    }
-}
-
-/// Loads the metadata (tens of milliseconds, some megabytes, once) and the numbering plans of
-/// `countries`, so that the first call need not wait for them. Plans of other countries are
-/// compiled when the first number of theirs is met: about a millisecond each, 10 ms for +1.
+/// Loads the metadata (tens of milliseconds, some megabytes, once) and the numbering plans of `countries`, so that the first
+/// call does not wait. The plan of another country is compiled at its first number: about a millisecond, 10 ms for +1.
 pub fn load(countries: &[Country]) {
     let numbering = numbering();
     for country in countries {
@@ -127,9 +95,8 @@ pub fn load(countries: &[Country]) {
     }
 }
 
-/// Loads the numbering plans of all calling codes and countries, about 0.1 s and 1 MB, so that no caller from
-/// abroad is the first of a country and waits for its plan, nor one on a trunk of a country that shares its code with
-/// others. For a thread that nothing waits for.
+/// Loads the numbering plans of all calling codes and countries, about 0.1 s and 1 MB, so that no caller waits for a plan.
+/// For a thread that nothing waits for.
 pub fn load_all() {
     numbering().codes().for_each(CallingCode::compile);
     for region in numbering().regions() {

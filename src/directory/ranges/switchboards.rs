@@ -1,59 +1,61 @@
-//! Ranges that are guessed from a company's switchboard: `+49 30 123456-0` has the numbers behind `+49 30 123456`.
+//! Ranges that are guessed from the number of a company's switchboard: `+49 30 123456-0` has the numbers behind `+49 30
+//! 123456`.
 //!
-//! A guess is given up where the directory says otherwise, because no name is better than a wrong one:
+//! A guess is given up if the directory contradicts it, because no name is better than a wrong name:
 //!
-//! - A number of somebody else that differs from the switchboard's in the last digit only makes it an ordinary number
-//!   among its neighbours: it has no range.
-//! - A number of somebody else further behind the stem takes the numbers away that share one more digit with it
-//!   than the stem: behind `+49 30 1234` somebody else's `+49 30 123456` takes `+49 30 12345…`.
+//! - A number of somebody else that differs only in the last digit from the switchboard's: there is no range, because the
+//!   switchboard is an ordinary number among its neighbours.
+//! - A longer number of somebody else behind the stem: the numbers that share one more digit with it than the stem are not
+//!   in the range. Behind `+49 30 1234`, somebody else's `+49 30 123456` takes `+49 30 12345…` away.
 //!
-//! Somebody else is everybody but the company and its persons; a person without a company too.
+//! Somebody else is everybody but the company and its persons; also a person without a company.
 
+use crate::directory::Directory;
 use crate::directory::index::Index;
-use crate::directory::{CompanyRow, Directory, Kind, NO_COMPANY, Target};
+use crate::directory::rows::{CompanyRow, Kind, NO_COMPANY, RowRef};
 use crate::name::looks_same;
 use crate::number::Number;
 
 /// The most digits of an extension.
 const DIGITS: u32 = 4;
 
-/// The stems of a directory.
+/// The switchboards of a directory.
 #[derive(Debug, Default)]
-pub(in crate::directory) struct Stems {
+pub(in crate::directory) struct Switchboards {
     /// Stem → row.
     index: Index,
-    rows: Vec<StemRow>,
+    rows: Vec<SwitchboardRow>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct StemRow {
-    /// Row of the company.
+struct SwitchboardRow {
+    /// The row of the company.
     company: u32,
-    /// A bit for each first digit behind the stem that somebody else has.
+    /// One bit for each first digit behind the stem that somebody else has.
     taken: u16,
 }
 
-impl Stems {
-    /// Finds out how far each stem can be trusted. `found` are the stems with the rows of their companies, `numbers` those of
-    /// the directory, in order. None when there is no room.
+impl Switchboards {
+    /// Checks each stem. `found` are the stems with the rows of their companies, `numbers` the numbers of the directory, in
+    /// order. None if there is no room.
     pub(in crate::directory) fn build(
         found: &[(Number, u32)],
-        numbers: &[(u64, Target)],
+        numbers: &[(u64, RowRef)],
         directory: &Directory,
     ) -> Option<Self> {
         let mut rows = Vec::new();
         let mut pairs = Vec::new();
         for (stem, company) in found {
             if let Some(taken) = taken(*stem, *company, numbers, directory) {
-                pairs.push((stem.packed(), Target::new(Kind::Company, rows.len())?));
-                rows.push(StemRow { company: *company, taken });
+                pairs.push((stem.packed(), RowRef::new(Kind::Company, rows.len())?));
+                rows.push(SwitchboardRow { company: *company, taken });
             }
         }
         Some(Self { index: Index::build(&pairs)?, rows })
     }
 
-    /// The longest stem that `number` is behind, and the row of its company; `narrower` tells whether a range of so many
-    /// numbers is wanted.
+    /// The longest stem of `number`, and the row of its company. `narrower` tells whether a range of this count of numbers
+    /// is wanted.
     pub(super) fn find(&self, number: Number, narrower: impl Fn(u64) -> bool) -> Option<(Number, u32)> {
         if self.rows.is_empty() {
             return None;
@@ -66,7 +68,7 @@ impl Stems {
                 return None;
             }
             let stem = Number::new(number.country_code(), number.national() / width)?;
-            let row = self.index.find(stem.packed()).and_then(|target| self.rows.get(target.row()));
+            let row = self.index.find(stem.packed()).and_then(|row_ref| self.rows.get(row_ref.row()));
             if let Some(row) = row.filter(|row| row.taken & 1 << digit == 0) {
                 return Some((stem, row.company));
             }
@@ -75,8 +77,8 @@ impl Stems {
     }
 }
 
-/// The first digits behind the stem that somebody else has; none where the stem is no stem.
-fn taken(stem: Number, company: u32, numbers: &[(u64, Target)], directory: &Directory) -> Option<u16> {
+/// The first digits behind the stem that somebody else has. None if there is no range.
+fn taken(stem: Number, company: u32, numbers: &[(u64, RowRef)], directory: &Directory) -> Option<u16> {
     let mut taken = 0;
     let mut width = 1;
     for digits in 1..=DIGITS {
@@ -91,7 +93,7 @@ fn taken(stem: Number, company: u32, numbers: &[(u64, Target)], directory: &Dire
         let start = numbers.partition_point(|(number, _)| *number < from.packed());
         let behind = numbers.get(start..).unwrap_or_default().iter();
         let behind = behind.take_while(|(number, _)| *number <= to.packed());
-        for (number, _) in behind.filter(|(_, target)| !belongs(*target, company, directory)) {
+        for (number, _) in behind.filter(|(_, row_ref)| !belongs(*row_ref, company, directory)) {
             if digits == 1 {
                 return None;
             }
@@ -101,18 +103,18 @@ fn taken(stem: Number, company: u32, numbers: &[(u64, Target)], directory: &Dire
     Some(taken)
 }
 
-/// Whether whoever answers to a number is the company, or one of its persons.
-fn belongs(target: Target, company: u32, directory: &Directory) -> bool {
-    let other = match target.kind() {
-        Kind::Person => directory.persons.get(target.row()).map_or(NO_COMPANY, |person| person.company),
-        Kind::Company => u32::try_from(target.row()).unwrap_or(NO_COMPANY),
+/// Whether a number belongs to the company or one of its persons.
+fn belongs(row_ref: RowRef, company: u32, directory: &Directory) -> bool {
+    let other = match row_ref.kind() {
+        Kind::Person => directory.persons.get(row_ref.row()).map_or(NO_COMPANY, |person| person.company),
+        Kind::Company => u32::try_from(row_ref.row()).unwrap_or(NO_COMPANY),
         Kind::Shared | Kind::Ambiguous => return false,
     };
     let row = |row: u32| directory.companies.get(row as usize);
     row(company).zip(row(other)).is_some_and(|(one, other)| same(one, other, directory))
 }
 
-/// Whether two rows are one company: of one source by id, of any by name, because then the name is right.
+/// Whether two rows are one company: the same id in one source, or the same name, because then the name is right.
 fn same(one: &CompanyRow, other: &CompanyRow, directory: &Directory) -> bool {
     let name = |row: &CompanyRow| directory.texts.get(row.name);
     let by_id = one.id != 0 && (one.source, one.id) == (other.source, other.id);

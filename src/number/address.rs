@@ -1,11 +1,11 @@
-//! What a trunk or a PBX sends around a number: an address, parameters, or a word instead of it.
+//! The text that a trunk or a PBX sends around a number, or in its place: an address, parameters, a word.
 //!
-//! `tel:` is RFC 3966, `sip:` and `sips:` are RFC 3261 §19.1; both carry the number's parameters behind a
-//! semicolon. `PJSIP` cuts addresses down to their user, other channels and web clients do not.
+//! `tel:` is RFC 3966, `sip:` and `sips:` are RFC 3261 §19.1. In both, parameters of the number follow a semicolon. `PJSIP`
+//! cuts addresses down to their user; other channels and web clients do not.
 
-/// Words in place of a number or a name, without blanks, dots, hyphens and underscores. RFC 3323 §4.1.1.3 has
-/// "anonymous", 3GPP TS 24.229 "unavailable", Telcordia GR-30 `P` (private) and `O` (out of area), Asterisk's
-/// `CALLERPRES` the forms with "restricted", "unavailable" and "unknown"; the others are what providers write.
+/// Words in place of a number or a name, without blanks, dots, hyphens and underscores. RFC 3323 §4.1.1.3 has "anonymous",
+/// 3GPP TS 24.229 "unavailable", Telcordia GR-30 `P` (private) and `O` (out of area), Asterisk's `CALLERPRES` the words with
+/// "restricted", "unavailable" and "unknown". The other words come from providers.
 const WORDS: [&str; 25] = [
     "anonym",
     "anonymous",
@@ -34,38 +34,38 @@ const WORDS: [&str; 25] = [
     "withheld",
 ];
 
-/// "anonymous" on a keypad (ITU-T E.161), with a plus: in Lesotho, +266, numbers have eight digits, so
-/// it is nobody's.
+/// "anonymous" on a keypad (ITU-T E.161), with a plus. No subscriber has this number: in Lesotho, +266, numbers have eight
+/// digits.
 const KEYPAD: &str = "+266696687";
 
-/// A number with what was sent around it.
-pub(super) struct Sent<'t> {
-    /// Digits, a plus sign and separators, or what stands there instead.
+/// A number, with the parts of its address.
+pub(in crate::number) struct Address<'t> {
+    /// Digits, a plus sign and separators, or a word in their place.
     pub number: &'t str,
-    /// `+47` of `;phone-context=+47`: what the number lacks in front (RFC 3966 §5.1.5).
+    /// `+47` of `;phone-context=+47`: the digits that belong in front of the number (RFC 3966 §5.1.5).
     pub context: Option<&'t str>,
-    /// Whether `;ext=` names an extension behind the number.
+    /// Whether there is an extension, `;ext=`.
     pub extension: bool,
-    /// Of an address, what follows the `@`, without port.
+    /// The host of an address, without port.
     host: Option<&'t str>,
 }
 
-impl<'t> Sent<'t> {
-    /// Takes `text` apart; a text that is no address and has no parameters is a number as it is.
-    pub(super) fn read(text: &'t str) -> Self {
+impl<'t> Address<'t> {
+    /// Reads `text`. A text without address and parameters is a number as it is.
+    pub(in crate::number) fn read(text: &'t str) -> Self {
         let text = text.split_once('<').map_or(text, |(_, inner)| inner.split('>').next().unwrap_or(inner));
         let text = text.trim().trim_matches('"');
         let (scheme, rest) = scheme(text);
         let (user, host) = match rest.split_once('@') {
             Some((user, host)) => (user, host.split([':', ';', '?']).next()),
-            // An address without a user is of a machine, not of a caller.
+            // An address without a user belongs to a machine, not to a caller.
             None if scheme == Some("sip") => ("", Some(rest)),
             None => (rest, None),
         };
-        // Behind a semicolon a parameter begins with a letter; digits behind one are no number that we know.
+        // A parameter begins with a letter. Digits behind a semicolon are not understood.
         let at = user.find(';').filter(|at| user[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
         let (number, parameters) = at.map_or((user, ""), |at| (&user[..at], &user[at + 1..]));
-        // A password may follow a SIP user.
+        // A SIP user may have a password.
         let number = host.map_or(number, |_| number.split(':').next().unwrap_or(number));
         let parameter = |name| parameters.split(';').find_map(|parameter| without_prefix(parameter, name));
         Self {
@@ -76,20 +76,20 @@ impl<'t> Sent<'t> {
         }
     }
 
-    /// Whether it says that the caller has no number to show.
-    pub(super) fn is_anonymous(&self) -> bool {
+    /// Whether the caller is anonymous.
+    pub(in crate::number) fn is_anonymous(&self) -> bool {
         let digits = self.number.trim_start_matches('+');
-        // What providers send for a withheld number where a digit is a must.
+        // Providers send zeros for a withheld number where digits are required.
         let zeros = digits.len() > 3 && digits.bytes().all(|byte| byte == b'0');
         zeros
             || self.number == KEYPAD
             || names_nobody(self.number)
-            // anonymous.invalid of RFC 3323, unknown.invalid of 3GPP TS 23.003 §13.7: RFC 2606 keeps it from everybody.
+            // anonymous.invalid of RFC 3323, unknown.invalid of 3GPP TS 23.003 §13.7. RFC 2606 reserves `.invalid`.
             || self.host.is_some_and(|host| host.to_ascii_lowercase().ends_with(".invalid"))
     }
 }
 
-/// Whether `text` is a word that stands for a caller who is withheld or unknown, in place of the number or of the name.
+/// Whether `text` is a word for a withheld or unknown caller, in place of the number or the name.
 #[must_use]
 pub fn names_nobody(text: &str) -> bool {
     let is = |word: &str| {
@@ -99,14 +99,14 @@ pub fn names_nobody(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && WORDS.into_iter().any(is)
 }
 
-/// What stands between a number and its extension, in small letters: RFC 3966, and what libphonenumber knows.
+/// The marks in front of an extension, in lower case: of RFC 3966, and of libphonenumber.
 const EXTENSION_MARKS: [&str; 13] =
     ["extensión", "extension", "extn", "ext", "xtn", "x", "anexo", "доб", "int", "#", "~", ",", ";"];
 
-/// Whether `text` is a number with an extension behind it, in the way of RFC 3966 or of people: `;ext=12`, `x12`,
-/// `ext. 12`, `#12`, `~12`, `,,12`.
-pub(super) fn has_extension(text: &str) -> bool {
-    if Sent::read(text).extension {
+/// Whether `text` is a number with an extension, as in RFC 3966 or as people write: `;ext=12`, `x12`, `ext. 12`, `#12`,
+/// `~12`, `,,12`.
+pub(in crate::number) fn has_extension(text: &str) -> bool {
+    if Address::read(text).extension {
         return true;
     }
     let is_mark = |c: char| c.is_alphabetic() || "#＃~～∼⁓,;".contains(c);
@@ -121,7 +121,7 @@ pub(super) fn has_extension(text: &str) -> bool {
             .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The scheme, `sips` counted as `sip`, and what follows it.
+/// The scheme (`sip` for `sips`), and the text behind it.
 fn scheme(text: &str) -> (Option<&'static str>, &str) {
     [("tel:", "tel"), ("sip:", "sip"), ("sips:", "sip")]
         .into_iter()
@@ -129,7 +129,7 @@ fn scheme(text: &str) -> (Option<&'static str>, &str) {
         .unwrap_or((None, text))
 }
 
-/// What follows `prefix`, in whichever case it is written.
+/// The text behind `prefix`, in upper or lower case.
 fn without_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     let (start, rest) = text.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
@@ -153,14 +153,14 @@ mod tests {
             "<tel:+4722334455>",
             "\"+4722334455\"",
         ] {
-            let sent = Sent::read(text);
+            let sent = Address::read(text);
             assert_eq!(sent.number, "+4722334455", "{text}");
             assert_eq!(sent.extension, text.contains(";ext="), "{text}");
             assert!(!sent.is_anonymous(), "{text}");
         }
         // RFC 3261 §19.1.1: the user may be absent; the host's digits are no caller's.
-        assert_eq!(Sent::read("sip:192.0.2.1").number, "");
-        assert_eq!(Sent::read("12;34").number, "12;34");
+        assert_eq!(Address::read("sip:192.0.2.1").number, "");
+        assert_eq!(Address::read("12;34").number, "12;34");
     }
 
     #[test]
@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn a_context_with_a_plus_is_what_the_number_lacks() {
         // RFC 3966 §6 has both.
-        assert_eq!(Sent::read("tel:7042;phone-context=example.com").context, None);
-        assert_eq!(Sent::read("tel:863-1234;phone-context=+1-914-555").context, Some("+1-914-555"));
+        assert_eq!(Address::read("tel:7042;phone-context=example.com").context, None);
+        assert_eq!(Address::read("tel:863-1234;phone-context=+1-914-555").context, Some("+1-914-555"));
     }
 
     #[test]
@@ -223,11 +223,11 @@ mod tests {
             "+0000000000",
             "tel:+266696687",
         ] {
-            assert!(Sent::read(text).is_anonymous(), "{text}");
+            assert!(Address::read(text).is_anonymous(), "{text}");
         }
-        // In France 02 66 69 66 87 is somebody's.
+        // 02 66 69 66 87 is a number in France.
         for text in ["", "kari", "266696687", "22334455", "000", "sip:kari@pbx.example.com"] {
-            assert!(!Sent::read(text).is_anonymous(), "{text}");
+            assert!(!Address::read(text).is_anonymous(), "{text}");
         }
     }
 }

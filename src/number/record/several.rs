@@ -1,21 +1,20 @@
-//! Texts of records that hold more than one number, or more than a number: `22334455 / 22334466`, `22 33 44 55/66`,
-//! `4930123456.0`.
+//! Texts with several numbers, or with more than a number: `22334455 / 22334466`, `22 33 44 55/66`, `4930123456.0`.
 
-use super::{
-    Country, Fit, Reading, Rule, Unusable, caller::readings, numbering::numbering, sent::has_extension,
-};
+use super::unusable::Unusable;
+use crate::number::address::has_extension;
+use crate::number::plan::numbering::numbering;
+use crate::number::{Country, Fit, Reading, Rule, readings};
 
-/// Signs between two numbers that are no part of one: libphonenumber takes what follows for an extension, or for a second
-/// number.
+/// Signs that end a number: for libphonenumber an extension or a second number follows.
 const BETWEEN: [char; 7] = [',', ';', ':', '|', '&', '\\', '\n'];
 
-/// Signs that may stand within a number too.
+/// Signs between two numbers that may also be within one number.
 const WITHIN: [char; 6] = ['/', '-', '‐', '–', '—', '−'];
 
-/// Digits that stand for the end of another number: `/66`.
+/// The most digits of an abbreviated second number: `/66`.
 const ENDING: usize = 4;
 
-/// The numbers that a text holds, each as it is written: one, or several that are written out in full.
+/// The numbers of a text, each as it is written.
 pub(super) fn numbers(text: &str, country: Country) -> Result<Vec<&str>, Unusable> {
     let mut whole = Vec::new();
     let mut rest = once_with_code(without_decimals(text)?);
@@ -23,7 +22,7 @@ pub(super) fn numbers(text: &str, country: Country) -> Result<Vec<&str>, Unusabl
         whole.push(number);
         rest = behind;
     }
-    // Behind the number is a person, but who calls shows the number alone, and that is the company's.
+    // An extension is a person's. The caller shows only the number in front of it, which is the company's.
     if has_extension(rest) {
         return Err(Unusable::Extension);
     }
@@ -31,7 +30,7 @@ pub(super) fn numbers(text: &str, country: Country) -> Result<Vec<&str>, Unusabl
     Ok(whole)
 }
 
-/// The first of several whole numbers, and what is behind it.
+/// The first of several whole numbers, and the rest of the text.
 fn first(text: &str, country: Country) -> Result<Option<(&str, &str)>, Unusable> {
     for (at, sign) in text.char_indices() {
         let plus = sign == '+';
@@ -52,7 +51,8 @@ fn first(text: &str, country: Country) -> Result<Option<(&str, &str)>, Unusable>
         if is_number(right, country, within) || first(right, country)?.is_some() {
             return Ok(Some((left.trim(), right.trim())));
         }
-        // `030 123456-12` is one number; `22 33 44 55-66` and `22 33 44 55/66` are two of which one is not written out.
+        // `030 123456-12` is one number. `22 33 44 55-66` and `22 33 44 55/66` are two, and the second is not written in
+        // full.
         let is_ending = sign == '/' && right.split('/').all(|ending| ending.trim().len() <= ENDING);
         if within && (is_ending || !is_one(text, country, sign == '/')) {
             return Err(Unusable::Several);
@@ -61,12 +61,12 @@ fn first(text: &str, country: Country) -> Result<Option<(&str, &str)>, Unusable>
     Ok(None)
 }
 
-/// Whether a text is a number of a type in use, or as long as numbers usually are; with `both` only one that is both.
+/// Whether a text is a number of a type in use or of a usual length; with `both`, only of both.
 fn is_number(text: &str, country: Country, both: bool) -> bool {
     readings(text, country, &[]).iter().any(|reading| is_likely(reading, both))
 }
 
-/// Whether a text that begins with a whole number is one as a whole. It is none of another country then.
+/// Whether a text that begins with a whole number is one number of this country as a whole.
 fn is_one(text: &str, country: Country, both: bool) -> bool {
     let own = country.calling_code();
     let is_foreign =
@@ -83,7 +83,7 @@ fn is_likely(reading: &Reading, both: bool) -> bool {
     is && !reading.rule.is_supposed()
 }
 
-/// A number that somebody has written behind its calling code although it has that already: `+47+4722334455`.
+/// The number with its calling code once: `+47+4722334455`.
 fn once_with_code(text: &str) -> &str {
     let Some((code, number)) = text.rsplit_once('+') else { return text };
     let Some(code) = code.trim().strip_prefix('+') else { return text };
@@ -92,7 +92,7 @@ fn once_with_code(text: &str) -> &str {
     if there_already { &text[text.len() - number.len() - 1..] } else { text }
 }
 
-/// A spreadsheet's number without its decimals, which are no digits of it: `4930123456.0`.
+/// The number without the decimals of a spreadsheet: `4930123456.0`.
 fn without_decimals(text: &str) -> Result<&str, Unusable> {
     /// Fewer digits in front of a point are the first group of a number: `030.12`.
     const SHORTEST: usize = 7;

@@ -1,7 +1,7 @@
 //! How numbers of records are read.
 
 use super::*;
-use crate::number::Meant;
+use crate::number::RecordNumber;
 
 fn norway() -> Country {
     "NO".parse().unwrap()
@@ -9,12 +9,9 @@ fn norway() -> Country {
 
 /// The numbers in E.164 form, likeliest first, the others behind a `~`; or the reason why there is none.
 fn said(numbers: Result<Numbers, Unusable>) -> String {
-    let meant =
-        |meant: Meant| if meant.likely { meant.number.to_string() } else { format!("~{}", meant.number) };
-    match numbers {
-        Ok(numbers) => numbers.iter().map(meant).collect::<Vec<_>>().join(" "),
-        Err(unusable) => unusable.reason().to_owned(),
-    }
+    let shown = |item: RecordNumber| format!("{}{}", if item.likely { "" } else { "~" }, item.number);
+    let all = |numbers: Numbers| numbers.iter().map(shown).collect::<Vec<_>>().join(" ");
+    numbers.map_or_else(|unusable| unusable.reason().to_owned(), all)
 }
 
 fn record(prefix: impl Into<Option<i64>>, number: i64) -> String {
@@ -22,11 +19,11 @@ fn record(prefix: impl Into<Option<i64>>, number: i64) -> String {
 }
 
 fn record_in(country: &str, prefix: impl Into<Option<i64>>, number: i64) -> String {
-    said(stored(prefix.into(), number.into(), country.parse().unwrap()))
+    said(of_crm(prefix.into(), number.into(), country.parse().unwrap()))
 }
 
 fn text_in(country: &str, text: &str) -> String {
-    said(written(text, country.parse().unwrap()))
+    said(of_text(text, country.parse().unwrap()))
 }
 
 #[test]
@@ -182,7 +179,7 @@ fn records_of_every_country_are_taken_as_dirty_as_they_come() {
 
 #[test]
 fn a_plus_says_the_country_and_the_prefix_must_agree() {
-    let read = |prefix: i64, text| said(stored(Some(prefix), Stored::from_text(text), norway()));
+    let read = |prefix: i64, text| said(of_crm(Some(prefix), CrmValue::from_text(text), norway()));
     // Both +49 4722 334455 (Cuxhaven's district) and +1 472 233 4455 (North Carolina) are numbers in use.
     for (prefix, text) in
         [(49, "+4722334455"), (49, "0047 22 33 44 55"), (1, "+4722334455"), (7, "+47 22334455")]
@@ -211,7 +208,7 @@ fn a_plus_says_the_country_and_the_prefix_must_agree() {
 
 #[test]
 fn letters_and_extensions_in_a_text_are_told() {
-    let read = |text| stored(Some(47), Stored::from_text(text), norway()).map_err(Unusable::reason);
+    let read = |text| of_crm(Some(47), CrmValue::from_text(text), norway()).map_err(Unusable::reason);
     assert_eq!(read("22334455 ext. 12"), Err("extension"));
     assert_eq!(read("2233CALL"), Err("not_a_number"));
     for text in ["22 33 44 55 x12", "tel:+4722334455;ext=12", "+47 22 33 44 55 ext. 12", "22334455#12"] {
@@ -238,24 +235,24 @@ fn what_cannot_be_used_says_why() {
 #[test]
 fn what_is_no_integer_is_told_apart() {
     for (value, wanted) in [
-        (Stored::from_text(""), "missing"),
-        (Stored::Missing, "missing"),
-        (Stored::from_text("0.0"), "zero"),
-        (Stored::from(-0.0), "zero"),
-        (Stored::from_text("99.99"), "fraction"),
-        (Stored::from(99.99), "fraction"),
-        (Stored::from_text("-5"), "negative"),
-        (Stored::from_text("-5.0"), "negative"),
-        (Stored::from_text("-"), "not_a_number"),
-        (Stored::from_text("none"), "not_a_number"),
-        (Stored::from_text("12+3"), "not_a_number"),
-        (Stored::from(f64::NAN), "not_a_number"),
-        (Stored::from(f64::INFINITY), "too_long"),
-        (Stored::from(u64::MAX), "too_long"),
-        (Stored::from_text("99999999999999999999"), "too_long"),
-        (Stored::from_text(&"9".repeat(99)), "too_long"),
+        (CrmValue::from_text(""), "missing"),
+        (CrmValue::Missing, "missing"),
+        (CrmValue::from_text("0.0"), "zero"),
+        (CrmValue::from(-0.0), "zero"),
+        (CrmValue::from_text("99.99"), "fraction"),
+        (CrmValue::from(99.99), "fraction"),
+        (CrmValue::from_text("-5"), "negative"),
+        (CrmValue::from_text("-5.0"), "negative"),
+        (CrmValue::from_text("-"), "not_a_number"),
+        (CrmValue::from_text("none"), "not_a_number"),
+        (CrmValue::from_text("12+3"), "not_a_number"),
+        (CrmValue::from(f64::NAN), "not_a_number"),
+        (CrmValue::from(f64::INFINITY), "too_long"),
+        (CrmValue::from(u64::MAX), "too_long"),
+        (CrmValue::from_text("99999999999999999999"), "too_long"),
+        (CrmValue::from_text(&"9".repeat(99)), "too_long"),
     ] {
-        let reason = stored(Some(47), value, norway()).unwrap_err().reason();
+        let reason = of_crm(Some(47), value, norway()).unwrap_err().reason();
         assert_eq!(reason, wanted, "{value:?}");
     }
 }
@@ -288,7 +285,7 @@ fn a_csv_number_that_is_none_says_why() {
         ("47 33 44 55/66", Unusable::Several),
         ("22334455.5", Unusable::Fraction),
     ] {
-        assert_eq!(written(text, norway()), Err(wanted), "{text}");
+        assert_eq!(of_text(text, norway()), Err(wanted), "{text}");
     }
 }
 
@@ -324,7 +321,7 @@ fn a_record_that_can_be_read_in_two_ways_has_both_numbers() {
     assert_eq!(record_in("DE", 0, 49_301_234_567), "+49301234567 ~+4949301234567");
     assert_eq!(record_in("DE", 0, 4_722_334_455), "+494722334455 ~+4722334455");
     assert_eq!(record_in("DE", 49, 15_112_345_678), "+4915112345678");
-    // Norwegian mobiles begin with the codes of Sweden, Romania, Germany: six digits are not what numbers there have.
+    // Norwegian mobiles begin with the codes of Sweden, Romania, Germany, but numbers there do not have six digits.
     for national in [46_123_456, 40_154_967, 49_301_234] {
         assert_eq!(record(0, national), format!("+47{national}"));
         assert_eq!(text_in("NO", &national.to_string()), format!("+47{national}"));
@@ -339,7 +336,7 @@ fn a_zero_counts_where_the_record_has_it() {
     // The CRM's integer may have lost one. A mobile of ten digits is usual; of nine it is not.
     assert_eq!(record(39, 3_311_234_567), "+393311234567 ~+3903311234567");
     assert_eq!(record(39, 331_123_456), "~+390331123456 ~+39331123456");
-    let ambiguous = |integer: i64| stored(Some(39), integer.into(), norway()).unwrap().is_ambiguous();
+    let ambiguous = |integer: i64| of_crm(Some(39), integer.into(), norway()).unwrap().is_ambiguous();
     assert_eq!([331_123_456, 3_311_234_567, 212_348_326].map(ambiguous), [true, true, false]);
     assert_eq!(record(0, 393_311_234_567), "+393311234567 ~+3903311234567");
 }
@@ -348,13 +345,13 @@ fn a_zero_counts_where_the_record_has_it() {
 fn an_international_number_of_an_unknown_length_is_taken_as_it_is() {
     let unplanned = |numbers: Result<Numbers, Unusable>| numbers.is_ok_and(|numbers| numbers.is_unplanned());
     for text in ["+47 580012345678", "0047580012345678", "+46 719 123 456 7890", "+47 22 33 44 55 66"] {
-        let numbers = written(text, norway());
+        let numbers = of_text(text, norway());
         assert!(unplanned(numbers.clone()), "{text}: {numbers:?}");
     }
     assert_eq!(text_in("NO", "+47 580012345678"), "+47580012345678");
     assert_eq!(record(47, 580_012_345_678), "+47580012345678");
     assert_eq!(record(0, 47_580_012_345_678), "+47580012345678");
-    assert!(!unplanned(written("+47 22334455", norway())));
+    assert!(!unplanned(of_text("+47 22334455", norway())));
     // More than E.164 has, and digits that say no country.
     assert_eq!(text_in("NO", "+47 58001234567890"), "too_long");
     assert_eq!(record(47, 123_456), "impossible_length");
@@ -368,7 +365,7 @@ fn several_numbers_are_each_one() {
         "+49301234567 +4915112345678 ~+494915112345678"
     );
     assert_eq!(
-        said(stored(Some(47), Stored::from_text("22334455/22334466"), norway())),
+        said(of_crm(Some(47), CrmValue::from_text("22334455/22334466"), norway())),
         "+4722334455 +4722334466"
     );
 }
@@ -384,7 +381,7 @@ fn a_plus_may_stand_in_front_of_what_the_country_dials() {
     ] {
         assert_eq!(text_in(country, text), "+4722334455", "{country} {text}");
         assert_eq!(
-            said(stored(Some(0), Stored::from_text(text), country.parse().unwrap())),
+            said(of_crm(Some(0), CrmValue::from_text(text), country.parse().unwrap())),
             "+4722334455",
             "{text}"
         );
@@ -394,10 +391,10 @@ fn a_plus_may_stand_in_front_of_what_the_country_dials() {
 proptest::proptest! {
     #[test]
     fn no_record_panics(prefix: Option<i64>, number: i64, text: String, float: f64) {
-        for value in [number.into(), float.into(), Stored::from_text(&text)] {
-            let _ = stored(prefix, value, norway());
-            let _ = stored(Some(39), value, norway());
+        for value in [number.into(), float.into(), CrmValue::from_text(&text)] {
+            let _ = of_crm(prefix, value, norway());
+            let _ = of_crm(Some(39), value, norway());
         }
-        let _ = written(&text, norway());
+        let _ = of_text(&text, norway());
     }
 }

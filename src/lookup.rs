@@ -1,0 +1,359 @@
+//! Digits of a caller → [`Resolution`]: the name, and the reasons for it. ARI, FastAGI, HTTP and the commands all use this path.
+//!
+//! - `resolution`: the answer, also in JSON
+//! - `naming`: the name of a person, a company, several companies or a range
+//! - `explanation`: the reasons, for an administrator who looks for a mistake
+
+mod explanation;
+mod naming;
+mod resolution;
+
+pub use explanation::{ChoiceKind, Explanation, Listing, Rendering};
+pub use resolution::{
+    Certainty, CompanyParty, Decided, PersonParty, ReadingOutcome, Reason, Resolution, Status,
+};
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use lru::LruCache;
+use tokio::sync::watch;
+
+use crate::directory::ranges::{Range, RangeMatch};
+use crate::directory::{Choice, Directory, Found};
+use crate::name::{Doubtful, Style};
+use crate::number::{self, Country, Fit, Reading, Rule};
+use crate::observe::metrics;
+use crate::search::Searches;
+use naming::Naming;
+
+/// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
+pub const MAX_CALLER_BYTES: usize = 64;
+
+/// The most answers that are kept: the callers of a busy call centre in one hour, in about 2 MB.
+pub const KEPT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+/// How one PBX writes the numbers of callers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pbx {
+    /// The key of the kept answers. PBXs with the same settings have the same id and share their answers.
+    pub id: u16,
+    /// The country of the PBX, and the digits that the PBX puts in front.
+    pub numbers: number::Settings,
+}
+
+/// Finds the names of callers in the current directory.
+#[derive(Debug)]
+pub struct Resolver {
+    style: Style,
+    /// The style with room for the mark of a name in doubt.
+    marked: Style,
+    current: ArcSwap<Epoch>,
+    metrics: metrics::Directory,
+    /// Searches in the CRM for callers that the directory does not know.
+    searches: Searches,
+    /// True once there has been a directory.
+    filled: watch::Sender<bool>,
+}
+
+/// A directory with the answers from it. Both are replaced together, so no answer outlives its directory.
+#[derive(Debug)]
+struct Epoch {
+    directory: Directory,
+    answers: Mutex<LruCache<Key, Arc<Resolution>>>,
+}
+
+/// The key of a kept answer.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    /// [`Pbx::id`]
+    pbx: u16,
+    country: Country,
+    /// The digits as received.
+    caller: String,
+}
+
+impl Epoch {
+    fn new(directory: Directory) -> Self {
+        Self { directory, answers: Mutex::new(LruCache::new(KEPT)) }
+    }
+
+    fn answers(&self) -> MutexGuard<'_, LruCache<Key, Arc<Resolution>>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Resolver {
+    /// A resolver with an empty directory, which writes names in this style.
+    #[must_use]
+    pub fn new(style: Style) -> Self {
+        Self::counted(style, metrics::Directory::default())
+    }
+
+    /// As [`Resolver::new`], with the metrics of the service.
+    #[must_use]
+    pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
+        let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
+        let marked = style.with_room_for_mark();
+        Self {
+            style,
+            marked,
+            current,
+            metrics,
+            searches: Searches::default(),
+            filled: watch::Sender::new(false),
+        }
+    }
+
+    /// The resolver, with searches for callers that the directory does not know.
+    #[must_use]
+    pub fn searching(self, searches: Searches) -> Self {
+        Self { searches, ..self }
+    }
+
+    /// Replaces the directory. Calls in progress finish with the directory that they began with.
+    pub fn swap(&self, directory: Directory) {
+        let numbers = directory.len();
+        self.current.store(Arc::new(Epoch::new(directory)));
+        self.metrics.placed(numbers);
+        self.filled.send_replace(true);
+    }
+
+    /// Whether there has been a directory.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        *self.filled.borrow()
+    }
+
+    /// Waits for the first directory. Without a directory every caller is unknown, so no call should be accepted yet.
+    pub async fn filled(&self) {
+        // The sender is a field of `self`, so the wait can't fail.
+        let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
+    }
+
+    /// Whether a call keeps the provider's name, `existing` ([`Style::keeps`]).
+    #[must_use]
+    pub fn keeps(&self, existing: &str) -> bool {
+        self.style.keeps(existing)
+    }
+
+    /// The count of numbers in the directory.
+    #[must_use]
+    pub fn numbers(&self) -> usize {
+        self.current.load().directory.len()
+    }
+
+    /// The answer for `caller`, the number as the PBX has it. `country` is the country of the trunk, if it differs from the
+    /// country of the PBX. No I/O; the only locks are those of the kept answers and of the kept searches.
+    #[must_use]
+    pub fn resolve(&self, pbx: &Pbx, country: Option<Country>, caller: &str) -> Arc<Resolution> {
+        let country = country.unwrap_or(pbx.numbers.country);
+        let epoch = self.current.load();
+        let key = Key { pbx: pbx.id, country, caller: caller.to_owned() };
+        if let Some(kept) = epoch.answers().get(&key) {
+            return Arc::clone(kept);
+        }
+        let (resolution, keep) = self.resolve_in(&epoch.directory, pbx, country, caller, None);
+        let resolution = Arc::new(resolution);
+        if keep {
+            epoch.answers().put(key, Arc::clone(&resolution));
+        }
+        resolution
+    }
+
+    /// The answer of [`resolve`](Self::resolve) with its explanation: both from one directory, on the same path.
+    #[must_use]
+    pub fn explain(
+        &self,
+        pbx: &Pbx,
+        country: Option<Country>,
+        caller: &str,
+    ) -> (Arc<Resolution>, Explanation) {
+        let country = country.unwrap_or(pbx.numbers.country);
+        let mut explanation = Explanation::default();
+        let directory = &self.current.load().directory;
+        let (resolution, _) = self.resolve_in(directory, pbx, country, caller, Some(&mut explanation));
+        (Arc::new(resolution), explanation)
+    }
+
+    /// The answer, and whether it may be kept as long as the directory. The answer of a search, or before one, may not.
+    fn resolve_in(
+        &self,
+        directory: &Directory,
+        pbx: &Pbx,
+        country: Country,
+        caller: &str,
+        mut explanation: Option<&mut Explanation>,
+    ) -> (Resolution, bool) {
+        if caller.len() > MAX_CALLER_BYTES {
+            return (Resolution::skipped(caller, country, Reason::TooLong), false);
+        }
+        let readings = match pbx.numbers.read(caller, country) {
+            Ok(readings) => readings,
+            Err(skip) => return (Resolution::skipped(caller, country, skip.into()), true),
+        };
+        // `00…` in a country with another international prefix has one impossible reading.
+        let readings: Vec<Reading> =
+            readings.into_iter().filter(|reading| reading.fit > Fit::Impossible).collect();
+        if readings.is_empty() {
+            return (Resolution::skipped(caller, country, Reason::NoNumber), true);
+        }
+        let mut resolution = Resolution::new(caller, country, Status::NotFound);
+        let listed = matching(directory, &readings);
+        let keep = listed.is_some() || self.searches.is_empty();
+        let searched = if keep { None } else { self.searches.ask(&readings) };
+        let matched = listed.or_else(|| {
+            let (directory, place) = searched.as_ref()?;
+            let (found, place) = (directory.find(readings.get(*place)?.number)?, *place);
+            Some(Match { found, place, doubtful: false })
+        });
+        resolution.readings = outcomes(&readings, matched.as_ref().map(|matched| matched.place));
+        if let Some(explanation) = &mut explanation {
+            let of_match = |at| matched.as_ref().filter(|matched| matched.place == at).map(|m| m.found);
+            let known = |(reading, at): (&Reading, usize)| {
+                of_match(at).or_else(|| directory.find(reading.number)).as_ref().map(Listing::from)
+            };
+            explanation.known = readings.iter().zip(0..).map(known).collect();
+        }
+        if let Some((reading, matched)) =
+            matched.and_then(|matched| Some((readings.get(matched.place)?, matched)))
+        {
+            resolution.decide(matched.decided(reading));
+            resolution.number = Some(reading.number.to_string());
+            self.fill(&mut resolution, &matched, explanation);
+        } else if let Some((range, reading)) = range_of(directory, &readings) {
+            self.guess(&mut resolution, &range, reading, explanation);
+        }
+        (resolution, keep)
+    }
+
+    /// Writes the company of a range into the resolution.
+    fn guess(
+        &self,
+        resolution: &mut Resolution,
+        matched: &RangeMatch<'_>,
+        reading: &Reading,
+        explanation: Option<&mut Explanation>,
+    ) {
+        resolution.decide(Decided::Range);
+        resolution.number = Some(reading.number.to_string());
+        resolution.range = Some(matched.range.to_string());
+        resolution.guessed = matches!(matched.range, Range::Stem(_));
+        resolution.source = matched.source.map(str::to_owned);
+        resolution.company = Some(matched.company.into());
+        self.write_name(resolution, &Naming::of_range(matched), explanation);
+    }
+
+    /// Writes the person or the companies that the directory has for the number into the resolution.
+    fn fill(&self, resolution: &mut Resolution, matched: &Match<'_>, explanation: Option<&mut Explanation>) {
+        let Match { found, doubtful, .. } = matched;
+        resolution.doubtful = *doubtful && self.style.doubtful != Doubtful::Show;
+        resolution.source = Some(found.source.to_owned());
+        match found.choice {
+            Choice::Person { person, company } => {
+                resolution.person = Some(person.into());
+                resolution.company = company.map(CompanyParty::from);
+            }
+            Choice::Company(company) => resolution.company = Some(company.into()),
+            Choice::Shared(_) => resolution.shared = true,
+            Choice::Ambiguous => resolution.reason = Some(Reason::Ambiguous),
+        }
+        if let Some(naming) = Naming::of(found) {
+            self.write_name(resolution, &naming, explanation);
+        }
+    }
+
+    /// Writes the name into the resolution, or the reason why there is none.
+    fn write_name(
+        &self,
+        resolution: &mut Resolution,
+        naming: &Naming<'_>,
+        explanation: Option<&mut Explanation>,
+    ) {
+        let doubtful = resolution.doubtful;
+        let style = if doubtful { &self.marked } else { &self.style };
+        match naming.name(style) {
+            Some(_) if doubtful && style.doubtful == Doubtful::None => {
+                resolution.reason = Some(Reason::Doubtful);
+            }
+            Some(name) => {
+                resolution.name = Some(if doubtful { name.marked() } else { name });
+                resolution.status = Status::Found;
+            }
+            None => resolution.reason = Some(Reason::NoName),
+        }
+        if let Some(explanation) = explanation {
+            let rendering = naming.rendering(&self.style);
+            explanation.rendering = Some(if doubtful { rendering.marked() } else { rendering });
+        }
+    }
+}
+
+/// The entry of the directory that answers, and the reading that leads to it.
+struct Match<'d> {
+    found: Found<'d>,
+    /// The place of the reading.
+    place: usize,
+    /// Whether another reading belongs to somebody else.
+    doubtful: bool,
+}
+
+impl Match<'_> {
+    fn decided(&self, reading: &Reading) -> Decided {
+        match self {
+            Self { doubtful: true, .. } => Decided::SomebodyElse,
+            Self { found: Found { likely: false, .. }, .. } => Decided::OtherNumber,
+            _ if reading.rule == Rule::SurplusZero => Decided::SurplusZero,
+            Self { place: 0, .. } => Decided::Likeliest,
+            _ => Decided::OtherReading,
+        }
+    }
+}
+
+/// The likeliest reading that the directory knows. A number that is the likeliest of its record comes before all others.
+fn matching<'d>(directory: &'d Directory, readings: &[Reading]) -> Option<Match<'d>> {
+    let find = |(reading, place): (&Reading, usize)| Some((directory.find(reading.number)?, place));
+    let mut best: Option<(Found<'d>, usize)> = None;
+    for (found, place) in readings.iter().zip(0..).filter_map(find) {
+        if found.likely || best.is_none() {
+            best = Some((found, place));
+        }
+        if found.likely {
+            break;
+        }
+    }
+    let (found, place) = best?;
+    // A surplus zero is taken off only for digits that are unknown otherwise, so that reading causes no doubt.
+    let is_other = |(reading, at): &(&Reading, usize)| *at != place && reading.rule != Rule::SurplusZero;
+    let mut others = readings.iter().zip(0..).filter(is_other).filter_map(find);
+    let doubtful = others.any(|(other, _)| !other.choice.looks_same(&found.choice));
+    Some(Match { found, place, doubtful })
+}
+
+/// The range of the likeliest reading that lies in one. The reading must be a number in use, not only of a possible length.
+/// If the digits as received are a number in use, supposed readings do not count: a mobile number without its trunk zero may
+/// also be valid behind the PBX's area code.
+fn range_of<'d, 'r>(
+    directory: &'d Directory,
+    readings: &'r [Reading],
+) -> Option<(RangeMatch<'d>, &'r Reading)> {
+    let valid = readings.iter().filter(|reading| reading.fit == Fit::Valid);
+    let as_received = valid.clone().any(|reading| !reading.rule.is_supposed());
+    valid
+        .filter(|reading| !(as_received && reading.rule.is_supposed()))
+        .find_map(|reading| Some((directory.range_of(reading.number)?, reading)))
+}
+
+fn outcomes(readings: &[Reading], found: Option<usize>) -> Vec<ReadingOutcome> {
+    let outcome = |(reading, place): (&Reading, usize)| ReadingOutcome {
+        number: reading.number.to_string(),
+        rule: reading.rule,
+        found: Some(place) == found,
+        reading: *reading,
+    };
+    readings.iter().zip(0..).map(outcome).collect()
+}
+
+#[cfg(test)]
+mod tests;
