@@ -23,9 +23,9 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::lists::Handle;
+use crate::lists::events::{News, Refreshed, Watch, looks};
 use crate::owner;
-use crate::refresh::Handle;
-use crate::refresh::news::{News, Refreshed, Watch, looks};
 use crate::supervisor::Supervisor;
 
 /// The longest request, in bytes.
@@ -68,7 +68,7 @@ pub enum Request {
         #[serde(default)]
         progress: bool,
     },
-    /// What is known of each list. Answered by a [`crate::refresh::status::ListStatus`] a list.
+    /// What is known of each list. Answered by a [`crate::lists::status::ListStatus`] a list.
     Sources,
 }
 
@@ -301,8 +301,8 @@ async fn ask_and_wait<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::refresh::news::News;
-    use crate::refresh::status::ListStatus;
+    use crate::lists::events::News;
+    use crate::lists::status::ListStatus;
     use crate::source::Progress;
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
 use crate::config::Config;
-use crate::refresh::places;
+use crate::lists::places;
 use crate::web;
 
 /// Open with any configuration: the log, the runtime, the listening sockets, connections to the control socket, and files

@@ -9,10 +9,10 @@ use secrecy::SecretString;
 
 use super::Exit;
 use crate::config::Config;
+use crate::lists::places;
+use crate::lists::store::{Kept, Store};
 use crate::observe::logging;
 use crate::owner::{self, User};
-use crate::refresh::places;
-use crate::refresh::store::{Kept, Store};
 use crate::secret::{Secret, SecretError};
 use crate::source::{self, Fetched, Kind, Progress, Source};
 use crate::tls;

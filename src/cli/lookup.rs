@@ -18,10 +18,10 @@ use super::{Exit, Usage};
 use crate::call::{self, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
+use crate::lists::guard;
+use crate::lists::offline::{Held, Lists};
 use crate::number::Country;
 use crate::observe::logging;
-use crate::refresh::alone::{Held, Lists};
-use crate::refresh::guard;
 use crate::resolver::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
 use crate::tls;
 

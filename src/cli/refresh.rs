@@ -10,11 +10,11 @@ use super::lookup::printable;
 use super::progress::Line;
 use crate::config::Config;
 use crate::control::{self, Request};
+use crate::lists::events::{News, Refreshed};
+use crate::lists::lock::{Lock, Purpose};
+use crate::lists::refresh::Outcome;
+use crate::lists::{offline, places};
 use crate::observe::logging;
-use crate::refresh::keeper::Outcome;
-use crate::refresh::lock::{Lock, Purpose};
-use crate::refresh::news::{News, Refreshed};
-use crate::refresh::{alone, places};
 use crate::{owner, tls};
 
 /// How long whoever may write is given to be done, or to be ready to be asked.
@@ -37,7 +37,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     let places = places(&config.sources);
     let known = || places.iter().map(|place| place.name.as_str()).collect::<Vec<_>>().join(", ");
     if let Some(name) = &arguments.name {
-        let source = |place: &crate::refresh::Place| {
+        let source = |place: &crate::lists::Place| {
             config.sources.get(place.source).is_some_and(|source| source.name == *name)
         };
         let there = places.iter().any(|place| place.name == *name || source(place));
@@ -72,7 +72,7 @@ async fn order(config: &Config, arguments: &Arguments, hearing: &mut Hearing) ->
         {
             Ok(lock) => {
                 let hear = |news| hearing.hear(news);
-                return alone::refresh(&lock, sources, state_dir, name.as_deref(), arguments.accept, hear)
+                return offline::refresh(&lock, sources, state_dir, name.as_deref(), arguments.accept, hear)
                     .await;
             }
             Err(holder) => holder,

@@ -10,13 +10,13 @@ use super::Exit;
 use super::lookup::printable;
 use crate::config::Config;
 use crate::control::{self, Request};
+use crate::lists::guard::{self, Held};
+use crate::lists::lock::{Lock, Purpose};
+use crate::lists::places;
+use crate::lists::status::ListStatus;
+use crate::lists::store::{Kept, Store};
 use crate::observe::logging;
 use crate::owner;
-use crate::refresh::guard::{self, Held};
-use crate::refresh::lock::{Lock, Purpose};
-use crate::refresh::places;
-use crate::refresh::status::ListStatus;
-use crate::refresh::store::{Kept, Store};
 
 /// So much of a hash is shown, in characters.
 const LONGEST_HASH: usize = 80;

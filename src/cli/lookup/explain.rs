@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::{Behind, ambiguous_in_words, in_words};
 use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
+use crate::lists::guard::Held;
 use crate::number::{Fit, Number, Rule};
-use crate::refresh::guard::Held;
 use crate::resolver::{Certainty, Decided, Known, ReadingOutcome, Rendering, Resolution, Verdict};
 
 const NAME: Style = Style::new().bold();

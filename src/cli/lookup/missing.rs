@@ -12,9 +12,9 @@ use rustix::process::geteuid;
 
 use crate::config::Config;
 use crate::control::{self, Request};
-use crate::refresh::alone::{self, Lists, Missing};
-use crate::refresh::lock::{Lock, Purpose};
-use crate::refresh::status::ListStatus;
+use crate::lists::lock::{Lock, Purpose};
+use crate::lists::offline::{self, Lists, Missing};
+use crate::lists::status::ListStatus;
 
 /// How long whoever may write is given to be done, or to be ready to be asked.
 const STARTING: Duration = Duration::from_secs(20);
@@ -29,9 +29,9 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
     let begun = Instant::now();
     let mut failed = BTreeMap::new();
     loop {
-        let missing = alone::missing(sources, state_dir);
+        let missing = offline::missing(sources, state_dir);
         if missing.is_empty() {
-            return alone::lists(sources, state_dir, Missing::default()).await;
+            return offline::lists(sources, state_dir, Missing::default()).await;
         }
         if let Some(said) = asked_by_service(state_dir, &missing).await {
             failed = said;
@@ -43,7 +43,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
         match Lock::take(state_dir, Purpose::Refresh) {
             Ok(Ok(lock)) => {
-                return alone::lists(sources, state_dir, Missing { lock: Some(lock), failed }).await;
+                return offline::lists(sources, state_dir, Missing { lock: Some(lock), failed }).await;
             }
             // Another command, or a service that can't be asked yet.
             Ok(Err(_)) if begun.elapsed() < STARTING => tokio::time::sleep(LOOK).await,
@@ -51,7 +51,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
     }
     let _turn = turn(&config.path).await?;
-    alone::lists(sources, state_dir, Missing { lock: None, failed }).await
+    offline::lists(sources, state_dir, Missing { lock: None, failed }).await
 }
 
 /// Waits until the running service has brought these lists, or has said why not: that, of those which it can't bring. None

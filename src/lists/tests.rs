@@ -20,7 +20,7 @@ use crate::resolver::{Pbx, Status};
 use crate::secret::SecretError;
 use crate::source::superoffice::error::FetchError;
 use crate::source::{Delivery, Fetched, Kind, Progress, csv};
-use keeper::Question;
+use refresh::Question;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -166,7 +166,7 @@ impl Service {
         let (refresh, full_refresh) = (settings.refresh, settings.full_refresh);
         let places = LISTS.iter().zip(0..).map(|(name, id)| place(name, id)).collect();
         let store = Store::new(state);
-        let read = |store: &Store, list: &str| store.load(list, keeper::now());
+        let read = |store: &Store, list: &str| store.load(list, refresh::now());
         let rules = Rules::default();
         let publisher =
             Publisher::load(vec![settings], places, store.clone(), read, rules, Arc::clone(&resolver));
@@ -346,7 +346,7 @@ fn lists_that_are_empty_by_order_are_lists_too() {
         let resolver = Arc::new(Resolver::new(Style::default()));
         let (sources, place) = (vec![settings()], place("crm", 0));
         let store = Store::new(folder.path());
-        let read = |store: &Store, list: &str| store.load(list, keeper::now());
+        let read = |store: &Store, list: &str| store.load(list, refresh::now());
         Publisher::load(sources, vec![place], store, read, Rules::default(), Arc::clone(&resolver));
         resolver
     };

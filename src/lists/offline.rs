@@ -9,9 +9,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use tracing::warn;
 
-use super::keeper::{Keeper, ListOf};
+use super::events::{News, Refreshed, Watch, looks};
 use super::lock::Lock;
-use super::news::{News, Refreshed, Watch, looks};
+use super::refresh::{Keeper, ListOf};
 use super::store::{Kept, Store};
 use super::{Place, guard, places};
 use crate::directory::Directory;
@@ -238,7 +238,7 @@ pub async fn refresh(
     for place in meant {
         // Who takes what is held back has not seen what else may come.
         let accept = accept && (!any_is_held || is_held(&place));
-        let kept = store.load(&place.name, super::keeper::now());
+        let kept = store.load(&place.name, super::refresh::now());
         let mut keeper = asked.keeper(&place, &store, kept)?.without_counting();
         let mut watch = Watch::new(place.name.clone(), keeper.progress().clone());
         let result = {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::guard::Held;
-use super::keeper::{Keeper, Question};
+use super::refresh::{Keeper, Question};
 use super::store::Kept;
 use crate::source::UnusableRecords;
 use crate::source::superoffice::site::Tenant;

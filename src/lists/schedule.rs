@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::keeper::{Keeper, Outcome, Question, now};
-use super::news::Refreshed;
+use super::events::Refreshed;
+use super::refresh::{Keeper, Outcome, Question, now};
 use super::status::ListStatus;
 use super::store::Kept;
 use crate::backoff::{Backoff, jittered};

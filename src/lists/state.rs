@@ -8,8 +8,8 @@ use tracing::{info, warn};
 
 use super::changes::Changes;
 use super::guard::{self, CONVINCING, Held, Verdict};
-use super::keeper::Outcome;
 use super::losses::Losses;
+use super::refresh::Outcome;
 use super::store::held::{HeldBack, Missing};
 use super::store::{Kept, Store};
 use crate::directory::list::List;

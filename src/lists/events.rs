@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::keeper::{Keeper, Outcome, Question};
+use super::refresh::{Keeper, Outcome, Question};
 use crate::source::{Progress, Step, UnusableRecords};
 
 /// Between two looks at how far lists are: often enough to look alive, and what is over at once shows none.

@@ -5,27 +5,27 @@
 //! - [`open`] loads the lists and puts the directory in place
 //! - [`start`] starts the schedules; its [`Handle`] is the one way to steer them
 //! - [`schedule`]: when a list is asked for, and what is said of it
-//! - [`keeper`]: one list: asks for it
-//! - `stock`: what there is of it, and what becomes of a list that has come
+//! - [`refresh`]: one list: asks for it
+//! - `state`: what there is of it, and what becomes of a list that has come
 //! - [`guard`]: the guard against mass loss
 //! - [`losses`]: what a new list takes away
 //! - [`changes`]: what it changes
 //! - [`store`]: the lists on disk
 //! - [`lock`]: who may write them
 //! - [`status`]: what is known of each list
-//! - [`news`]: what somebody hears who orders lists to be asked for
-//! - [`alone`]: refreshing and looking up without a running service
+//! - [`events`]: what somebody hears who orders lists to be asked for
+//! - [`offline`]: refreshing and looking up without a running service
 
-pub mod alone;
 pub mod changes;
+pub mod events;
 pub mod guard;
-pub mod keeper;
 pub mod lock;
 pub mod losses;
-pub mod news;
+pub mod offline;
+pub mod refresh;
 pub mod schedule;
+mod state;
 pub mod status;
-mod stock;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -45,9 +45,9 @@ use crate::observe::{mask, panics};
 use crate::resolver::Resolver;
 use crate::source::{ListId, Progress, Settings, Source};
 use crate::supervisor::Supervisor;
-use keeper::{Keeper, ListOf};
+use events::{Refreshed, Watch};
 use lock::Lock;
-use news::{Refreshed, Watch};
+use refresh::{Keeper, ListOf};
 use schedule::{Order, Schedule};
 use status::ListStatus;
 use store::{Kept, Store};
@@ -172,7 +172,7 @@ pub async fn open(
         Ok(())
     });
     let lock = lock.await?;
-    let publisher = load(|store, list| store.load(list, keeper::now())).await?;
+    let publisher = load(|store, list| store.load(list, refresh::now())).await?;
     Ok(Opened { publisher, lock })
 }
 
@@ -270,7 +270,7 @@ impl Publisher {
     async fn clear(&self) {
         let store = self.store.clone();
         let configured = self.places.iter().map(|place| place.name.clone()).collect();
-        let cleared = panics::blocking(move || store.clear(&configured, keeper::now()));
+        let cleared = panics::blocking(move || store.clear(&configured, refresh::now()));
         // A panic has been said, and comes again tomorrow at the earliest.
         let _ = cleared.await;
     }

@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 use super::{Kept, Store};
 use crate::directory::list::List;
 use crate::directory::list::file::{FileError, Header, ListFile};
-use crate::refresh::guard::Held;
+use crate::lists::guard::Held;
 use crate::source::UnusableRecords;
 
 /// What is known of a list that is held back.

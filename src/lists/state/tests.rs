@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::keeper;
+use super::super::refresh;
 use super::*;
 use crate::directory::list::Collector;
 use crate::entry::Entry;
@@ -401,5 +401,5 @@ fn a_list_that_a_disk_has_damaged_is_written_anew() {
     // Judged by its copy.
     assert!(!lab.comes(&people(1, 4)));
     assert!(matches!(lab.judge(delivery(&people(1, 10), "a")), Outcome::New { count: 10, .. }));
-    assert!(lab.stock.kept().is_whole() && keeper::now() > 0);
+    assert!(lab.stock.kept().is_whole() && refresh::now() > 0);
 }

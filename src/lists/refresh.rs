@@ -11,7 +11,7 @@ use tracing::warn;
 use super::changes::Changes;
 use super::guard::Held;
 use super::losses::Losses;
-use super::stock::Stock;
+use super::state::Stock;
 use super::store::{Kept, Store};
 use crate::observe::panics;
 use crate::source::{Fetched, ListId, Progress, Source, Step, UnusableRecords};

@@ -3,7 +3,7 @@
 use tokio::time::sleep;
 
 use super::*;
-use crate::refresh::store::Store;
+use crate::lists::store::Store;
 use crate::source::{Fetched, Progress};
 
 const REFRESH: Duration = Duration::from_secs(60);
