@@ -23,8 +23,8 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::lists::Handle;
-use crate::lists::events::{News, Refreshed, Watch, looks};
+use crate::lists::events::{Event, ProgressWatch, RefreshResult, progress_ticks};
+use crate::lists::service::Handle;
 use crate::owner;
 use crate::supervisor::Supervisor;
 
@@ -58,7 +58,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
-    /// Ask for lists now. Answered by [`News`]: a [`Refreshed`] a list, as it comes, and [`News::Done`].
+    /// Ask for lists now. Answered by [`Event`]: a [`RefreshResult`] a list, as it comes, and [`Event::Done`].
     Refresh {
         /// A list's or a source's name; none for all.
         name: Option<String>,
@@ -215,29 +215,29 @@ impl Bounded {
 
 /// Tells what comes of each list, as it comes, and with `progress` how far the others are.
 async fn tell(
-    ordered: Vec<(Watch, Receiver<Refreshed>)>,
+    ordered: Vec<(ProgressWatch, Receiver<RefreshResult>)>,
     progress: bool,
     write: &mut Bounded,
 ) -> io::Result<()> {
-    let (mut lists, mut looks, mut alive) = (Vec::new(), looks(), interval(ALIVE));
+    let (mut lists, mut looks, mut alive) = (Vec::new(), progress_ticks(), interval(ALIVE));
     let mut coming = FuturesUnordered::new();
     for (watch, refreshed) in ordered {
         let list = watch.list().to_owned();
         lists.push(watch);
         coming.push(async move {
-            refreshed.await.unwrap_or_else(|_| Refreshed::failed(list, "the service is stopping"))
+            refreshed.await.unwrap_or_else(|_| RefreshResult::failed(list, "the service is stopping"))
         });
     }
     loop {
         tokio::select! {
             biased;
             next = coming.next() => {
-                let Some(refreshed) = next else { return write.line(&json_line(&News::Done {})?).await };
+                let Some(refreshed) = next else { return write.line(&json_line(&Event::Done {})?).await };
                 lists.retain(|watch| watch.list() != refreshed.list);
-                write.line(&json_line(&News::Refreshed(refreshed))?).await?;
+                write.line(&json_line(&Event::Refreshed(refreshed))?).await?;
             }
             _ = looks.tick(), if progress => {
-                for news in lists.iter_mut().filter_map(Watch::news) {
+                for news in lists.iter_mut().filter_map(ProgressWatch::event) {
                     write.line(&json_line(&news)?).await?;
                 }
             }
@@ -301,7 +301,7 @@ async fn ask_and_wait<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lists::events::News;
+    use crate::lists::events::Event;
     use crate::lists::status::ListStatus;
     use crate::source::Progress;
 
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(error, "it has not answered within 5 s: it is stopped, or hangs");
 
         let refresh = Request::Refresh { name: None, accept: false, progress: false };
-        let error = ask(folder.path(), &refresh, |_: News| ()).await.unwrap_err().to_string();
+        let error = ask(folder.path(), &refresh, |_: Event| ()).await.unwrap_err().to_string();
         assert_eq!(error, "it has said nothing for 10 s: it is stopped, or hangs");
         drop(listener);
     }
@@ -330,16 +330,19 @@ mod tests {
             let (answer, refreshed) = tokio::sync::oneshot::channel();
             let slow = async {
                 tokio::time::sleep(Duration::from_mins(10)).await;
-                answer.send(Refreshed::failed("crm".to_owned(), "too slow")).unwrap();
+                answer.send(RefreshResult::failed("crm".to_owned(), "too slow")).unwrap();
             };
-            let ordered = vec![(Watch::new("crm".to_owned(), Progress::default()), refreshed)];
+            let ordered = vec![(ProgressWatch::new("crm".to_owned(), Progress::default()), refreshed)];
             tokio::join!(slow, tell(ordered, false, &mut write)).1.unwrap();
         };
         let mut heard = Vec::new();
         let refresh = Request::Refresh { name: None, accept: false, progress: false };
         let (asked, ()) = tokio::join!(ask(folder.path(), &refresh, |news| heard.push(news)), service);
         assert_eq!(asked.unwrap(), Some(()));
-        assert!(matches!(&heard[..], [News::Refreshed(of), News::Done {}] if of.list == "crm"), "{heard:?}");
+        assert!(
+            matches!(&heard[..], [Event::Refreshed(of), Event::Done {}] if of.list == "crm"),
+            "{heard:?}"
+        );
     }
 
     #[tokio::test]

@@ -106,9 +106,9 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
         biased;
         // A task that ends meanwhile ends the service; `serve` returns its error.
         _ = supervisor.until_shutdown() => return Ok(()),
-        opened = lists::open(sources, state_dir, rules, &resolver) => opened?,
+        opened = lists::service::open(sources, state_dir, rules, &resolver) => opened?,
     };
-    let handle = lists::start(opened, sources, &asked, &metrics, supervisor);
+    let handle = lists::service::start(opened, &asked, &metrics, supervisor);
     control::start(&handle, state_dir, supervisor);
     Ok(())
 }

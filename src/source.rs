@@ -1,11 +1,13 @@
 //! Where caller ids come from: [`superoffice`] and [`csv`] files. Each delivers the same thing, a [`Fetched`].
 
 pub mod csv;
+pub mod error;
 mod fingerprint;
 mod progress;
 pub mod superoffice;
 mod unusable_records;
 
+pub use error::SourceError;
 pub use progress::{Progress, Step};
 pub use unusable_records::UnusableRecords;
 
@@ -184,7 +186,7 @@ impl Source {
 
     /// Asks for a list. `hash` is that of its last delivery; empty to get the whole set in any case.
     /// `progress` shows how far it is, until all records are read.
-    pub async fn fetch(&self, list: ListId, hash: &str, progress: &Progress) -> anyhow::Result<Fetched> {
+    pub async fn fetch(&self, list: ListId, hash: &str, progress: &Progress) -> Result<Fetched, SourceError> {
         match self {
             Self::SuperOffice(client) => Ok(client.fetch(list, hash, progress).await?),
             Self::Csv(file) => Ok(file.fetch(hash, progress).await?),
@@ -193,7 +195,7 @@ impl Source {
 
     /// Everybody whom a search for these digits shows; some may have other numbers. A CSV file is known whole, so
     /// it shows nobody else.
-    pub async fn search(&self, digits: &str) -> anyhow::Result<Vec<Entry>> {
+    pub async fn search(&self, digits: &str) -> Result<Vec<Entry>, SourceError> {
         match self {
             Self::SuperOffice(client) => Ok(client.search(digits).await?),
             Self::Csv(_) => Ok(Vec::new()),

@@ -19,7 +19,7 @@ use crate::call::{self, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
 use crate::lists::guard;
-use crate::lists::offline::{Held, Lists};
+use crate::lists::offline::{ListEntry, Lists};
 use crate::number::Country;
 use crate::observe::logging;
 use crate::resolver::{Explanation, Pbx, Reason, Resolution, Resolver, Status};
@@ -103,7 +103,7 @@ fn one(asked: &Asked<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNu
     let resolution = asked.resolve(&arguments.number);
     let explanation = asked.resolver.explain(&resolution);
     let numbers: Vec<_> = resolution.readings.iter().map(|read| read.reading.number).collect();
-    let held = lists.held(&numbers)?;
+    let held = lists.entries_for(&numbers)?;
     let (missing, held_back) = (lists.missing(), lists.held_back());
     let behind = Behind { explanation: &explanation, held: &held, missing, held_back, shared };
     if arguments.json {
@@ -125,11 +125,11 @@ fn one(asked: &Asked<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNu
 struct Behind<'a> {
     explanation: &'a Explanation,
     /// What each list holds for any of the readings.
-    held: &'a [Held],
+    held: &'a [ListEntry],
     /// The lists that could not be asked.
     missing: &'a [String],
     /// The lists that have come and are held back, by the names of those in use.
-    held_back: &'a [(String, guard::Held)],
+    held_back: &'a [(String, guard::HeldList)],
     /// What is shown for a number that several have.
     shared: SharedNumbers,
 }

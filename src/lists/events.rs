@@ -1,45 +1,45 @@
-//! What somebody hears who orders lists to be asked for: the same from the running service, a line of JSON each,
-//! as from a command that runs alone.
+//! The progress and the result of refreshes, for the command that ordered them. The running service sends each as a line of
+//! JSON; a command without a service gets the same events.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::refresh::{Keeper, Outcome, Question};
+use super::refresh::{ListSource, RefreshError, RefreshOutcome, Refresher};
 use crate::source::{Progress, Step, UnusableRecords};
 
-/// Between two looks at how far lists are: often enough to look alive, and what is over at once shows none.
+/// The interval of progress events: short enough for a person who watches, and a quick refresh has none.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// A piece of news.
+/// An event of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum News {
-    /// How far a list is.
+pub enum Event {
+    /// The progress of a list.
     Progress {
-        /// Its name.
+        /// The list's name.
         list: String,
-        /// What is being done for it.
+        /// The step that it has reached.
         step: Step,
     },
-    /// What came of a list, after which nothing more is said of it.
-    Refreshed(Refreshed),
-    /// That was all. Who does not hear it was left alone in the middle.
+    /// The result for a list: its last event.
+    Refreshed(RefreshResult),
+    /// The last event. If it is missing, the service ended too early.
     Done {},
 }
 
-/// Shows how far a list is, when that has changed.
+/// Watches the progress of a list.
 #[derive(Debug)]
-pub struct Watch {
+pub struct ProgressWatch {
     list: String,
     progress: Progress,
-    /// What was shown last.
+    /// The step of the last event.
     shown: Step,
 }
 
-impl Watch {
-    /// Watches a list.
+impl ProgressWatch {
+    /// Watches the list with this name.
     #[must_use]
     pub fn new(list: String, progress: Progress) -> Self {
         Self { list, progress, shown: Step::Idle }
@@ -51,56 +51,58 @@ impl Watch {
         &self.list
     }
 
-    /// How far it is, unless it is where it was.
-    pub fn news(&mut self) -> Option<News> {
+    /// The progress, if it has changed since the last event.
+    pub fn event(&mut self) -> Option<Event> {
         let step = self.progress.step();
         let is_new = step != self.shown && step != Step::Idle;
         self.shown = step;
-        is_new.then(|| News::Progress { list: self.list.clone(), step })
+        is_new.then(|| Event::Progress { list: self.list.clone(), step })
     }
 }
 
-/// When to look.
+/// Ticks at the interval of progress events.
 #[must_use]
-pub fn looks() -> Interval {
-    let mut looks = interval_at(Instant::now() + EVERY, EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks
+pub fn progress_ticks() -> Interval {
+    let mut ticks = interval_at(Instant::now() + EVERY, EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
-/// What came of asking for one list.
+/// The result of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refreshed {
+pub struct RefreshResult {
     /// The list's name.
     pub list: String,
-    /// What came.
+    /// The outcome; none after a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
-    /// What failed.
+    pub outcome: Option<RefreshOutcome>,
+    /// The failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The records that can't be used of the set that came, or of the one in use where none came. Empty after a
-    /// failure.
+    /// The unusable records of the list that arrived, or of the list in use if none arrived. Empty after a failure.
     #[serde(default, skip_serializing_if = "UnusableRecords::is_empty")]
     pub unusable: UnusableRecords,
 }
 
-impl Refreshed {
-    /// What came of the question that this keeper has just asked.
-    pub fn of<Q: Question>(keeper: &Keeper<Q>, result: &anyhow::Result<Outcome>) -> Self {
-        let list = keeper.name().to_owned();
+impl RefreshResult {
+    /// The result of the refresher's last refresh.
+    pub fn of<S: ListSource>(
+        refresher: &Refresher<S>,
+        result: &Result<RefreshOutcome, RefreshError>,
+    ) -> Self {
+        let list = refresher.name().to_owned();
         match result {
             Ok(outcome) => Self {
                 list,
                 outcome: Some(outcome.clone()),
                 error: None,
-                unusable: keeper.unusable().clone(),
+                unusable: refresher.unusable().clone(),
             },
-            Err(error) => Self::failed(list, format!("{error:#}")),
+            Err(error) => Self::failed(list, error.to_string()),
         }
     }
 
-    /// Nothing came of it.
+    /// A failure.
     #[must_use]
     pub fn failed(list: String, error: impl Into<String>) -> Self {
         Self { list, outcome: None, error: Some(error.into()), unusable: UnusableRecords::default() }

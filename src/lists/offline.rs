@@ -1,4 +1,4 @@
-//! Refreshing and looking up without a running service.
+//! The lists for a command, without a running service.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,254 +9,227 @@ use std::sync::Arc;
 use anyhow::Context;
 use tracing::warn;
 
-use super::events::{News, Refreshed, Watch, looks};
+use super::engine::Engine;
+use super::events::{Event, ProgressWatch, RefreshResult, progress_ticks};
+use super::guard::HeldList;
 use super::lock::Lock;
-use super::refresh::{Keeper, ListOf};
-use super::store::{Kept, Store};
-use super::{Place, guard, places};
+use super::store::{Snapshot, Store};
+use super::{ListConfig, accepted, configured, refresh as one_list};
 use crate::directory::Directory;
-use crate::directory::merge::{Listed, Rules, merge_by};
+use crate::directory::list::file::Header;
+use crate::directory::merge::Rules;
 use crate::entry::Entry;
 use crate::number::Number;
 use crate::observe::panics;
 use crate::source::superoffice::GAP;
-use crate::source::{self, Fetched, Kind, Progress, Settings, Source, UnusableRecords};
+use crate::source::{self, Fetched, Kind, Progress, Settings, Source};
 
-/// The lists of what is there: those on disk, and the CSV files as they are.
+/// The lists of the configuration as they are now: those of a CRM from disk, the CSV files as they are.
 #[derive(Debug)]
 pub struct Lists {
-    /// The sources' names, and which group each belongs to.
-    sources: Vec<(String, u16)>,
-    lists: Vec<(Place, Kept)>,
+    engine: Engine,
     missing: Vec<String>,
-    held_back: Vec<(String, guard::Held)>,
+    held_back: Vec<(String, HeldList)>,
 }
 
-/// An entry, and the list that holds it.
+/// An entry, and the name of its list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct ListEntry {
     /// The list's name.
     pub list: String,
-    /// What it holds.
+    /// The entry.
     pub entry: Entry,
 }
 
-/// How lists that have no file yet are come by.
+/// How lists without a file are fetched.
 #[derive(Debug, Default)]
-pub struct Missing {
-    /// With it they are asked for and written; without it asked for only.
+pub struct Fetching {
+    /// With the lock they are written to disk, too.
     pub lock: Option<Lock>,
-    /// These are not asked for: the running service asks, and has said why they are not there.
+    /// Lists that the running service could not fetch, with the reason. They are not fetched here either.
     pub failed: BTreeMap<String, String>,
 }
 
-/// The lists that have no file yet.
+/// The names of the CRM's lists that have no file yet.
 #[must_use]
 pub fn missing(sources: &[Settings], state_dir: &Path) -> Vec<String> {
     let store = Store::new(state_dir);
-    let is_crm = |place: &Place| {
-        sources.get(place.source).is_some_and(|source| matches!(source.kind, Kind::SuperOffice(_)))
-    };
-    let places = places(sources).into_iter().filter(|place| is_crm(place) && !store.has(&place.name));
-    places.map(|place| place.name).collect()
+    let lists = configured(sources).into_iter();
+    let lists = lists.filter(|list| !is_csv(sources, list) && !store.has(&list.name));
+    lists.map(|list| list.name).collect()
 }
 
-/// Reads what is there, and asks for what is missing. A source that fails is reported; it is an error when all do.
-pub async fn lists(sources: &[Settings], state_dir: &Path, missing: Missing) -> anyhow::Result<Lists> {
-    let Missing { lock, failed } = missing;
-    let store = Store::new(state_dir);
-    let places = places(sources);
-    let mut asked = Asked::new(sources);
-    let mut found: Vec<Kept> = Vec::new();
-    let mut failures = Vec::new();
-    let mut missing = Vec::new();
-    let mut has_asked = false;
-    for place in &places {
-        let Some(settings) = sources.get(place.source) else { continue };
-        let kept = match &settings.kind {
-            Kind::Csv(_) => Kept::Nothing,
-            Kind::SuperOffice(_) => store.look(&place.name),
-        };
-        found.push(match kept {
-            Kept::Nothing => {
-                let got = match failed.get(&place.name) {
-                    Some(said) => Err(anyhow::anyhow!("{said}")),
-                    None => {
-                        has_asked |= matches!(settings.kind, Kind::SuperOffice(_));
-                        fetch(&mut asked, place, lock.as_ref().map(|_| &store)).await
-                    }
-                };
-                got.unwrap_or_else(|error| {
-                    missing.push(place.name.clone());
-                    failures.push(format!("source {}: {error:#}", place.name));
-                    Kept::Nothing
-                })
+fn is_csv(sources: &[Settings], list: &ListConfig) -> bool {
+    sources.get(list.source).is_some_and(|source| matches!(source.kind, Kind::Csv(_)))
+}
+
+/// Opens the lists, and fetches those without a file. A list that can't be fetched is reported.
+///
+/// # Errors
+/// If no list can be opened or fetched.
+pub async fn lists(sources: &[Settings], state_dir: &Path, fetching: Fetching) -> anyhow::Result<Lists> {
+    let Fetching { lock, failed } = fetching;
+    let lists = configured(sources);
+    let mut engine = Engine::open(sources, lists.clone(), Store::new(state_dir), |store, list| {
+        if is_csv(sources, list) { Snapshot::Absent } else { store.look(&list.name) }
+    });
+    let mut clients = Clients::new(sources);
+    let (mut missing, mut failures) = (Vec::new(), Vec::new());
+    let mut is_crm_asked = false;
+    for (place, list) in lists.iter().enumerate() {
+        if !matches!(engine.lists().get(place), Some((_, Snapshot::Absent))) {
+            continue;
+        }
+        let fetched = match failed.get(&list.name) {
+            Some(reason) => Err(anyhow::anyhow!("{reason}")),
+            None => {
+                is_crm_asked |= !is_csv(sources, list);
+                let writes = lock.is_some() && !is_csv(sources, list);
+                fetch(&engine, &mut clients, list, writes).await
             }
-            kept => kept,
-        });
+        };
+        match fetched {
+            Ok(snapshot) => engine.replace(place, snapshot),
+            Err(error) => {
+                missing.push(list.name.clone());
+                failures.push(format!("source {}: {error:#}", list.name));
+            }
+        }
     }
-    if has_asked {
+    if is_crm_asked {
         tokio::time::sleep(GAP).await;
     }
     drop(lock);
-    anyhow::ensure!(failures.len() < places.len(), "{}", failures.join("\n"));
+    anyhow::ensure!(failures.len() < lists.len(), "{}", failures.join("\n"));
     for failure in failures {
         warn!("{failure}");
     }
-    let held_back = places.iter().filter_map(|place| {
-        let held = store.held(&place.name, sources.get(place.source)?.fingerprint(place.list))?;
-        Some((place.name.clone(), held.held))
-    });
-    Ok(Lists {
-        held_back: held_back.collect(),
-        sources: sources.iter().map(|source| (source.name.clone(), source.group)).collect(),
-        lists: places.into_iter().zip(found).collect(),
-        missing,
-    })
+    let held_back = lists.iter().filter_map(|list| Some((list.name.clone(), engine.held(list)?))).collect();
+    Ok(Lists { engine, missing, held_back })
 }
 
 impl Lists {
-    /// The lists that could not be asked.
+    /// The names of the lists that could not be fetched.
     #[must_use]
     pub fn missing(&self) -> &[String] {
         &self.missing
     }
 
-    /// The lists that have come and are held back, by the names of those in use.
+    /// The lists that are held back, with the names of the lists in use.
     #[must_use]
-    pub fn held_back(&self) -> &[(String, guard::Held)] {
+    pub fn held_back(&self) -> &[(String, HeldList)] {
         &self.held_back
     }
 
-    /// The directory of them all.
+    /// The directory of all lists.
     pub fn directory(&self, rules: &Rules) -> anyhow::Result<Directory> {
-        let names: Vec<String> = self.sources.iter().map(|(name, _)| name.clone()).collect();
-        let mut listed = Vec::new();
-        for (place, kept) in &self.lists {
-            let group = self.sources.get(place.source).map(|(_, group)| *group).unwrap_or_default();
-            listed.push(Listed { source: u16::try_from(place.source)?, group, entries: kept.entries()? });
-        }
-        let directory = merge_by(rules, &names, listed)?;
-        super::report_ranges(&directory);
-        Ok(directory)
+        Ok(self.engine.directory(rules)?)
     }
 
-    /// What each list holds for these numbers, in the order of the configuration. All lists are read through.
-    pub fn held(&self, numbers: &[Number]) -> io::Result<Vec<Held>> {
-        let mut held = Vec::new();
-        for (place, kept) in &self.lists {
-            for entry in kept.entries()? {
+    /// The entries of all lists for these numbers, in the order of the configuration. Reads every list to its end.
+    pub fn entries_for(&self, numbers: &[Number]) -> io::Result<Vec<ListEntry>> {
+        let mut found = Vec::new();
+        for (list, snapshot) in self.engine.lists() {
+            for entry in snapshot.entries()? {
                 let entry = entry?;
                 if numbers.contains(&entry.number) {
-                    held.push(Held { list: place.name.clone(), entry });
+                    found.push(ListEntry { list: list.name.clone(), entry });
                 }
             }
         }
-        Ok(held)
+        Ok(found)
     }
 }
 
-/// The sources that are asked, each prepared for the first of its lists: all of them share its login, and what
-/// becomes of it.
-struct Asked<'a> {
+/// One client for each source: its lists share the login, and a refused login is one for all of them.
+struct Clients<'a> {
     sources: &'a [Settings],
     ready: BTreeMap<usize, Arc<Source>>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Clients<'a> {
     fn new(sources: &'a [Settings]) -> Self {
         Self { sources, ready: BTreeMap::new() }
     }
 
-    fn source(&mut self, place: &Place) -> anyhow::Result<Arc<Source>> {
-        if let Some(source) = self.ready.get(&place.source) {
+    fn of(&mut self, list: &ListConfig) -> anyhow::Result<Arc<Source>> {
+        if let Some(source) = self.ready.get(&list.source) {
             return Ok(Arc::clone(source));
         }
-        let source = source::prepare_one(self.settings(place)?)?;
-        Ok(Arc::clone(self.ready.entry(place.source).or_insert(source)))
-    }
-
-    fn settings(&self, place: &Place) -> anyhow::Result<&'a Settings> {
-        self.sources.get(place.source).context("a list without its source")
-    }
-
-    fn keeper(&mut self, place: &Place, store: &Store, kept: Kept) -> anyhow::Result<Keeper<ListOf>> {
-        let settings = self.settings(place)?;
-        let question = ListOf { source: self.source(place)?, list: place.list };
-        let fingerprint = settings.fingerprint(place.list);
-        let (name, full_refresh) = (place.name.clone(), settings.full_refresh);
-        Ok(Keeper::new(name, question, fingerprint, store.clone(), full_refresh, kept))
+        let settings = self.sources.get(list.source).context(NO_SOURCE)?;
+        let source = source::prepare_one(settings)?;
+        Ok(Arc::clone(self.ready.entry(list.source).or_insert(source)))
     }
 }
 
-/// Asks for a list that is not there, and writes it into `store`; a CSV file needs no copy.
-async fn fetch(asked: &mut Asked<'_>, place: &Place, store: Option<&Store>) -> anyhow::Result<Kept> {
-    let settings = asked.settings(place)?;
-    if let (Some(store), Kind::SuperOffice(_)) = (store, &settings.kind) {
-        let mut keeper = asked.keeper(place, store, Kept::Nothing)?;
-        keeper.refresh().await?;
-        return Ok(keeper.kept().clone());
+const NO_SOURCE: &str = "a list without its source";
+
+/// Fetches a list that has no file, and writes the file if this command `writes`. A CSV file needs no copy.
+async fn fetch(
+    engine: &Engine,
+    clients: &mut Clients<'_>,
+    list: &ListConfig,
+    writes: bool,
+) -> anyhow::Result<Snapshot> {
+    let source = clients.of(list)?;
+    if writes {
+        let mut refresher = engine.refresher(list, Snapshot::Absent, source).context(NO_SOURCE)?;
+        refresher.refresh().await?;
+        return Ok(refresher.snapshot().clone());
     }
-    match asked.source(place)?.fetch(place.list, "", &Progress::default()).await? {
-        Fetched::Unchanged => Ok(Kept::Nothing),
+    match source.fetch(list.id, "", &Progress::default()).await? {
+        Fetched::Unchanged => Ok(Snapshot::Absent),
         Fetched::Entries(delivery) => {
-            report(&place.name, &delivery.unusable);
-            let list = panics::blocking(move || delivery.entries.finish()).await?;
-            let header =
-                crate::directory::list::file::Header { count: list.len() as u64, ..Default::default() };
-            Ok(Kept::InMemory(header, Arc::new(list)))
+            let unusable = &delivery.unusable;
+            if unusable.total() > 0 {
+                warn!(list = %list.name, count = unusable.total(), "records that can't be used: {unusable}");
+            }
+            let entries = panics::blocking(move || delivery.entries.finish()).await?;
+            let header = Header { count: entries.len() as u64, ..Header::default() };
+            Ok(Snapshot::InMemory(header, Arc::new(entries)))
         }
     }
 }
 
-fn report(list: &str, unusable: &UnusableRecords) {
-    if unusable.total() > 0 {
-        warn!(%list, count = unusable.total(), "records that can't be used: {unusable}");
-    }
-}
-
-/// Asks for the lists of this name, or of the source of this name, or for all, and writes them, with the right to do so.
-/// `tell` hears how far each is, and what came of it.
+/// Refreshes once, with the lock held: the list with this name, all lists of the source with this name, or all lists. `tell`
+/// gets each list's progress and result.
 pub async fn refresh(
     _lock: &Lock,
     sources: &[Settings],
     state_dir: &Path,
     name: Option<&str>,
     accept: bool,
-    mut tell: impl FnMut(News),
+    mut tell: impl FnMut(Event),
 ) -> anyhow::Result<()> {
-    let store = Store::new(state_dir);
-    let mut asked = Asked::new(sources);
-    let mut meant = places(sources);
-    meant.retain(|place| {
-        let source = sources.get(place.source).map(|source| source.name.as_str());
-        name.is_none_or(|name| name == place.name || Some(name) == source)
+    let mut lists = configured(sources);
+    lists.retain(|list| list.is_named(name));
+    let engine = Engine::open(sources, lists, Store::new(state_dir), |store, list| {
+        store.load(&list.name, one_list::now())
     });
-    let fingerprint = |place: &Place| sources.get(place.source).map(|source| source.fingerprint(place.list));
-    let is_held = |place: &Place| fingerprint(place).is_some_and(|of| store.held(&place.name, of).is_some());
-    let any_is_held = meant.iter().any(is_held);
-    for place in meant {
-        // Who takes what is held back has not seen what else may come.
-        let accept = accept && (!any_is_held || is_held(&place));
-        let kept = store.load(&place.name, super::refresh::now());
-        let mut keeper = asked.keeper(&place, &store, kept)?.without_counting();
-        let mut watch = Watch::new(place.name.clone(), keeper.progress().clone());
+    let mut clients = Clients::new(sources);
+    let held: Vec<bool> = engine.lists().iter().map(|(list, _)| engine.held(list).is_some()).collect();
+    for ((list, snapshot), accept) in engine.lists().iter().zip(accepted(accept, &held)) {
+        let source = clients.of(list)?;
+        let refresher = engine.refresher(list, snapshot.clone(), source).context(NO_SOURCE)?;
+        let mut refresher = refresher.without_counting();
+        let mut watch = ProgressWatch::new(list.name.clone(), refresher.progress().clone());
         let result = {
-            // Nobody replaces what is held back between two commands.
-            let work = async { if accept { keeper.accept(None).await } else { keeper.refresh().await } };
-            let (mut result, mut looks) = (pin!(work), looks());
+            // The lock is held, so the list that is held back is the one that the administrator saw.
+            let work =
+                async { if accept { refresher.accept(None).await } else { refresher.refresh().await } };
+            let (mut work, mut ticks) = (pin!(work), progress_ticks());
             loop {
                 tokio::select! {
                     biased;
-                    result = &mut result => break result,
-                    _ = looks.tick() => watch.news().into_iter().for_each(&mut tell),
+                    result = &mut work => break result,
+                    _ = ticks.tick() => watch.event().into_iter().for_each(&mut tell),
                 }
             }
         };
-        tell(News::Refreshed(Refreshed::of(&keeper, &result)));
+        tell(Event::Refreshed(RefreshResult::of(&refresher, &result)));
     }
-    // The next process that takes the lock asks at once.
+    // The next process that gets the lock sends a request at once: keep SuperOffice's limit of calls a second.
     tokio::time::sleep(GAP).await;
-    tell(News::Done {});
+    tell(Event::Done {});
     Ok(())
 }

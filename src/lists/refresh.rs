@@ -1,28 +1,34 @@
-//! Keeps one list: asks, judges what came, writes it to disk. Whatever fails, the last good list stays.
+//! One refresh of one list: fetches it, compares it with the list in use, writes it to disk. After a failure the list in use
+//! stays.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::changes::Changes;
-use super::guard::Held;
+use super::guard::HeldList;
 use super::losses::Losses;
-use super::state::Stock;
-use super::store::{Kept, Store};
-use crate::observe::panics;
-use crate::source::{Fetched, ListId, Progress, Source, Step, UnusableRecords};
+use super::state::ListState;
+use super::store::{Snapshot, Store};
+use crate::observe::panics::{self, Panicked};
+use crate::source::error::Retry;
+use crate::source::{Fetched, ListId, Progress, Source, SourceError, Step, UnusableRecords};
 
-/// What a keeper asks for its list.
-pub trait Question: Send + Sync + 'static {
-    /// Asks. `hash` is that of the list in use; empty for the whole set in any case.
-    /// `progress` shows how far it is.
-    fn ask(&self, hash: &str, progress: &Progress) -> impl Future<Output = anyhow::Result<Fetched>> + Send;
+/// Where a list comes from.
+pub trait ListSource: Send + Sync + 'static {
+    /// Fetches the list. `hash` is that of the list in use, or empty to get the whole list in any case. `progress` shows how
+    /// far the fetch is.
+    fn fetch(
+        &self,
+        hash: &str,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Fetched, SourceError>> + Send;
 
-    /// How long the last answer took to begin, where that is known better than by waiting for its end.
+    /// The time until the first byte of the last answer, if it is known.
     fn answered_in(&self) -> Option<Duration> {
         None
     }
@@ -30,15 +36,15 @@ pub trait Question: Send + Sync + 'static {
 
 /// One list of a source.
 #[derive(Clone, Debug)]
-pub struct ListOf {
-    /// The source, which several lists may share.
+pub struct SourceList {
+    /// The source; its lists share it.
     pub source: Arc<Source>,
     /// Which of its lists.
     pub list: ListId,
 }
 
-impl Question for ListOf {
-    async fn ask(&self, hash: &str, progress: &Progress) -> anyhow::Result<Fetched> {
+impl ListSource for SourceList {
+    async fn fetch(&self, hash: &str, progress: &Progress) -> Result<Fetched, SourceError> {
         self.source.fetch(self.list, hash, progress).await
     }
 
@@ -47,152 +53,178 @@ impl Question for ListOf {
     }
 }
 
-/// What came of a refresh.
+/// Why a refresh failed. The list in use stays.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The source did not deliver.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The fetch, or the work on the list, panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    /// The file of the list that is held back can't be read.
+    #[error("the list that was held back can't be read; it is asked for again: {0}")]
+    HeldUnreadable(io::Error),
+}
+
+impl RefreshError {
+    /// When the list may be fetched again.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Source(error) => error.retry(),
+            Self::Panicked(_) | Self::HeldUnreadable(_) => Retry::Soon,
+        }
+    }
+}
+
+/// The outcome of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The list is the one in use.
+pub enum RefreshOutcome {
+    /// The source has the list in use.
     Unchanged,
     /// A new list is in use.
     New {
-        /// How many entries it has.
+        /// The count of its entries.
         count: usize,
-        /// What it changes.
+        /// Its changes to the list before.
         changes: Changes,
     },
-    /// A list has come and is held back; the one in use stays.
+    /// A list arrived and is held back; the list in use stays.
     Held {
-        /// How many entries it has.
+        /// The count of its entries.
         count: usize,
-        /// How many are in use.
+        /// The count of entries in use.
         known: usize,
-        /// How many times more it has to come in full; none for one that is never taken by itself: one without any
-        /// name, or one that nobody counts.
+        /// How many more times the list has to arrive before it is accepted; none if only an administrator accepts it: a list
+        /// without any name, or a refresh by a command.
         more: Option<u32>,
-        /// What it would change.
+        /// The changes if it were accepted.
         #[serde(default)]
         changes: Changes,
-        /// What it would take away.
+        /// The losses if it were accepted.
         #[serde(default)]
         losses: Losses,
-        /// Whether it was to be taken, and is another one than the list that was shown.
+        /// Whether an order to accept was not followed, because the list is not the one that was shown.
         #[serde(default)]
         another: bool,
     },
 }
 
-/// One list and what is needed to keep it.
-pub struct Keeper<Q> {
-    question: Q,
-    /// How often the whole set is asked for, though nothing seems to have changed.
+/// Refreshes one list.
+pub struct Refresher<S> {
+    source: S,
+    /// The interval of complete fetches, without a hash.
     full_refresh: Duration,
-    stock: Stock,
-    /// Of the last set, which before the first question is the one on disk.
+    state: ListState,
+    /// Unusable records of the last list that arrived; at first those of the list on disk.
     unusable: UnusableRecords,
-    /// Whether the log has named them.
-    named: bool,
-    /// When the whole set came last, or when the service started.
+    /// Whether the log has them.
+    is_unusable_logged: bool,
+    /// When the last complete list arrived, or when the service started.
     last_full: Instant,
-    /// How old the set was then: a service that is started again each night has its daily full question too.
+    /// The list's age at that time. It counts, so that a service that starts anew each night has its daily complete fetch, too.
     age: Duration,
     progress: Progress,
 }
 
-impl<Q: Question> Keeper<Q> {
-    /// How long the last answer took to begin: neither the wait for its turn nor its length counts.
+impl<S: ListSource> Refresher<S> {
+    /// The time until the first byte of the last answer, without the wait for the request's turn.
     pub fn answered_in(&self) -> Option<Duration> {
-        self.question.answered_in()
+        self.source.answered_in()
     }
 
-    /// A keeper of the list `name`, which begins with `kept`. `fingerprint` is that of the question.
+    /// Prepares the refreshes of the list `name`, from its `snapshot` on. `fingerprint` identifies the request
+    /// ([`Settings::fingerprint`](crate::source::Settings::fingerprint)).
     pub fn new(
         name: String,
-        question: Q,
+        source: S,
         fingerprint: u64,
         store: Store,
         full_refresh: Duration,
-        kept: Kept,
+        snapshot: Snapshot,
     ) -> Self {
-        let age = Duration::from_secs(now().saturating_sub(kept.header().taken));
-        let stock = Stock::new(name, store, fingerprint, kept);
+        let age = Duration::from_secs(now().saturating_sub(snapshot.header().taken));
+        let state = ListState::new(name, store, fingerprint, snapshot);
         Self {
-            question,
+            source,
             full_refresh,
-            unusable: stock.unusable().clone(),
-            stock,
-            named: false,
+            unusable: state.unusable().clone(),
+            state,
+            is_unusable_logged: false,
             last_full: Instant::now(),
             age,
             progress: Progress::default(),
         }
     }
 
-    /// The same for a command: how often a list has come that is held back is counted by a running service only.
+    /// The same for a command. Only the service counts how often a list that is held back has arrived.
     #[must_use]
     pub fn without_counting(self) -> Self {
-        Self { stock: self.stock.without_counting(), ..self }
+        Self { state: self.state.without_counting(), ..self }
     }
 
-    /// The list's name, as its file and the commands have it.
+    /// The list's name.
     pub fn name(&self) -> &str {
-        &self.stock.name
+        &self.state.name
     }
 
-    /// How far a refresh is.
+    /// The progress of a refresh.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
     /// The list in use.
-    pub fn kept(&self) -> &Kept {
-        self.stock.kept()
+    pub fn snapshot(&self) -> &Snapshot {
+        self.state.snapshot()
     }
 
     /// The list that is held back.
-    pub fn held(&self) -> Option<&Held> {
-        self.stock.held()
+    pub fn held(&self) -> Option<&HeldList> {
+        self.state.held()
     }
 
-    /// The records of the last set that can't be used.
+    /// The unusable records of the last list that arrived.
     pub fn unusable(&self) -> &UnusableRecords {
         &self.unusable
     }
 
-    /// Asks for the list.
-    pub async fn refresh(&mut self) -> anyhow::Result<Outcome> {
-        self.ask(false).await
+    /// Fetches the list.
+    pub async fn refresh(&mut self) -> Result<RefreshOutcome, RefreshError> {
+        self.fetch(false).await
     }
 
-    /// Takes the list that is held back, unless it is another one than the list `shown`. Where none is held and none was
-    /// shown, asks for one and takes whatever comes.
-    pub async fn accept(&mut self, shown: Option<u64>) -> anyhow::Result<Outcome> {
+    /// Accepts the list that is held back, if it is the one with the id `shown`. If none is held back and none was shown,
+    /// fetches the list and accepts it as it is.
+    pub async fn accept(&mut self, shown: Option<u64>) -> Result<RefreshOutcome, RefreshError> {
         match (self.held().map(|held| held.id), shown) {
-            (Some(held), Some(shown)) if held != shown => Ok(self.stock.still_held()),
+            (Some(held), Some(shown)) if held != shown => Ok(self.state.still_held()),
             (Some(_), _) => {
-                let taken = self.on_disk(|stock| stock.take_held(now())).await?;
-                self.unusable = self.stock.unusable().clone();
-                taken.context("the list that was held back can't be read; it is asked for again")
+                let accepted = self.on_disk(|state| state.take_held(now())).await?;
+                self.unusable = self.state.unusable().clone();
+                accepted.map_err(RefreshError::HeldUnreadable)
             }
-            // The list that somebody has seen is held no longer: what comes now has been seen by nobody.
-            (None, Some(_)) => self.ask(false).await,
-            (None, None) => self.ask(true).await,
+            // The list that was shown is no longer held back, and the next one was not shown.
+            (None, Some(_)) => self.fetch(false).await,
+            (None, None) => self.fetch(true).await,
         }
     }
 
-    async fn ask(&mut self, accept: bool) -> anyhow::Result<Outcome> {
-        let result = self.ask_and_judge(accept).await;
+    async fn fetch(&mut self, accept: bool) -> Result<RefreshOutcome, RefreshError> {
+        let result = self.fetch_and_judge(accept).await;
         self.progress.set(Step::Idle);
         result
     }
 
-    async fn ask_and_judge(&mut self, accept: bool) -> anyhow::Result<Outcome> {
+    async fn fetch_and_judge(&mut self, accept: bool) -> Result<RefreshOutcome, RefreshError> {
         let due = self.age.saturating_add(self.last_full.elapsed()) >= self.full_refresh;
         let full = accept || due || self.held().is_some();
-        let hash = self.stock.hash().filter(|_| !full).unwrap_or_default();
-        match self.question.ask(&hash, &self.progress).await? {
+        let hash = self.state.hash().filter(|_| !full).unwrap_or_default();
+        match self.source.fetch(&hash, &self.progress).await? {
             Fetched::Unchanged => {
-                self.on_disk(Stock::is_unchanged).await?;
-                Ok(Outcome::Unchanged)
+                self.on_disk(ListState::is_unchanged).await?;
+                Ok(RefreshOutcome::Unchanged)
             }
             Fetched::Entries(delivery) => {
                 if hash.is_empty() {
@@ -200,32 +232,32 @@ impl<Q: Question> Keeper<Q> {
                 }
                 self.report_unusable(&delivery.unusable);
                 self.progress.set(Step::Writing { entries: delivery.entries.len() as u64 });
-                Ok(self.on_disk(move |stock| stock.judge(delivery, accept, now())).await?)
+                Ok(self.on_disk(move |state| state.judge(delivery, accept, now())).await?)
             }
         }
     }
 
-    /// Sorting, comparing and writing are work for a thread that answers no calls.
+    /// Sorting, comparing and writing take long: a thread for blocking work does them.
     async fn on_disk<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Stock) -> T + Send + 'static,
-    ) -> anyhow::Result<T> {
-        let mut stock = self.stock.clone();
+        work: impl FnOnce(&mut ListState) -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
+        let mut state = self.state.clone();
         let done = panics::blocking(move || {
-            let done = work(&mut stock);
-            (stock, done)
+            let done = work(&mut state);
+            (state, done)
         });
-        let (stock, done) = done.await?;
-        self.stock = stock;
+        let (state, done) = done.await?;
+        self.state = state;
         Ok(done)
     }
 
-    /// Names what can't be used, unless it is what was named the last time.
+    /// Logs the unusable records, unless the log has the same ones already.
     fn report_unusable(&mut self, unusable: &UnusableRecords) {
-        if unusable.total() > 0 && (!self.named || *unusable != self.unusable) {
-            warn!(list = %self.stock.name, count = unusable.total(), "records that can't be used: {unusable}");
+        if unusable.total() > 0 && (!self.is_unusable_logged || *unusable != self.unusable) {
+            warn!(list = %self.state.name, count = unusable.total(), "records that can't be used: {unusable}");
         }
-        self.named = true;
+        self.is_unusable_logged = true;
         self.unusable = unusable.clone();
     }
 }

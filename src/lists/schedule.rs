@@ -1,4 +1,4 @@
-//! When a list is asked for, and what is said of it.
+//! The service's refreshes of one list: when they happen, and what the log says of them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,74 +7,74 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::events::Refreshed;
-use super::refresh::{Keeper, Outcome, Question, now};
+use super::events::RefreshResult;
+use super::refresh::{ListSource, RefreshError, RefreshOutcome, Refresher, now};
 use super::status::ListStatus;
-use super::store::Kept;
+use super::store::Snapshot;
 use crate::backoff::{Backoff, jittered};
 use crate::observe::metrics;
 use crate::observe::panics;
-use crate::source::superoffice::error::FetchError;
+use crate::source::error::Retry;
 
-/// The first wait after a failure; it doubles up to the list's own schedule.
+/// The first wait after a failure. It doubles up to the list's interval.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// An answer that takes longer is one that SuperOffice flags as slow (`NsApiSlow`).
+/// SuperOffice flags an answer that takes longer as slow (`NsApiSlow`).
 const SLOW: Duration = Duration::from_secs(5);
-/// How much more rarely a slow list is asked for.
+/// The factor by which the interval of a slow list grows.
 const SLOW_FACTOR: u32 = 4;
-/// However rare a list's schedule: after a refusal it is asked for again within this time.
-const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
+/// The longest wait after a failure, however long the list's interval is.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// An order to ask now.
+/// An order to refresh now.
 pub struct Order {
-    /// Take whatever list comes.
+    /// Accept the list that is held back, or the list that arrives.
     pub accept: bool,
-    /// Where it goes what came of it.
-    pub reply: oneshot::Sender<Refreshed>,
+    /// Takes the result.
+    pub reply: oneshot::Sender<RefreshResult>,
 }
 
-/// One list's schedule.
-pub struct Schedule<Q> {
-    /// The list.
-    pub keeper: Keeper<Q>,
-    /// Its place among all lists.
+/// The schedule of one list.
+pub struct Schedule<S> {
+    /// Refreshes the list.
+    pub refresher: Refresher<S>,
+    /// The list's position in the configuration.
     pub place: usize,
-    /// How often it is asked for.
+    /// The interval of refreshes.
     pub refresh: Duration,
-    /// Where new lists go.
-    pub changed: mpsc::Sender<(usize, Kept)>,
-    /// Orders to ask now.
+    /// Takes the list's position and its new snapshot.
+    pub changed: mpsc::Sender<(usize, Snapshot)>,
+    /// Orders to refresh now.
     pub orders: mpsc::Receiver<Order>,
-    /// What is known of it, for others to see.
+    /// The list's state, for commands.
     pub status: Arc<Mutex<ListStatus>>,
-    /// What is counted of it.
+    /// The list's metrics.
     pub metrics: metrics::List,
 }
 
-impl<Q: Question> Schedule<Q> {
-    /// Asks at once, then on schedule or when ordered, for ever.
+impl<S: ListSource> Schedule<S> {
+    /// Refreshes at once, then on schedule and on order. Never returns.
     pub async fn run(mut self) {
         let mut backoff = Backoff::new(FIRST_WAIT, self.refresh);
         let mut reported: Option<String> = None;
         let mut order: Option<Order> = None;
         loop {
             let begun = Instant::now();
-            // The list in use is replaced by a whole one only, so that a refresh leaves nothing half done.
-            let result = panics::contained(self.ask(order.as_ref())).await;
+            // A panic leaves nothing half done: the list in use is only ever replaced as a whole.
+            let result = panics::contained(self.refresh(order.as_ref())).await;
             let result = result.unwrap_or_else(|panicked| Err(panicked.into()));
-            let took = self.keeper.answered_in().unwrap_or_else(|| begun.elapsed());
+            let took = self.refresher.answered_in().unwrap_or_else(|| begun.elapsed());
             let wait = self.wait_after(&result, took, &mut backoff);
             self.report(&result, wait, &mut reported);
             self.note(&result, wait);
             self.count(&result);
-            if let Ok(Outcome::New { .. }) = &result {
-                // Nobody receives only when the service is stopping.
-                let _ = self.changed.send((self.place, self.keeper.kept().clone())).await;
+            if let Ok(RefreshOutcome::New { .. }) = &result {
+                // The channel is closed only when the service stops.
+                let _ = self.changed.send((self.place, self.refresher.snapshot().clone())).await;
             }
             if let Some(order) = order.take() {
                 self.status().show();
-                // Who ordered it may have gone.
-                let _ = order.reply.send(Refreshed::of(&self.keeper, &result));
+                // If the command is gone, no one reads the reply.
+                let _ = order.reply.send(RefreshResult::of(&self.refresher, &result));
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -83,13 +83,13 @@ impl<Q: Question> Schedule<Q> {
         }
     }
 
-    async fn ask(&mut self, order: Option<&Order>) -> anyhow::Result<Outcome> {
+    async fn refresh(&mut self, order: Option<&Order>) -> Result<RefreshOutcome, RefreshError> {
         match order {
             Some(order) if order.accept => {
                 let shown = self.status().shown.take();
-                self.keeper.accept(shown).await
+                self.refresher.accept(shown).await
             }
-            _ => self.keeper.refresh().await,
+            _ => self.refresher.refresh().await,
         }
     }
 
@@ -99,7 +99,7 @@ impl<Q: Question> Schedule<Q> {
 
     fn wait_after(
         &self,
-        result: &anyhow::Result<Outcome>,
+        result: &Result<RefreshOutcome, RefreshError>,
         took: Duration,
         backoff: &mut Backoff,
     ) -> Duration {
@@ -108,33 +108,31 @@ impl<Q: Question> Schedule<Q> {
                 backoff.reset();
                 let slow = took > SLOW;
                 if slow {
-                    info!(list = %self.keeper.name(), ?took, "a slow answer: it is asked {SLOW_FACTOR} times more rarely");
+                    info!(list = %self.refresher.name(), ?took, "a slow answer: it is asked {SLOW_FACTOR} times more rarely");
                 }
                 jittered(if slow { self.refresh * SLOW_FACTOR } else { self.refresh })
             }
             Err(error) => {
-                let error = error.downcast_ref::<FetchError>();
-                let rest = match error {
-                    // Trying a refused password again soon locks the account in many a domain; and a server that
-                    // does not get done in minutes is not helped by the same question once more.
-                    Some(
-                        FetchError::Refused { .. }
-                        | FetchError::Login { .. }
-                        | FetchError::Silent(_)
-                        | FetchError::OutOfTime(_),
-                    ) => self.refresh,
-                    error => error.and_then(FetchError::retry_after).unwrap_or_default(),
+                let wait = match error.retry() {
+                    Retry::Refused | Retry::TooSlow => self.refresh,
+                    Retry::After(wait) => wait,
+                    Retry::Soon => Duration::ZERO,
                 };
-                backoff.next_wait().max(rest.min(LONGEST_REST))
+                backoff.next_wait().max(wait.min(LONGEST_WAIT))
             }
         }
     }
 
-    /// Says what went wrong, once: the same failure at each try would bury the others.
-    fn report(&self, result: &anyhow::Result<Outcome>, wait: Duration, reported: &mut Option<String>) {
-        let list = self.keeper.name();
-        let said = match result {
-            Ok(Outcome::Held { count, known, more, changes, losses, .. }) => {
+    /// Logs a failure once: the same line after each attempt would hide the others.
+    fn report(
+        &self,
+        result: &Result<RefreshOutcome, RefreshError>,
+        wait: Duration,
+        reported: &mut Option<String>,
+    ) {
+        let list = self.refresher.name();
+        let text = match result {
+            Ok(RefreshOutcome::Held { count, known, more, changes, losses, .. }) => {
                 let until = match more {
                     Some(more) => format!("until it has come {more} times more"),
                     None if *count > 0 => "for one without names is never taken by itself".to_owned(),
@@ -150,33 +148,33 @@ impl<Q: Question> Schedule<Q> {
                 }
                 return debug!(%list, ?wait, "{outcome:?}");
             }
-            Err(error) => format!("refresh failed, what is known stays: {error:#}"),
+            Err(error) => format!("refresh failed, what is known stays: {error}"),
         };
-        if reported.as_ref() == Some(&said) {
-            debug!(%list, ?wait, "again: {said}");
+        if reported.as_ref() == Some(&text) {
+            debug!(%list, ?wait, "again: {text}");
         } else {
-            warn!(%list, known = self.keeper.kept().len(), ?wait, "{said}");
+            warn!(%list, known = self.refresher.snapshot().len(), ?wait, "{text}");
         }
-        *reported = Some(said);
+        *reported = Some(text);
     }
 
-    fn count(&self, result: &anyhow::Result<Outcome>) {
+    fn count(&self, result: &Result<RefreshOutcome, RefreshError>) {
         match result {
-            Ok(Outcome::New { .. }) => self.metrics.taken(),
-            Ok(Outcome::Unchanged) => self.metrics.unchanged(),
-            Ok(Outcome::Held { .. }) => self.metrics.held(),
+            Ok(RefreshOutcome::New { .. }) => self.metrics.taken(),
+            Ok(RefreshOutcome::Unchanged) => self.metrics.unchanged(),
+            Ok(RefreshOutcome::Held { .. }) => self.metrics.held(),
             Err(_) => self.metrics.failed(),
         }
     }
 
-    /// Writes down what others may see.
-    fn note(&self, result: &anyhow::Result<Outcome>, wait: Duration) {
+    /// Updates the list's state for commands.
+    fn note(&self, result: &Result<RefreshOutcome, RefreshError>, wait: Duration) {
         let mut status = self.status();
-        status.note(&self.keeper);
+        status.note(&self.refresher);
         status.next = Some(now() + wait.as_secs());
         match result {
             Ok(_) => (status.last_success, status.last_error) = (Some(now()), None),
-            Err(error) => status.last_error = Some(format!("{error:#}")),
+            Err(error) => status.last_error = Some(format!("{error}")),
         }
     }
 }

@@ -1,67 +1,67 @@
-//! What is known of each list, for `nameplate sources` and the pages.
+//! The state of a list, for `nameplate sources` and the web pages.
 
 use serde::{Deserialize, Serialize};
 
-use super::guard::Held;
-use super::refresh::{Keeper, Question};
-use super::store::Kept;
+use super::guard::HeldList;
+use super::refresh::{ListSource, Refresher};
+use super::store::Snapshot;
 use crate::source::UnusableRecords;
 use crate::source::superoffice::site::Tenant;
 
-/// What is known of one list. Times are seconds since 1970, UTC.
+/// The state of one list. Times are seconds since 1970, UTC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListStatus {
-    /// The list's name: the source's, and the selection's id.
+    /// The list's name.
     pub list: String,
     /// The source's name.
     pub source: String,
-    /// How many entries are in use.
+    /// The count of entries in use.
     pub count: usize,
-    /// The source's mark of the set in use.
+    /// The source's hash of the list in use.
     pub hash: String,
-    /// Whether it is on disk, and will be there after a restart.
+    /// Whether the list is on disk, and so in use after a restart.
     pub on_disk: bool,
-    /// When the set in use came.
+    /// When the list in use was fetched.
     pub taken: Option<u64>,
-    /// When the source answered last.
+    /// The last refresh without a failure.
     pub last_success: Option<u64>,
-    /// When it is asked next.
+    /// The next refresh.
     pub next: Option<u64>,
-    /// Why the last question failed; none when it did not.
+    /// The failure of the last refresh; none if it did not fail.
     pub last_error: Option<String>,
-    /// A list that came and is held back.
-    pub held: Option<Held>,
-    /// Records of the last set that can't be used.
+    /// The list that is held back.
+    pub held: Option<HeldList>,
+    /// Unusable records of the last list that arrived.
     pub unusable: UnusableRecords,
-    /// Which list that was held back has been shown last.
+    /// The id of the list held back that an administrator saw last.
     #[serde(skip)]
     pub shown: Option<u64>,
-    /// What is known of the tenant that the source is.
+    /// The state of the source's tenant, if the source is one.
     #[serde(default)]
     pub tenant: Option<Tenant>,
 }
 
 impl ListStatus {
-    /// What is to be shown. It is known from now on which list held back that was.
+    /// The state, to be shown. The list that is held back now counts as shown.
     pub fn show(&mut self) -> Self {
         self.shown = self.held.as_ref().map(|held| held.id).or(self.shown);
         self.clone()
     }
 
-    /// Writes down what the list in use is, and what is held back.
-    pub fn note<Q: Question>(&mut self, keeper: &Keeper<Q>) {
-        let kept = keeper.kept();
-        let header = kept.header();
-        self.count = kept.len();
+    /// Updates the list in use and the list that is held back.
+    pub fn note<S: ListSource>(&mut self, refresher: &Refresher<S>) {
+        let snapshot = refresher.snapshot();
+        let header = snapshot.header();
+        self.count = snapshot.len();
         self.hash = header.hash;
         self.taken = Some(header.taken).filter(|taken| *taken > 0);
-        self.on_disk = matches!(kept, Kept::OnDisk(_));
+        self.on_disk = matches!(snapshot, Snapshot::OnDisk(_));
         let was_held = self.held.is_some();
-        self.held = keeper.held().cloned();
+        self.held = refresher.held().cloned();
         if !was_held && let Some(held) = &self.held {
-            // The log says so. Another one that takes its place is seen by nobody who does not look for it.
+            // The log shows the first list that is held back. A list that replaces it is shown on request only.
             self.shown = Some(held.id);
         }
-        self.unusable = keeper.unusable().clone();
+        self.unusable = refresher.unusable().clone();
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Behind, ambiguous_in_words, in_words};
 use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
-use crate::lists::guard::Held;
+use crate::lists::guard::HeldList;
 use crate::number::{Fit, Number, Rule};
 use crate::resolver::{Certainty, Decided, Known, ReadingOutcome, Rendering, Resolution, Verdict};
 
@@ -213,7 +213,7 @@ pub(super) struct Json<'a> {
 struct JsonHeldBack<'a> {
     list: &'a str,
     #[serde(flatten)]
-    held: &'a Held,
+    held: &'a HeldList,
 }
 
 #[derive(Serialize)]

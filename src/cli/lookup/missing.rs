@@ -13,7 +13,7 @@ use rustix::process::geteuid;
 use crate::config::Config;
 use crate::control::{self, Request};
 use crate::lists::lock::{Lock, Purpose};
-use crate::lists::offline::{self, Lists, Missing};
+use crate::lists::offline::{self, Fetching, Lists};
 use crate::lists::status::ListStatus;
 
 /// How long whoever may write is given to be done, or to be ready to be asked.
@@ -31,7 +31,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
     loop {
         let missing = offline::missing(sources, state_dir);
         if missing.is_empty() {
-            return offline::lists(sources, state_dir, Missing::default()).await;
+            return offline::lists(sources, state_dir, Fetching::default()).await;
         }
         if let Some(said) = asked_by_service(state_dir, &missing).await {
             failed = said;
@@ -43,7 +43,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
         match Lock::take(state_dir, Purpose::Refresh) {
             Ok(Ok(lock)) => {
-                return offline::lists(sources, state_dir, Missing { lock: Some(lock), failed }).await;
+                return offline::lists(sources, state_dir, Fetching { lock: Some(lock), failed }).await;
             }
             // Another command, or a service that can't be asked yet.
             Ok(Err(_)) if begun.elapsed() < STARTING => tokio::time::sleep(LOOK).await,
@@ -51,7 +51,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
     }
     let _turn = turn(&config.path).await?;
-    offline::lists(sources, state_dir, Missing { lock: None, failed }).await
+    offline::lists(sources, state_dir, Fetching { lock: None, failed }).await
 }
 
 /// Waits until the running service has brought these lists, or has said why not: that, of those which it can't bring. None

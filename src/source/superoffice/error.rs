@@ -11,6 +11,7 @@ use super::key::KeyError;
 use super::utf16::Utf8;
 use crate::observe::mask;
 use crate::secret::SecretError;
+use crate::source::error::Retry;
 use crate::tls::{self, TrustError};
 
 /// Why no list came. What was known stays in use after each of them.
@@ -122,13 +123,14 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// How long the server wants to be left alone.
+    /// When SuperOffice may be asked again.
     #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub fn retry(&self) -> Retry {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            Self::LeftAlone(rest) => Some(*rest),
-            _ => None,
+            Self::Refused { .. } | Self::Login { .. } => Retry::Refused,
+            Self::Silent(_) | Self::OutOfTime(_) => Retry::TooSlow,
+            Self::Status { retry_after: Some(wait), .. } | Self::LeftAlone(wait) => Retry::After(*wait),
+            _ => Retry::Soon,
         }
     }
 
