@@ -5,10 +5,10 @@
 //! - [`service`]: the running service: opens the lists, refreshes them on schedule, replaces the directory
 //! - [`offline`]: the same lists for a command, without a running service
 //! - [`schedule`]: the service's refreshes of one list: when, and what the log says of them
-//! - [`refresh`]: one refresh of one list
+//! - [`refresh`]: one refresh of one list; [`outcome`]: its outcome
 //! - `state`: one list: compares a new list with the one in use, and accepts it or holds it back
 //! - [`guard`]: the guard against mass loss; [`losses`] and [`changes`] are what it counts
-//! - [`store`]: the files of the lists
+//! - [`snapshot`]: a list in use, on disk or in memory; [`store`]: the files of the lists
 //! - [`lock`]: one writer at a time
 //! - [`status`]: the state of a list, for `nameplate sources`
 //! - [`events`]: the progress and the result of a refresh, for the command that ordered it
@@ -20,9 +20,11 @@ pub mod guard;
 pub mod lock;
 pub mod losses;
 pub mod offline;
+pub mod outcome;
 pub mod refresh;
 pub mod schedule;
 pub mod service;
+pub mod snapshot;
 mod state;
 pub mod status;
 pub mod store;

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::control::{self, Request};
 use crate::lists::events::{Event, RefreshResult};
 use crate::lists::lock::{Lock, Purpose};
-use crate::lists::refresh::RefreshOutcome;
+use crate::lists::outcome::RefreshOutcome;
 use crate::lists::{configured, offline};
 use crate::observe::logging;
 use crate::{owner, tls};

@@ -13,8 +13,9 @@ use crate::control::{self, Request};
 use crate::lists::configured;
 use crate::lists::guard::{self, HeldList};
 use crate::lists::lock::{Lock, Purpose};
+use crate::lists::snapshot::Snapshot;
 use crate::lists::status::ListStatus;
-use crate::lists::store::{Snapshot, Store};
+use crate::lists::store::Store;
 use crate::observe::logging;
 use crate::owner;
 

@@ -6,7 +6,8 @@ use tracing::warn;
 
 use super::guard::HeldList;
 use super::refresh::{Refresher, SourceList};
-use super::store::{Snapshot, Store};
+use super::snapshot::Snapshot;
+use super::store::Store;
 use super::{ListConfig, refresh};
 use crate::directory::Directory;
 use crate::directory::merge::{Listed, MergeError, Rules, merge_by};

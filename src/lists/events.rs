@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::refresh::{ListSource, RefreshError, RefreshOutcome, Refresher};
+use super::outcome::RefreshOutcome;
+use super::refresh::{ListSource, RefreshError, Refresher};
 use crate::source::{Progress, Step, UnusableRecords};
 
 /// The interval of progress events: short enough for a person who watches, and a quick refresh has none.

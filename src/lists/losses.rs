@@ -15,8 +15,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::changes::{ByNumber, Numbers, side_by_side};
-use super::store::Snapshot;
-use super::store::held::LostNumbers;
+use super::snapshot::{LostNumbers, Snapshot};
 use crate::directory::list::{Collector, List};
 use crate::entry::Entry;
 use crate::number::Number;

@@ -8,13 +8,14 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::events::RefreshResult;
-use super::refresh::{ListSource, RefreshError, RefreshOutcome, Refresher, now};
+use super::outcome::RefreshOutcome;
+use super::refresh::{ListSource, RefreshError, Refresher, now};
+use super::snapshot::Snapshot;
 use super::status::ListStatus;
-use super::store::Snapshot;
 use crate::backoff::{Backoff, jittered};
 use crate::observe::metrics;
 use crate::observe::panics;
-use crate::source::error::Retry;
+use crate::source::Retry;
 
 /// The first wait after a failure. It doubles up to the list's interval.
 const FIRST_WAIT: Duration = Duration::from_secs(2);

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::HeldList;
 use super::refresh::{ListSource, Refresher};
-use super::store::Snapshot;
+use super::snapshot::Snapshot;
 use crate::source::UnusableRecords;
-use crate::source::superoffice::site::Tenant;
+use crate::source::superoffice::tenant::Tenant;
 
 /// The state of one list. Times are seconds since 1970, UTC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

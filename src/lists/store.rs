@@ -10,14 +10,13 @@ pub mod removed;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
+use super::snapshot::Snapshot;
 use crate::directory::list::List;
 use crate::directory::list::file::{FileError, Header, ListFile, set_aside};
-use crate::directory::merge::Entries;
 use crate::owner;
 use crate::source::UnusableRecords;
 
@@ -25,57 +24,6 @@ use crate::source::UnusableRecords;
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
-}
-
-/// A list in use: one set of entries, with its header.
-#[derive(Clone, Debug, Default)]
-pub enum Snapshot {
-    /// There is no list yet.
-    #[default]
-    Absent,
-    /// On disk. Entries are read from there.
-    OnDisk(ListFile),
-    /// In memory, because the file could not be written.
-    InMemory(Header, Arc<List>),
-}
-
-impl Snapshot {
-    /// The list's header; zeros if there is no list.
-    #[must_use]
-    pub fn header(&self) -> Header {
-        match self {
-            Self::Absent => Header::default(),
-            Self::OnDisk(file) => file.header().clone(),
-            Self::InMemory(header, _) => header.clone(),
-        }
-    }
-
-    /// The count of its entries.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        usize::try_from(self.header().count).unwrap_or(usize::MAX)
-    }
-
-    /// Whether it has no entry.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The entries, by number.
-    pub fn entries(&self) -> io::Result<Entries<'_>> {
-        Ok(match self {
-            Self::Absent => Box::new(std::iter::empty()),
-            Self::OnDisk(file) => Box::new(file.entries()?),
-            Self::InMemory(_, list) => Box::new(list.entries()),
-        })
-    }
-
-    /// Whether its file is undamaged. Reads the whole file.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.entries().is_ok_and(|mut entries| entries.all(|entry| entry.is_ok()))
-    }
 }
 
 /// The content of `<list>.unusable`. It belongs to the list with the same fingerprint, time and hash: after a kill an old file may

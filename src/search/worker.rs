@@ -16,8 +16,7 @@ use crate::entry::Entry;
 use crate::number::{Number, Reading};
 use crate::observe::panics::Panicked;
 use crate::observe::{mask, metrics, panics};
-use crate::source::error::Retry;
-use crate::source::{Source, SourceError};
+use crate::source::{Retry, Source, SourceError};
 
 /// The first rest after a failure. It doubles up to the source's interval.
 const FIRST_REST: Duration = Duration::from_secs(2);

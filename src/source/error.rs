@@ -1,8 +1,7 @@
 //! Why a source did not deliver, and when it may be asked again.
 
-use std::time::Duration;
-
 use super::csv::CsvError;
+use super::retry::Retry;
 use super::superoffice::error::FetchError;
 
 /// Why a source did not deliver. The list in use stays.
@@ -14,19 +13,6 @@ pub enum SourceError {
     /// A CSV file was read.
     #[error(transparent)]
     Csv(#[from] CsvError),
-}
-
-/// When a source may be asked again after a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// After a short wait, which doubles with each failure.
-    Soon,
-    /// Not before this time: the server asked for it.
-    After(Duration),
-    /// At the source's usual interval: the credential was refused, and many domains lock an account after a few attempts.
-    Refused,
-    /// At the list's usual interval: the server did not finish in time, and the same request again adds to its load.
-    TooSlow,
 }
 
 impl SourceError {

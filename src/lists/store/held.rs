@@ -9,10 +9,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
-use super::{Snapshot, Store};
+use super::Store;
 use crate::directory::list::List;
 use crate::directory::list::file::{FileError, Header, ListFile};
 use crate::lists::guard::HeldList;
+use crate::lists::snapshot::{LostNumbers, Snapshot};
 use crate::source::UnusableRecords;
 
 /// The description of a list that is held back.
@@ -35,17 +36,6 @@ impl HeldRecord {
         let HeldList { count, came, .. } = self.held;
         Header { fingerprint: self.fingerprint, taken: came, count: count as u64, hash: self.hash.clone() }
     }
-}
-
-/// Numbers that were lost before the list in use.
-#[derive(Clone, Debug, Default)]
-pub struct LostNumbers {
-    /// Their entries.
-    pub list: Snapshot,
-    /// The first loss: seconds since 1970, UTC.
-    pub since: u64,
-    /// The most numbers that were known since then.
-    pub of: usize,
 }
 
 impl Store {
