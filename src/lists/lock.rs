@@ -142,7 +142,7 @@ impl Lock {
                 state_dir.display()
             );
             if !is_service && let Some(meanwhile) = meanwhile.take() {
-                info!("no list is asked for before {holder} has written what it brings");
+                info!("no list is asked for before {holder} has written its lists");
                 meanwhile().await?;
             }
             tokio::time::sleep(LOOK).await;

@@ -181,10 +181,7 @@ async fn fetch(
     match source.fetch(list.id, "", &Progress::default()).await? {
         Fetched::Unchanged => Ok(Snapshot::Absent),
         Fetched::Entries(delivery) => {
-            let unusable = &delivery.unusable;
-            if unusable.total() > 0 {
-                warn!(list = %list.name, count = unusable.total(), "records that can't be used: {unusable}");
-            }
+            one_list::warn_unusable(&list.name, &delivery.unusable);
             let entries = panics::blocking(move || delivery.entries.finish()).await?;
             let header = Header { count: entries.len() as u64, ..Header::default() };
             Ok(Snapshot::InMemory(header, Arc::new(entries)))

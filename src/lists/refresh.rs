@@ -218,11 +218,18 @@ impl<S: ListSource> Refresher<S> {
 
     /// Logs the unusable records, unless the log has the same ones already.
     fn report_unusable(&mut self, unusable: &UnusableRecords) {
-        if unusable.total() > 0 && (!self.is_unusable_logged || *unusable != self.unusable) {
-            warn!(list = %self.state.name, count = unusable.total(), "records that can't be used: {unusable}");
+        if !self.is_unusable_logged || *unusable != self.unusable {
+            warn_unusable(self.name(), unusable);
         }
         self.is_unusable_logged = true;
         self.unusable = unusable.clone();
+    }
+}
+
+/// Logs the unusable records, if there are any.
+pub(super) fn warn_unusable(list: &str, unusable: &UnusableRecords) {
+    if unusable.total() > 0 {
+        warn!(%list, count = unusable.total(), "records that can't be used: {unusable}");
     }
 }
 

@@ -109,7 +109,7 @@ impl<S: ListSource> Schedule<S> {
                 backoff.reset();
                 let slow = took > SLOW;
                 if slow {
-                    info!(list = %self.refresher.name(), ?took, "a slow answer: it is asked {SLOW_FACTOR} times more rarely");
+                    info!(list = %self.refresher.name(), ?took, "a slow answer: the wait for the next one is {SLOW_FACTOR} times longer");
                 }
                 jittered(if slow { self.refresh * SLOW_FACTOR } else { self.refresh })
             }
@@ -136,8 +136,8 @@ impl<S: ListSource> Schedule<S> {
             Ok(RefreshOutcome::Held { count, known, more, changes, losses, .. }) => {
                 let until = match more {
                     Some(more) => format!("until it has come {more} times more"),
-                    None if *count > 0 => "for one without names is never taken by itself".to_owned(),
-                    None => "for an empty one is never taken by itself".to_owned(),
+                    None if *count > 0 => "until an order takes it, because it has no name".to_owned(),
+                    None => "until an order takes it, because it is empty".to_owned(),
                 };
                 format!(
                     "a list of {count} entries is held back, {known} are known: {until}; `nameplate refresh {list} --accept` takes it now: {changes}; {losses}"

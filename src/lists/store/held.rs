@@ -74,7 +74,7 @@ impl Store {
         match written {
             Ok(file) => Snapshot::OnDisk(file),
             Err(error) => {
-                debug!(%list, "what is held back can't be written: {error}");
+                debug!(%list, "the list that is held back can't be written: {error}");
                 Snapshot::InMemory(held.header(), entries)
             }
         }
@@ -103,7 +103,7 @@ impl Store {
             }
             Err(FileError::Missing(_)) => LostNumbers::default(),
             Err(error) => {
-                warn!(%list, "what was lost before does not count: {error}");
+                warn!(%list, "numbers that were lost before do not count: {error}");
                 LostNumbers::default()
             }
         }

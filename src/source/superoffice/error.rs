@@ -24,7 +24,7 @@ pub enum FetchError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// A secret has characters that no header can have.
-    #[error("what is to be sent as {0} holds characters that no header can: is it the right file?")]
+    #[error("the secret for {0} has characters that a header can't have: is it the right file?")]
     Unsendable(String),
     /// The scheme needs a tenant's login. The configuration prevents this.
     #[error("this credential needs `tenant` and `host`")]
