@@ -19,19 +19,19 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, DEFAULT_PATH};
 
-/// What a command ends with.
+/// The end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     Success,
-    /// A name was looked for, and there is none.
+    /// The number has no name.
     Miss,
-    /// Not all that was asked for was done; what, has been said.
+    /// A part of the command failed, and the output says which.
     Failure,
 }
 
 /// Exit status of a failure.
 const FAILURE: u8 = 1;
-/// Exit status of a configuration that can't be used; clap's own for wrong arguments.
+/// Exit status of a configuration that can't be used, as clap's for wrong arguments.
 const CONFIGURATION: u8 = 2;
 /// Exit status of a lookup without a name.
 const MISS: u8 = 3;
@@ -77,7 +77,7 @@ Examples:
 Exit status: 0 success; 1 failure; 2 wrong arguments or configuration; 3 no name for the number.
 NAMEPLATE_LOG says how much is logged on stderr: error, warn, info (the service's default), debug.";
 
-/// An argument that does not go with the configuration.
+/// An argument that contradicts the configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
@@ -91,7 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Exit::Miss) => ExitCode::from(MISS),
         Ok(Exit::Failure) => ExitCode::from(FAILURE),
         Err(error) => {
-            // When stderr is gone there is nobody left to tell.
+            // A closed stderr is ignored: there is no other place for the message.
             let _ = writeln!(std::io::stderr(), "nameplate: {error:#}");
             let settings = error.is::<ConfigError>() || error.is::<Usage>();
             ExitCode::from(if settings { CONFIGURATION } else { FAILURE })
@@ -110,10 +110,10 @@ fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     }
 }
 
-/// How long work that can't be broken off, such as asking a resolver that is dead, is waited for at the end.
+/// The most time at the end for work that can't be cancelled, such as a request to a dead name server.
 const LEFTOVERS: Duration = Duration::from_secs(2);
 
-/// Does a command's work to its end. What it has begun beside that is waited for a short time only.
+/// Does a command's work to its end. Background work gets a short time only.
 fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(work);

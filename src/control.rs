@@ -1,7 +1,7 @@
-//! The control socket of the running service, `state_dir/control.sock`: how commands ask it.
+//! The control socket of the running service, `state_dir/control.sock`, for its commands.
 //!
-//! One request a connection, one JSON object a line, either way. Only the service's own user and root may
-//! connect: the socket's mode is 0600.
+//! One request per connection; one JSON object per line in both directions. The socket's mode is 0600: only the service's user and
+//! root can connect.
 
 use std::collections::VecDeque;
 use std::fs::Permissions;
@@ -23,63 +23,63 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::lists::events::{Event, ProgressWatch, RefreshResult, progress_ticks};
+use crate::lists::service::Handle;
 use crate::owner;
-use crate::refresh::Handle;
-use crate::refresh::news::{News, Refreshed, Watch, looks};
 use crate::supervisor::Supervisor;
 
 /// The longest request, in bytes.
 const MAX_REQUEST: u64 = 4096;
-/// How long a request may take to arrive.
+/// The most time for a request to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a line of an answer may take to be taken.
+/// The most time for a command to read a line of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the answers in hand may take when the service stops.
+/// The most time for open answers when the service stops.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Commands at once; further ones wait with the system until one has its answer, or takes too long to ask.
+/// Commands at once. Further ones wait in the socket's backlog until a connection ends.
 const COMMANDS: usize = 32;
-/// How long a connection that has asked for nothing has its place for sure. A command asks as soon as it is connected.
+/// The time in which a connection without a request can't be ended for another. A command sends its request at once.
 const ARRIVAL: Duration = Duration::from_millis(20);
-/// How often it is looked whether the socket is still there.
+/// The interval of checks whether the socket is still there.
 const LOOK: Duration = Duration::from_secs(60);
-/// How long accepting rests after it failed: there are no file descriptors, and more attempts make none.
+/// The wait after a failed accept: without free file descriptors more attempts are useless.
 const REST: Duration = Duration::from_secs(1);
 
-/// How long a service may take to say what it knows; it takes no time where it is well.
+/// The most time for the state of the lists. A service that is well answers at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// While lists are asked for, the service sends an empty line so often: it lives, however slow its sources are.
+/// The interval of empty lines during a refresh. They show that the service runs, however slow its sources are.
 const ALIVE: Duration = Duration::from_secs(1);
-/// How long a service that asks for lists may be silent.
+/// The longest time without a line during a refresh.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What can be asked.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
-    /// Ask for lists now. Answered by [`News`]: a [`Refreshed`] a list, as it comes, and [`News::Done`].
+    /// Refresh lists now. The answer is [`Event`]s: a [`RefreshResult`] for each list, and [`Event::Done`].
     Refresh {
         /// A list's or a source's name; none for all.
         name: Option<String>,
-        /// Take whatever list comes.
+        /// Accept the list that is held back, or the list that arrives.
         accept: bool,
-        /// Say how far they are meanwhile.
+        /// Send the progress, too.
         #[serde(default)]
         progress: bool,
     },
-    /// What is known of each list. Answered by a [`crate::refresh::status::ListStatus`] a list.
+    /// The state of the lists. The answer is a [`crate::lists::status::ListStatus`] for each list.
     Sources,
 }
 
-/// Where the socket is.
+/// The path of the socket.
 #[must_use]
 pub fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("control.sock")
 }
 
-/// Listens below `state_dir`, as one of the service's `parts`. Where it can't, that is reported, and commands work without.
-pub fn start(handle: &Handle, state_dir: &Path, parts: &mut Supervisor) {
+/// Listens below `state_dir`. A failure is reported, and the service runs without the socket.
+pub fn start(handle: &Handle, state_dir: &Path, supervisor: &mut Supervisor) {
     let listener = match listen(state_dir) {
         Ok(listener) => listener,
         Err(error) => {
@@ -90,15 +90,15 @@ pub fn start(handle: &Handle, state_dir: &Path, parts: &mut Supervisor) {
         }
     };
     let (handle, state_dir) = (handle.clone(), state_dir.to_owned());
-    parts.spawn_with("the control socket", |shutdown| async move {
+    supervisor.spawn_with("the control socket", |shutdown| async move {
         serve(listener, handle, &state_dir, shutdown).await
     });
 }
 
-/// Answers commands until `shutdown`; what those in hand wait for ends then as well.
+/// Answers commands until `shutdown`, which ends refreshes that commands wait for, too.
 async fn serve(mut listener: UnixListener, handle: Handle, state_dir: &Path, shutdown: CancellationToken) {
     let mut commands = JoinSet::new();
-    let mut silent = VecDeque::new();
+    let mut idle = VecDeque::new();
     let mut looks = interval(LOOK);
     loop {
         let accepted = tokio::select! {
@@ -106,9 +106,9 @@ async fn serve(mut listener: UnixListener, handle: Handle, state_dir: &Path, shu
             () = shutdown.cancelled() => break,
             Some(_) = commands.join_next() => continue,
             accepted = listener.accept(), if commands.len() < COMMANDS => accepted,
-            () = end_longest(&mut silent), if commands.len() >= COMMANDS => continue,
+            () = end_longest(&mut idle), if commands.len() >= COMMANDS => continue,
             _ = looks.tick() => {
-                // Somebody who tidies up takes it for left over.
+                // A clean-up of files may have removed it.
                 if !path(state_dir).exists()
                     && let Ok(again) = listen(state_dir)
                 {
@@ -121,14 +121,14 @@ async fn serve(mut listener: UnixListener, handle: Handle, state_dir: &Path, shu
         match accepted {
             Ok((stream, _)) => {
                 let handle = handle.clone();
-                let asks = CancellationToken::new();
-                let (since, asked) = (Instant::now(), asks.clone());
+                let token = CancellationToken::new();
+                let (since, requested) = (Instant::now(), token.clone());
                 let end = commands.spawn(async move {
-                    if let Err(error) = answer(stream, &handle, &asks).await {
+                    if let Err(error) = answer(stream, &handle, &token).await {
                         debug!("a command went away: {error}");
                     }
                 });
-                silent.push_back(Silent { since, asked, end });
+                idle.push_back(IdleConnection { since, requested, end });
             }
             Err(error) => {
                 warn!("the control socket does not accept: {error}");
@@ -138,38 +138,39 @@ async fn serve(mut listener: UnixListener, handle: Handle, state_dir: &Path, shu
     }
     drop(listener);
     let finished = async { while commands.join_next().await.is_some() {} };
-    // Whoever has not asked yet is not waited for.
+    // Connections without a request end now.
     let _ = timeout(DRAIN, finished).await;
 }
 
-/// A connection that may have asked for nothing yet.
-struct Silent {
+/// A connection that may not have sent its request yet.
+struct IdleConnection {
     since: Instant,
-    asked: CancellationToken,
+    /// Cancelled when the request has arrived.
+    requested: CancellationToken,
     end: AbortHandle,
 }
 
-/// Ends the connection that has asked for nothing for the longest time, once it has had its time to. Whoever holds
-/// connections keeps no command waiting.
-async fn end_longest(silent: &mut VecDeque<Silent>) {
-    while let Some(first) = silent.front() {
+/// Ends the oldest connection without a request, after [`ARRIVAL`]: a process that only holds connections can't keep commands
+/// waiting.
+async fn end_longest(idle: &mut VecDeque<IdleConnection>) {
+    while let Some(first) = idle.front() {
         if !first.end.is_finished() {
             tokio::select! {
                 biased;
-                () = first.asked.cancelled() => {}
+                () = first.requested.cancelled() => {}
                 () = sleep_until(first.since + ARRIVAL) => {
                     first.end.abort();
-                    silent.pop_front();
+                    idle.pop_front();
                     return;
                 }
             }
         }
-        silent.pop_front();
+        idle.pop_front();
     }
     std::future::pending().await
 }
 
-/// Binds beside and renames, so that the socket is never there with another mode.
+/// Binds beside the path and renames, so that the socket never has another mode.
 fn listen(state_dir: &Path) -> io::Result<UnixListener> {
     let beside = state_dir.join("control.sock.new");
     match std::fs::remove_file(&beside) {
@@ -183,14 +184,14 @@ fn listen(state_dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers a command; `asks` tells when it has asked.
-async fn answer(stream: UnixStream, handle: &Handle, asks: &CancellationToken) -> io::Result<()> {
+/// Answers a command. Cancels `requested` when the request has arrived.
+async fn answer(stream: UnixStream, handle: &Handle, requested: &CancellationToken) -> io::Result<()> {
     let (read, write) = stream.into_split();
-    let mut write = Bounded(write);
+    let mut write = AnswerWriter(write);
     let mut line = String::new();
     let mut read = BufReader::new(read.take(MAX_REQUEST));
     timeout(REQUEST_TIMEOUT, read.read_line(&mut line)).await??;
-    asks.cancel();
+    requested.cancel();
     match serde_json::from_str(&line)? {
         Request::Sources => {
             for status in handle.status() {
@@ -198,46 +199,46 @@ async fn answer(stream: UnixStream, handle: &Handle, asks: &CancellationToken) -
             }
         }
         Request::Refresh { name, accept, progress } => {
-            tell(handle.refresh(name.as_deref(), accept), progress, &mut write).await?;
+            write_events(handle.refresh(name.as_deref(), accept), progress, &mut write).await?;
         }
     }
     write.0.shutdown().await
 }
 
-/// Where answers go. Who does not take a line in time has gone.
-struct Bounded(OwnedWriteHalf);
+/// Writes answers. A command that does not read a line in time counts as gone.
+struct AnswerWriter(OwnedWriteHalf);
 
-impl Bounded {
+impl AnswerWriter {
     async fn line(&mut self, line: &[u8]) -> io::Result<()> {
         timeout(WRITE_TIMEOUT, self.0.write_all(line)).await?
     }
 }
 
-/// Tells what comes of each list, as it comes, and with `progress` how far the others are.
-async fn tell(
-    ordered: Vec<(Watch, Receiver<Refreshed>)>,
+/// Writes the result for each list, and with `progress` the progress of the others.
+async fn write_events(
+    ordered: Vec<(ProgressWatch, Receiver<RefreshResult>)>,
     progress: bool,
-    write: &mut Bounded,
+    write: &mut AnswerWriter,
 ) -> io::Result<()> {
-    let (mut lists, mut looks, mut alive) = (Vec::new(), looks(), interval(ALIVE));
+    let (mut lists, mut looks, mut alive) = (Vec::new(), progress_ticks(), interval(ALIVE));
     let mut coming = FuturesUnordered::new();
     for (watch, refreshed) in ordered {
         let list = watch.list().to_owned();
         lists.push(watch);
         coming.push(async move {
-            refreshed.await.unwrap_or_else(|_| Refreshed::failed(list, "the service is stopping"))
+            refreshed.await.unwrap_or_else(|_| RefreshResult::failed(list, "the service is stopping"))
         });
     }
     loop {
         tokio::select! {
             biased;
             next = coming.next() => {
-                let Some(refreshed) = next else { return write.line(&json_line(&News::Done {})?).await };
+                let Some(refreshed) = next else { return write.line(&json_line(&Event::Done {})?).await };
                 lists.retain(|watch| watch.list() != refreshed.list);
-                write.line(&json_line(&News::Refreshed(refreshed))?).await?;
+                write.line(&json_line(&Event::Refreshed(refreshed))?).await?;
             }
             _ = looks.tick(), if progress => {
-                for news in lists.iter_mut().filter_map(Watch::news) {
+                for news in lists.iter_mut().filter_map(ProgressWatch::event) {
                     write.line(&json_line(&news)?).await?;
                 }
             }
@@ -252,8 +253,8 @@ fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Asks the running service; `each` hears every answer. None where no service listens. What is known already is waited for
-/// for 5 s; a refresh takes as long as its sources do, but for a service that is silent for 10 s.
+/// Sends a request to the running service; `each` gets every object of the answer. None if no service listens. The state of the
+/// lists has to arrive within 5 s. A refresh has no such limit, but fails after 10 s without a line.
 pub async fn ask<T: DeserializeOwned>(
     state_dir: &Path,
     request: &Request,
@@ -280,7 +281,7 @@ async fn ask_and_wait<T: DeserializeOwned>(
 ) -> io::Result<Option<()>> {
     let mut stream = match UnixStream::connect(path(state_dir)).await {
         Ok(stream) => stream,
-        // A socket that nobody listens on is left over from a service that was killed.
+        // A socket without a listener is the rest of a service that was killed.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
@@ -301,8 +302,8 @@ async fn ask_and_wait<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::refresh::news::News;
-    use crate::refresh::status::ListStatus;
+    use crate::lists::events::Event;
+    use crate::lists::status::ListStatus;
     use crate::source::Progress;
 
     #[tokio::test(start_paused = true)]
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(error, "it has not answered within 5 s: it is stopped, or hangs");
 
         let refresh = Request::Refresh { name: None, accept: false, progress: false };
-        let error = ask(folder.path(), &refresh, |_: News| ()).await.unwrap_err().to_string();
+        let error = ask(folder.path(), &refresh, |_: Event| ()).await.unwrap_err().to_string();
         assert_eq!(error, "it has said nothing for 10 s: it is stopped, or hangs");
         drop(listener);
     }
@@ -325,28 +326,31 @@ mod tests {
         let listener = UnixListener::bind(path(folder.path())).unwrap();
         let service = async {
             let (read, write) = listener.accept().await.unwrap().0.into_split();
-            let mut write = Bounded(write);
+            let mut write = AnswerWriter(write);
             BufReader::new(read).read_line(&mut String::new()).await.unwrap();
             let (answer, refreshed) = tokio::sync::oneshot::channel();
             let slow = async {
                 tokio::time::sleep(Duration::from_mins(10)).await;
-                answer.send(Refreshed::failed("crm".to_owned(), "too slow")).unwrap();
+                answer.send(RefreshResult::failed("crm".to_owned(), "too slow")).unwrap();
             };
-            let ordered = vec![(Watch::new("crm".to_owned(), Progress::default()), refreshed)];
-            tokio::join!(slow, tell(ordered, false, &mut write)).1.unwrap();
+            let ordered = vec![(ProgressWatch::new("crm".to_owned(), Progress::default()), refreshed)];
+            tokio::join!(slow, write_events(ordered, false, &mut write)).1.unwrap();
         };
         let mut heard = Vec::new();
         let refresh = Request::Refresh { name: None, accept: false, progress: false };
         let (asked, ()) = tokio::join!(ask(folder.path(), &refresh, |news| heard.push(news)), service);
         assert_eq!(asked.unwrap(), Some(()));
-        assert!(matches!(&heard[..], [News::Refreshed(of), News::Done {}] if of.list == "crm"), "{heard:?}");
+        assert!(
+            matches!(&heard[..], [Event::Refreshed(of), Event::Done {}] if of.list == "crm"),
+            "{heard:?}"
+        );
     }
 
     #[tokio::test]
     async fn who_does_not_take_an_answer_is_not_written_to_for_ever() {
         let (near, far) = UnixStream::pair().unwrap();
         let (_read, write) = near.into_split();
-        let mut write = Bounded(write);
+        let mut write = AnswerWriter(write);
         let line = vec![b'x'; 1 << 16];
         let written = timeout(WRITE_TIMEOUT * 6, async {
             loop {

@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
 use crate::config::Config;
-use crate::refresh::places;
+use crate::lists::configured;
 use crate::web;
 
 /// Open with any configuration: the log, the runtime, the listening sockets, connections to the control socket, and files
@@ -54,7 +54,7 @@ impl ConnectionLimits {
 /// Raises this process's limit of open files to the number that `config` may need, and returns how many connections fit.
 /// Logs a warning where the system does not allow enough.
 pub fn limit_connections(config: &Config) -> ConnectionLimits {
-    let (lists, wanted) = (places(&config.sources).len(), ConnectionLimits::wanted(config));
+    let (lists, wanted) = (configured(&config.sources).len(), ConnectionLimits::wanted(config));
     let other = ALWAYS + config.asterisks.len() * OF_A_PBX + lists * OF_A_LIST;
     let needed = other + wanted.all();
     let allowed = raise(needed);

@@ -13,7 +13,7 @@
 //! In the background:
 //!
 //! - [`source`]: SuperOffice, CSV files
-//! - [`refresh`]: keeps the directory fresh
+//! - [`lists`]: keeps the directory fresh
 //! - [`search`]: searches the CRM for callers that no list has
 //! - [`entry`]: one record, as every source delivers it
 //!
@@ -43,12 +43,12 @@ pub mod directory;
 pub mod entry;
 pub mod files;
 pub mod listen;
+pub mod lists;
 pub mod lookup;
 pub mod name;
 pub mod number;
 pub mod observe;
 pub mod owner;
-pub mod refresh;
 pub mod search;
 pub mod secret;
 pub mod serve;

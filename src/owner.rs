@@ -1,8 +1,8 @@
-//! Whose files are: what is written below `state_dir` belongs to the owner of its folder, whoever writes it. The service
-//! must be able to read what root's `nameplate refresh` has written while it was stopped.
+//! The owner of files: files below `state_dir` belong to the owner of their folder, also if root writes them. So the service can
+//! read the lists of a `nameplate refresh` that root ran while the service was stopped.
 //!
-//! A file's mode is 0600, a folder's 0700. Where the folder that it is in is closed to others and open to its group, the group has
-//! the same access to it: an administrator has made the folder so for a reason.
+//! A file's mode is 0600, a folder's 0700. If an administrator has opened the folder to its group, and to no others, the group gets
+//! the same access to the files.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -19,9 +19,9 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 const GROUP: u32 = 0o070;
 const OTHERS: u32 = 0o007;
 
-/// Creates a file for writing, empty, in the place of one that is there. It belongs to the owner of its folder.
+/// Creates an empty file for writing; an old one is replaced. It belongs to the owner of its folder.
 pub fn create(path: &Path) -> io::Result<File> {
-    // One that another user has left could not be opened.
+    // Another user's file could not be opened.
     let _ = fs::remove_file(path);
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
@@ -29,14 +29,14 @@ pub fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file for writing, and creates it where there is none. It belongs to the owner of its folder.
+/// Opens a file for writing, or creates it. It belongs to the owner of its folder.
 pub fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     give(path, 0o600);
     Ok(file)
 }
 
-/// Creates a folder where there is none. It belongs to the owner of the folder that it is in.
+/// Creates a folder if there is none. It belongs to the owner of its parent folder.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
@@ -47,8 +47,8 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives what has just been created to the owner of its folder, and a share to the group, as far as this user may: where it
-/// may not, the file is its own, as everywhere. `mode` is what it was created with, 0 to leave that.
+/// Gives a new file or folder to the owner of its folder, and access to the group, as far as this user has the right. Without the
+/// right it stays this user's. `mode` is the mode of its creation, 0 for no change.
 pub fn give(path: &Path, mode: u32) {
     let (Some(folder), Ok(now)) = (folder_of(path), fs::symlink_metadata(path)) else { return };
     if is_root() && (now.uid(), now.gid()) != (folder.uid(), folder.gid()) {
@@ -103,17 +103,17 @@ impl User {
     }
 }
 
-/// A folder's owner and group, where this process is root's and the folder another user's.
+/// A folder's owner and group, if this process is root's and the folder another user's.
 #[must_use]
 pub fn other_owner(folder: &Path) -> Option<(User, u32)> {
     let folder = fs::metadata(folder).ok()?;
     (is_root() && folder.uid() != 0).then(|| (User(folder.uid()), folder.gid()))
 }
 
-/// Does `work` on a thread that is this user's, and in the user's groups; for root. `group` is for a user who has none.
+/// Does `work` on a thread with this user's rights and groups; for root. `group` is for a user without groups.
 ///
 /// # Errors
-/// When root may not become this user.
+/// If root has no right to become this user.
 pub fn as_user<T: Send>(user: User, group: u32, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     let groups = groups(user).unwrap_or_else(|| vec![group]);
     let first = Gid::from_raw(*groups.first().unwrap_or(&group));
@@ -126,10 +126,10 @@ pub fn as_user<T: Send>(user: User, group: u32, work: impl FnOnce() -> T + Send)
         io::Result::Ok(work())
     };
     thread::scope(|scope| scope.spawn(become_and_work).join())
-        .unwrap_or_else(|_| Err(io::Error::other("what was tried has panicked")))
+        .unwrap_or_else(|_| Err(io::Error::other("the work has panicked")))
 }
 
-/// The groups of a user, the own one first.
+/// The groups of a user, the primary group first.
 fn groups(user: User) -> Option<Vec<u32>> {
     let output = Command::new("id").args(["-G", &user.0.to_string()]).output().ok()?;
     let groups = String::from_utf8(output.stdout).ok()?;
@@ -137,7 +137,7 @@ fn groups(user: User) -> Option<Vec<u32>> {
     (!groups.is_empty()).then_some(groups)
 }
 
-/// A command that another user runs than the one whose folder it is.
+/// The command's user is not the folder's owner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{folder} belongs to {owner}, and {user} runs this command: run it as {owner} (`sudo -u {owner} nameplate …`), or as root"
@@ -148,10 +148,10 @@ pub struct WrongUser {
     user: User,
 }
 
-/// Whether this user's files in `folder` could be read by its owner; root gives them to the owner.
+/// Checks that the owner of `folder` can read this user's files in it. Root gives its files to the owner.
 ///
 /// # Errors
-/// When they could not.
+/// If the owner can't.
 pub fn check(folder: &Path) -> Result<(), WrongUser> {
     let (Ok(there), user) = (fs::metadata(folder), geteuid()) else { return Ok(()) };
     let may =

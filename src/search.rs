@@ -1,11 +1,10 @@
-//! Callers whom no list knows are searched for, in the background: the call that brings one about goes on
-//! without a name, the next one has it. Off unless a source's `search_on_miss` is on.
+//! The search in the CRM for callers that no list has. It happens in the background: the call continues without a name, and the
+//! caller's next call has the name. On only if a source has `search_on_miss`.
 //!
-//! - [`Searches`] is what the resolver asks: what earlier searches have found. What has not been searched for
-//!   yet it puts into a queue
-//! - `worker`: one for each source takes from its queue, asks the source, and keeps the answer, or its absence
+//! - [`Searches`]: the results of earlier searches, for the resolver. A caller without a result goes into a queue
+//! - `worker`: one for each source takes callers from the queue, searches the source, and caches the result
 //!
-//! A failed search is no absence: the next call of that caller brings about another.
+//! A search without a match is a result, too. A failed search is not: the caller's next call starts another.
 
 mod worker;
 
@@ -23,92 +22,93 @@ use crate::number::{Number, Reading};
 use crate::observe::metrics::{self, Metrics};
 use crate::source::{Settings, Source};
 use crate::supervisor::Supervisor;
-use worker::{Searched, Worker};
+use worker::{SearchSource, Worker};
 
-/// How long an answer, or its absence, is kept.
-const KEPT_FOR: Duration = Duration::from_hours(1);
-/// How many are kept for each source.
-const MOST_KEPT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
-/// Searches that may wait for one source; one more is dropped, and the caller's next call may bring it back.
+/// How long a result is cached.
+const CACHED_FOR: Duration = Duration::from_hours(1);
+/// The results in the cache of each source.
+const CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+/// Callers that may wait for one source. A further one is dropped; the next call may start that search.
 const QUEUE: usize = 64;
 
-/// The sources that search, in the order of the configuration. Empty where none does.
+/// The sources with `search_on_miss`, in the order of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Searches {
     sources: Arc<[Search]>,
 }
 
-/// What one source's searches have found, and the way to the next one.
+/// The results of one source, and its queue.
 #[derive(Clone, Debug)]
 struct Search {
-    kept: Kept,
-    queue: mpsc::Sender<Wanted>,
-    counted: metrics::Search,
+    cache: Cache,
+    queue: mpsc::Sender<Caller>,
+    metrics: metrics::Search,
 }
 
-/// What is known of a number.
+/// The search for a number.
 #[derive(Clone, Debug)]
-enum Known {
-    /// It is being searched for.
-    Asked,
-    /// The source does not know it.
-    Nobody { until: Instant },
-    /// Whoever the source knows by this number, judged as in any directory.
-    Somebody { directory: Arc<Directory>, until: Instant },
+enum CachedSearch {
+    /// In the queue, or under way.
+    Pending,
+    /// The source does not have the number.
+    NotFound { until: Instant },
+    /// The source has the number: a directory of its entries.
+    Found { directory: Arc<Directory>, until: Instant },
 }
 
-/// What is kept of one source, for its searches and its worker.
-type Kept = Arc<Mutex<LruCache<Number, Known>>>;
+/// The results of one source, for its calls and its worker.
+type Cache = Arc<Mutex<LruCache<Number, CachedSearch>>>;
 
-/// A caller to be searched for: the readings of the digits, most likely first.
-type Wanted = Box<[Reading]>;
+/// A caller to be searched for: the readings of the digits, the likeliest first.
+type Caller = Box<[Reading]>;
 
-/// Starts a worker, one of the service's `parts`, for each source that is to be searched. `asked` are the sources
-/// of `settings`, `shared` what is shown for a number that several have.
+/// Starts a worker for each source with `search_on_miss`. `clients` are the clients of the sources in `settings`; `shared` is the
+/// setting for a number that several have.
 pub fn start(
     settings: &[Settings],
-    asked: &[Arc<Source>],
+    clients: &[Arc<Source>],
     shared: SharedNumbers,
     metrics: &Metrics,
-    parts: &mut Supervisor,
+    supervisor: &mut Supervisor,
 ) -> Searches {
     let mut sources = Vec::new();
-    for (settings, source) in settings.iter().zip(asked).filter(|(settings, _)| settings.searches_on_miss()) {
-        let counted = metrics.search(&settings.name);
-        let (search, worker) = pair(&settings.name, Arc::clone(source), settings.refresh, counted);
-        let worker = worker.judging(shared);
-        parts.spawn(format!("the search in `{}`", settings.name), worker.run());
+    for (settings, source) in settings.iter().zip(clients).filter(|(settings, _)| settings.searches_on_miss())
+    {
+        let metrics = metrics.search(&settings.name);
+        let (search, worker) = pair(&settings.name, Arc::clone(source), settings.refresh, metrics);
+        let worker = worker.with_shared(shared);
+        supervisor.spawn(format!("the search in `{}`", settings.name), worker.run());
         sources.push(search);
     }
     Searches { sources: sources.into() }
 }
 
-/// What asks, and what is asked.
-fn pair<Q: Searched>(
+/// A source's results, and the worker that brings them.
+fn pair<S: SearchSource>(
     name: &str,
-    source: Q,
+    source: S,
     longest_rest: Duration,
-    counted: metrics::Search,
-) -> (Search, Worker<Q>) {
-    let (queue, wanted) = mpsc::channel(QUEUE);
-    let kept = Arc::new(Mutex::new(LruCache::new(MOST_KEPT)));
-    let worker = Worker::new(name, source, wanted, Arc::clone(&kept), counted.clone(), longest_rest);
-    (Search { kept, queue, counted }, worker)
+    metrics: metrics::Search,
+) -> (Search, Worker<S>) {
+    let (queue, callers) = mpsc::channel(QUEUE);
+    let cache = Arc::new(Mutex::new(LruCache::new(CACHE_SIZE)));
+    let worker = Worker::new(name, source, callers, Arc::clone(&cache), metrics.clone(), longest_rest);
+    (Search { cache, queue, metrics }, worker)
 }
 
 impl Searches {
-    /// Whether no source is to be searched.
+    /// Whether no source is searched.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
 
-    /// What a search has found for a caller whom no list knows, and which of the readings it was; it waits for
-    /// nothing. Where there has been no search, or too long ago, one is begun.
+    /// The cached result for a caller that no list has, and the position of its reading. Without a result, or if it is too old,
+    /// starts a search. Never waits.
     #[must_use]
     pub fn ask(&self, readings: &[Reading]) -> Option<(Arc<Directory>, usize)> {
         let now = Instant::now();
-        // Each of them, so that the later ones have searched as well when the earlier ones know nobody.
+        // All sources search now, so that a later one has its result if the earlier ones have no match.
         let found: Vec<_> = self.sources.iter().map(|source| source.ask(readings, now)).collect();
         found.into_iter().flatten().next()
     }
@@ -116,18 +116,18 @@ impl Searches {
 
 impl Search {
     fn ask(&self, readings: &[Reading], now: Instant) -> Option<(Arc<Directory>, usize)> {
-        let (place, wanted) = {
-            let mut kept = lock(&self.kept);
+        let (number, caller) = {
+            let mut cache = lock(&self.cache);
             let mut unknown = None;
             for (reading, place) in readings.iter().zip(0..) {
-                match kept.get(&reading.number) {
-                    Some(Known::Asked) => return None,
-                    Some(Known::Somebody { directory, until }) if *until > now => {
+                match cache.get(&reading.number) {
+                    Some(CachedSearch::Pending) => return None,
+                    Some(CachedSearch::Found { directory, until }) if *until > now => {
                         return Some((Arc::clone(directory), place));
                     }
-                    Some(Known::Nobody { until }) if *until > now => {}
+                    Some(CachedSearch::NotFound { until }) if *until > now => {}
                     _ => {
-                        kept.put(reading.number, Known::Asked);
+                        cache.put(reading.number, CachedSearch::Pending);
                         unknown = Some((reading.number, readings.get(place..).unwrap_or_default().into()));
                         break;
                     }
@@ -135,9 +135,9 @@ impl Search {
             }
             unknown?
         };
-        if self.queue.try_send(wanted).is_err() {
-            lock(&self.kept).pop(&place);
-            self.counted.dropped.inc();
+        if self.queue.try_send(caller).is_err() {
+            lock(&self.cache).pop(&number);
+            self.metrics.dropped.inc();
         }
         None
     }

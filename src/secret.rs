@@ -1,19 +1,19 @@
 //! Secrets: given in the configuration, in a file of their own, or in an environment variable.
 //!
-//! A secret is read at the moment it is used. So a file that another program renews is picked up without
-//! a restart, and nothing but the request holds the clear text. Neither errors nor `Debug` ever show it.
+//! A secret is read when it is used. So a file that another program renews works without a restart, and only the request has the
+//! clear text. Errors and `Debug` never show it.
 
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Where a secret comes from.
+/// The place of a secret.
 #[derive(Clone, Debug)]
 pub enum Secret {
     /// Written in the configuration itself.
     Given(SecretString),
-    /// The content of a file, less the line break at its end.
+    /// The content of a file, without the line break at its end.
     File(PathBuf),
     /// The value of an environment variable.
     Env(String),
@@ -33,10 +33,10 @@ pub enum SecretError {
     /// The variable is not set, or not UTF-8.
     #[error("the environment variable {0} is not set, or is not text")]
     Env(String),
-    /// A file or a variable without content, or with blanks only: never what was meant.
+    /// A file or a variable is empty or blank, which is a mistake.
     #[error("the secret in {0} is empty, or a blank")]
     Empty(String),
-    /// One that is to be a header's value.
+    /// It has characters that a header can't have.
     #[error(
         "the secret in {0} can't be sent in a header: allowed are the letters, digits and signs of ASCII, without a blank at either end"
     )]
@@ -44,11 +44,11 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// Whether it passes by itself: there is no file descriptor left just now, and nothing is wrong with the secret.
+    /// Whether the error is temporary: no file descriptor is free, and the secret itself is correct.
     #[must_use]
     pub fn passes(&self) -> bool {
         let Self::File { error, .. } = self else { return false };
-        // Of this process, or of the machine.
+        // The limit of this process, or of the machine.
         [Errno::MFILE, Errno::NFILE].iter().any(|none| error.raw_os_error() == Some(none.raw_os_error()))
     }
 }
@@ -67,7 +67,7 @@ impl Secret {
         }
     }
 
-    /// The same, of a secret that goes into a header as it is: a token, a ticket.
+    /// The same for a secret that is sent unchanged in a header: a token, a ticket.
     pub fn read_for_header(&self) -> Result<SecretString, SecretError> {
         let secret = self.read()?;
         let text = secret.expose_secret();
@@ -86,7 +86,7 @@ impl Secret {
 fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     let text =
         std::fs::read_to_string(path).map_err(|error| SecretError::File { path: path.to_owned(), error })?;
-    // Editors and `echo` end a file with a line break, which is no part of the secret.
+    // Editors and `echo` end a file with a line break, which is not part of the secret.
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.trim().is_empty() {
         return Err(SecretError::Empty(path.display().to_string()));

@@ -14,7 +14,7 @@ use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::panics;
 use crate::supervisor::Supervisor;
-use crate::{control, files, number, refresh, search, source, tls, web};
+use crate::{control, files, lists, number, search, source, tls, web};
 
 /// The most time for calls in hand after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -106,9 +106,9 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
         biased;
         // A task that ends meanwhile ends the service; `serve` returns its error.
         _ = supervisor.until_shutdown() => return Ok(()),
-        opened = refresh::open(sources, state_dir, rules, &resolver) => opened?,
+        opened = lists::service::open(sources, state_dir, rules, &resolver) => opened?,
     };
-    let handle = refresh::start(opened, sources, &asked, &metrics, supervisor);
+    let handle = lists::service::start(opened, &asked, &metrics, supervisor);
     control::start(&handle, state_dir, supervisor);
     Ok(())
 }
@@ -133,7 +133,7 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
-    use crate::refresh::lock::{Lock, Purpose};
+    use crate::lists::lock::{Lock, Purpose};
 
     #[tokio::test]
     async fn every_task_of_the_service_is_supervised() {

@@ -1,12 +1,16 @@
-//! Where caller ids come from: [`superoffice`] and [`csv`] files. Each delivers the same thing, a [`Fetched`].
+//! The sources of caller ids: [`superoffice`] and [`csv`] files. Both deliver a [`Fetched`]; an [`error`] says when to try again.
 
 pub mod csv;
+pub mod error;
 mod fingerprint;
 mod progress;
+mod retry;
 pub mod superoffice;
 mod unusable_records;
 
+pub use error::SourceError;
 pub use progress::{Progress, Step};
+pub use retry::Retry;
 pub use unusable_records::UnusableRecords;
 
 use std::sync::Arc;
@@ -19,38 +23,38 @@ use crate::entry::{Entry, Subscriber};
 use crate::number::{Numbers, RecordNumber};
 use fingerprint::Fingerprint;
 
-/// How this version reads records. To be raised, up to 255, when an entry may come out otherwise for the same answer (a
-/// number is read otherwise, a name is cleaned otherwise): lists that an older version has kept are then asked for in
-/// full and taken anew, though their hash has not changed.
+/// The version of the rules by which records become entries, at most 255. Raise it when the same answer can give another entry,
+/// because a number is read or a name is cleaned in another way: the lists of older versions are then fetched again in full,
+/// although their hash is the same.
 pub const READING: u8 = 2;
 
-/// How many sources there may be: a directory names them in 16 bits.
+/// The most sources: a directory has 16 bits for a source.
 pub const MAX: usize = 1000;
 
 /// A `[[source]]` of the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Its name, unique.
+    /// The source's name, unique.
     pub name: String,
-    /// Where it gets its list.
+    /// Its type, with the settings of the type.
     pub kind: Kind,
-    /// How often it is asked.
+    /// The interval of refreshes.
     pub refresh: Duration,
-    /// How often the whole set is asked for, though nothing seems to have changed.
+    /// The interval of complete fetches, without a hash.
     pub full_refresh: Duration,
-    /// Lists of one group are judged together; groups are counted from 0 in the order of the file.
+    /// The group whose lists share their entries for a number. Counted from 0 in the order of the file.
     pub group: u16,
 }
 
-/// Which of a source's lists: what one call to it returns.
+/// One of a source's lists: the answer to one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListId {
-    /// The CRM's selection; none for what the user of the credential may be interested in.
+    /// The CRM's selection; none for the caller ids of the credential's user.
     pub selection: Option<u32>,
 }
 
 impl ListId {
-    /// The list's name, where its source has the name `source`.
+    /// The list's name, for a source with the name `source`.
     #[must_use]
     pub fn name(self, source: &str) -> String {
         match self.selection {
@@ -72,7 +76,7 @@ impl Settings {
         }
     }
 
-    /// Whether callers whom no list knows are searched for in this source.
+    /// Whether callers that no list has are searched for in this source.
     #[must_use]
     pub fn searches_on_miss(&self) -> bool {
         match &self.kind {
@@ -81,18 +85,17 @@ impl Settings {
         }
     }
 
-    /// What the list is an answer to: who asks whom for what, and how the answer is read. A hash, and entries
-    /// that were kept, belong to this question only. The same on every machine and in every version that
-    /// asks the same and reads alike: the last byte is [`READING`].
+    /// Identifies the request for a list: server, user, selection, and in the last byte [`READING`]. A hash and the entries on disk
+    /// belong to one fingerprint. The same request has the same fingerprint on every machine and in every version.
     #[must_use]
     pub fn fingerprint(&self, list: ListId) -> u64 {
-        let mut question = Fingerprint::default();
+        let mut fingerprint = Fingerprint::default();
         match &self.kind {
-            Kind::SuperOffice(settings) => settings.identify(&mut question),
-            Kind::Csv(file) => file.identify(&mut question),
+            Kind::SuperOffice(settings) => settings.identify(&mut fingerprint),
+            Kind::Csv(file) => file.identify(&mut fingerprint),
         }
-        question.add("selection", &list.selection.map_or_else(String::new, |id| id.to_string()));
-        (question.finish() & !0xff) | u64::from(READING)
+        fingerprint.add("selection", &list.selection.map_or_else(String::new, |id| id.to_string()));
+        (fingerprint.finish() & !0xff) | u64::from(READING)
     }
 }
 
@@ -105,28 +108,28 @@ pub enum Kind {
     Csv(csv::File),
 }
 
-/// What a source answered.
+/// The answer of a source.
 #[derive(Debug)]
 pub enum Fetched {
-    /// The set is the one that was delivered last.
+    /// The list with the sent hash is up to date.
     Unchanged,
-    /// A whole new set.
+    /// A complete list.
     Entries(Delivery),
 }
 
-/// A whole set of entries, as delivered.
+/// A complete list, as delivered.
 #[derive(Debug, Default)]
 pub struct Delivery {
     /// The usable records, in the source's order.
     pub entries: Collector,
-    /// The others, counted; and those of which there is something to say.
+    /// The unusable records, and remarks on usable ones.
     pub unusable: UnusableRecords,
-    /// What to send to learn whether the set has changed since: SuperOffice's hash; empty for none.
+    /// The hash to send with the next request; empty if there is none.
     pub hash: String,
 }
 
 impl Delivery {
-    /// Takes a record. `example` names it, masked, where there is something to say of it.
+    /// Adds a record. `example` describes it, masked, for a remark.
     pub fn add(&mut self, named: Subscriber, numbers: &Numbers, example: impl Fn() -> String) {
         if numbers.is_ambiguous() {
             self.unusable.remark("two_readings", &example);
@@ -145,7 +148,7 @@ impl Delivery {
     }
 }
 
-/// A source of caller ids, ready to be asked.
+/// The client of a source.
 #[derive(Debug)]
 pub enum Source {
     /// SuperOffice CRM.
@@ -154,18 +157,18 @@ pub enum Source {
     Csv(csv::File),
 }
 
-/// Prepares all sources, in their order. One that has several uses has one login for all of them.
+/// Prepares the clients of all sources, in their order. Lists and searches of one source share its client, and so its login.
 pub fn prepare(sources: &[Settings]) -> anyhow::Result<Vec<Arc<Source>>> {
     sources.iter().map(prepare_one).collect()
 }
 
-/// Prepares one of them. An error names it.
+/// Prepares the client of one source. An error has the source's name.
 pub fn prepare_one(settings: &Settings) -> anyhow::Result<Arc<Source>> {
     Source::new(settings).map(Arc::new).with_context(|| format!("source `{}`", settings.name))
 }
 
 impl Source {
-    /// Prepares a source; nothing is asked and no file read yet.
+    /// Prepares the client. Sends nothing and reads no file yet.
     pub fn new(settings: &Settings) -> anyhow::Result<Self> {
         Ok(match &settings.kind {
             Kind::SuperOffice(crm) => {
@@ -175,40 +178,40 @@ impl Source {
         })
     }
 
-    /// Somebody orders lists of this source to be asked for: a credential that was refused may be tried once more.
+    /// An administrator has ordered a refresh: permits one more attempt with a refused credential.
     pub fn try_again(&self) {
         if let Self::SuperOffice(client) = self {
             client.try_again();
         }
     }
 
-    /// Asks for a list. `hash` is that of its last delivery; empty to get the whole set in any case.
-    /// `progress` shows how far it is, until all records are read.
-    pub async fn fetch(&self, list: ListId, hash: &str, progress: &Progress) -> anyhow::Result<Fetched> {
+    /// Fetches a list. `hash` is that of its last delivery, or empty to get the complete list in any case. `progress` counts the
+    /// records.
+    pub async fn fetch(&self, list: ListId, hash: &str, progress: &Progress) -> Result<Fetched, SourceError> {
         match self {
             Self::SuperOffice(client) => Ok(client.fetch(list, hash, progress).await?),
             Self::Csv(file) => Ok(file.fetch(hash, progress).await?),
         }
     }
 
-    /// Everybody whom a search for these digits shows; some may have other numbers. A CSV file is known whole, so
-    /// it shows nobody else.
-    pub async fn search(&self, digits: &str) -> anyhow::Result<Vec<Entry>> {
+    /// The entries that a search for these digits finds; some may have other numbers. A CSV file is never searched: all its entries
+    /// are in its list.
+    pub async fn search(&self, digits: &str) -> Result<Vec<Entry>, SourceError> {
         match self {
             Self::SuperOffice(client) => Ok(client.search(digits).await?),
             Self::Csv(_) => Ok(Vec::new()),
         }
     }
 
-    /// What is known of the tenant of SuperOffice's cloud, where the source is one.
-    pub fn tenant(&self) -> Option<superoffice::site::Tenant> {
+    /// The state of the tenant, if the source is a tenant of SuperOffice's cloud.
+    pub fn tenant(&self) -> Option<superoffice::tenant::Tenant> {
         match self {
             Self::SuperOffice(client) => client.tenant(),
             Self::Csv(_) => None,
         }
     }
 
-    /// How long the list's last answer took to begin, where that says something of the server.
+    /// The time until the first byte of the list's last answer; none for a file.
     pub fn answered_in(&self, list: ListId) -> Option<Duration> {
         match self {
             Self::SuperOffice(client) => client.answered_in(list),

@@ -1,4 +1,4 @@
-//! `nameplate check`: whether the service could run with this configuration. It asks nobody over the network.
+//! `nameplate check`: whether the service could run with this configuration. It sends nothing over the network.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -9,10 +9,11 @@ use secrecy::SecretString;
 
 use super::Exit;
 use crate::config::Config;
+use crate::lists::configured;
+use crate::lists::snapshot::Snapshot;
+use crate::lists::store::Store;
 use crate::observe::logging;
 use crate::owner::{self, User};
-use crate::refresh::places;
-use crate::refresh::store::{Kept, Store};
 use crate::secret::{Secret, SecretError};
 use crate::source::{self, Fetched, Kind, Progress, Source};
 use crate::tls;
@@ -21,7 +22,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "error");
     config.check_for_service()?;
     tls::install();
-    // What root may do says nothing of the service's user.
+    // Root has more rights than the service's user.
     match owner::other_owner(&config.state_dir) {
         Some((user, group)) => owner::as_user(user, group, || check(config, Some(user)))
             .with_context(|| format!("can't try as {user}, to whom state_dir belongs"))?,
@@ -29,62 +30,63 @@ pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
     }
 }
 
-/// Tries all that the service needs, `tried_as` another user than the one who has called.
+/// Checks all that the service needs, as the user `tried_as` if root started the command.
 fn check(config: &Config, tried_as: Option<User>) -> anyhow::Result<Exit> {
-    let mut report = Report { out: io::stdout().lock(), failed: false };
+    let mut findings = Findings { out: io::stdout().lock(), failed: false };
     if let Some(user) = tried_as {
         let what = format!("as {user}");
         match fs::File::open(&config.path) {
-            Ok(_) => report.good(&what, "what follows is tried as the user to whom state_dir belongs")?,
-            Err(error) => report.bad(&what, &format!("can't read {}: {error}", config.path.display()))?,
+            Ok(_) => findings.good(&what, "what follows is tried as the user to whom state_dir belongs")?,
+            Err(error) => findings.bad(&what, &format!("can't read {}: {error}", config.path.display()))?,
         }
     }
     let (sources, asterisks) = (config.sources.len(), config.asterisks.len());
     let country = config.pbx.numbers.country.as_str();
     let summary = format!("country {country}, sources: {sources}, Asterisks: {asterisks}");
-    report.good(&config.path.display().to_string(), &summary)?;
+    findings.good(&config.path.display().to_string(), &summary)?;
     for source in &config.sources {
-        check_source(source, &mut report)?;
+        check_source(source, &mut findings)?;
     }
     for asterisk in &config.asterisks {
-        report.secret(&format!("[[asterisk]] {}: password", asterisk.name), &asterisk.password)?;
-        report.ca_file(&format!("[[asterisk]] {}", asterisk.name), asterisk.ca_file.as_deref())?;
+        findings.secret(&format!("[[asterisk]] {}: password", asterisk.name), &asterisk.password)?;
+        findings.ca_file(&format!("[[asterisk]] {}", asterisk.name), asterisk.ca_file.as_deref())?;
     }
     for notice in config.notices() {
-        report.notice(&notice)?;
+        findings.notice(&notice)?;
     }
     if let Some(web) = &config.web {
         let what = format!("[web] {}", web.listen());
         match web.token() {
-            Some(token) => report.header(&format!("{what}: token"), token)?,
-            None => report.good(&what, "no token is asked for")?,
+            Some(token) => findings.header(&format!("{what}: token"), token)?,
+            None => findings.good(&what, "no token is asked for")?,
         }
     }
     let what = format!("state_dir {}", config.state_dir.display());
     if let Err(error) = owner::check(&config.state_dir) {
-        report.bad(&what, &error.to_string())?;
+        findings.bad(&what, &error.to_string())?;
     }
     match try_to_write(&config.state_dir) {
-        Ok(said) => report.good(&what, said)?,
-        Err(error) => report.bad(&what, &format!("can't write there: {error}"))?,
+        Ok(text) => findings.good(&what, text)?,
+        Err(error) => findings.bad(&what, &format!("can't write there: {error}"))?,
     }
-    check_lists(config, &mut report)?;
-    Ok(if report.failed { Exit::Failure } else { Exit::Success })
+    check_lists(config, &mut findings)?;
+    Ok(if findings.failed { Exit::Failure } else { Exit::Success })
 }
 
-/// What has been seen, a line each.
-struct Report<W> {
+/// The findings, a line each.
+struct Findings<W> {
     out: W,
+    /// Whether one is a failure.
     failed: bool,
 }
 
-impl<W: Write> Report<W> {
-    fn good(&mut self, what: &str, said: &str) -> io::Result<()> {
-        writeln!(self.out, "ok      {what}: {said}")
+impl<W: Write> Findings<W> {
+    fn good(&mut self, what: &str, text: &str) -> io::Result<()> {
+        writeln!(self.out, "ok      {what}: {text}")
     }
 
-    fn notice(&mut self, said: &str) -> io::Result<()> {
-        writeln!(self.out, "note    {said}")
+    fn notice(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "note    {text}")
     }
 
     fn bad(&mut self, what: &str, error: &str) -> io::Result<()> {
@@ -92,7 +94,7 @@ impl<W: Write> Report<W> {
         writeln!(self.out, "FAILED  {what}: {error}")
     }
 
-    /// Whether the certificates of a server can be read, where they are given.
+    /// Checks that the file of trusted certificates can be read, if there is one.
     fn ca_file(&mut self, what: &str, path: Option<&Path>) -> io::Result<()> {
         let Some(path) = path else { return Ok(()) };
         match tls::client(Some(path)) {
@@ -101,12 +103,12 @@ impl<W: Write> Report<W> {
         }
     }
 
-    /// Whether a secret can be read; nothing of it is shown.
+    /// Checks that a secret can be read. The secret is not shown.
     fn secret(&mut self, what: &str, secret: &Secret) -> io::Result<()> {
         self.read(what, secret, secret.read())
     }
 
-    /// The same, for a secret that goes into a header.
+    /// The same for a secret that is sent in a header.
     fn header(&mut self, what: &str, secret: &Secret) -> io::Result<()> {
         self.read(what, secret, secret.read_for_header())
     }
@@ -126,7 +128,7 @@ impl<W: Write> Report<W> {
     }
 }
 
-fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> anyhow::Result<()> {
+fn check_source(source: &source::Settings, findings: &mut Findings<impl Write>) -> anyhow::Result<()> {
     let what = format!("[[source]] {}", source.name);
     match &source.kind {
         Kind::Csv(file) => {
@@ -134,17 +136,17 @@ fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> a
             match super::block_on(file.fetch("", &Progress::default()))? {
                 Ok(Fetched::Entries(delivery)) => {
                     let (entries, unusable) = (delivery.entries.len(), &delivery.unusable);
-                    let mut said = format!("{path}: entries: {entries}");
+                    let mut text = format!("{path}: entries: {entries}");
                     for (remark, examples) in unusable.remarks() {
-                        said += &format!("; {} {remark} ({})", examples.count, examples.first.join("; "));
+                        text += &format!("; {} {remark} ({})", examples.count, examples.first.join("; "));
                     }
                     match unusable.total() {
-                        0 => report.good(&what, &said)?,
-                        _ => report.bad(&what, &format!("{said}; can't be used: {unusable}"))?,
+                        0 => findings.good(&what, &text)?,
+                        _ => findings.bad(&what, &format!("{text}; can't be used: {unusable}"))?,
                     }
                 }
                 Ok(Fetched::Unchanged) => {}
-                Err(error) => report.bad(&what, &error.to_string())?,
+                Err(error) => findings.bad(&what, &error.to_string())?,
             }
         }
         Kind::SuperOffice(settings) => {
@@ -153,46 +155,46 @@ fn check_source(source: &source::Settings, report: &mut Report<impl Write>) -> a
                 let what = format!("{what}: {key}");
                 match key {
                     "ticket" | "token" | "cookie" | "client_secret" | "app_token" => {
-                        report.header(&what, secret)?
+                        findings.header(&what, secret)?
                     }
-                    _ => report.secret(&what, secret)?,
+                    _ => findings.secret(&what, secret)?,
                 }
             }
-            report.ca_file(&what, settings.ca_file.as_deref())?;
+            findings.ca_file(&what, settings.ca_file.as_deref())?;
             if let Err(error) = Source::new(source) {
-                report.bad(&what, &format!("{error:#}"))?;
+                findings.bad(&what, &format!("{error:#}"))?;
             }
         }
     }
     Ok(())
 }
 
-/// The lists that are there already: one that can't be read would be asked for anew.
-fn check_lists(config: &Config, report: &mut Report<impl Write>) -> io::Result<()> {
+/// Checks the lists on disk. A damaged one would have to be fetched again.
+fn check_lists(config: &Config, findings: &mut Findings<impl Write>) -> io::Result<()> {
     let store = Store::new(&config.state_dir);
-    for place in places(&config.sources) {
-        let what = format!("list {}", place.name);
-        match store.peek(&place.name) {
-            (kept, None) if kept.is_empty() => {}
-            (kept, None) => {
-                let mut said = format!("entries: {}", kept.len());
-                for (remark, examples) in store.unusable(&place.name, &kept.header()).remarks() {
-                    said += &format!("; {} {remark}", examples.count);
+    for list in configured(&config.sources) {
+        let what = format!("list {}", list.name);
+        match store.peek(&list.name) {
+            (snapshot, None) if snapshot.is_empty() => {}
+            (snapshot, None) => {
+                let mut text = format!("entries: {}", snapshot.len());
+                for (remark, examples) in store.unusable(&list.name, &snapshot.header()).remarks() {
+                    text += &format!("; {} {remark}", examples.count);
                 }
-                report.good(&what, &said)?;
+                findings.good(&what, &text)?;
             }
-            (Kept::Nothing, Some(error)) => report.bad(&what, &error.to_string())?,
-            (kept, Some(error)) => {
-                report.bad(&what, &format!("{error}; its copy has {} entries", kept.len()))?;
+            (Snapshot::Absent, Some(error)) => findings.bad(&what, &error.to_string())?,
+            (snapshot, Some(error)) => {
+                findings.bad(&what, &format!("{error}; its copy has {} entries", snapshot.len()))?;
             }
         }
     }
     Ok(())
 }
 
-/// Whether this user can write into `folder`, or make it.
+/// Checks that this user can write into `folder`, or create it.
 fn try_to_write(folder: &Path) -> io::Result<&'static str> {
-    // A folder that can't be looked into is not one that is missing.
+    // A folder without the right to read it is not a missing one: that is an error.
     let is_there = folder.try_exists()?;
     let there = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
     if !there.is_dir() {

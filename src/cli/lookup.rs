@@ -19,10 +19,10 @@ use super::{Exit, Usage};
 use crate::call::{self, Answer, Caller};
 use crate::config::Config;
 use crate::directory::merge::SharedNumbers;
+use crate::lists::offline::Lists;
 use crate::lookup::{Explanation, Pbx, Resolution, Resolver, Status};
 use crate::number::Country;
 use crate::observe::logging;
-use crate::refresh::alone::Lists;
 use crate::tls;
 
 #[derive(clap::Args)]
@@ -109,7 +109,7 @@ struct Explained<'a> {
 fn one(lookup: &Lookup<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNumbers) -> io::Result<Exit> {
     let (Answer { resolution, .. }, explanation) = lookup.explain(&arguments.number);
     let numbers: Vec<_> = resolution.readings.iter().map(|read| read.reading.number).collect();
-    let held = lists.held(&numbers)?;
+    let held = lists.entries_for(&numbers)?;
     let (missing, held_back) = (lists.missing(), lists.held_back());
     let details = Details { explanation: &explanation, held: &held, missing, held_back, shared };
     if arguments.json {

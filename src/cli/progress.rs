@@ -1,27 +1,27 @@
-//! The line that shows on a terminal how far a refresh is: one line, rewritten.
+//! The progress of a refresh on a terminal: one line, rewritten.
 
 use std::io::{self, IsTerminal, Write};
 
 use crate::source::Step;
 
-/// More lists than this are shown as a sum: the line has no room for more.
+/// The most lists with their names in the line; more are shown as a sum.
 const NAMED: usize = 3;
 
-/// The line, and the lists that are in progress.
+/// The line, with the lists in progress.
 #[derive(Default)]
 pub(super) struct Line {
     lists: Vec<(String, Step)>,
-    /// Whether something stands on it.
+    /// Whether the line has text.
     drawn: bool,
 }
 
 impl Line {
-    /// Whether there is a place for it. A file or a pipe gets the final lines only.
+    /// Whether stdout is a terminal. A file or a pipe gets the results only.
     pub(super) fn is_wanted() -> bool {
         io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
 
-    /// Shows where a list is now.
+    /// Shows the step of a list.
     pub(super) fn show(&mut self, list: String, step: Step, out: &mut impl Write) -> io::Result<()> {
         match self.lists.iter_mut().find(|(name, _)| *name == list) {
             Some((_, known)) => *known = step,
@@ -30,23 +30,23 @@ impl Line {
         self.draw(out)
     }
 
-    /// A list has ended.
+    /// Removes a list that is done.
     pub(super) fn end(&mut self, list: &str) {
         self.lists.retain(|(name, _)| name != list);
     }
 
-    /// Shows the lists that are in progress, if there are any.
+    /// Shows the lists in progress, if there are any.
     pub(super) fn draw(&mut self, out: &mut impl Write) -> io::Result<()> {
         if self.lists.is_empty() {
             return Ok(());
         }
         self.drawn = true;
-        // Without wrapping (DECAWM), what exceeds the line is cut off at its end, whatever the terminal's width.
+        // Wrapping off (DECAWM): the terminal cuts a long text at its width.
         write!(out, "\r\x1b[?7l{} …\x1b[K\x1b[?7h", self.text())?;
         out.flush()
     }
 
-    /// Makes room for another line.
+    /// Clears the line for other output.
     pub(super) fn clear(&mut self, out: &mut impl Write) -> io::Result<()> {
         if std::mem::take(&mut self.drawn) {
             write!(out, "\r\x1b[K")?;

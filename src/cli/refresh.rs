@@ -10,16 +10,16 @@ use super::lookup::printable;
 use super::progress::Line;
 use crate::config::Config;
 use crate::control::{self, Request};
+use crate::lists::events::{Event, RefreshResult};
+use crate::lists::lock::{Lock, Purpose};
+use crate::lists::outcome::RefreshOutcome;
+use crate::lists::{configured, offline};
 use crate::observe::logging;
-use crate::refresh::keeper::Outcome;
-use crate::refresh::lock::{Lock, Purpose};
-use crate::refresh::news::{News, Refreshed};
-use crate::refresh::{alone, places};
 use crate::{owner, tls};
 
-/// How long whoever may write is given to be done, or to be ready to be asked.
+/// The time in which the process that holds the lock has to end, or to answer on its control socket.
 const STARTING: Duration = Duration::from_secs(20);
-/// How often it is tried.
+/// The interval of attempts.
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
@@ -34,32 +34,30 @@ pub(super) struct Arguments {
 pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
     let _logging = logging::start(config.log, "error");
     tls::install();
-    let places = places(&config.sources);
-    let known = || places.iter().map(|place| place.name.as_str()).collect::<Vec<_>>().join(", ");
+    let lists = configured(&config.sources);
+    let names = || lists.iter().map(|list| list.name.as_str()).collect::<Vec<_>>().join(", ");
     if let Some(name) = &arguments.name {
-        let source = |place: &crate::refresh::Place| {
-            config.sources.get(place.source).is_some_and(|source| source.name == *name)
-        };
-        let there = places.iter().any(|place| place.name == *name || source(place));
-        anyhow::ensure!(there, "there is no source or list `{name}`; there are {}", known());
+        let there = lists.iter().any(|list| list.is_named(Some(name)));
+        anyhow::ensure!(there, "there is no source or list `{name}`; there are {}", names());
     }
     owner::check(&config.state_dir)?;
-    writeln!(io::stdout(), "asking {} …", arguments.name.clone().unwrap_or_else(known))?;
-    let mut hearing = Hearing { shows: Line::is_wanted(), ..Hearing::default() };
-    let heard = super::block_on(order(config, arguments, &mut hearing))?;
-    // What is said next, an error it may be, begins on a line of its own.
-    let _ = hearing.line.clear(&mut io::stdout().lock());
-    heard?;
-    Ok(if hearing.failed { Exit::Failure } else { Exit::Success })
+    writeln!(io::stdout(), "asking {} …", arguments.name.clone().unwrap_or_else(names))?;
+    let mut printer = Printer { shows_progress: Line::is_wanted(), ..Printer::default() };
+    let done = super::block_on(refresh(config, arguments, &mut printer))?;
+    // The next output, an error for example, begins on a new line.
+    let _ = printer.line.clear(&mut io::stdout().lock());
+    done?;
+    Ok(if printer.failed { Exit::Failure } else { Exit::Success })
 }
 
-/// Orders the lists from the running service, or asks for them alone.
-async fn order(config: &Config, arguments: &Arguments, hearing: &mut Hearing) -> anyhow::Result<()> {
+/// Orders the refresh from the running service; without a service refreshes here.
+async fn refresh(config: &Config, arguments: &Arguments, printer: &mut Printer) -> anyhow::Result<()> {
     let (sources, state_dir, name) = (&config.sources, &config.state_dir, &arguments.name);
-    let request = Request::Refresh { name: name.clone(), accept: arguments.accept, progress: hearing.shows };
+    let request =
+        Request::Refresh { name: name.clone(), accept: arguments.accept, progress: printer.shows_progress };
     let begun = Instant::now();
     loop {
-        let asked = control::ask(state_dir, &request, |news| hearing.hear(news)).await;
+        let asked = control::ask(state_dir, &request, |event| printer.take(event)).await;
         let asked = asked.with_context(|| {
             format!("can't ask the running service at {}", control::path(state_dir).display())
         })?;
@@ -71,13 +69,13 @@ async fn order(config: &Config, arguments: &Arguments, hearing: &mut Hearing) ->
             .with_context(|| format!("state_dir {} can't be written", state_dir.display()))?
         {
             Ok(lock) => {
-                let hear = |news| hearing.hear(news);
-                return alone::refresh(&lock, sources, state_dir, name.as_deref(), arguments.accept, hear)
+                let tell = |event| printer.take(event);
+                return offline::refresh(&lock, sources, state_dir, name.as_deref(), arguments.accept, tell)
                     .await;
             }
             Err(holder) => holder,
         };
-        // A service that has just been started reads its lists before it can be asked.
+        // A service that starts opens its lists before its control socket.
         anyhow::ensure!(
             begun.elapsed() < STARTING,
             "{holder} writes below {}, and can't be asked: try again later",
@@ -85,60 +83,64 @@ async fn order(config: &Config, arguments: &Arguments, hearing: &mut Hearing) ->
         );
         tokio::time::sleep(LOOK).await;
     }
-    anyhow::ensure!(hearing.done, "the service has ended before it had asked for all");
+    anyhow::ensure!(printer.is_done, "the service has ended before it had asked for all");
     anyhow::ensure!(
-        hearing.lists > 0,
+        printer.lists > 0,
         "the running service knows no such list: it was started with another configuration"
     );
     Ok(())
 }
 
-/// What is heard of the lists, and shown.
+/// Prints the events of a refresh.
 #[derive(Default)]
-struct Hearing {
-    /// Whether somebody watches how far it is.
-    shows: bool,
+struct Printer {
+    /// Whether progress is shown.
+    shows_progress: bool,
     line: Line,
-    /// How many lists have ended.
+    /// The count of lists that are done.
     lists: usize,
-    /// Whether one of them is not in use as it is now.
+    /// Whether a refresh failed, or its list is held back.
     failed: bool,
-    done: bool,
+    /// Whether the last event arrived.
+    is_done: bool,
 }
 
-impl Hearing {
-    fn hear(&mut self, news: News) {
-        // When nobody reads, the exit status still tells.
-        let _ = self.show(news, &mut io::stdout().lock());
+impl Printer {
+    fn take(&mut self, event: Event) {
+        // If stdout is closed, the exit status still has the result.
+        let _ = self.print(event, &mut io::stdout().lock());
     }
 
-    fn show(&mut self, news: News, out: &mut impl Write) -> io::Result<()> {
-        match news {
-            News::Progress { list, step } if self.shows => self.line.show(list, step, out),
-            News::Progress { .. } => Ok(()),
-            News::Refreshed(refreshed) => {
+    fn print(&mut self, event: Event, out: &mut impl Write) -> io::Result<()> {
+        match event {
+            Event::Progress { list, step } if self.shows_progress => self.line.show(list, step, out),
+            Event::Progress { .. } => Ok(()),
+            Event::Refreshed(refreshed) => {
                 self.lists += 1;
-                self.failed |= !matches!(refreshed.outcome, Some(Outcome::Unchanged | Outcome::New { .. }));
+                self.failed |= !matches!(
+                    refreshed.outcome,
+                    Some(RefreshOutcome::Unchanged | RefreshOutcome::New { .. })
+                );
                 self.line.end(&refreshed.list);
                 self.line.clear(out)?;
-                tell(&refreshed, out)?;
+                print_result(&refreshed, out)?;
                 self.line.draw(out)
             }
-            News::Done {} => {
-                self.done = true;
+            Event::Done {} => {
+                self.is_done = true;
                 Ok(())
             }
         }
     }
 }
 
-/// Says what came of a list.
-fn tell(refreshed: &Refreshed, out: &mut impl Write) -> io::Result<()> {
+/// Prints the result for a list.
+fn print_result(refreshed: &RefreshResult, out: &mut impl Write) -> io::Result<()> {
     let list = &refreshed.list;
     match &refreshed.outcome {
-        Some(Outcome::Unchanged) => writeln!(out, "{list}: unchanged"),
-        Some(Outcome::New { count, changes }) => writeln!(out, "{list}: {count} entries: {changes}"),
-        Some(Outcome::Held { count, known, more, changes, losses, another }) => {
+        Some(RefreshOutcome::Unchanged) => writeln!(out, "{list}: unchanged"),
+        Some(RefreshOutcome::New { count, changes }) => writeln!(out, "{list}: {count} entries: {changes}"),
+        Some(RefreshOutcome::Held { count, known, more, changes, losses, another }) => {
             let until =
                 more.map_or_else(String::new, |more| format!(", until it has come {more} times more"));
             if *another {

@@ -11,7 +11,7 @@ use crate::supervisor::Supervisor;
 
 pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
     config.check_for_service()?;
-    // Kept until the end: what is still to be written is written when it goes.
+    // Dropped at the end, which writes the last lines of the log.
     let _logging = logging::start(config.log, "info");
     super::block_on(async {
         let mut supervisor = Supervisor::default();

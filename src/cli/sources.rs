@@ -10,15 +10,16 @@ use super::Exit;
 use super::lookup::printable;
 use crate::config::Config;
 use crate::control::{self, Request};
+use crate::lists::configured;
+use crate::lists::guard::{self, HeldList};
+use crate::lists::lock::{Lock, Purpose};
+use crate::lists::snapshot::Snapshot;
+use crate::lists::status::ListStatus;
+use crate::lists::store::Store;
 use crate::observe::logging;
 use crate::owner;
-use crate::refresh::guard::{self, Held};
-use crate::refresh::lock::{Lock, Purpose};
-use crate::refresh::places;
-use crate::refresh::status::ListStatus;
-use crate::refresh::store::{Kept, Store};
 
-/// So much of a hash is shown, in characters.
+/// The most characters of a hash that are shown.
 const LONGEST_HASH: usize = 80;
 
 #[derive(clap::Args)]
@@ -37,9 +38,9 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     let asked = asked.with_context(|| {
         format!("can't ask the running service at {}", control::path(state_dir).display())
     })?;
-    let configured = places(&config.sources).into_iter().map(|place| place.name);
-    // A service that was started with another configuration uses its lists still.
-    let used = configured.chain(lists.iter().map(|list| list.list.clone())).collect();
+    let names = configured(&config.sources).into_iter().map(|list| list.name);
+    // A service that was started with another configuration still uses its lists.
+    let used = names.chain(lists.iter().map(|list| list.list.clone())).collect();
     let mut out = io::stdout().lock();
     if arguments.purge {
         return purge(config, asked.is_some(), &used, &mut out);
@@ -55,7 +56,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     Ok(Exit::Success)
 }
 
-/// Why there is nobody to be asked.
+/// Why the running service was not asked.
 fn why_not_asked(config: &Config) -> String {
     let socket = control::path(&config.state_dir);
     match Lock::holder(&config.state_dir) {
@@ -72,7 +73,7 @@ fn why_not_asked(config: &Config) -> String {
     }
 }
 
-/// Removes the files of lists that nobody uses.
+/// Removes the files of lists that are not in use.
 fn purge(
     config: &Config,
     is_asked: bool,
@@ -80,7 +81,7 @@ fn purge(
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let state_dir = &config.state_dir;
-    // A service that can't be asked may use any of them.
+    // Without an answer of the service any list may be in use.
     let _lock = if is_asked {
         None
     } else {
@@ -100,24 +101,23 @@ fn purge(
     Ok(Exit::Success)
 }
 
-/// What the files say.
+/// The state of the lists by their files.
 fn on_disk(config: &Config) -> Vec<ListStatus> {
     let store = Store::new(&config.state_dir);
     let mut lists = Vec::new();
-    for place in places(&config.sources) {
-        let Some(source) = config.sources.get(place.source) else { continue };
-        let fingerprint = source.fingerprint(place.list);
-        let mut status =
-            ListStatus { list: place.name, source: source.name.clone(), ..ListStatus::default() };
-        let (kept, error) = store.peek(&status.list);
-        let header = kept.header();
-        status.count = kept.len();
+    for list in configured(&config.sources) {
+        let Some(source) = config.sources.get(list.source) else { continue };
+        let fingerprint = source.fingerprint(list.id);
+        let mut status = ListStatus { list: list.name, source: list.source_name, ..ListStatus::default() };
+        let (snapshot, error) = store.peek(&status.list);
+        let header = snapshot.header();
+        status.count = snapshot.len();
         status.unusable = store.unusable(&status.list, &header);
         status.taken = Some(header.taken).filter(|taken| *taken > 0);
         status.hash = header.hash;
         status.on_disk = error.is_none();
-        status.last_error = error.map(|error| match kept {
-            Kept::Nothing => error.to_string(),
+        status.last_error = error.map(|error| match snapshot {
+            Snapshot::Absent => error.to_string(),
             _ => format!("{error}; its copy is used"),
         });
         status.held = store.held(&status.list, fingerprint).map(|held| held.held);
@@ -133,7 +133,7 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
     writeln!(out, "  last success  {}", time(list.last_success))?;
     writeln!(out, "  next          {}", time(list.next))?;
     if let Some(tenant) = &list.tenant {
-        let calls = if tenant.is_running { "" } else { ", in which it must not be called" };
+        let calls = if tenant.is_running { "" } else { ", which permits no requests" };
         let (name, state) = (printable(&tenant.name), printable(&tenant.state));
         writeln!(out, "  tenant        {name} is in state {state}{calls}")?;
         writeln!(out, "  state until   {}", time(tenant.valid_until))?;
@@ -145,13 +145,13 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
     if let Some(error) = &list.last_error {
         writeln!(out, "  last error    {}", printable(error))?;
     }
-    let missing = Store::new(&config.state_dir).missing(&list.list);
-    if !missing.list.is_empty() {
-        let (lost, since, of) = (missing.list.len(), time(Some(missing.since)), missing.of);
+    let lost = Store::new(&config.state_dir).lost(&list.list);
+    if !lost.list.is_empty() {
+        let (count, since, of) = (lost.list.len(), time(Some(lost.since)), lost.of);
         let days = guard::MEMORY / (24 * 3600);
         writeln!(
             out,
-            "  lost          {lost} entries of {of} numbers since {since}; they count for {days} days when a list is judged"
+            "  lost          {count} entries of {of} numbers since {since}; they count for {days} days when a list is judged"
         )?;
     }
     if let Some(held) = &list.held {
@@ -172,7 +172,7 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
     Ok(())
 }
 
-fn show_held(list: &str, held: &Held, config: &Config, out: &mut impl Write) -> io::Result<()> {
+fn show_held(list: &str, held: &HeldList, config: &Config, out: &mut impl Write) -> io::Result<()> {
     let path = Store::new(&config.state_dir).held_path(list);
     writeln!(
         out,
@@ -190,7 +190,7 @@ fn show_held(list: &str, held: &Held, config: &Config, out: &mut impl Write) -> 
     writeln!(out, "    why         {}; {why} is taken at once", held.losses)
 }
 
-/// Lists that are still on disk.
+/// Shows the lists on disk that are no longer in the configuration.
 fn show_removed(config: &Config, used: &BTreeSet<String>, out: &mut impl Write) -> anyhow::Result<()> {
     let now = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
     for removed in Store::new(&config.state_dir).removed(used)? {
@@ -205,7 +205,7 @@ fn show_removed(config: &Config, used: &BTreeSet<String>, out: &mut impl Write) 
     Ok(())
 }
 
-/// A hash as it may be shown: it is somebody else's text.
+/// A hash for the terminal. It is the CRM's text, so it is cut and cleaned.
 fn hash(hash: &str) -> String {
     if hash.is_empty() {
         return "-".into();

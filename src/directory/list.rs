@@ -1,8 +1,8 @@
-//! A list: the entries that one call to a source returned, in the order in which directories are built: by
-//! number, then as delivered.
+//! A list: the entries of one answer of a source, sorted by number, then in the order of the answer. Directories are built from
+//! it.
 //!
-//! - [`Collector`] takes entries as they arrive, packed: a million of them need 80 MB, not 200
-//! - [`file`](mod@file) keeps a list on disk, where a merge reads it from
+//! - [`Collector`] takes entries as they arrive, and packs them: a million need 80 MB, not 200
+//! - [`file`](mod@file): a list on disk, where a merge reads it
 //! - `record`: the packed form of an entry
 
 pub mod file;
@@ -12,11 +12,11 @@ use std::io;
 
 use crate::entry::Entry;
 
-/// Entries as they arrive, packed one behind the other.
+/// Entries in the order of their arrival, packed.
 #[derive(Debug, Default)]
 pub struct Collector {
     packed: Vec<u8>,
-    /// Number, and where its record begins.
+    /// Each number, with the offset of its record.
     places: Vec<(u64, u64)>,
 }
 
@@ -27,19 +27,19 @@ impl Collector {
         record::pack(entry, &mut self.packed);
     }
 
-    /// How many there are.
+    /// The count of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// Sorts them. Entries of the same number keep their order: it is that of their places.
+    /// Sorts the entries. Entries of one number keep their order, which is that of their offsets.
     #[must_use]
     pub fn finish(mut self) -> List {
         self.places.sort_unstable();
@@ -58,13 +58,13 @@ pub struct List {
 }
 
 impl List {
-    /// How many entries it has.
+    /// The count of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether it has none.
+    /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
@@ -75,7 +75,7 @@ impl List {
         self.records().map(|mut record| record::unpack(&mut record))
     }
 
-    /// The entries, by number, of a list that nobody else needs.
+    /// The entries, by number; consumes the list.
     fn into_entries(self) -> impl Iterator<Item = io::Result<Entry>> {
         let Self { packed, places } = self;
         places.into_iter().map(move |(_, place)| {

@@ -9,6 +9,7 @@ use crate::entry::Entry;
 use crate::lookup::{Certainty, Pbx, Resolver};
 use crate::name::Style;
 use crate::number::{self, Country, readings};
+use crate::source::SourceError;
 use crate::source::superoffice::error::FetchError;
 
 /// A source that shows these entries for any digits, after `delay`.
@@ -23,8 +24,8 @@ struct Scripted {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-impl Searched for Scripted {
-    async fn search(&self, digits: &str) -> anyhow::Result<Vec<Entry>> {
+impl SearchSource for Scripted {
+    async fn search(&self, digits: &str) -> Result<Vec<Entry>, SourceError> {
         lock(&self.asked).push(digits.to_owned());
         tokio::time::sleep(self.delay).await;
         let failing = {
@@ -96,7 +97,7 @@ async fn the_next_call_has_the_name_for_an_hour() {
     a_minute().await;
     assert_eq!(known(&searches, "+4722544545").as_deref(), Some("Per Strand"));
     assert_eq!(source.asked(), ["22544545", "4722544545"]);
-    tokio::time::sleep(KEPT_FOR).await;
+    tokio::time::sleep(CACHED_FOR).await;
     assert_eq!(known(&searches, "22544545"), None);
     a_minute().await;
     assert_eq!(source.asked().len(), 4);
@@ -111,7 +112,7 @@ async fn an_absence_is_kept_for_an_hour_and_a_longer_number_is_one() {
         a_minute().await;
     }
     assert_eq!(source.asked().len(), 2);
-    tokio::time::sleep(KEPT_FOR).await;
+    tokio::time::sleep(CACHED_FOR).await;
     assert_eq!(known(&searches, "22544545"), None);
     a_minute().await;
     assert_eq!(source.asked().len(), 4);
@@ -135,7 +136,7 @@ async fn what_is_shown_for_a_shared_number_holds_for_searches_as_well() {
         let source = Scripted { entries: entries.clone(), ..Scripted::default() };
         let rest = Duration::from_mins(1);
         let (search, worker) = pair("crm", source, rest, metrics::Search::default());
-        tokio::spawn(worker.judging(shared).run());
+        tokio::spawn(worker.with_shared(shared).run());
         let searches = Searches { sources: [search].into() };
         assert_eq!(known(&searches, "22544545"), None);
         a_minute().await;

@@ -1,4 +1,4 @@
-//! The worker of one source: takes who is wanted from its queue, asks, and keeps what it has found.
+//! The worker of one source: takes callers from its queue, searches the source for them, and caches the results.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,65 +7,93 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::{KEPT_FOR, Kept, Known, Wanted, lock};
+use super::{CACHED_FOR, Cache, CachedSearch, Caller, lock};
 use crate::backoff::Backoff;
 use crate::directory::Directory;
 use crate::directory::list::List;
-use crate::directory::merge::{Listed, Rules, SharedNumbers, merge_by};
+use crate::directory::merge::{Listed, MergeError, Rules, SharedNumbers, merge_by};
 use crate::entry::Entry;
 use crate::number::{Number, Reading};
+use crate::observe::panics::Panicked;
 use crate::observe::{mask, metrics, panics};
-use crate::source::Source;
-use crate::source::superoffice::error::FetchError;
+use crate::source::{Retry, Source, SourceError};
 
-/// The first rest after a failure; it doubles up to the source's own schedule.
+/// The first rest after a failure. It doubles up to the source's interval.
 const FIRST_REST: Duration = Duration::from_secs(2);
 
-/// What can be searched.
-pub(super) trait Searched {
-    /// Everybody whom a search for these digits shows. Some may have other numbers.
-    fn search(&self, digits: &str) -> impl Future<Output = anyhow::Result<Vec<Entry>>> + Send;
+/// A source that can be searched.
+pub(super) trait SearchSource {
+    /// The entries that a search for these digits finds. Some may have other numbers.
+    fn search(&self, digits: &str) -> impl Future<Output = Result<Vec<Entry>, SourceError>> + Send;
 }
 
-impl Searched for Arc<Source> {
-    async fn search(&self, digits: &str) -> anyhow::Result<Vec<Entry>> {
+impl SearchSource for Arc<Source> {
+    async fn search(&self, digits: &str) -> Result<Vec<Entry>, SourceError> {
         Source::search(self, digits).await
     }
 }
 
+/// Why a search failed. The caller stays without a name.
+#[derive(Debug, thiserror::Error)]
+enum SearchError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+impl SearchError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Source(error) => error.retry(),
+            Self::Merge(_) | Self::Panicked(_) => Retry::Soon,
+        }
+    }
+
+    /// The error as one text for all attempts.
+    fn without_time(&self) -> String {
+        match self {
+            Self::Source(error) => error.without_time(),
+            error => error.to_string(),
+        }
+    }
+}
+
 /// Searches one source, one caller after the other.
-pub(super) struct Worker<Q> {
+pub(super) struct Worker<S> {
     name: String,
-    source: Q,
-    wanted: mpsc::Receiver<Wanted>,
-    kept: Kept,
-    counted: metrics::Search,
+    source: S,
+    callers: mpsc::Receiver<Caller>,
+    cache: Cache,
+    metrics: metrics::Search,
     longest_rest: Duration,
-    /// How who was found is judged; without ranges, which are the directory's.
+    /// The rules for a number that several have; without ranges, which belong to the lists' directory.
     rules: Rules,
     backoff: Backoff,
-    /// After a failure nothing is asked for a while: calls would otherwise set the pace.
+    /// No search before this time, after a failure: otherwise each call would be another attempt.
     rests_until: Option<Instant>,
-    /// The failure that has been reported last.
+    /// The failure that was logged last.
     reported: Option<String>,
 }
 
-impl<Q: Searched> Worker<Q> {
-    /// Takes who is `wanted`, and puts who was found where it is `kept`.
+impl<S: SearchSource> Worker<S> {
+    /// Prepares a worker that takes `callers` and puts the results into the `cache`.
     pub(super) fn new(
         name: &str,
-        source: Q,
-        wanted: mpsc::Receiver<Wanted>,
-        kept: Kept,
-        counted: metrics::Search,
+        source: S,
+        callers: mpsc::Receiver<Caller>,
+        cache: Cache,
+        metrics: metrics::Search,
         longest_rest: Duration,
     ) -> Self {
         Self {
             name: name.to_owned(),
             source,
-            wanted,
-            kept,
-            counted,
+            callers,
+            cache,
+            metrics,
             longest_rest,
             rules: Rules::default(),
             backoff: Backoff::new(FIRST_REST, longest_rest),
@@ -74,35 +102,35 @@ impl<Q: Searched> Worker<Q> {
         }
     }
 
-    /// The same, with this shown for a number that several have.
-    pub(super) fn judging(self, shared: SharedNumbers) -> Self {
+    /// The same with this setting for a number that several have.
+    pub(super) fn with_shared(self, shared: SharedNumbers) -> Self {
         Self { rules: Rules { shared, ..Rules::default() }, ..self }
     }
 
     pub(super) async fn run(mut self) {
-        while let Some(wanted) = self.wanted.recv().await {
+        while let Some(caller) = self.callers.recv().await {
             if self.rests_until.is_some_and(|until| until > Instant::now()) {
-                self.counted.dropped.inc();
-                self.forget(&wanted);
+                self.metrics.dropped.inc();
+                self.forget(&caller);
                 continue;
             }
-            // Whoever calls brings this about, and must not be able to end the service by it.
-            let found = panics::contained(self.find(&wanted)).await;
+            // A caller must not be able to end the service by a panic.
+            let found = panics::contained(self.find(&caller)).await;
             match found.unwrap_or_else(|panicked| Err(panicked.into())) {
                 Ok(found) => {
                     self.keep(found);
                     self.recovered();
                 }
                 Err(error) => {
-                    self.forget(&wanted);
+                    self.forget(&caller);
                     self.failed(&error);
                 }
             }
         }
     }
 
-    /// What is known of each reading, up to the first one that somebody answers to.
-    async fn find(&self, readings: &[Reading]) -> anyhow::Result<Vec<(Number, Option<Directory>)>> {
+    /// Searches for each reading, up to the first one with a result.
+    async fn find(&self, readings: &[Reading]) -> Result<Vec<(Number, Option<Directory>)>, SearchError> {
         let mut shown: Vec<Entry> = Vec::new();
         let mut asked: Vec<String> = Vec::new();
         let mut found = Vec::new();
@@ -113,7 +141,7 @@ impl<Q: Searched> Worker<Q> {
                     asked.push(digits);
                 }
             }
-            // A search for digits shows everybody who has them anywhere in a number.
+            // SuperOffice finds every number that contains the digits.
             let list: List = shown.iter().filter(|entry| entry.number == reading.number).cloned().collect();
             if list.is_empty() {
                 found.push((reading.number, None));
@@ -129,30 +157,30 @@ impl<Q: Searched> Worker<Q> {
     }
 
     fn keep(&self, found: Vec<(Number, Option<Directory>)>) {
-        let until = Instant::now() + KEPT_FOR;
+        let until = Instant::now() + CACHED_FOR;
         let somebody = found.iter().any(|(_, directory)| directory.is_some());
         if let Some((number, _)) = found.first() {
             debug!(source = %self.name, caller = %mask::Number(&number.to_string()), somebody, "searched");
         }
         if somebody {
-            self.counted.found.inc();
+            self.metrics.found.inc();
         } else {
-            self.counted.nobody.inc();
+            self.metrics.nobody.inc();
         }
-        let mut kept = lock(&self.kept);
+        let mut cache = lock(&self.cache);
         for (number, directory) in found {
-            let known = match directory {
-                Some(directory) => Known::Somebody { directory: Arc::new(directory), until },
-                None => Known::Nobody { until },
+            let search = match directory {
+                Some(directory) => CachedSearch::Found { directory: Arc::new(directory), until },
+                None => CachedSearch::NotFound { until },
             };
-            kept.put(number, known);
+            cache.put(number, search);
         }
     }
 
-    /// As if it had not been asked for.
-    fn forget(&self, wanted: &[Reading]) {
-        if let Some(reading) = wanted.first() {
-            lock(&self.kept).pop(&reading.number);
+    /// Removes the caller from the cache, so that the next call searches again.
+    fn forget(&self, caller: &[Reading]) {
+        if let Some(reading) = caller.first() {
+            lock(&self.cache).pop(&reading.number);
         }
     }
 
@@ -164,33 +192,29 @@ impl<Q: Searched> Worker<Q> {
         }
     }
 
-    /// Rests, and says what went wrong, once: the same failure at each call would bury the others.
-    fn failed(&mut self, error: &anyhow::Error) {
-        self.counted.failed.inc();
-        let cause = error.downcast_ref::<FetchError>();
-        let rest = match cause {
-            // Trying a refused password again soon locks the account in many a domain.
-            Some(FetchError::Refused { .. } | FetchError::Login { .. }) => self.longest_rest,
-            cause => cause.and_then(FetchError::retry_after).unwrap_or_default().min(KEPT_FOR),
+    /// Begins the rest after a failure, and logs the failure once: the same line after each call would hide the others.
+    fn failed(&mut self, error: &SearchError) {
+        self.metrics.failed.inc();
+        let rest = match error.retry() {
+            Retry::Refused => self.longest_rest,
+            Retry::After(wait) => wait.min(CACHED_FOR),
+            // A search is small: a server that was too slow for the last one may be fast enough for the next.
+            Retry::TooSlow | Retry::Soon => Duration::ZERO,
         };
         let rest = self.backoff.next_wait().max(rest);
         self.rests_until = Some(Instant::now() + rest);
-        // How long it wants to be left alone is another text each time.
-        let said = match cause {
-            Some(FetchError::LeftAlone(_)) => "it asked to be left alone".to_owned(),
-            _ => format!("{error:#}"),
-        };
-        if self.reported.as_ref() == Some(&said) {
-            debug!(source = %self.name, ?rest, "again: a search failed: {said}");
+        let text = error.without_time();
+        if self.reported.as_ref() == Some(&text) {
+            debug!(source = %self.name, ?rest, "again: a search failed: {text}");
         } else {
-            warn!(source = %self.name, ?rest, "a search failed, its caller stays without a name: {said}");
+            warn!(source = %self.name, ?rest, "a search failed, its caller stays without a name: {text}");
         }
-        self.reported = Some(said);
+        self.reported = Some(text);
     }
 }
 
-/// The digits that a number may be found by: the national ones, then those with the calling code. Both are
-/// searched for, because two people behind one number may have it stored in two ways.
+/// The digits of a number in the CRM: the national ones, then those with the calling code. Both are searched for, because two
+/// persons with one number may have it stored in both ways.
 pub(super) fn spellings(reading: &Reading) -> [String; 2] {
     let e164 = reading.e164().to_string();
     let international = e164.trim_start_matches('+').to_owned();

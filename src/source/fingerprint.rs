@@ -1,8 +1,8 @@
-//! What was asked, as a number: a changed question drops the hash that belonged to the old one.
+//! A request for a list as a number. If the request changes, the hash of the old one is not sent.
 
 use ring::digest::{Context, SHA256};
 
-/// Collects what a question consists of.
+/// Collects the parts of a request.
 pub(crate) struct Fingerprint(Context);
 
 impl Default for Fingerprint {
@@ -12,7 +12,7 @@ impl Default for Fingerprint {
 }
 
 impl Fingerprint {
-    /// Adds a part by its name. Lengths keep `a`+`bc` and `ab`+`c` apart.
+    /// Adds a part with its name. The lengths distinguish `a`+`bc` from `ab`+`c`.
     pub(crate) fn add(&mut self, name: &str, value: &str) {
         for text in [name, value] {
             self.0.update(&(text.len() as u64).to_be_bytes());
@@ -43,7 +43,7 @@ mod tests {
         assert_eq!(of(&[("a", "b")]), of(&[("a", "b")]));
         assert_ne!(of(&[("a", "b")]), of(&[("a", ""), ("b", "")]));
         assert_ne!(of(&[("a", "bc")]), of(&[("ab", "c")]));
-        // Files on disk hold it: it must not change with a compiler or a version.
+        // Files on disk have it: it must be the same with every compiler and version.
         assert_eq!(of(&[]), 0xe3b0_c442_98fc_1c14);
     }
 }

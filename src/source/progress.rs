@@ -1,43 +1,43 @@
-//! How far the question for a list is, for somebody who waits for its end.
+//! The progress of a fetch, for a command that waits for its end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// What is being done for a list.
+/// A step of a fetch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Nothing.
+    /// No fetch is under way.
     #[default]
     Idle,
-    /// The source has not begun to answer; a CRM's turn may not have come yet.
+    /// The source has not begun to answer, or the request waits for its turn.
     Waiting,
     /// The answer is being read.
     Reading {
-        /// How many have been read.
+        /// The records so far.
         records: u64,
     },
     /// The list is being sorted, compared with the last one and written.
     Writing {
-        /// How many entries it has.
+        /// The count of its entries.
         entries: u64,
     },
 }
 
-/// The step that a list is at. Its clones tell the same, so one who asks and one who shows it have one each.
+/// The current step of a list. Clones share it: the fetch sets the step, the command reads it.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     step: Arc<Mutex<Step>>,
 }
 
 impl Progress {
-    /// Takes the next step. Costs some 20 ns, so every record may be counted.
+    /// Sets the step. Takes about 20 ns, so it may be called for every record.
     pub fn set(&self, step: Step) {
         *self.step.lock().unwrap_or_else(PoisonError::into_inner) = step;
     }
 
-    /// The step now.
+    /// The current step.
     #[must_use]
     pub fn step(&self) -> Step {
         *self.step.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,17 +1,16 @@
 //! SuperOffice CRM's WebAPI: the caller ids of the user whose credential is used, or of its selections.
 //!
 //! - [`Client`] asks `POST {api}/v1/Agents/Pocket/GetMyCallerIDs` and `…/GetCallerIDsFromSelection`
-//! - [`site`] is where that API is; a tenant of the cloud moves
-//! - [`credential`] is what a request is signed with; `signer` signs, `oauth` and `system_user` log in, with
-//!   `login` in common; `key` and `jwt` are their cryptography
-//! - `http` sends, with `manners`
-//! - [`error`] says what went wrong, in words that an administrator can act on
-//! - `body` hands the answer to the thread that parses it
-//! - `answer` reads the collection as a stream, record by record; `record` makes an entry of each,
-//!   with names in one language (`multilanguage`)
-//! - `json` cuts a stream into values, each mended or broken by itself; `utf16` is about its characters, `fields` about
-//!   what stands in a value
-//! - `search` asks for one number
+//! - [`site`]: the API's address; [`tenant`]: a tenant of the cloud, which can move
+//! - [`credential`]: the user of a request; `signer` adds the headers; `oauth` and `system_user` log in, with `login` in common;
+//!   `key` and `jwt` are their cryptography
+//! - `http`: sends requests, within the limits of `manners`
+//! - [`error`]: failures, in words that an administrator can act on
+//! - `body`: passes the answer to the thread that parses it
+//! - `answer`: reads the collection as a stream; `record` makes entries of each record, with names in one language
+//!   (`multilanguage`)
+//! - `json`: divides a stream into values and repairs them; `utf16` decodes the characters, `fields` reads a value
+//! - `search`: searches for one number
 
 mod answer;
 mod body;
@@ -31,6 +30,7 @@ mod search;
 mod signer;
 pub mod site;
 mod system_user;
+pub mod tenant;
 mod utf16;
 
 use std::collections::BTreeMap;
@@ -47,47 +47,48 @@ use super::fingerprint::Fingerprint;
 use super::{Fetched, ListId, Progress, Step};
 use crate::number::Country;
 use crate::secret::Secret;
-use answer::Answer;
+use answer::ListAnswer;
 use credential::Credential;
 use error::FetchError;
 use http::Http;
-use manners::Asking;
 pub use manners::GAP;
-use signer::{Mark, Signed, Signer};
-use site::{Finder, Site, Tenant};
+use manners::RequestKind;
+use signer::{SecretDigest, SignedHeaders, Signer};
+use site::Site;
+use tenant::{Finder, Tenant};
 
 /// The settings of a `[[source]]` of type `superoffice`.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it is.
+    /// Its address.
     pub site: Site,
-    /// Who asks.
+    /// The user of all requests.
     pub credential: Credential,
-    /// The application's token (`SO-AppToken`): the cloud wants one, an installation on site ignores it.
+    /// The application's token (`SO-AppToken`): required by the cloud, ignored by an installation on site.
     pub app_token: Option<Secret>,
-    /// The language (ISO 639-1) in which the CRM's multi-language names are wanted.
+    /// The language (ISO 639-1) of the CRM's multi-language names.
     pub language: String,
-    /// `SO-Language`, `SO-Culture` and `SO-TimeZone`, where the user's own settings are not wanted.
+    /// `SO-Language`, `SO-Culture` and `SO-TimeZone`, if they replace the user's own settings.
     pub so_headers: Vec<(&'static str, String)>,
-    /// The selections whose caller ids are wanted; empty: those of the user who asks.
+    /// The selections with the caller ids; empty for the user's own caller ids.
     pub selections: Vec<u32>,
-    /// How far back the activities may lie whose persons are wanted.
+    /// The age of the oldest activities whose persons are fetched.
     pub window_past: Duration,
-    /// How far ahead.
+    /// The same for future activities.
     pub window_future: Duration,
-    /// Certificates to trust beside the system's: a PEM file.
+    /// Trusted certificates in addition to the system's: a PEM file.
     pub ca_file: Option<PathBuf>,
-    /// A proxy for this source; else the environment's `HTTPS_PROXY` counts.
+    /// A proxy for this source, instead of the environment's `HTTPS_PROXY`.
     pub proxy: Option<Url>,
-    /// How long the first byte of an answer may take.
+    /// The most time until the first byte of an answer.
     pub first_byte: Duration,
-    /// How long the whole answer may take.
+    /// The most time for a complete answer.
     pub timeout: Duration,
-    /// The largest answer that is read, in bytes after decompression.
+    /// The size of the largest answer, in bytes after decompression.
     pub max_answer: u64,
-    /// The country in which numbers without a country code are read.
+    /// The country of numbers without a country code.
     pub country: Country,
-    /// Whether callers whom no list knows are searched for.
+    /// Whether callers that no list has are searched for.
     pub search_on_miss: bool,
 }
 
@@ -98,39 +99,42 @@ pub struct Client {
     http: Http,
     finder: Finder,
     signer: Signer,
-    /// How long the server took for each list's last answer, until its first byte.
+    /// The time until the first byte of each list's last answer.
     took: Mutex<BTreeMap<ListId, Duration>>,
 }
 
-/// The body of a question.
+/// The body of a request for a list.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Question<'a> {
-    /// Of `GetMyCallerIDs`. The dates are not nullable there, so all three are always sent.
+enum RequestBody<'a> {
+    /// For `GetMyCallerIDs`. Its dates are not nullable, so all three fields are always sent.
     #[serde(rename_all = "PascalCase")]
     Mine { last_hash: &'a str, min_date: String, max_date: String },
-    /// Of `GetCallerIDsFromSelection`, which knows no dates.
+    /// For `GetCallerIDsFromSelection`, which has no dates.
     #[serde(rename_all = "PascalCase")]
     Selection { selection_id: u32, last_hash: &'a str },
 }
 
 impl Settings {
-    pub(super) fn identify(&self, question: &mut Fingerprint) {
-        question.add("superoffice", &self.site.origin());
-        self.credential.identify(question);
-        question.add("language", &self.language);
+    pub(super) fn identify(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.add("superoffice", &self.site.origin());
+        self.credential.identify(fingerprint);
+        fingerprint.add("language", &self.language);
         for (name, value) in &self.so_headers {
-            question.add(name, value);
+            fingerprint.add(name, value);
         }
-        question.add("country", self.country.as_str());
-        // The window moves each day and the set with it; its width is part of the question.
-        question.add("window", &format!("{} {}", self.window_past.as_secs(), self.window_future.as_secs()));
+        fingerprint.add("country", self.country.as_str());
+        // The window's dates change each day, its width does not.
+        fingerprint
+            .add("window", &format!("{} {}", self.window_past.as_secs(), self.window_future.as_secs()));
     }
 }
 
 impl Client {
-    /// Prepares the client; nothing is sent yet. A credential that is refused is not tried again for the time of
-    /// `rest`. Fails when `proxy` is none.
+    /// Prepares the client. Sends nothing yet. A refused credential is not tried again for the time `rest`.
+    ///
+    /// # Errors
+    /// If `proxy` can't be used.
     pub fn new(settings: Settings, rest: Duration) -> anyhow::Result<Self> {
         Ok(Self {
             http: Http::new(&settings)?,
@@ -141,47 +145,46 @@ impl Client {
         })
     }
 
-    /// Asks for a list; `hash` is that of its last answer, empty to get the set in any case.
+    /// Fetches a list. `hash` is that of its last answer, or empty to get the complete list in any case.
     ///
-    /// A refused credential is renewed and tried again once, and only where the renewal brought another
-    /// one; a tenant that has moved is looked for once.
+    /// After a refusal there is one more attempt, if the credential could be renewed; and one more if the tenant may have moved.
     pub async fn fetch(&self, list: ListId, hash: &str, progress: &Progress) -> Result<Fetched, FetchError> {
-        let mut tries = Tries::default();
+        let mut attempts = Attempts::default();
         loop {
             progress.set(Step::Waiting);
-            let (api, mut signed) = tries.prepare(self, Asking::List).await?;
+            let (api, mut signed) = attempts.prepare(self, RequestKind::List).await?;
             let result = self.ask(&api, &mut signed, list, hash, progress).await;
-            if let Some(result) = tries.judge(self, &api, signed, result).await {
+            if let Some(result) = attempts.judge(self, &api, signed, result).await {
                 return result;
             }
         }
     }
 
-    /// A credential that was refused may be tried once more: somebody wants it.
+    /// Permits one more attempt with a refused credential.
     pub fn try_again(&self) {
         self.signer.try_again();
     }
 
-    /// How long the server took for a list's last answer, until its first byte.
+    /// The time until the first byte of a list's last answer.
     pub fn answered_in(&self, list: ListId) -> Option<Duration> {
         self.took.lock().unwrap_or_else(PoisonError::into_inner).get(&list).copied()
     }
 
-    /// What is known of the tenant, where it is one.
+    /// The state of the tenant, if the site is one.
     pub fn tenant(&self) -> Option<Tenant> {
         self.finder.tenant()
     }
 
-    /// Asks once.
+    /// Sends one request.
     async fn ask(
         &self,
         api: &Url,
-        signed: &mut Signed,
+        signed: &mut SignedHeaders,
         list: ListId,
         hash: &str,
         progress: &Progress,
     ) -> Result<Fetched, FetchError> {
-        let (call, question) = self.question(list, hash, Timestamp::now());
+        let (call, body) = self.request(list, hash, Timestamp::now());
         let api = api.as_str().trim_end_matches('/');
         let mut request = self
             .http
@@ -190,7 +193,7 @@ impl Client {
             .header(ACCEPT, "application/json")
             .header(ACCEPT_LANGUAGE, &self.settings.language)
             .headers(signed.headers.clone())
-            .json(&question);
+            .json(&body);
         for (name, value) in &self.settings.so_headers {
             request = request.header(*name, value);
         }
@@ -201,15 +204,18 @@ impl Client {
         }
         match response.status() {
             StatusCode::OK => self.read(response, hash, progress).await,
-            StatusCode::NO_CONTENT => no_set(hash),
+            StatusCode::NO_CONTENT => no_list(hash),
             _ => Err(refusal(response).await),
         }
     }
 
-    /// Which call is made for a list, and with what.
-    fn question<'a>(&self, list: ListId, hash: &'a str, now: Timestamp) -> (&'static str, Question<'a>) {
+    /// The call for a list, and its body.
+    fn request<'a>(&self, list: ListId, hash: &'a str, now: Timestamp) -> (&'static str, RequestBody<'a>) {
         if let Some(id) = list.selection {
-            return ("GetCallerIDsFromSelection", Question::Selection { selection_id: id, last_hash: hash });
+            return (
+                "GetCallerIDsFromSelection",
+                RequestBody::Selection { selection_id: id, last_hash: hash },
+            );
         }
         let shifted = |by: Duration, sign: i32| {
             let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX) * sign;
@@ -217,15 +223,15 @@ impl Client {
             // Whole seconds, in UTC with `Z`.
             format!("{:.0}", now.checked_add(by).unwrap_or(end))
         };
-        let question = Question::Mine {
+        let body = RequestBody::Mine {
             last_hash: hash,
             min_date: shifted(self.settings.window_past, -1),
             max_date: shifted(self.settings.window_future, 1),
         };
-        ("GetMyCallerIDs", question)
+        ("GetMyCallerIDs", body)
     }
 
-    /// Reads the answer off the threads that serve calls: parsing is work, and the reader blocks.
+    /// Reads the answer on a thread for blocking work: a large one takes seconds.
     async fn read(&self, response: Response, hash: &str, progress: &Progress) -> Result<Fetched, FetchError> {
         let (pump, body) = body::channel();
         let (limit, country, progress) = (self.settings.max_answer, self.settings.country, progress.clone());
@@ -234,37 +240,45 @@ impl Client {
             tokio::task::spawn_blocking(move || answer::read(body, limit, country, &language, &progress));
         let ((), answer) = tokio::join!(pump.run(response), answer);
         match answer.map_err(|_| FetchError::Interrupted)?? {
-            Answer::NoSet => no_set(hash),
-            Answer::Set(delivery) => Ok(Fetched::Entries(delivery)),
+            ListAnswer::NoList => no_list(hash),
+            ListAnswer::List(delivery) => Ok(Fetched::Entries(delivery)),
         }
     }
 }
 
-/// The tries of one call: how often the credential is renewed and the tenant looked for.
+/// The attempts of one request.
 #[derive(Default)]
-struct Tries {
+struct Attempts {
+    /// Whether the tenant was looked for again.
     moved: bool,
-    /// The signature that was refused, and how.
-    refused: Option<(Mark, FetchError)>,
+    /// The refused credential, and the refusal.
+    refused: Option<(SecretDigest, FetchError)>,
 }
 
-impl Tries {
-    /// Where the next try goes, and its signature. Fails with the last refusal where there is no other signature.
-    async fn prepare(&mut self, client: &Client, asking: Asking) -> Result<(Url, Signed), FetchError> {
+impl Attempts {
+    /// The address and the headers of the next attempt.
+    ///
+    /// # Errors
+    /// With the last refusal if the headers would be the same.
+    async fn prepare(
+        &mut self,
+        client: &Client,
+        kind: RequestKind,
+    ) -> Result<(Url, SignedHeaders), FetchError> {
         let api = client.finder.api(&client.http).await?;
-        let signed = client.signer.sign(&client.http, asking).await?;
-        match self.refused.take_if(|(before, _)| *before == signed.mark) {
+        let signed = client.signer.sign(&client.http, kind).await?;
+        match self.refused.take_if(|(before, _)| *before == signed.digest) {
             Some((_, refusal)) => Err(refusal),
             None => Ok((api, signed)),
         }
     }
 
-    /// The result of a try; none when another try may bring a better one.
+    /// The final result; none if another attempt may succeed.
     async fn judge<T>(
         &mut self,
         client: &Client,
         api: &Url,
-        signed: Signed,
+        signed: SignedHeaders,
         result: Result<T, FetchError>,
     ) -> Option<Result<T, FetchError>> {
         match result.map_err(|error| error.without(&signed.secrets())) {
@@ -273,7 +287,7 @@ impl Tries {
                 if signed.fresh || self.refused.is_some() {
                     return Some(Err(error));
                 }
-                self.refused = Some((signed.mark, error));
+                self.refused = Some((signed.digest, error));
                 None
             }
             Err(error) if client.finder.may_have_moved(&error) && !self.moved => {
@@ -286,13 +300,13 @@ impl Tries {
     }
 }
 
-/// `null`, an empty 200 and a 204 all say "no set in this answer". That means "unchanged" only to somebody
-/// who sent the hash of a set: agent calls "do not return HTTP errors: a failed call will return NULL".
-fn no_set(hash: &str) -> Result<Fetched, FetchError> {
+/// An answer without a list: `null`, an empty 200 or a 204. It means "unchanged" only if a hash was sent: agent calls "do not
+/// return HTTP errors: a failed call will return NULL".
+fn no_list(hash: &str) -> Result<Fetched, FetchError> {
     if hash.is_empty() { Err(FetchError::NoSet) } else { Ok(Fetched::Unchanged) }
 }
 
-/// What an answer that is not 200 or 204 says.
+/// The error of an answer other than 200 and 204.
 async fn refusal(response: Response) -> FetchError {
     let status = response.status();
     let retry_after = manners::wanted_rest(status, response.headers());
@@ -315,7 +329,7 @@ async fn refusal(response: Response) -> FetchError {
 pub(super) mod tests {
     use super::*;
 
-    /// The settings of an installation that asks nobody.
+    /// The settings of an installation, for tests without requests.
     pub(in crate::source) fn settings() -> Settings {
         Settings {
             site: Site::Api("https://crm.example.com/SuperOffice/api/".parse().unwrap()),
@@ -344,10 +358,10 @@ pub(super) mod tests {
         crate::tls::install();
         let client = Client::new(settings(), Duration::from_mins(5)).unwrap();
         let now = "2026-07-31T12:34:56.789Z".parse().unwrap();
-        let (call, question) = client.question(ListId::default(), "abc", now);
-        let question = serde_json::to_value(question).unwrap();
+        let (call, body) = client.request(ListId::default(), "abc", now);
+        let body = serde_json::to_value(body).unwrap();
         assert_eq!(
-            question,
+            body,
             serde_json::json!({
                 "LastHash": "abc",
                 "MinDate": "2025-07-31T12:34:56Z",

@@ -1,5 +1,4 @@
-//! Records that can't be used, and those that can be used but should be looked at: counted by reason, with a few examples,
-//! so that someone can mend the data.
+//! Unusable records, and remarks on usable ones: counted by reason, with a few examples, so that the data can be corrected.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,13 +6,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How many examples of each reason are kept.
+/// The examples of each reason.
 const EXAMPLES: usize = 10;
 
-/// Records that can't be used, by reason; and remarks on others.
+/// Unusable records by reason, and remarks on usable ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnusableRecords {
-    /// Of records that are used: the number can be read in two ways, or has a length that no plan knows.
+    /// Usable records with a number that can be read in two ways, or with a length that is not in the numbering plan.
     #[serde(default, skip_serializing_if = "ByReason::is_empty")]
     remarks: ByReason,
     #[serde(flatten)]
@@ -25,19 +24,19 @@ type ByReason = BTreeMap<Cow<'static, str>, Examples>;
 /// The records of one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Examples {
-    /// How many there are.
+    /// The count of records.
     pub count: usize,
     /// The first ten, masked.
     pub first: Vec<String>,
 }
 
 impl UnusableRecords {
-    /// Counts a record. `example` names it, masked, and is asked for only while examples are few.
+    /// Counts an unusable record. `example` describes it, masked; it is called for the first ten only.
     pub fn count(&mut self, reason: &'static str, example: impl FnOnce() -> String) {
         count(&mut self.reasons, reason, example);
     }
 
-    /// Counts a record that is used. `example` is as in [`count`](Self::count).
+    /// Counts a remark on a usable record. `example` is as in [`count`](Self::count).
     pub fn remark(&mut self, remark: &'static str, example: impl FnOnce() -> String) {
         count(&mut self.remarks, remark, example);
     }
@@ -47,7 +46,7 @@ impl UnusableRecords {
         self.reasons.iter().map(|(reason, examples)| (reason.as_ref(), examples))
     }
 
-    /// The remarks on records that are used, in words, with their examples.
+    /// The remarks in words, with their examples.
     pub fn remarks(&self) -> impl Iterator<Item = (&str, &Examples)> {
         self.remarks.iter().map(|(remark, examples)| {
             let words = match remark.as_ref() {
@@ -59,13 +58,13 @@ impl UnusableRecords {
         })
     }
 
-    /// Whether there is none that can't be used, and no remark either.
+    /// Whether there is no unusable record and no remark.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.reasons.is_empty() && self.remarks.is_empty()
     }
 
-    /// How many records can't be used.
+    /// The count of unusable records.
     #[must_use]
     pub fn total(&self) -> usize {
         self.reasons.values().map(|examples| examples.count).sum()

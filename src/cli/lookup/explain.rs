@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
+use crate::lists::guard::HeldList;
+use crate::lists::offline::ListEntry;
 use crate::lookup::{
     Certainty, ChoiceKind, Decided, Explanation, Listing, ReadingOutcome, Reason, Rendering, Resolution,
 };
 use crate::number::{Fit, Number, Rule};
-use crate::refresh::{alone, guard};
 
 const NAME: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -22,11 +23,11 @@ const QUIET: Style = Style::new().dimmed();
 pub(super) struct Details<'a> {
     pub explanation: &'a Explanation,
     /// The entries of each list for the readings.
-    pub held: &'a [alone::Held],
+    pub held: &'a [ListEntry],
     /// The lists that could not be fetched.
     pub missing: &'a [String],
     /// The lists that have arrived and are held back, by the names of the lists in use.
-    pub held_back: &'a [(String, guard::Held)],
+    pub held_back: &'a [(String, HeldList)],
     /// The setting for numbers that several have.
     pub shared: SharedNumbers,
 }
@@ -258,7 +259,7 @@ pub(super) struct Json<'a> {
 struct JsonHeldBack<'a> {
     list: &'a str,
     #[serde(flatten)]
-    held: &'a guard::Held,
+    held: &'a HeldList,
 }
 
 #[derive(Serialize)]

@@ -12,9 +12,9 @@ use rustix::process::geteuid;
 
 use crate::config::Config;
 use crate::control::{self, Request};
-use crate::refresh::alone::{self, Lists, Missing};
-use crate::refresh::lock::{Lock, Purpose};
-use crate::refresh::status::ListStatus;
+use crate::lists::lock::{Lock, Purpose};
+use crate::lists::offline::{self, Fetching, Lists};
+use crate::lists::status::ListStatus;
 
 /// The longest wait for a process with the lock to finish, or to become ready.
 const STARTING: Duration = Duration::from_secs(20);
@@ -29,9 +29,9 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
     let begun = Instant::now();
     let mut failed = BTreeMap::new();
     loop {
-        let missing = alone::missing(sources, state_dir);
+        let missing = offline::missing(sources, state_dir);
         if missing.is_empty() {
-            return alone::lists(sources, state_dir, Missing::default()).await;
+            return offline::lists(sources, state_dir, Fetching::default()).await;
         }
         if let Some(said) = asked_by_service(state_dir, &missing).await {
             failed = said;
@@ -43,7 +43,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
         match Lock::take(state_dir, Purpose::Refresh) {
             Ok(Ok(lock)) => {
-                return alone::lists(sources, state_dir, Missing { lock: Some(lock), failed }).await;
+                return offline::lists(sources, state_dir, Fetching { lock: Some(lock), failed }).await;
             }
             // Another command, or a service that is not ready yet.
             Ok(Err(_)) if begun.elapsed() < STARTING => tokio::time::sleep(LOOK).await,
@@ -51,7 +51,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
     }
     let _turn = turn(&config.path).await?;
-    alone::lists(sources, state_dir, Missing { lock: None, failed }).await
+    offline::lists(sources, state_dir, Fetching { lock: None, failed }).await
 }
 
 /// Waits until the running service has these lists, or the reasons why it cannot get them; returns these reasons. None if no

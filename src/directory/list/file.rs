@@ -1,5 +1,5 @@
-//! A list on disk. Whatever happens while it is written, the last good one stays: it is written beside, synced,
-//! and renamed into place. A checksum over every byte guards it: damage is noticed, never served.
+//! A list on disk. It is written beside its place, synced and renamed, so that a failure leaves the last list. A checksum over all
+//! bytes finds damage: a damaged list is never in use.
 //!
 //! The file: [`MAGIC`]; fingerprint, time, count of entries (8 bytes each); the source's hash with its length in
 //! 4 bytes; the entries (`record`); CRC-32 of everything before, in 4 bytes. Little-endian.
@@ -15,49 +15,49 @@ use crate::entry::Entry;
 use crate::number::with_lost_zero;
 use crate::owner;
 
-/// How a list's file begins: what it is, and the version of its format.
+/// The beginning of a list's file: its kind, and the version of its format.
 pub const MAGIC: &[u8; 17] = b"nameplate list 2\n";
-/// The version in it, and how it begins in every version.
+/// The version in it, and the beginning in every version.
 const VERSION: u32 = 2;
 const KIND: &[u8] = b"nameplate list ";
 
-/// How a file begins whose numbers have lost their leading zeros, and have no mark of the less likely ones.
+/// The beginning of files of version 1: their numbers lack leading zeros, and unlikely ones have no mark.
 const WITHOUT_ZEROS: &[u8; 17] = b"nameplate list 1\n";
 
-/// Read and written at once, in bytes.
+/// The size of a read or a write, in bytes.
 const BUFFER: usize = 1 << 18;
 
-/// The longest hash that is kept, in bytes.
+/// The longest hash, in bytes.
 pub const MAX_HASH: u32 = 4096;
 
-/// What stands in front of the entries.
+/// The header of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    /// Of the question that the list answers: api, user, selection. Another question's hash is of no use.
+    /// Identifies the request: API, user, selection. The hash is sent with the same request only.
     pub fingerprint: u64,
-    /// When the list was taken: seconds since 1970, UTC.
+    /// When the list was fetched: seconds since 1970, UTC.
     pub taken: u64,
-    /// How many entries there are.
+    /// The count of entries.
     pub count: u64,
-    /// The source's own mark of this set; sent to learn whether it has changed.
+    /// The source's hash of the list, sent with the next request.
     pub hash: String,
 }
 
 /// Why a list can't be read from its file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// There is none.
+    /// There is no file.
     #[error("there is no list at {}", .0.display())]
     Missing(PathBuf),
-    /// The system can't read it.
+    /// The file can't be read.
     #[error("can't read {}: {error}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// A later version of this program has written it.
+    /// A later version of nameplate has written the file.
     #[error("{} is of a later version of nameplate (format {version}): it stays where it is", path.display())]
     Later {
         /// The file.
@@ -65,29 +65,27 @@ pub enum FileError {
         /// The version of its format.
         version: u32,
     },
-    /// It is not what was written.
+    /// The file is damaged.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was wrong.
+        /// The fault.
         what: String,
     },
 }
 
-/// A list's file whose checksum was right when it was opened. It is kept open, so that its entries can be read also
-/// when another list has come into its place.
+/// A list's file with a correct checksum. It stays open, so that its entries can be read after another list has replaced it.
 #[derive(Clone, Debug)]
 pub struct ListFile {
     file: Arc<File>,
     header: Header,
-    /// Whether the numbers have lost their leading zeros, as in files of the first version.
+    /// Whether the numbers lack leading zeros, as in files of version 1.
     without_zeros: bool,
 }
 
 impl ListFile {
-    /// Writes a list into place. The old file stays until the new one is whole and on the disk; that of a later version
-    /// stays in any case.
+    /// Writes a list. The old file stays until the new one is complete on disk. A later version's file is never replaced.
     pub fn write(path: &Path, mut header: Header, list: &List) -> io::Result<Self> {
         header.count = list.len() as u64;
         if let Some(version) = File::open(path).ok().and_then(|file| later_version(&file)) {
@@ -95,19 +93,19 @@ impl ListFile {
         }
         let written = Self::write_beside(path, &header, list);
         if written.is_err() {
-            // Half a file on a full disk helps nobody.
+            // Half a file only takes room on a full disk.
             let _ = fs::remove_file(beside(path));
         }
         let file = Arc::new(written?);
         fs::rename(beside(path), path)?;
-        // The rename itself is on the disk when its folder is.
+        // The sync of the folder makes the rename permanent.
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
         Ok(Self { file, header, without_zeros: false })
     }
 
-    /// Writes the whole file beside its place.
+    /// Writes the file beside its place.
     fn write_beside(path: &Path, header: &Header, list: &List) -> io::Result<File> {
         let mut file = BufWriter::with_capacity(BUFFER, owner::create(&beside(path))?);
         let mut sum = crc32fast::Hasher::new();
@@ -126,7 +124,7 @@ impl ListFile {
         Ok(file)
     }
 
-    /// Opens a list, and reads it once to see that it is whole.
+    /// Opens a list, and reads it once to verify its checksum.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let unreadable = |error: io::Error| match error.kind() {
             ErrorKind::NotFound => FileError::Missing(path.to_owned()),
@@ -145,14 +143,13 @@ impl ListFile {
         Ok(Self { file, header, without_zeros })
     }
 
-    /// What stands in front of the entries.
+    /// The header.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The entries, by number, read as they are asked for. The last one is an error when the file has been damaged since
-    /// it was opened.
+    /// The entries, by number, read on demand. The last one is an error if the file was damaged since it was opened.
     pub fn entries(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Entry>>>> {
         let mut reader = BufReader::with_capacity(BUFFER, Content::of(&self.file)?);
         Header::read(&mut reader)?;
@@ -171,7 +168,7 @@ impl ListFile {
         if !without_zeros {
             return Ok(Box::new(entries));
         }
-        // Until the source has delivered anew. With its zero a number has another place in the order.
+        // A file of version 1, until the source delivers again. With its zero a number has another place in the order.
         let restored =
             entries.map(|entry| entry.map(|entry| Entry { number: with_lost_zero(entry.number), ..entry }));
         let list: Vec<Entry> = restored.collect::<io::Result<_>>()?;
@@ -180,7 +177,7 @@ impl ListFile {
     }
 }
 
-/// What stands in front of the checksum, from the file's beginning, summed up as it is read.
+/// The bytes before the checksum, summed up while they are read.
 struct Content {
     file: Arc<File>,
     offset: u64,
@@ -194,7 +191,7 @@ impl Content {
         Ok(Self { file: Arc::clone(file), offset: 0, end, sum: crc32fast::Hasher::new() })
     }
 
-    /// Compares with the checksum, once all is read.
+    /// Compares with the checksum, after all bytes were read.
     fn verify(&self) -> io::Result<()> {
         let invalid = |what| Err(io::Error::new(ErrorKind::InvalidData, what));
         let mut expected = [0; 4];
@@ -219,7 +216,7 @@ impl Read for Content {
     }
 }
 
-/// The version of a list's file, where it is later than this program's.
+/// The version of a list's file, if it is later than this program's.
 fn later_version(file: &File) -> Option<u32> {
     let mut begin = [0; KIND.len() + 11];
     let length = file.read_at(&mut begin, 0).ok()?;
@@ -229,7 +226,7 @@ fn later_version(file: &File) -> Option<u32> {
     (version > VERSION && !is_ours_but_for_its_beginning(file).unwrap_or(false)).then_some(version)
 }
 
-/// Whether it is a file of this version whose first bytes a disk has damaged.
+/// Whether it is a file of this version with damaged first bytes.
 fn is_ours_but_for_its_beginning(file: &File) -> io::Result<bool> {
     let end = file.metadata()?.len().saturating_sub(4);
     let mut sum = crc32fast::Hasher::new();
@@ -240,14 +237,14 @@ fn is_ours_but_for_its_beginning(file: &File) -> io::Result<bool> {
     Ok(content.verify().is_ok())
 }
 
-/// Where a list is written before it is renamed into place.
+/// The path of a list before its rename.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     name.into()
 }
 
-/// Sets a damaged file aside, for somebody to look at: `….damaged-<seconds>`. Gives the new name.
+/// Renames a damaged file to `….damaged-<seconds>`, for an administrator. Returns the new name.
 pub fn set_aside(path: &Path, now: u64) -> io::Result<PathBuf> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".damaged-{now}"));
@@ -268,7 +265,7 @@ impl Header {
         Ok(bytes)
     }
 
-    /// Reads it, and whether the entries have numbers without their zeros.
+    /// Reads a header, and whether the numbers lack leading zeros.
     fn read(reader: &mut impl Read) -> io::Result<(Self, bool)> {
         let invalid = |what| io::Error::new(ErrorKind::InvalidData, what);
         let mut magic = [0; MAGIC.len()];
@@ -296,165 +293,4 @@ impl Header {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use proptest::prelude::*;
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::number::Number;
-
-    fn entry(national: u64) -> Entry {
-        Entry {
-            number: Number::new(47, national).unwrap(),
-            person_id: 654,
-            person: format!("Person {national} Ærø"),
-            mrmrs: String::new(),
-            company_id: 243,
-            company: "Fjord Sjømat AS".into(),
-            likely: national % 2 == 1,
-        }
-    }
-
-    fn written(count: u64) -> (TempDir, PathBuf, Vec<Entry>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sales.list");
-        let entries: Vec<_> = (1..=count).map(entry).collect();
-        let header = Header { fingerprint: 7, taken: 1_790_000_000, count: 0, hash: "abc".into() };
-        ListFile::write(&path, header, &entries.iter().cloned().collect()).unwrap();
-        (folder, path, entries)
-    }
-
-    #[test]
-    fn what_was_written_is_read() {
-        let (_folder, path, entries) = written(1000);
-        let file = ListFile::open(&path).unwrap();
-        let header = Header { fingerprint: 7, taken: 1_790_000_000, count: 1000, hash: "abc".into() };
-        assert_eq!(file.header(), &header);
-        assert_eq!(file.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), entries);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_list_can_be_read_when_another_one_is_in_its_place() {
-        let (_folder, path, entries) = written(3);
-        let file = ListFile::open(&path).unwrap();
-        // Another hash, so that its entries begin elsewhere.
-        let header = Header { fingerprint: 7, taken: 1_790_000_000, count: 0, hash: "abcdef".into() };
-        let new = ListFile::write(&path, header, &[entry(9)].into_iter().collect()).unwrap();
-        assert_eq!(file.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), entries);
-        assert_eq!(new.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), [entry(9)]);
-        fs::remove_file(&path).unwrap();
-        assert_eq!(file.entries().unwrap().count(), 3);
-    }
-
-    #[test]
-    fn damage_since_it_was_opened_is_noticed() {
-        let (_folder, path, _) = written(3);
-        let file = ListFile::open(&path).unwrap();
-        let mut bytes = fs::read(&path).unwrap();
-        // A letter of the last name.
-        let place = bytes.len() - 10;
-        bytes[place] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        let error = file.entries().unwrap().last().unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "its checksum is wrong");
-    }
-
-    #[test]
-    fn an_empty_list_is_a_list() {
-        let (_folder, path, _) = written(0);
-        assert_eq!(ListFile::open(&path).unwrap().entries().unwrap().count(), 0);
-    }
-
-    #[test]
-    fn any_cut_is_noticed() {
-        let (_folder, path, _) = written(3);
-        let whole = fs::read(&path).unwrap();
-        for length in 0..whole.len() {
-            fs::write(&path, &whole[..length]).unwrap();
-            assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "cut to {length}");
-        }
-        fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
-        assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "one byte more");
-    }
-
-    #[test]
-    fn a_file_of_a_later_version_is_neither_damaged_nor_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sales.list");
-        for (begin, version) in [("nameplate list 3\n", 3), ("nameplate list 4294967295\nx", u32::MAX)] {
-            fs::write(&path, begin).unwrap();
-            let error = ListFile::open(&path).unwrap_err();
-            assert!(matches!(error, FileError::Later { version: is, .. } if is == version), "{error}");
-            let list = [entry(9)].into_iter().collect();
-            let error = ListFile::write(&path, Header::default(), &list).unwrap_err().to_string();
-            assert!(error.contains("of a later version"), "{error}");
-            assert_eq!(fs::read(&path).unwrap(), begin.as_bytes());
-        }
-        for begin in
-            ["nameplate list 0\n", "nameplate list x\n", "nameplate list ", "nameplate list 99999999999\n"]
-        {
-            fs::write(&path, begin).unwrap();
-            assert!(matches!(ListFile::open(&path), Err(FileError::Damaged { .. })), "{begin}");
-        }
-    }
-
-    #[test]
-    fn a_file_of_the_first_version_gets_its_zeros_back() {
-        let number = |zeros, national| Number::with_zeros(39, zeros, national).unwrap();
-        let of = |number| Entry { number, likely: true, ..entry(1) };
-        let (_folder, path, _) = written(0);
-        // 02 12348326 has lost its zero, the mobile 312 3456789 has none.
-        let list = [of(number(0, 212_348_326)), of(number(0, 3_123_456_789))].into_iter().collect();
-        ListFile::write(&path, Header::default(), &list).unwrap();
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[..MAGIC.len()].copy_from_slice(WITHOUT_ZEROS);
-        let end = bytes.len() - 4;
-        let sum = crc32fast::hash(&bytes[..end]);
-        bytes[end..].copy_from_slice(&sum.to_le_bytes());
-        fs::write(&path, bytes).unwrap();
-        let file = ListFile::open(&path).unwrap();
-        let entries: Vec<_> = file.entries().unwrap().map(Result::unwrap).collect();
-        assert_eq!(entries, [of(number(0, 3_123_456_789)), of(number(1, 212_348_326))]);
-        assert!(ListFile::write(&path, Header::default(), &List::default()).is_ok());
-    }
-
-    #[test]
-    fn a_missing_file_is_told_from_a_damaged_one() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(ListFile::open(&folder.path().join("x.list")), Err(FileError::Missing(_))));
-    }
-
-    #[test]
-    fn a_failed_write_leaves_the_old_list() {
-        let (folder, path, entries) = written(3);
-        // A folder where the new file would be: it can't be written.
-        fs::create_dir(folder.path().join("sales.list.new")).unwrap();
-        let list = [entry(9)].into_iter().collect();
-        assert!(ListFile::write(&path, Header::default(), &list).is_err());
-        let file = ListFile::open(&path).unwrap();
-        assert_eq!(file.entries().unwrap().map(Result::unwrap).collect::<Vec<_>>(), entries);
-    }
-
-    #[test]
-    fn a_damaged_file_is_set_aside() {
-        let (folder, path, _) = written(1);
-        assert_eq!(set_aside(&path, 42).unwrap(), folder.path().join("sales.list.damaged-42"));
-        assert!(!path.exists());
-    }
-
-    proptest! {
-        #[test]
-        fn any_damage_of_any_byte_is_noticed(place: prop::sample::Index, flip in 1..=u8::MAX) {
-            let (_folder, path, _) = written(5);
-            let mut bytes = fs::read(&path).unwrap();
-            let place = place.index(bytes.len());
-            bytes[place] ^= flip;
-            fs::write(&path, &bytes).unwrap();
-            let opened = ListFile::open(&path);
-            prop_assert!(matches!(opened, Err(FileError::Damaged { .. })), "byte {} ^ {}", place, flip);
-        }
-    }
-}
+mod tests;

@@ -1,16 +1,16 @@
 //! The packed form of an entry, in memory and on disk: the number in 8 bytes, the two ids in 4 each, then
-//! person, form of address and company, each with its length in 2 bytes. Of the person's length the highest bit tells that the
-//! number is not the likeliest of its record. Little-endian. A longer text than [`LONGEST_TEXT`] is cut.
+//! person, form of address and company, each with its length in 2 bytes. The highest bit of the person's length marks a number that
+//! is not the likeliest of its record. Little-endian. A text longer than [`LONGEST_TEXT`] is cut.
 
 use std::io::{self, ErrorKind, Read};
 
 use crate::entry::Entry;
 use crate::number::Number;
 
-/// The longest text that is kept, in bytes: SuperOffice's own have 219 characters, and a phone shows 56 bytes.
+/// The longest text, in bytes. SuperOffice's texts have up to 219 characters, and a phone shows 56 bytes.
 const LONGEST_TEXT: usize = 1024;
 
-/// In the length of the person's name.
+/// The mark of an unlikely number, in the length of the person's name.
 const UNLIKELY: u16 = 1 << 15;
 
 /// Appends an entry.
@@ -50,7 +50,7 @@ fn bytes<const N: usize>(packed: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// A text, and whether its length has the mark.
+/// A text, and whether its length has the mark [`UNLIKELY`].
 fn text(packed: &mut impl Read) -> io::Result<(String, bool)> {
     let length = u16::from_le_bytes(bytes(packed)?);
     let mut bytes = vec![0; usize::from(length & !UNLIKELY)];
@@ -60,7 +60,7 @@ fn text(packed: &mut impl Read) -> io::Result<(String, bool)> {
     Ok((text, length & UNLIKELY != 0))
 }
 
-/// How long the record at the beginning of `packed` is; none where it is cut off.
+/// The length of the record at the beginning of `packed`; none if it is cut off.
 pub(super) fn length(packed: &[u8]) -> Option<usize> {
     let mut end = 16;
     for _ in 0..3 {

@@ -1,5 +1,5 @@
-//! Reads `CallerIDCollection` as a stream: a record becomes an entry before the next one is read, so an
-//! answer of 150 MB never lies in memory as text or as a tree.
+//! Reads `CallerIDCollection` as a stream. Each record becomes an entry before the next one is read, so an answer of 150 MB is
+//! never in memory as a whole.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -11,31 +11,31 @@ use crate::directory::list::file::MAX_HASH;
 use crate::number::Country;
 use crate::source::{Delivery, Progress, Step};
 
-/// So much is read at least of what is no collection, in bytes.
+/// The bytes that are read at least of another answer than a collection.
 const ENOUGH: u64 = 4096;
 
-/// What a 200 holds.
+/// The content of a 200.
 #[derive(Debug)]
-pub(super) enum Answer {
-    /// `null`, or nothing at all.
-    NoSet,
+pub(super) enum ListAnswer {
+    /// `null`, or an empty body.
+    NoList,
     /// A collection.
-    Set(Delivery),
+    List(Delivery),
 }
 
-/// Reads an answer of at most `limit` bytes; `country` is for numbers without a country code, `language` for names in
-/// several languages. `progress` counts the records.
+/// Reads an answer of at most `limit` bytes. `country` is that of numbers without a country code, `language` that of names in
+/// several languages; `progress` counts the records.
 pub(super) fn read(
     body: impl Read,
     limit: u64,
     country: Country,
     language: &str,
     progress: &Progress,
-) -> Result<Answer, FetchError> {
-    let mut body = Watched { body, head: Vec::new(), left: limit, is_whole: false, failed: None };
+) -> Result<ListAnswer, FetchError> {
+    let mut body = LimitedBody { body, head: Vec::new(), left: limit, is_whole: false, failed: None };
     let mut delivery = Delivery::default();
     let mut place = 0;
-    let found = Found::read(&mut Scanner::new(&mut body), |record| {
+    let found = AnswerForm::read(&mut Scanner::new(&mut body), |record| {
         place += 1;
         progress.set(Step::Reading { records: place });
         let example = || format!("record {place}: {}", record.for_log());
@@ -48,34 +48,34 @@ pub(super) fn read(
         _ if body.left == 0 => return Err(FetchError::TooLarge(limit)),
         Err(_) if let Some(error) = body.failed => return Err(error),
         Err(_) => return Err(FetchError::Broken(format!("after {} bytes", limit - body.left))),
-        Ok(Found::Nothing) => return Ok(Answer::NoSet),
-        Ok(Found::Collection(found)) if found.has_ids => {
+        Ok(AnswerForm::Nothing) => return Ok(ListAnswer::NoList),
+        Ok(AnswerForm::Collection(found)) if found.has_ids => {
             delivery.hash = found.hash.unwrap_or_default();
-            return Ok(Answer::Set(delivery));
+            return Ok(ListAnswer::List(delivery));
         }
-        Ok(Found::Collection(Collection { message: Some(message), .. })) => {
+        Ok(AnswerForm::Collection(Collection { message: Some(message), .. })) => {
             return Err(FetchError::Message(short(&message)));
         }
-        Ok(Found::Collection(_)) => "CallerIDs is missing",
-        Ok(Found::OtherJson) => "JSON of another form",
-        Ok(Found::NoJson) => "not JSON",
+        Ok(AnswerForm::Collection(_)) => "CallerIDs is missing",
+        Ok(AnswerForm::OtherJson) => "JSON of another form",
+        Ok(AnswerForm::NoJson) => "not JSON",
     };
-    // It may have ended a little behind what tells that it is none.
+    // Read a little more: the answer may end soon, and then its length is known.
     let _ = io::copy(&mut body.by_ref().take(ENOUGH), &mut io::sink());
     Err(FetchError::NotACollection { what, head: head(&body.head, limit - body.left, body.is_whole) })
 }
 
-/// A body that remembers how it began and why it ended, and ends at the limit.
-struct Watched<R> {
+/// A body that ends at a limit, and keeps its beginning and the reason for its end.
+struct LimitedBody<R> {
     body: R,
     head: Vec<u8>,
     left: u64,
-    /// Whether its end was seen.
+    /// Whether it was read to its end.
     is_whole: bool,
     failed: Option<FetchError>,
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for LimitedBody<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         const HEAD: usize = 480;
         let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
@@ -93,8 +93,8 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-/// What an answer turned out to be.
-enum Found {
+/// The form of an answer.
+enum AnswerForm {
     /// `null`, or white space.
     Nothing,
     Collection(Collection),
@@ -102,21 +102,21 @@ enum Found {
     NoJson,
 }
 
-/// What the top of the answer held beside its records.
+/// The fields of the collection beside its records.
 #[derive(Default)]
 struct Collection {
-    /// Whether there was an array of caller ids.
+    /// Whether it has an array of caller ids.
     has_ids: bool,
-    /// Empty where it is no use: it is longer than any, or one of two.
+    /// Empty if it can't be used: it is too long, or there are two different ones.
     hash: Option<String>,
     message: Option<String>,
 }
 
-impl Found {
+impl AnswerForm {
     /// Reads an answer; `each` takes its records.
     ///
     /// # Errors
-    /// Where it ends in its middle.
+    /// If it ends too early.
     fn read(json: &mut Scanner<impl Read>, each: impl FnMut(&Record)) -> io::Result<Self> {
         let found = match json.ahead()? {
             None => return Ok(Self::Nothing),
@@ -139,7 +139,7 @@ impl Found {
 }
 
 impl Collection {
-    /// Reads the object; none where it is none.
+    /// Reads the object; none if it is not JSON.
     fn read(json: &mut Scanner<impl Read>, mut each: impl FnMut(&Record)) -> io::Result<Option<Self>> {
         let mut collection = Self::default();
         let mut value = Vec::new();

@@ -1,7 +1,5 @@
-//! An answer's body, handed from the connection to the thread that parses it.
-//!
-//! The parser blocks, so it has a thread of its own; what it reads comes through a short queue. When the question is
-//! given up (the service stops, the time is over), the queue closes and the parser sees the end.
+//! The body of an answer, on its way from the connection to the thread that parses it, through a short queue. When the request
+//! ends early (the service stops, or its time is over), the queue closes, and the parser gets an error.
 
 use std::io::{self, Read};
 
@@ -9,10 +7,10 @@ use bytes::{Buf, Bytes};
 use reqwest::Response;
 use tokio::sync::mpsc;
 
-/// Pieces that may wait for the parser; then the connection waits.
+/// Chunks that may wait for the parser. Then the connection waits.
 const QUEUE: usize = 8;
 
-/// Makes the two ends of a body.
+/// Creates the two ends of a body.
 pub(super) fn channel() -> (Pump, Body) {
     let (send, receive) = mpsc::channel(QUEUE);
     (Pump { send }, Body { receive, piece: Bytes::new() })
@@ -24,7 +22,7 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    /// Hands over the whole body, or how it broke off.
+    /// Sends the whole body, or the error that ended it.
     pub(super) async fn run(self, mut response: Response) {
         loop {
             let piece = match response.chunk().await {
@@ -36,7 +34,7 @@ impl Pump {
                 Err(error) => Err(io::Error::other(error.without_url())),
             };
             let last = piece.is_err();
-            // The parser has gone when it has seen enough.
+            // The parser ends early if the rest is of no use.
             if self.send.send(piece).await.is_err() || last {
                 return;
             }

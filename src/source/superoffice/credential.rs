@@ -1,21 +1,21 @@
-//! Credentials: what a request to SuperOffice is signed with, by the scheme of the installation.
+//! Credentials for SuperOffice, by authentication scheme.
 
 use crate::secret::Secret;
 use crate::source::fingerprint::Fingerprint;
 
-/// A credential, by the scheme of the installation.
+/// A credential, by authentication scheme.
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// `Authorization: Basic …`, for installations on site.
     Basic {
-        /// The user whose caller ids are wanted.
+        /// The user with the caller ids.
         username: String,
         /// The user's password.
         password: Secret,
     },
-    /// `Authorization: SOTicket …`: a ticket that somebody else got, and renews in its file.
+    /// `Authorization: SOTicket …`: a ticket that another program gets, and renews in its file.
     Ticket(Secret),
-    /// `Authorization: Bearer …`: an access token that somebody else got, and renews in its file.
+    /// `Authorization: Bearer …`: an access token that another program gets, and renews in its file.
     Bearer(Secret),
     /// A refresh token, exchanged for access tokens.
     RefreshToken {
@@ -23,16 +23,16 @@ pub enum Credential {
         client_id: String,
         /// The application's secret, which is its app token too.
         client_secret: Secret,
-        /// What the user granted the application.
+        /// The user's grant for the application.
         refresh_token: Secret,
     },
-    /// A system user, which is nobody's own: for servers.
+    /// A system user: a user for servers, without a person.
     SystemUser {
-        /// What the customer's approval gave the application.
+        /// The result of the customer's approval of the application.
         system_token: Secret,
         /// The application's secret, which is its app token too.
         client_secret: Secret,
-        /// The RSA key whose public half SuperOffice knows: PEM, or .NET's XML.
+        /// The RSA key whose public part SuperOffice has: PEM, or .NET's XML.
         private_key: Secret,
     },
     /// `X-XSRF-TOKEN` with the cookie of a browser's session.
@@ -45,7 +45,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// The application's secret where the scheme has one: what `SO-AppToken` holds by default.
+    /// The application's secret, if the scheme has one: the default of `SO-AppToken`.
     pub(super) fn client_secret(&self) -> Option<&Secret> {
         match self {
             Self::RefreshToken { client_secret, .. } | Self::SystemUser { client_secret, .. } => {
@@ -55,7 +55,7 @@ impl Credential {
         }
     }
 
-    /// The secrets of the scheme, with their keys.
+    /// The secrets of the scheme, with their configuration keys.
     #[must_use]
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         match self {
@@ -74,30 +74,30 @@ impl Credential {
         }
     }
 
-    /// Whether the scheme logs in at the host of SuperOffice's cloud, for a tenant.
+    /// Whether the scheme logs in at SuperOffice's cloud, which requires a tenant.
     #[must_use]
     pub fn needs_tenant(&self) -> bool {
         matches!(self, Self::RefreshToken { .. } | Self::SystemUser { .. })
     }
 
-    /// Whose caller ids are wanted: another user's are another set. What is secret is not in it, and not read for it: a
-    /// secret is renewed while the user behind it stays, and one that can't be read just now is nobody else's.
-    pub(super) fn identify(&self, question: &mut Fingerprint) {
+    /// Adds the user to the fingerprint of a request. The secret itself is not read and not included: it can be renewed, or be
+    /// unreadable for a moment, while the user stays the same.
+    pub(super) fn identify(&self, fingerprint: &mut Fingerprint) {
         match self {
-            Self::Basic { username, .. } => question.add("basic", username),
-            Self::Ticket(ticket) => question.add("ticket", &place(ticket)),
-            Self::Bearer(token) => question.add("bearer", &place(token)),
+            Self::Basic { username, .. } => fingerprint.add("basic", username),
+            Self::Ticket(ticket) => fingerprint.add("ticket", &place(ticket)),
+            Self::Bearer(token) => fingerprint.add("bearer", &place(token)),
             Self::RefreshToken { client_id, refresh_token, .. } => {
-                question.add("client", client_id);
-                question.add("refresh_token", &place(refresh_token));
+                fingerprint.add("client", client_id);
+                fingerprint.add("refresh_token", &place(refresh_token));
             }
-            Self::SystemUser { system_token, .. } => question.add("system_user", &place(system_token)),
-            Self::Xsrf { cookie, .. } => question.add("xsrf", &place(cookie)),
+            Self::SystemUser { system_token, .. } => fingerprint.add("system_user", &place(system_token)),
+            Self::Xsrf { cookie, .. } => fingerprint.add("xsrf", &place(cookie)),
         }
     }
 }
 
-/// Where a secret lies: all that is known of a user whom only the secret names.
+/// The place of a secret: it identifies a user who has no name in the configuration.
 fn place(secret: &Secret) -> String {
     match secret {
         Secret::Given(_) => "configuration".to_owned(),

@@ -1,4 +1,4 @@
-//! What can go wrong when SuperOffice is asked, in words that an administrator can act on.
+//! Failures of requests to SuperOffice, in words that an administrator can act on.
 
 use std::io::Read;
 use std::time::Duration;
@@ -11,9 +11,10 @@ use super::key::KeyError;
 use super::utf16::Utf8;
 use crate::observe::mask;
 use crate::secret::SecretError;
+use crate::source::retry::Retry;
 use crate::tls::{self, TrustError};
 
-/// Why no list came. What was known stays in use after each of them.
+/// Why a request failed. The list in use stays.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The credential's secret can't be read.
@@ -22,21 +23,21 @@ pub enum FetchError {
     /// The system user's key can't be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// A secret that no header can carry.
-    #[error("what is to be sent as {0} holds characters that no header can: is it the right file?")]
+    /// A secret has characters that no header can have.
+    #[error("the secret for {0} has characters that a header can't have: is it the right file?")]
     Unsendable(String),
-    /// The scheme needs a login that only a tenant has. The configuration does not let it come to that.
+    /// The scheme needs a tenant's login. The configuration prevents this.
     #[error("this credential needs `tenant` and `host`")]
     NoLogin,
-    /// A login was refused.
+    /// The login was refused.
     #[error("the login is refused ({said}): {advice}")]
     Login {
-        /// What the answer says, masked.
+        /// The answer's words, masked.
         said: String,
-        /// What an administrator can do about it.
+        /// Advice for an administrator.
         advice: String,
     },
-    /// The tenant's state is one in which it must not be called.
+    /// The tenant's state permits no requests.
     #[error("the tenant {tenant} is in state {state} and not running: it is not called until it runs again")]
     NotRunning {
         /// The tenant.
@@ -44,21 +45,21 @@ pub enum FetchError {
         /// Its state, in SuperOffice's word.
         state: String,
     },
-    /// The state call does not say where the tenant is.
+    /// The answer of the state call has no usable address.
     #[error("the state of the tenant {tenant} can't be used: {what}")]
     NoSite {
         /// The tenant.
         tenant: String,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
-    /// The host asked for silence, which is kept.
+    /// The host asked for a pause, which is not over.
     #[error("it asked to be left alone for another {} s", .0.as_secs())]
     LeftAlone(Duration),
-    /// It can't be checked whose certificate is to be trusted.
+    /// The trusted certificates can't be read.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// The server is not to be trusted, or speaks no TLS.
+    /// The server's certificate is not trusted, or the server has no TLS.
     #[error("TLS: {0}")]
     Tls(String),
     /// No connection could be made.
@@ -67,10 +68,10 @@ pub enum FetchError {
     /// The connection failed.
     #[error("can't reach it: {0}")]
     Unreachable(String),
-    /// Not a byte of an answer came in time.
+    /// No byte of an answer came in time.
     #[error("it has not begun to answer within {} s", .0.as_secs())]
     Silent(Duration),
-    /// It began in time, and did not end in time.
+    /// The answer did not end in time.
     #[error("its answer was not whole within `timeout`: {0}")]
     OutOfTime(String),
     /// 401 or 403.
@@ -78,7 +79,7 @@ pub enum FetchError {
     Refused {
         /// The answer's status.
         status: StatusCode,
-        /// What the answer says.
+        /// The answer's words.
         said: String,
     },
     /// Another status than 200, 204, 401 and 403.
@@ -86,28 +87,28 @@ pub enum FetchError {
     Status {
         /// The answer's status.
         status: StatusCode,
-        /// What the answer says.
+        /// The answer's words.
         said: String,
-        /// How long the server wants to be left alone.
+        /// The pause that the server asks for.
         retry_after: Option<Duration>,
     },
-    /// `null` though the whole set was asked for: how SuperOffice reports a failed call.
+    /// `null` in answer to a request for the complete list: SuperOffice's way to report a failed call.
     #[error(
         "it answers without a set though the whole set was asked for: the call failed inside SuperOffice"
     )]
     NoSet,
-    /// A `Message` in place of the collection.
+    /// A `Message` instead of the collection.
     #[error("it answers with a message in place of caller ids: {0}")]
     Message(String),
-    /// Something else than a collection of caller ids.
+    /// Another answer than a collection of caller ids.
     #[error("the answer is no collection of caller ids ({what}): {head}")]
     NotACollection {
-        /// What was wrong.
+        /// The fault.
         what: &'static str,
-        /// What kind of text it is, and how long.
+        /// The kind of the text, and its length.
         head: String,
     },
-    /// Something else than a list of hits.
+    /// Another answer than a list of hits.
     #[error("the answer to a search is no list of persons and companies: {0}")]
     NoHits(String),
     /// The answer broke off.
@@ -122,22 +123,23 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// How long the server wants to be left alone.
+    /// When SuperOffice may be asked again.
     #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub fn retry(&self) -> Retry {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            Self::LeftAlone(rest) => Some(*rest),
-            _ => None,
+            Self::Refused { .. } | Self::Login { .. } => Retry::Refused,
+            Self::Silent(_) | Self::OutOfTime(_) => Retry::TooSlow,
+            Self::Status { retry_after: Some(wait), .. } | Self::LeftAlone(wait) => Retry::After(*wait),
+            _ => Retry::Soon,
         }
     }
 
-    /// Whether the credential was refused as unknown or out of date: another one may be taken.
+    /// Whether the credential was refused as unknown or expired: a renewed one may be accepted.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { status: StatusCode::UNAUTHORIZED, .. })
     }
 
-    /// The same once more, of a refusal of the credential: it is one for all lists of a source.
+    /// A copy of a refusal, for the source's other lists; none for other errors.
     pub(super) fn again(&self) -> Option<Self> {
         match self {
             Self::Login { said, advice } => Some(Self::Login { said: said.clone(), advice: advice.clone() }),
@@ -161,7 +163,7 @@ impl FetchError {
         }
     }
 
-    /// The same without these secrets: a page may show the request that it refuses.
+    /// The error without these secrets: a server's error page can show the request.
     #[must_use]
     pub(super) fn without(mut self, secrets: &[String]) -> Self {
         let said = match &mut self {
@@ -181,7 +183,7 @@ impl FetchError {
     }
 }
 
-/// An error with its causes: reqwest's own text often is only "error sending request".
+/// An error with its causes. reqwest's own text is often "error sending request" only.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -193,10 +195,10 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What stands in a secret's place.
+/// The replacement of a secret.
 const HIDDEN: &str = "•••";
 
-/// What the body of an error says: its type, and of its words what may be shown.
+/// The type of an error answer, and its words as far as they may be shown.
 pub(super) async fn said(mut response: Response) -> String {
     const ENOUGH: usize = 4096;
     let mut body = Vec::new();
@@ -224,7 +226,7 @@ pub(super) async fn said(mut response: Response) -> String {
     }
 }
 
-/// The type of an error as it is, where it is made as such types are: `SoSessionException`.
+/// An error's type, unchanged if it has the form of one: `SoSessionException`.
 fn error_type(kind: &str) -> String {
     const LONGEST: usize = 60;
     let is_type = ["Exception", "Error", "Fault"].iter().any(|end| kind.ends_with(end))
@@ -233,15 +235,15 @@ fn error_type(kind: &str) -> String {
     if is_type { kind.to_owned() } else { short(kind) }
 }
 
-/// A word of a protocol as it is, where it is one of these; else as other people's words.
+/// A word of a protocol, unchanged if it is a `known` one; else as foreign text.
 pub(super) fn word(found: &str, known: &[&str]) -> String {
     if known.contains(&found) { found.to_owned() } else { short(found) }
 }
 
-/// So much of somebody else's words is shown, in characters.
+/// The most characters of foreign text in a message.
 const LONGEST: usize = 160;
 
-/// Somebody else's words for a message: 160 characters, one line, and no secret; none where logs are masked.
+/// Foreign text for a message: 160 characters, one line, without secrets; nothing of it if logs are masked.
 pub(super) fn short(text: &str) -> String {
     if mask::is_on() {
         return mask::Words(text.trim()).to_string();
@@ -255,7 +257,7 @@ pub(super) fn address(text: &str) -> String {
 }
 
 fn cut(text: &str, masked: impl FnOnce(&str) -> String) -> String {
-    // What a number is shows behind the cut too.
+    // Twice the length: a number at the cut is recognised by its rest.
     let end = text.char_indices().nth(LONGEST * 2).map_or(text.len(), |(end, _)| end);
     let begin = &text[..end];
     let masked = masked(begin);
@@ -264,8 +266,7 @@ fn cut(text: &str, masked: impl FnOnce(&str) -> String) -> String {
     cut + if is_whole { "" } else { "…" }
 }
 
-/// The beginning of a text without what may be a secret: what follows a word that announces one, and what is made as tokens
-/// are.
+/// The beginning of a text without possible secrets: words after `password` and the like, and words in the form of tokens.
 fn without_secrets(text: &str) -> String {
     const ANNOUNCE: [&str; 14] = [
         "basic",
@@ -307,11 +308,10 @@ fn without_secrets(text: &str) -> String {
     shown
 }
 
-/// Somebody else's text for a message, of which this is the beginning: its kind and its length; where logs are not masked
-/// its first words, too.
+/// A description of foreign text that begins with `begin`: its kind and length, and its first words if logs are not masked.
 pub(super) fn head(begin: &[u8], length: u64, is_whole: bool) -> String {
     let mut text = Vec::new();
-    // It can be read from memory.
+    // Reading from memory does not fail.
     let _ = Utf8::new(begin).read_to_end(&mut text);
     let text = String::from_utf8_lossy(&text);
     let text = text.trim_start();

@@ -10,14 +10,13 @@ use crate::number::CrmValue;
 
 /// The values of an object.
 pub(super) struct Fields<const N: usize> {
-    /// In the order of the keys that were asked for.
+    /// In the order of the requested keys.
     pub(super) values: [Scalar; N],
-    /// Whether one of them is there twice, with two values: nobody can tell which is meant.
+    /// Whether a key is there twice with different values, so that neither can be trusted.
     pub(super) is_twice: bool,
 }
 
-/// The values of these keys in an object. None where the JSON is broken; what is another value than an object has none of
-/// them.
+/// The values of these keys in an object. None if the JSON is broken; a value other than an object has no fields.
 pub(super) fn read<const N: usize>(json: &[u8], came: Came, keys: &[&str; N]) -> Option<Fields<N>> {
     let mut json = serde_json::Deserializer::from_slice(json);
     let fields = FieldsSeed { keys }.deserialize(&mut json).ok().filter(|_| json.end().is_ok());
@@ -101,7 +100,7 @@ impl<'de, const N: usize> Visitor<'de> for FieldsSeed<'_, N> {
     }
 }
 
-/// A key's place among those that are asked for.
+/// The position of a key among the requested ones.
 struct Key<'a, const N: usize> {
     keys: &'a [&'a str; N],
 }
@@ -126,10 +125,10 @@ impl<const N: usize> Visitor<'_> for Key<'_, N> {
     }
 }
 
-/// A JSON value that should be a number or a text, whichever of the two it is.
+/// A JSON number or text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Scalar {
-    /// Absent, `null`, or nothing that could be either.
+    /// Absent, `null`, or a value of another type.
     #[default]
     Missing,
     Integer(i64),
@@ -147,19 +146,19 @@ impl Scalar {
         }
     }
 
-    /// A whole number; none where it is missing, empty or something else.
+    /// The value as a whole number; none if it is absent or another value.
     pub(super) fn integer(&self) -> Option<i64> {
         match self {
             Self::Missing => None,
             Self::Integer(integer) => Some(*integer),
-            // Ids and prefixes are far below 2^53, where every whole float is exact.
+            // Below 2^53 every whole float is exact; ids and prefixes are much smaller.
             #[allow(clippy::cast_possible_truncation)]
             Self::Float(float) => (float.fract() == 0.0 && float.abs() < 9e15).then_some(*float as i64),
             Self::Text(text) => text.trim().parse().ok(),
         }
     }
 
-    /// An id of the CRM, which are int32; 0 for none.
+    /// An id of the CRM, an int32; 0 for none.
     pub(super) fn id(&self) -> u32 {
         self.integer().and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
@@ -213,7 +212,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_u64<E: Error>(self, integer: u64) -> Result<Scalar, E> {
-        // Beyond i64 there is no phone number; as a text it is reported as too long.
+        // A number beyond i64 is no telephone number; as a text it is reported as too long.
         Ok(i64::try_from(integer).map_or_else(|_| Scalar::Text(integer.to_string()), Scalar::Integer))
     }
 

@@ -1,4 +1,4 @@
-//! Every request to SuperOffice goes through here: in its turn, within its time, and timed.
+//! Sends every request to SuperOffice: in its turn, with its time limits, and measured.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,59 +12,59 @@ use tokio::time::Instant;
 
 use super::Settings;
 use super::error::FetchError;
-use super::manners::{self, Asking};
+use super::manners::{self, RequestKind};
 use super::site::Site;
 use crate::observe::panics;
 use crate::secret::Secret;
 use crate::source::fingerprint::Fingerprint;
 use crate::tls::{self, Mark};
 
-/// How long a connection may take.
+/// The most time for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long certificates that were read are trusted before their files are looked at again.
+/// The time in which trusted certificates are used before their files are checked again.
 const FRESH: Duration = Duration::from_secs(1);
-/// The largest answer of a login or a state call.
+/// The size of the largest answer to a login or a state call, in bytes.
 const SMALL: usize = 1 << 20;
 
-/// An HTTP client with manners.
+/// An HTTP client with SuperOffice's limits.
 #[derive(Debug)]
 pub(super) struct Http {
-    /// Makes requests. They are sent by a client that trusts whom it is to trust now.
+    /// Builds requests. Another client sends them, with the certificates trusted then.
     pub(super) client: Client,
-    settings: Sending,
-    /// Whose requests they are: the user of the credential.
+    settings: ConnectionSettings,
+    /// Identifies the user of the credential.
     user: u64,
     /// None before the first request.
-    trusting: Mutex<Option<Trusting>>,
+    trusting: Mutex<Option<TrustedClient>>,
 }
 
-/// What requests are sent with.
+/// The settings of connections.
 #[derive(Debug)]
-struct Sending {
+struct ConnectionSettings {
     first_byte: Duration,
     timeout: Duration,
     proxy: Option<Url>,
     ca_file: Option<PathBuf>,
-    /// Whether TLS may be spoken.
+    /// Whether TLS can occur.
     is_encrypted: bool,
 }
 
-/// A client, and the certificates that it trusts.
+/// A client with its trusted certificates.
 #[derive(Debug)]
-struct Trusting {
+struct TrustedClient {
     client: Client,
     mark: Mark,
-    /// When the certificates were looked at last.
+    /// The last check of the certificates.
     looked: Instant,
 }
 
 impl Http {
-    /// Prepares the client; nothing is sent yet, and no certificate read.
+    /// Prepares the client. Sends nothing and reads no certificate yet.
     pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let is_http = |url: &Url| url.scheme() == "http";
         let is_plain = matches!(&settings.site, Site::Api(api) if is_http(api))
             && settings.proxy.as_ref().is_none_or(is_http);
-        let sending = Sending {
+        let connection = ConnectionSettings {
             first_byte: settings.first_byte,
             timeout: settings.timeout,
             proxy: settings.proxy.clone(),
@@ -73,30 +73,30 @@ impl Http {
         };
         let mut user = Fingerprint::default();
         settings.credential.identify(&mut user);
-        // Nothing else tells the users of two tokens in the configuration apart.
+        // Only the token distinguishes users whose tokens are in the configuration.
         for (key, secret) in settings.credential.secrets() {
             if let Secret::Given(secret) = secret {
                 user.add(key, secret.expose_secret());
             }
         }
-        let client = sending.client(tls::nobody())?;
-        Ok(Self { client, settings: sending, user: user.finish(), trusting: Mutex::default() })
+        let client = connection.client(tls::nobody())?;
+        Ok(Self { client, settings: connection, user: user.finish(), trusting: Mutex::default() })
     }
 
-    /// Sends a request in its turn. The answer's head, and how long it took to come.
+    /// Sends a request in its turn. Returns the answer's head, and the time until it came.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<(Response, Duration), FetchError> {
-        self.send_for(Asking::List, request).await
+        self.send_for(RequestKind::List, request).await
     }
 
-    /// The same for a list, or for a search, which comes after the lists.
+    /// The same for a list or for a search; searches come after lists.
     pub(super) async fn send_for(
         &self,
-        asking: Asking,
+        kind: RequestKind,
         request: RequestBuilder,
     ) -> Result<(Response, Duration), FetchError> {
         let request = request.build().map_err(FetchError::unreachable)?;
         let client = self.trusting().await?;
-        manners::turn(request.url(), self.user, asking).await?;
+        manners::turn(request.url(), self.user, kind).await?;
         let begun = Instant::now();
         let first_byte = self.settings.first_byte;
         let answer = tokio::time::timeout(first_byte, client.execute(request)).await;
@@ -106,8 +106,7 @@ impl Http {
         Ok((response, begun.elapsed()))
     }
 
-    /// A client that trusts whom it is to trust now: another one where the certificates have changed, whose connections are
-    /// new.
+    /// A client with the certificates of now. If they have changed, it is a new one, with new connections.
     async fn trusting(&self) -> Result<Client, FetchError> {
         if !self.settings.is_encrypted {
             return Ok(self.client.clone());
@@ -123,7 +122,7 @@ impl Http {
         let looked = Instant::now();
         if let Some((config, mark)) = read {
             let client = self.settings.client(config).map_err(FetchError::unreachable)?;
-            *trusting = Some(Trusting { client, mark, looked });
+            *trusting = Some(TrustedClient { client, mark, looked });
         } else if let Some(known) = &mut *trusting {
             known.looked = looked;
         }
@@ -131,14 +130,14 @@ impl Http {
     }
 }
 
-impl Sending {
+impl ConnectionSettings {
     fn client(&self, tls: ClientConfig) -> reqwest::Result<Client> {
         let client = Client::builder()
             .user_agent(concat!("nameplate/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(self.timeout)
             .tls_backend_preconfigured(tls)
-            // A redirect leads to a login page, and would take the credential along.
+            // A redirect leads to a login page, and would send the credential there.
             .redirect(reqwest::redirect::Policy::none());
         match &self.proxy {
             Some(proxy) => client.proxy(reqwest::Proxy::all(proxy.clone())?).build(),
@@ -147,8 +146,8 @@ impl Sending {
     }
 }
 
-/// A small answer of JSON to a question for `what`; none where it is none. A server in trouble, or one that wants to be
-/// left alone, says so by its status, whatever the body is. Nothing of the body is shown, because tokens may be in it.
+/// Reads a small JSON answer; `what` is what was requested. The inner error describes a body that is not this JSON: without its
+/// text, which may have tokens. A status of a server in trouble, or of one that asks for a pause, counts before the body.
 pub(super) async fn json<T: DeserializeOwned>(
     mut response: Response,
     what: &str,

@@ -1,49 +1,48 @@
-//! JSON as it comes: cut into values as it is read, so that a fault in one of them costs that one only, and so that none
-//! takes more memory than it may.
+//! Divides a stream of JSON into values. A fault in one value costs that value only, and the memory for a value is limited.
 //!
-//! What every parser can understand is left as it is. Beside that:
-//! - half a surrogate pair, an escape that is none and bytes that are not UTF-8 become U+FFFD, a raw control character is
-//!   taken as if it were escaped, and a quote behind which no value can end is part of its text;
-//! - a number that none can hold becomes a text, and any other word `null`;
+//! Correct JSON stays unchanged. Faults are repaired:
+//! - half a surrogate pair, an unknown escape and bytes that are not UTF-8 become U+FFFD; a raw control character counts as
+//!   escaped; a quote that can't end a value is part of its text;
+//! - a number too large for any type becomes a text, and an unknown word becomes `null`;
 //! - a text longer than [`LONGEST_TEXT`] is cut, and a value longer than [`LONGEST_VALUE`] is broken.
 
 use std::io::{self, ErrorKind, Read};
 
 use super::utf16::{Pairs, Utf8};
 
-/// Of a text so much is kept, in bytes as they are sent: a name in a dozen languages.
+/// The longest text, in bytes as sent: a name in a dozen languages.
 const LONGEST_TEXT: usize = 4096;
-/// So long a value may be, in bytes: a dozen such texts.
+/// The longest value, in bytes: a dozen such texts.
 const LONGEST_VALUE: usize = 1 << 16;
-/// So long a number may be, or a word.
+/// The longest number or word, in bytes.
 const LONGEST_WORD: usize = 64;
 
-/// How a value came.
+/// The faults of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Came {
-    /// It is too long, or its brackets do not match: it is not to be used.
+    /// It is too long, or its brackets do not match: it can't be used.
     pub(super) is_broken: bool,
     /// A text in it was cut.
     pub(super) is_cut: bool,
-    /// A word in it is none of JSON's.
+    /// A word in it is not JSON.
     pub(super) is_no_json: bool,
 }
 
-/// How a text ended.
+/// The end of a text.
 enum Ended {
     Whole,
     Cut,
-    /// With the value that it stands in.
+    /// At the end of the value around it.
     Astray,
 }
 
-/// A stream of JSON, and how far it has been read.
+/// Reads a stream of JSON.
 pub(super) struct Scanner<R> {
     body: Utf8<R>,
     buffer: Box<[u8]>,
     at: usize,
     end: usize,
-    /// Whether an object and its first text have begun already, which a text without an end ran into.
+    /// Whether a text without an end has already read the beginning of the next object, up to its first text.
     has_begun: bool,
 }
 
@@ -52,7 +51,7 @@ impl<R: Read> Scanner<R> {
         Self { body: Utf8::new(body), buffer: vec![0; 1 << 16].into(), at: 0, end: 0, has_begun: false }
     }
 
-    /// The next byte, which stays the next; none at the end.
+    /// The next byte, without reading it; none at the end.
     fn peek(&mut self) -> io::Result<Option<u8>> {
         while self.at == self.end {
             match self.body.read(&mut self.buffer) {
@@ -71,7 +70,7 @@ impl<R: Read> Scanner<R> {
         Ok(byte)
     }
 
-    /// The next byte that means something, which stays the next; none at the end.
+    /// The next byte after white space, without reading it; none at the end.
     pub(super) fn ahead(&mut self) -> io::Result<Option<u8>> {
         while let Some(byte) = self.peek()? {
             if !is_blank(byte) {
@@ -82,14 +81,14 @@ impl<R: Read> Scanner<R> {
         Ok(None)
     }
 
-    /// Passes the next byte that means something, where it is this one. Whether it was.
+    /// Reads the next byte after white space if it is this one. Whether it was.
     pub(super) fn pass(&mut self, byte: u8) -> io::Result<bool> {
         let is_next = self.ahead()? == Some(byte);
         self.at += usize::from(is_next);
         Ok(is_next)
     }
 
-    /// Hands each value of an array to `each`, from its opening bracket on.
+    /// Reads an array, from its opening bracket on, and passes each value to `each`.
     pub(super) fn array(&mut self, mut each: impl FnMut(&[u8], Came)) -> io::Result<()> {
         let mut value = Vec::new();
         self.pass(b'[')?;
@@ -100,7 +99,7 @@ impl<R: Read> Scanner<R> {
                     self.at += 1;
                     return Ok(());
                 }
-                // The last value has not closed what it opened, and the array was closed in its place.
+                // The last value lacks its closing bracket, so the array's bracket closed the value.
                 b'}' => return Ok(()),
                 _ => {
                     let came = self.value(&mut value)?;
@@ -110,10 +109,10 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Reads the next value, mended, into `value`.
+    /// Reads the next value, repaired, into `value`.
     ///
     /// # Errors
-    /// Where the body ends before the value does.
+    /// If the body ends before the value.
     pub(super) fn value(&mut self, value: &mut Vec<u8>) -> io::Result<Came> {
         value.clear();
         let mut came = Came::default();
@@ -127,7 +126,7 @@ impl<R: Read> Scanner<R> {
             let byte = if self.has_begun { Some(b'"') } else { self.ahead()? };
             let byte = byte.ok_or(ErrorKind::UnexpectedEof)?;
             first = if first == 0 { byte } else { first };
-            // Where a key has to stand, another object begins: this one was not closed.
+            // Another object begins at the place of a key: this object lacks its closing bracket.
             if byte == b'{' && depth == 1 && first == b'{' && last == b',' {
                 came.is_broken = true;
                 return Ok(came);
@@ -202,7 +201,7 @@ impl<R: Read> Scanner<R> {
                     text.escaped(b"\\\"");
                     blanks.into_iter().for_each(|blank| text.control(blank));
                 }
-                // The quotes were no part of it where an object ends and the next one begins: it has run into the next value.
+                // An object ends and the next one begins inside the text: its closing quote is missing.
                 b'}' => {
                     let is_last = self.ahead()? == Some(b']');
                     let is_followed = self.pass(b',')?;
@@ -220,7 +219,7 @@ impl<R: Read> Scanner<R> {
         Ok(if is_cut { Ended::Cut } else { Ended::Whole })
     }
 
-    /// Reads what stands behind a backslash.
+    /// Reads an escape, after its backslash.
     fn escape(&mut self, text: &mut Text<'_>) -> io::Result<()> {
         match self.next()? {
             b'u' => {
@@ -237,7 +236,7 @@ impl<R: Read> Scanner<R> {
                 text.unit(u16::try_from(unit).unwrap_or(0));
             }
             byte @ (b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => text.escaped(&[b'\\', byte]),
-            // As JavaScript and many a program write it.
+            // JavaScript and many programs write this escape.
             b'\'' => text.plain(b"'"),
             other => {
                 text.plain("\u{fffd}".as_bytes());
@@ -247,7 +246,7 @@ impl<R: Read> Scanner<R> {
         Ok(())
     }
 
-    /// Reads a number, `true`, `false`, `null`, or what stands in such a one's place. Whether it was one.
+    /// Reads a number, `true`, `false`, `null`, or another word. Whether it is JSON.
     fn word(&mut self, value: &mut Vec<u8>) -> io::Result<bool> {
         let begin = value.len();
         let mut length = 0_usize;
@@ -283,17 +282,17 @@ impl<R: Read> Scanner<R> {
     }
 }
 
-/// A text on its way into a value.
+/// A text while it is read.
 struct Text<'a> {
     bytes: &'a mut Vec<u8>,
     pairs: Pairs,
-    /// How many bytes more there is room for.
+    /// The free room, in bytes.
     left: usize,
     is_cut: bool,
 }
 
 impl Text<'_> {
-    /// Adds bytes that mean themselves.
+    /// Adds plain bytes.
     fn plain(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -303,7 +302,7 @@ impl Text<'_> {
         self.left -= room;
         if room < bytes.len() {
             (self.is_cut, self.left) = (true, 0);
-            // Not in the middle of a character.
+            // The cut must not divide a character.
             while room > 0 && (0x80..0xc0).contains(&bytes[room]) {
                 room -= 1;
             }
@@ -311,7 +310,7 @@ impl Text<'_> {
         self.bytes.extend(&bytes[..room]);
     }
 
-    /// Adds an escape, which is not cut in two.
+    /// Adds an escape as a whole, or not at all.
     fn escaped(&mut self, escape: &[u8]) {
         self.pairs.end(self.bytes);
         if self.left < escape.len() {
@@ -327,7 +326,7 @@ impl Text<'_> {
         self.escaped(format!("\\u{byte:04x}").as_bytes());
     }
 
-    /// Adds a code unit of UTF-16 that was escaped.
+    /// Adds an escaped code unit of UTF-16.
     fn unit(&mut self, unit: u16) {
         match u8::try_from(unit) {
             Ok(byte @ (b'"' | b'\\' | 0..0x20)) => self.control(byte),
@@ -340,7 +339,7 @@ impl Text<'_> {
         }
     }
 
-    /// Whether an object ended in it and another one began: the quote at its end was left off.
+    /// Whether an object ended in it and another one began: its closing quote is missing.
     fn ends_in_an_object(&self) -> bool {
         let mut end = self.bytes.as_slice();
         [b'{', b',', b'}'].into_iter().all(|byte| {
@@ -350,7 +349,7 @@ impl Text<'_> {
         })
     }
 
-    /// Whether it was cut. An ellipsis says so then, also where the text is to be a number.
+    /// Ends the text, with an ellipsis if it was cut. Whether it was.
     fn end(mut self) -> bool {
         self.pairs.end(self.bytes);
         if self.is_cut {
@@ -361,7 +360,7 @@ impl Text<'_> {
     }
 }
 
-/// Puts U+FFFD where the text that begins there is not UTF-8.
+/// Replaces bytes that are not UTF-8 by U+FFFD, from `start` on.
 fn mend(value: &mut Vec<u8>, begin: usize) {
     if std::str::from_utf8(&value[begin..]).is_err() {
         let mended = String::from_utf8_lossy(&value[begin..]).into_owned();
@@ -370,7 +369,7 @@ fn mend(value: &mut Vec<u8>, begin: usize) {
     }
 }
 
-/// White space; control characters mean as little.
+/// White space, or a control character.
 fn is_blank(byte: u8) -> bool {
     byte <= b' ' || byte == 0x7f
 }

@@ -1,5 +1,4 @@
-//! The token in which SuperOffice hands out a system user's ticket: a JWT (RFC 7519), signed with RS256 by a
-//! key of the login host's key set (RFC 7517).
+//! The token with a system user's ticket: a JWT (RFC 7519), signed with RS256 by a key of the login host's key set (RFC 7517).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,31 +12,31 @@ use serde_json::{Map, Value};
 const ISSUER: &str = "SuperOffice AS";
 const SERIAL: &str = "http://schemes.superoffice.net/identity/serial";
 const TICKET: &str = "http://schemes.superoffice.net/identity/ticket";
-/// How far two clocks may be apart, in seconds: the usual allowance.
+/// The permitted difference of two clocks, in seconds: the usual allowance.
 const LEEWAY: i64 = 300;
 
-/// Why a token is not believed. The text shows nothing of it.
+/// Why a token is rejected. The text shows nothing of the token.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum JwtError {
     /// Not three parts of base64 with JSON in the first two.
     #[error("it is no JWT")]
     Form,
-    /// Another algorithm than RS256: `none` is one.
+    /// The algorithm is not RS256: `none`, for example.
     #[error("it is not signed with RS256")]
     Algorithm,
-    /// No key of the set has made the signature.
+    /// The signature is of no key of the set.
     #[error("no key of the login host has signed it")]
     Signature,
-    /// Not from SuperOffice.
+    /// The issuer is not SuperOffice.
     #[error("its issuer is not {ISSUER}")]
     Issuer,
-    /// For somebody else.
+    /// The audience is another application.
     #[error("its audience is not the one of its serial")]
     Audience,
-    /// Out of date by this machine's clock.
+    /// Expired, or not valid yet, by this machine's clock.
     #[error("it expired {0} s ago by this machine's clock")]
     Expired(i64),
-    /// The ticket is not in it.
+    /// The token has no ticket.
     #[error("it holds no ticket")]
     NoTicket,
 }
@@ -63,7 +62,7 @@ struct Header {
     kid: Option<String>,
 }
 
-/// The ticket of a token that is genuine and in date at `now`.
+/// The ticket of a token whose signature is correct and which is valid at `now`.
 pub(super) fn ticket(token: &str, keys: &KeySet, now: Timestamp) -> Result<SecretString, JwtError> {
     let (signed, signature) = token.rsplit_once('.').ok_or(JwtError::Form)?;
     let (header, claims) = signed.split_once('.').ok_or(JwtError::Form)?;
@@ -77,7 +76,7 @@ pub(super) fn ticket(token: &str, keys: &KeySet, now: Timestamp) -> Result<Secre
     if !keys.keys.iter().filter(of_token).any(|key| key.has_signed(signed.as_bytes(), &signature)) {
         return Err(JwtError::Signature);
     }
-    // Nothing in the claims counts before the signature does.
+    // The signature is checked before the claims.
     let claims: Map<String, Value> = serde_json::from_slice(&decoded(claims)?).map_err(|_| JwtError::Form)?;
     believe(&claims, now)?;
     let ticket = claims.get(TICKET).and_then(Value::as_str).filter(|ticket| !ticket.is_empty());
@@ -99,7 +98,7 @@ fn believe(claims: &Map<String, Value>, now: Timestamp) -> Result<(), JwtError> 
     if !is_ours {
         return Err(JwtError::Audience);
     }
-    // A token without an end would be good for ever: there is none from SuperOffice.
+    // A token without an end would be valid for ever: SuperOffice issues none.
     let expires = claims.get("exp").and_then(Value::as_f64).ok_or(JwtError::Expired(0))?;
     #[allow(clippy::cast_possible_truncation)] // Saturates, which is right at both ends.
     let late = now.as_second().saturating_sub(expires as i64);

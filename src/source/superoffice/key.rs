@@ -1,4 +1,4 @@
-//! The private key of a system user: read as it was handed out, used for one kind of signature.
+//! The private key of a system user, in SuperOffice's forms, and its signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,15 +9,15 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Why a key can't be used. The text shows nothing of it.
+/// Why a key can't be used. The text shows nothing of the key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Neither of the known forms.
+    /// The form is unknown.
     #[error(
         "the private key is neither PEM (BEGIN PRIVATE KEY, BEGIN RSA PRIVATE KEY) nor <RSAKeyValue> XML"
     )]
     Form,
-    /// A known form that holds something else than a whole RSA key.
+    /// The form is known, but the content is not a complete RSA key.
     #[error("the private key can't be used: {0}; it must be a whole RSA key of 2048 to 4096 bits")]
     Unusable(String),
 }
@@ -51,7 +51,7 @@ fn components(xml: &str) -> Result<RsaKeyPair, KeyError> {
         let text: String = text.map_or("", |(text, _)| text).split_whitespace().collect();
         let number = STANDARD.decode(text).ok().filter(|number| !number.is_empty());
         let number = number.ok_or_else(|| KeyError::Unusable(format!("<{name}> is missing or no base64")))?;
-        // ring takes numbers without the zeros in front that .NET pads with.
+        // .NET pads numbers with leading zeros, which ring rejects.
         let zeros = number.iter().take_while(|byte| **byte == 0).count();
         Ok::<_, KeyError>(number.get(zeros..).unwrap_or_default().to_vec())
     };

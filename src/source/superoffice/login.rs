@@ -1,14 +1,24 @@
-//! What every login has in common: how its answer is taken, and how a refusal is said.
+//! The common part of all logins: the request, the answer, a refusal.
 
 use jiff::Timestamp;
 use reqwest::{RequestBuilder, Response};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::error::FetchError;
 use super::http::{self, Http};
 use super::manners;
 
-/// Sends a login. Its answer, and by how much our clock is wrong, in words, where it is.
+/// The result of a login: an access token or a ticket.
+#[derive(Debug)]
+pub(super) struct LoginToken {
+    pub(super) value: SecretString,
+    /// The time of the next login.
+    pub(super) until: Instant,
+}
+
+/// Sends a login. Returns the answer, and a sentence on this machine's clock if it is wrong.
 pub(super) async fn send(
     http: &Http,
     request: RequestBuilder,
@@ -18,13 +28,13 @@ pub(super) async fn send(
     Ok((response, clock))
 }
 
-/// The JSON of an answer of the login host to a question for `what`.
+/// The JSON of the login host's answer; `what` is what was requested.
 pub(super) async fn json<T: DeserializeOwned>(response: Response, what: &str) -> Result<T, FetchError> {
     let advice = "check `host`, and what stands between it and this machine";
     http::json(response, what).await?.map_err(|said| refused(said, advice, None))
 }
 
-/// A login that was refused, with what an administrator can do. A wrong clock may be the reason.
+/// A refused login, with advice for an administrator. A wrong clock may be the reason.
 pub(super) fn refused(said: String, advice: &str, clock: Option<String>) -> FetchError {
     let advice = clock.map_or_else(|| advice.to_owned(), |clock| format!("{advice}; {clock}"));
     FetchError::Login { said, advice }

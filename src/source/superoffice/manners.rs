@@ -1,5 +1,5 @@
-//! Manners towards a host, over all sources: at most ten calls a second (SuperOffice's limit), lists before searches, and
-//! silence for as long as it asks a user for.
+//! The limits of requests to a host, for all sources together: at most ten requests a second (SuperOffice's limit), lists before
+//! searches, and no request of a user before the time that the host has asked for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -14,38 +14,38 @@ use tokio::time::Instant;
 
 use super::error::FetchError;
 
-/// Between two calls: ten a second with something to spare, because a network may bunch them.
+/// The time between two requests: ten a second, with a margin because a network may delay and bunch them.
 pub const GAP: Duration = Duration::from_millis(120);
-/// The longest silence that is kept: what asks for more is a mistake, and names would grow old over it.
+/// The longest pause: a host that asks for more is wrong, and names would become too old.
 const LONGEST: Duration = Duration::from_hours(1);
-/// The silence that is kept where none is named.
+/// The pause after a 429 without `Retry-After`.
 const UNNAMED: Duration = Duration::from_secs(2);
-/// How much longer than a list a search keeps silence: the lists are to have their turn first.
+/// The additional pause of searches, so that lists are first.
 const LISTS_FIRST: Duration = Duration::from_secs(2);
 
-/// One for the process: the limit is the host's, whichever source asks.
+/// All hosts of the process: the limit is per host, not per source.
 static HOSTS: LazyLock<Mutex<HashMap<String, Arc<Host>>>> = LazyLock::new(Mutex::default);
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asking {
-    /// A list, or what a list needs: the login, the tenant's state.
+pub(super) enum RequestKind {
+    /// A list, or a login or a tenant's state for it.
     List,
     /// A search.
     Search,
 }
 
-/// What is known of a host.
+/// The state of a host.
 struct Host {
-    /// When the last call began. Who holds it is next; tokio's lock is fair, so nobody waits for ever.
+    /// The start of the last request. The next request holds the lock; tokio's lock is fair, so each has its turn.
     last: tokio::sync::Mutex<Option<Instant>>,
-    /// How many lists wait for their turn.
+    /// The count of lists that wait for their turn.
     lists: watch::Sender<usize>,
-    /// Until when it asked a user for silence.
+    /// The end of the pause for each user.
     silent: Mutex<HashMap<u64, Instant>>,
 }
 
-/// A list that waits for its turn, as long as it does.
+/// Counts a list that waits for its turn, until dropped.
 struct Waiting<'a>(&'a Host);
 
 impl<'a> Waiting<'a> {
@@ -71,29 +71,32 @@ impl Host {
         Arc::clone(hosts.entry(host(url)).or_insert_with(|| Arc::new(Self::new())))
     }
 
-    /// Waits for a call's turn; or says how long the host wants to be left alone by this user.
-    async fn turn(&self, user: u64, asking: Asking) -> Result<(), Duration> {
-        self.rest(user, asking)?;
-        let mut last = self.next(asking).await;
+    /// Waits for a request's turn.
+    ///
+    /// # Errors
+    /// With the rest of the pause if the host has asked this user for one.
+    async fn turn(&self, user: u64, kind: RequestKind) -> Result<(), Duration> {
+        self.rest(user, kind)?;
+        let mut last = self.next(kind).await;
         if let Some(last) = *last {
             tokio::time::sleep_until(last + GAP).await;
         }
-        // The other calls before this one may have been asked for silence meanwhile.
-        self.rest(user, asking)?;
-        // When it really begins, not when it was meant to: on a busy machine late ones would come in a bunch.
+        // The host may have asked for a pause meanwhile.
+        self.rest(user, kind)?;
+        // The real start, not the planned one: on a busy machine late requests would form a bunch.
         *last = Some(Instant::now());
         Ok(())
     }
 
-    /// Waits until it is next. A search is when no list waits.
-    async fn next(&self, asking: Asking) -> MutexGuard<'_, Option<Instant>> {
-        if asking == Asking::List {
+    /// Waits until the request is next. A search is next only if no list waits.
+    async fn next(&self, kind: RequestKind) -> MutexGuard<'_, Option<Instant>> {
+        if kind == RequestKind::List {
             let _waiting = Waiting::new(self);
             return self.last.lock().await;
         }
         let mut lists = self.lists.subscribe();
         loop {
-            // The sender is this host's own.
+            // The sender is this host's, so it is never gone.
             let _ = lists.wait_for(|waiting| *waiting == 0).await;
             let last = self.last.lock().await;
             if *self.lists.borrow() == 0 {
@@ -102,9 +105,9 @@ impl Host {
         }
     }
 
-    fn rest(&self, user: u64, asking: Asking) -> Result<(), Duration> {
+    fn rest(&self, user: u64, kind: RequestKind) -> Result<(), Duration> {
         let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner).get(&user).copied();
-        let longer = if asking == Asking::Search { LISTS_FIRST } else { Duration::ZERO };
+        let longer = if kind == RequestKind::Search { LISTS_FIRST } else { Duration::ZERO };
         let (end, now) = (silent.map(|end| end + longer), Instant::now());
         end.filter(|end| *end > now).map_or(Ok(()), |end| Err(end - now))
     }
@@ -117,20 +120,22 @@ impl Host {
     }
 }
 
-/// Waits for the turn of a user's call to `url`. Fails at once while the host wants to be left alone by the user.
-pub(super) async fn turn(url: &Url, user: u64, asking: Asking) -> Result<(), FetchError> {
-    Host::of(url).turn(user, asking).await.map_err(FetchError::LeftAlone)
+/// Waits for the turn of a user's request to `url`.
+///
+/// # Errors
+/// At once, during a pause that the host has asked the user for.
+pub(super) async fn turn(url: &Url, user: u64, kind: RequestKind) -> Result<(), FetchError> {
+    Host::of(url).turn(user, kind).await.map_err(FetchError::LeftAlone)
 }
 
-/// Takes note of an answer from `url`: how long the host wants to be left alone by the user, if it does.
+/// Remembers the pause that an answer from `url` asks the user for, if any.
 pub(super) fn note(url: &Url, user: u64, status: StatusCode, headers: &HeaderMap) {
     if let Some(wait) = wanted_rest(status, headers) {
         Host::of(url).silence(user, wait);
     }
 }
 
-/// How long the server wants to be left alone, if it does. Also one that gives no time, or none that can be read, with a
-/// 429.
+/// The pause that an error answer asks for, if any. A 429 without a readable time asks for a short one.
 pub(super) fn wanted_rest(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     let is_error = status.is_client_error() || status.is_server_error();
     let is_busy = status == StatusCode::TOO_MANY_REQUESTS;
@@ -142,13 +147,13 @@ fn host(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date. A date is compared with the answer's own, so that
-/// a wrong clock here does not matter.
+/// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date. The date is compared with the answer's own `Date`, so a wrong clock of
+/// this machine has no effect.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let wait = if is_number {
-        // One that no integer holds is longer than any.
+        // A number that is too large for an integer.
         text.parse().map_or(LONGEST, Duration::from_secs)
     } else {
         let then = date(text)?;
@@ -158,15 +163,14 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(wait.min(LONGEST))
 }
 
-/// A date of HTTP in one of its three forms (RFC 9110 §5.6.7), or one of mail, whose zone may be another.
+/// A date of HTTP in one of its three forms (RFC 9110 §5.6.7), or of mail, with any time zone.
 fn date(text: &str) -> Option<Timestamp> {
     let of_http = httpdate::parse_http_date(text).ok();
     let of_http = of_http.and_then(|date: SystemTime| Timestamp::try_from(date).ok());
     of_http.or_else(|| Some(rfc2822::parse(text).ok()?.timestamp()))
 }
 
-/// By how much this machine's clock is wrong as an answer shows it, where that is a minute or more: a
-/// sentence for an administrator.
+/// A sentence for an administrator if this machine's clock differs from the answer's `Date` by a minute or more.
 pub(super) fn clock(headers: &HeaderMap, now: Timestamp) -> Option<String> {
     let ahead = now.duration_since(date(headers.get(DATE)?.to_str().ok()?)?);
     let by = ahead.unsigned_abs();
@@ -178,7 +182,7 @@ pub(super) fn clock(headers: &HeaderMap, now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Asking::{List, Search};
+    use super::RequestKind::{List, Search};
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -223,15 +227,15 @@ mod tests {
             calls.spawn(async move {
                 // The lists come later, while the searches wait.
                 tokio::time::sleep(GAP / 2 * (place / 20)).await;
-                let asking = if place < 20 { Search } else { List };
-                host.turn(1, asking).await.map(|()| (Instant::now(), asking))
+                let kind = if place < 20 { Search } else { List };
+                host.turn(1, kind).await.map(|()| (Instant::now(), kind))
             });
         }
         let mut turns: Vec<_> = calls.join_all().await.into_iter().map(Result::unwrap).collect();
         turns.sort_by_key(|(turn, _)| *turn);
-        let first = turns.iter().position(|(_, asking)| *asking == List).unwrap();
+        let first = turns.iter().position(|(_, kind)| *kind == List).unwrap();
         assert!(first <= 2, "{first}");
-        assert!(turns[first..first + 20].iter().all(|(_, asking)| *asking == List), "{turns:?}");
+        assert!(turns[first..first + 20].iter().all(|(_, kind)| *kind == List), "{turns:?}");
         assert!(turns.windows(2).all(|pair| pair[1].0 - pair[0].0 >= GAP));
     }
 

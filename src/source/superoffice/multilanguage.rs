@@ -1,10 +1,10 @@
 //! Names in several languages: `NO:"Leverandør";US:"Supplier"`.
 //!
-//! SuperOffice resolves them by `Accept-Language`; without the header "multi-language names are unchanged" (its
-//! REST documentation, "Languages"), and so they are in answers that pass it by. A field's length may have cut the text.
+//! SuperOffice resolves them by `Accept-Language`; without the header "multi-language names are unchanged" (its REST
+//! documentation, "Languages"). Some answers are unchanged in spite of the header. A field's length can have cut the text.
 
-/// SuperOffice's codes with the languages of ISO 639 that they stand for, where the two differ: the codes are those
-/// of `CultureDataFormatter.MapSuperOfficeLanguageToCulture` (SuperOffice's SDK). Regions first.
+/// SuperOffice's codes, with their languages in ISO 639 if the code differs: from
+/// `CultureDataFormatter.MapSuperOfficeLanguageToCulture` (SuperOffice's SDK). Regions first.
 const CODES: [(&str, &str); 13] = [
     ("pt-br", "BR"),
     ("de-ch", "CH"),
@@ -21,11 +21,10 @@ const CODES: [(&str, &str); 13] = [
     ("en", "UK"),
 ];
 
-/// The other codes of that list: they are those of the language.
+/// The other codes of that list, which are the ISO codes.
 const SAME: [&str; 8] = ["DA", "FI", "FR", "IT", "NL", "PL", "RU", "KO"];
 
-/// `text` in this language (`en`, `nb-NO`), where it is written in several; else in English, else in the first there
-/// is. Any other text is left as it is.
+/// `text` in this language (`en`, `nb-NO`) if it has several; else in English, else in the first one. Any other text is unchanged.
 pub(super) fn resolve(text: String, language: &str) -> String {
     let Some(pieces) = pieces(&text) else { return text };
     let named = |code: &str| pieces.iter().find(|(found, said)| found == &code && !said.is_empty());
@@ -34,7 +33,7 @@ pub(super) fn resolve(text: String, language: &str) -> String {
     said.map_or_else(String::new, |(_, said)| (*said).to_owned())
 }
 
-/// The codes under which a language may be found, the likeliest first.
+/// The possible codes of a language, the likeliest first.
 fn codes(language: &str) -> impl Iterator<Item = String> {
     let language = language.to_ascii_lowercase();
     let spoken = language.split('-').next().unwrap_or_default().to_owned();
@@ -43,10 +42,9 @@ fn codes(language: &str) -> impl Iterator<Item = String> {
     known.map(|(_, code)| (*code).to_owned()).chain([own])
 }
 
-/// The pieces of a text that consists of nothing else: `XX:"…"`, separated and perhaps ended by semicolons. None for
-/// any other text, and for a single piece whose code is no language's. Quotes inside are not escaped: a piece ends at
-/// the first quote behind which the next one begins, or nothing follows. The last piece may have lost its end, or all
-/// but a part of its code.
+/// The parts of a text in several languages: `XX:"…"`, separated by semicolons. None for any other text, and for a single part
+/// without a known code. Quotes inside are not escaped: a part ends at the first quote before the next part or the end of the
+/// text. The last part may be cut.
 fn pieces(text: &str) -> Option<Vec<(&str, &str)>> {
     let mut pieces = Vec::new();
     let mut left = text.trim_end_matches([';', ' ']);
@@ -55,7 +53,7 @@ fn pieces(text: &str) -> Option<Vec<(&str, &str)>> {
         let mut quotes = behind.match_indices('"').map(|(place, _)| place);
         let end = quotes.find_map(|place| {
             let next = behind[place + 1..].trim_start_matches([';', ' ']);
-            // Nothing follows, or the next piece does, and a semicolon is between.
+            // The text ends here, or the next part follows after a semicolon.
             let is_piece = opened(next).is_some() || is_cut_code(next);
             let is_end = next.is_empty() || is_piece && behind[place + 1..].trim_start().starts_with(';');
             is_end.then_some((&behind[..place], next))
@@ -70,13 +68,13 @@ fn pieces(text: &str) -> Option<Vec<(&str, &str)>> {
     (pieces.len() > 1 || is_known).then_some(pieces)
 }
 
-/// Whether this is all that is left of a piece that was cut: a part of its code.
+/// Whether the text is the rest of a cut part: a part of its code.
 fn is_cut_code(text: &str) -> bool {
     let code = text.strip_suffix(':').unwrap_or(text);
     (1..=2).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// The code of the piece that `text` begins with, and what is behind its opening quote.
+/// The code of the part at the beginning of `text`, and the text after its opening quote.
 fn opened(text: &str) -> Option<(&str, &str)> {
     let (code, behind) = text.split_at_checked(2)?;
     let is_code = code.bytes().all(|byte| byte.is_ascii_uppercase());

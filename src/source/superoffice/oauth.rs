@@ -10,17 +10,16 @@ use tokio::time::Instant;
 
 use super::error::{FetchError, short, word};
 use super::http::Http;
-use super::login;
-use super::signer::Kept;
+use super::login::{self, LoginToken};
 use crate::secret::Secret;
 
-/// SuperOffice's access tokens live an hour; for an answer that does not say it.
+/// The life of SuperOffice's access tokens, in seconds: for an answer without `expires_in`.
 const USUAL_LIFE: u64 = 3600;
 
-/// A day, in seconds: what is said to live longer is fetched again after it. No clock can count all that an answer may say.
+/// The longest life that is believed, in seconds: a day. An answer may have a number that no clock can count.
 const LONGEST_LIFE: u64 = 24 * 3600;
 
-/// The errors of RFC 6749 §5.2, and those of its endpoints that some servers give here.
+/// The errors of RFC 6749 §5.2, and those of its other endpoints that some servers use here.
 const ERRORS: [&str; 9] = [
     "invalid_request",
     "invalid_client",
@@ -35,21 +34,21 @@ const ERRORS: [&str; 9] = [
 
 /// An answer of the token endpoint: RFC 6749 §5.1 or §5.2.
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: Option<SecretString>,
     expires_in: Option<u64>,
     error: Option<String>,
     error_description: Option<String>,
 }
 
-/// Gets an access token. The refresh token stays what it is: no new one comes back.
+/// Gets an access token. The answer has no new refresh token.
 pub(super) async fn access_token(
     http: &Http,
     host: &Url,
     client_id: &str,
     client_secret: &Secret,
     refresh_token: &Secret,
-) -> Result<Kept, FetchError> {
+) -> Result<LoginToken, FetchError> {
     let (client_secret, refresh_token) = (client_secret.read()?, refresh_token.read()?);
     let form = form(&[
         ("grant_type", "refresh_token"),
@@ -64,9 +63,9 @@ pub(super) async fn access_token(
         .body(form);
     let (response, clock) = login::send(http, request).await?;
     let status = response.status();
-    let answer: Answer = login::json(response, "an access token").await?;
+    let answer: TokenResponse = login::json(response, "an access token").await?;
     match answer.access_token.filter(|token| status.is_success() && !token.expose_secret().is_empty()) {
-        Some(value) => Ok(Kept { value, until: Instant::now() + usable(answer.expires_in) }),
+        Some(value) => Ok(LoginToken { value, until: Instant::now() + usable(answer.expires_in) }),
         None => {
             let error = answer.error.unwrap_or_default();
             let description = short(&answer.error_description.unwrap_or_default());
@@ -77,13 +76,13 @@ pub(super) async fn access_token(
     }
 }
 
-/// How long an access token is used: until shortly before it ends, so that no call fails for it.
+/// The time in which an access token is used: until shortly before its end, so that no request fails.
 fn usable(expires_in: Option<u64>) -> Duration {
     let life = Duration::from_secs(expires_in.unwrap_or(USUAL_LIFE).min(LONGEST_LIFE));
     life - Duration::from_mins(1).min(life / 10)
 }
 
-/// What an administrator can do about an error of RFC 6749 §5.2.
+/// Advice for an administrator on an error of RFC 6749 §5.2.
 fn advice(error: &str) -> &'static str {
     match error {
         "invalid_grant" => {

@@ -1,4 +1,4 @@
-//! One `CallerID` of the answer, as dirty as it comes, and the entry that it makes.
+//! One `CallerID` of the answer, with all its possible faults, and its entry.
 
 use super::fields::{self, Fields, Scalar};
 use super::json::Came;
@@ -8,11 +8,10 @@ use crate::name;
 use crate::number::{self, Country, Numbers};
 use crate::observe::mask;
 
-/// A record of the answer. Every field is optional and may have any type: one strange record must not
-/// cost the others.
+/// A record of the answer. Every field is optional and may have any type: a faulty record costs only itself.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// Whether it is one at all.
+    /// Whether it is a JSON object.
     fault: Option<BadRecord>,
     phone_number: Scalar,
     dial_in_prefix: Scalar,
@@ -28,18 +27,18 @@ pub(super) struct Record {
 pub(super) enum BadRecord {
     /// The number.
     Number(number::Unusable),
-    /// The prefix is no whole number.
+    /// The prefix is not a whole number.
     Prefix,
-    /// Neither a person's nor a company's name.
+    /// It has neither a person's nor a company's name.
     NoName,
-    /// It is no JSON, or too long.
+    /// It is not JSON, or too long.
     Broken,
-    /// A field is there twice, with two values.
+    /// A field is there twice with different values.
     Twice,
 }
 
 impl BadRecord {
-    /// A word for counting.
+    /// A word for the counts.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Number(unusable) => unusable.reason(),
@@ -52,7 +51,7 @@ impl BadRecord {
 }
 
 impl Record {
-    /// Reads an element of the array; what is no object is a record without fields.
+    /// Reads an element of the array. If it is not an object, the record has no fields.
     pub(super) fn read(json: &[u8], came: Came) -> Self {
         const KEYS: [&str; 7] =
             ["PhoneNumber", "DialInPrefix", "PersonId", "PersonName", "Mrmrs", "ContactId", "ContactName"];
@@ -64,15 +63,15 @@ impl Record {
         Self { fault, phone_number, dial_in_prefix, person_id, person_name, mrmrs, contact_id, contact_name }
     }
 
-    /// Who is behind this record's numbers, and these; numbers without a country code are read in `country`, names that are
-    /// there in several languages in `language`.
+    /// The name and the numbers of the record: numbers without a country code in `country`, names of several languages in
+    /// `language`.
     pub(super) fn named(&self, country: Country, language: &str) -> Result<(Subscriber, Numbers), BadRecord> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
         let prefix = match &self.dial_in_prefix {
             prefix if prefix.text().is_empty() => None,
-            // Read as none, the number's first digits would be taken for a country.
+            // Without the prefix the number's first digits would be read as a country code.
             prefix => Some(prefix.integer().ok_or(BadRecord::Prefix)?),
         };
         let numbers =
@@ -80,26 +79,26 @@ impl Record {
         let text = |scalar: &Scalar| name(scalar, language);
         let (person, company) = (text(&self.person_name), text(&self.contact_name));
         let person_id = self.person_id.id();
-        // The number is the company's own then (documentation of GetMyCallerIDs), whoever is named beside it.
+        // Without a person's id the number is the company's (documentation of GetMyCallerIDs), even if a person is named.
         let is_companys = person_id == 0 && !name::is_nobody(&company);
         let (person, mrmrs) = if is_companys { Default::default() } else { (person, text(&self.mrmrs)) };
         let named = Subscriber { person_id, person, mrmrs, company_id: self.contact_id.id(), company };
         Ok((named.cleared().ok_or(BadRecord::NoName)?, numbers))
     }
 
-    /// The record for the log: its ids, so that someone can mend it in the CRM, and its number as it came.
+    /// The record for the log: its ids, so that it can be corrected in the CRM, and its number as delivered.
     pub(super) fn for_log(&self) -> String {
         if self.fault == Some(BadRecord::Broken) {
             return "no JSON, or too long".to_owned();
         }
         let number = match &self.phone_number {
-            // `99.99` is no telephone number; `22334455.5` was one.
+            // `99.99` is no telephone number; `22334455.5` may have been one.
             Scalar::Float(float) if float.fract() != 0.0 => mask::Text(&float.to_string()).to_string(),
             number => mask::Number(&number.to_string()).to_string(),
         };
         let prefix = match &self.dial_in_prefix {
             Scalar::Missing => String::new(),
-            // A longer one is no country's, and has more of the number in it.
+            // A longer prefix is no country code, and has digits of the number.
             prefix => match prefix.integer().filter(|prefix| (-999..=999).contains(prefix)) {
                 Some(prefix) => format!(", prefix {prefix}"),
                 None => format!(", prefix {}", mask::Number(&prefix.to_string())),

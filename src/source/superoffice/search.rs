@@ -1,7 +1,7 @@
 //! The search for a telephone number: `GET {api}/v1/MDOList/phonesearch?query=22544545`.
 //!
-//! It shows persons and companies who have the digits in one of their numbers, also somewhere in the middle of
-//! it: whose number it really is has to be judged by who asks.
+//! It finds persons and companies with the digits anywhere in one of their numbers. The caller of this function compares the
+//! whole number.
 
 use std::io;
 
@@ -11,14 +11,14 @@ use reqwest::{Response, StatusCode, Url};
 use super::error::{self, FetchError};
 use super::fields::{self, Scalar};
 use super::json::{Came, Scanner};
-use super::manners::Asking;
+use super::manners::RequestKind;
 use super::record::name;
-use super::signer::Signed;
-use super::{Client, Tries, refusal};
+use super::signer::SignedHeaders;
+use super::{Attempts, Client, refusal};
 use crate::entry::{Entry, Subscriber};
 use crate::number::{self, Country};
 
-/// The largest answer that is read, in bytes: thousands of hits.
+/// The size of the largest answer, in bytes: thousands of hits.
 const MAX_ANSWER: usize = 1 << 20;
 
 /// An item of the answer. Every field is optional and may have any type, as in a list's record.
@@ -34,7 +34,7 @@ struct Item {
 }
 
 impl Item {
-    /// Reads an item; none where it is no use.
+    /// Reads an item; none if it can't be used.
     fn read(json: &[u8], came: Came) -> Option<Self> {
         const KEYS: [&str; 7] = ["Id", "Type", "IconHint", "FullName", "Name", "ExtraInfo", "ToolTip"];
         let fields = fields::read(json, came, &KEYS).filter(|fields| !fields.is_twice)?;
@@ -42,8 +42,8 @@ impl Item {
         Some(Self { id, kind, icon_hint, full_name, name, extra_info, tool_tip })
     }
 
-    /// The entries for this item, one for each number that it may mean; none where it is neither a person nor a company, or
-    /// lacks a name or a number.
+    /// The entries of this item, one for each reading of its number; none if it is neither a person nor a company, or has no
+    /// name or no number.
     fn entries(&self, country: Country, language: &str) -> Option<Vec<Entry>> {
         let kinds = [self.kind.text(), self.icon_hint.text()];
         let is = |kind: &str| kinds.iter().any(|found| found.eq_ignore_ascii_case(kind));
@@ -63,14 +63,14 @@ impl Item {
 }
 
 impl Client {
-    /// Everybody whom a search for these digits shows. A refused credential and a tenant that has moved are
-    /// dealt with as for a list ([`Client::fetch`]).
+    /// The entries that a search for these digits finds. After a refusal or a move of the tenant it tries again, as
+    /// [`Client::fetch`] does.
     pub async fn search(&self, digits: &str) -> Result<Vec<Entry>, FetchError> {
-        let mut tries = Tries::default();
+        let mut attempts = Attempts::default();
         loop {
-            let (api, mut signed) = tries.prepare(self, Asking::Search).await?;
+            let (api, mut signed) = attempts.prepare(self, RequestKind::Search).await?;
             let result = self.search_once(&api, &mut signed, digits).await;
-            if let Some(result) = tries.judge(self, &api, signed, result).await {
+            if let Some(result) = attempts.judge(self, &api, signed, result).await {
                 return result;
             }
         }
@@ -79,7 +79,7 @@ impl Client {
     async fn search_once(
         &self,
         api: &Url,
-        signed: &mut Signed,
+        signed: &mut SignedHeaders,
         digits: &str,
     ) -> Result<Vec<Entry>, FetchError> {
         let api = api.as_str().trim_end_matches('/');
@@ -94,7 +94,7 @@ impl Client {
         for (name, value) in &self.settings.so_headers {
             request = request.header(*name, value);
         }
-        let (response, _) = self.http.send_for(Asking::Search, request).await?;
+        let (response, _) = self.http.send_for(RequestKind::Search, request).await?;
         if response.status().is_success() {
             self.signer.accepted(signed);
         }
@@ -116,7 +116,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
     Ok(body)
 }
 
-/// The usable items of an answer. One strange item does not cost the others.
+/// The usable items of an answer. An item that can't be read costs only itself.
 fn entries(body: &[u8], country: Country, language: &str) -> Result<Vec<Entry>, FetchError> {
     let mut json = Scanner::new(body);
     let mut entries = Vec::new();

@@ -1,12 +1,10 @@
-//! Signs requests with a credential, and renews what has an end: access tokens and system users' tickets.
+//! Adds the credential to requests, and renews access tokens and system users' tickets.
 //!
-//! A source may have many lists, and a wrong password is one for all of them: what was refused is remembered, and a
-//! signature that no answer has accepted yet is tried by one request at a time. Else twenty selections are twenty
-//! wrong passwords each time, and many a domain locks the account after five.
+//! All lists of a source have the same credential, and many domains lock an account after five wrong passwords. So a refusal
+//! counts for all lists, and a credential that no answer has accepted yet is tried by one request at a time.
 //!
-//! A refusal may be about a right, too: searches need another one than lists, and a selection another one than the next.
-//! So a search that is refused keeps searches back and no list; and where the signature had been accepted, the next list
-//! finds out whether it still is.
+//! A refusal can also mean a missing right: searches need another right than lists, and one selection another than the next. So a
+//! refused search stops searches only, and after the refusal of an accepted credential the next list tries it once more.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -22,98 +20,92 @@ use tokio::time::Instant;
 use super::credential::Credential;
 use super::error::FetchError;
 use super::http::Http;
-use super::manners::Asking;
+use super::login::LoginToken;
+use super::manners::RequestKind;
 use super::site::Site;
 use super::{Settings, oauth, system_user};
 use crate::secret::Secret;
 
-/// How long a ticket lives, counted from its last use.
+/// The life of a ticket after its last use.
 const TICKET_LIFE: Duration = Duration::from_hours(6);
 
-/// Signs requests.
+/// Adds the credential to requests.
 #[derive(Debug)]
 pub(super) struct Signer {
     credential: Credential,
     app_token: Option<Secret>,
     site: Site,
-    /// How long what was refused is not tried again.
+    /// The time without further attempts after a refusal.
     rest: Duration,
-    /// How long another list's first try is waited for.
+    /// The most time to wait for another list's first attempt.
     patience: Duration,
-    /// What was got by a login, for as long as it is good.
-    kept: Mutex<Option<Kept>>,
-    /// Of lists, and of searches.
+    /// The result of the last login, as long as it is valid.
+    token: Mutex<Option<LoginToken>>,
+    /// The server's answers to lists.
     lists: Standing,
+    /// The server's answers to searches.
     searches: Standing,
 }
 
-/// How the signatures of all lists stand with the server, or those of all searches.
+/// The acceptance of the credential for lists, or for searches.
 #[derive(Debug, Default)]
 struct Standing {
-    /// Held by the request that finds out whether a signature is accepted.
+    /// Held by the request that tries a credential first.
     trial: Arc<Mutex<()>>,
-    /// What the server said to signatures, and to logins.
-    known: std::sync::Mutex<Known>,
+    /// The server's last answers.
+    answers: std::sync::Mutex<ServerAnswers>,
 }
 
-/// What the server said to signatures, and to logins.
+/// The server's last answers to credentials and logins.
 #[derive(Debug, Default)]
-struct Known {
-    /// The signature that was accepted last.
-    accepted: Option<Mark>,
-    /// What was refused last.
+struct ServerAnswers {
+    /// The headers that were accepted last.
+    accepted: Option<SecretDigest>,
+    /// The last refusal.
     refused: Option<Refusal>,
-    /// An accepted signature was refused and is being renewed: the new one's refusal may be about a right.
+    /// An accepted credential was refused and is being renewed: the next refusal may mean a missing right.
     is_doubted: bool,
 }
 
-/// A refusal that all lists share, or all searches.
+/// A refusal for all lists, or for all searches.
 #[derive(Debug)]
 struct Refusal {
-    mark: Mark,
+    digest: SecretDigest,
     error: FetchError,
     until: Instant,
 }
 
-/// A digest of a signature, or of the secrets of a login: it changes when they do.
+/// A digest of a request's headers, or of a login's secrets. It shows whether they have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark([u8; 32]);
+pub(super) struct SecretDigest([u8; 32]);
 
-impl Mark {
+impl SecretDigest {
     fn of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
         for part in parts {
-            // Lengths keep `a`+`bc` and `ab`+`c` apart.
-            digest.update(&(part.len() as u64).to_be_bytes());
-            digest.update(part);
+            // The lengths distinguish `a`+`bc` from `ab`+`c`.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
         }
-        Self(digest.finish().as_ref().first_chunk().copied().unwrap_or_default())
+        Self(context.finish().as_ref().first_chunk().copied().unwrap_or_default())
     }
 }
 
-/// An access token or a ticket.
+/// The headers of a request, with the credential.
 #[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) value: SecretString,
-    /// When another is fetched.
-    pub(super) until: Instant,
-}
-
-/// The headers of a signed request.
-#[derive(Debug)]
-pub(super) struct Signed {
+pub(super) struct SignedHeaders {
     pub(super) headers: HeaderMap,
-    asking: Asking,
-    /// Two are equal when the server would see no difference.
-    pub(super) mark: Mark,
-    /// Of a signature that no answer has accepted yet: while this request has it, no other tries the same.
+    kind: RequestKind,
+    /// Equal for headers that are the same to the server.
+    pub(super) digest: SecretDigest,
+    /// Held until the first answer to these headers, so that no other request tries them meanwhile.
     trial: Option<OwnedMutexGuard<()>>,
-    /// Whether a login was made for it just now: if it is refused, another would be too.
+    /// Whether they come from a new login: after a refusal another login would not help.
     pub(super) fresh: bool,
 }
 
 impl Signer {
-    /// What is refused is not tried again for the time of `rest`, unless it has changed meanwhile.
+    /// A refused credential is not tried again for the time `rest`, unless it has changed.
     pub(super) fn new(settings: &Settings, rest: Duration) -> Self {
         Self {
             credential: settings.credential.clone(),
@@ -121,68 +113,70 @@ impl Signer {
             site: settings.site.clone(),
             rest,
             patience: settings.first_byte,
-            kept: Mutex::new(None),
+            token: Mutex::new(None),
             lists: Standing::default(),
             searches: Standing::default(),
         }
     }
 
-    /// The headers for one request. Secrets are read now, so a renewed file counts from the next request on.
+    /// The headers for one request. Secrets are read now, so a renewed file is used at once. While another request tries the
+    /// credential first, this function waits for its answer.
     ///
-    /// Fails with the last refusal while that holds. As long as nothing is known of the signature, this waits for the
-    /// request that finds it out.
-    pub(super) async fn sign(&self, http: &Http, asking: Asking) -> Result<Signed, FetchError> {
-        let signed = self.sign_now(http, asking).await?;
-        self.check(asking, signed.mark)?;
-        if self.is_accepted(asking, signed.mark) {
+    /// # Errors
+    /// With the last refusal, during the rest after it.
+    pub(super) async fn sign(&self, http: &Http, kind: RequestKind) -> Result<SignedHeaders, FetchError> {
+        let signed = self.sign_now(http, kind).await?;
+        self.check(kind, signed.digest)?;
+        if self.is_accepted(kind, signed.digest) {
             return Ok(signed);
         }
-        let trial = Arc::clone(&self.standing(asking).trial).lock_owned();
+        let trial = Arc::clone(&self.standing(kind).trial).lock_owned();
         let trial = tokio::time::timeout(self.patience, trial).await;
         let trial = trial.map_err(|_| FetchError::Silent(self.patience))?;
-        // Whoever had it may have found it out, or renewed what is signed with.
+        // The request before may have brought an answer, or a renewal.
         let before = signed;
-        let mut signed = self.sign_now(http, asking).await?;
-        signed.fresh |= before.fresh && before.mark == signed.mark;
-        self.check(asking, signed.mark)?;
-        let is_accepted = self.is_accepted(asking, signed.mark);
-        Ok(Signed { trial: (!is_accepted).then_some(trial), ..signed })
+        let mut signed = self.sign_now(http, kind).await?;
+        signed.fresh |= before.fresh && before.digest == signed.digest;
+        self.check(kind, signed.digest)?;
+        let is_accepted = self.is_accepted(kind, signed.digest);
+        Ok(SignedHeaders { trial: (!is_accepted).then_some(trial), ..signed })
     }
 
-    /// An answer has shown that the signature is good.
-    pub(super) fn accepted(&self, signed: &mut Signed) {
-        *self.known(signed.asking) = Known { accepted: Some(signed.mark), ..Known::default() };
+    /// Remembers that the server has accepted the headers.
+    pub(super) fn accepted(&self, signed: &mut SignedHeaders) {
+        *self.answers(signed.kind) =
+            ServerAnswers { accepted: Some(signed.digest), ..ServerAnswers::default() };
         signed.trial = None;
     }
 
-    /// Somebody wants what was refused to be tried once more.
+    /// Permits one more attempt with a refused credential.
     pub(super) fn try_again(&self) {
-        for asking in [Asking::List, Asking::Search] {
-            self.known(asking).refused = None;
+        for kind in [RequestKind::List, RequestKind::Search] {
+            self.answers(kind).refused = None;
         }
     }
 
-    fn standing(&self, asking: Asking) -> &Standing {
-        match asking {
-            Asking::List => &self.lists,
-            Asking::Search => &self.searches,
+    fn standing(&self, kind: RequestKind) -> &Standing {
+        match kind {
+            RequestKind::List => &self.lists,
+            RequestKind::Search => &self.searches,
         }
     }
 
-    fn known(&self, asking: Asking) -> std::sync::MutexGuard<'_, Known> {
-        self.standing(asking).known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn answers(&self, kind: RequestKind) -> std::sync::MutexGuard<'_, ServerAnswers> {
+        self.standing(kind).answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A signature that is good for lists is known to a search, too.
-    fn is_accepted(&self, asking: Asking, mark: Mark) -> bool {
-        [Asking::List, asking].into_iter().any(|asking| self.known(asking).accepted == Some(mark))
+    /// Whether the headers were accepted. Searches know the answers to lists, too.
+    fn is_accepted(&self, kind: RequestKind, digest: SecretDigest) -> bool {
+        [RequestKind::List, kind].into_iter().any(|kind| self.answers(kind).accepted == Some(digest))
     }
 
-    /// Fails with the refusal, where this was refused a short time ago. What is refused to lists is to searches.
-    fn check(&self, asking: Asking, mark: Mark) -> Result<(), FetchError> {
-        for asking in [Asking::List, asking] {
-            let known = self.known(asking);
-            let refusal = known.refused.as_ref().filter(|refusal| refusal.mark == mark);
+    /// Fails with the refusal, during the rest after it. A refusal of lists counts for searches, too.
+    fn check(&self, kind: RequestKind, digest: SecretDigest) -> Result<(), FetchError> {
+        for kind in [RequestKind::List, kind] {
+            let answers = self.answers(kind);
+            let refusal = answers.refused.as_ref().filter(|refusal| refusal.digest == digest);
             let refusal = refusal.filter(|refusal| refusal.until > Instant::now());
             if let Some(error) = refusal.and_then(|refusal| refusal.error.again()) {
                 return Err(error);
@@ -191,13 +185,13 @@ impl Signer {
         Ok(())
     }
 
-    /// Remembers a refusal of the credential for the other lists, or the other searches.
-    fn remember(&self, asking: Asking, mark: Mark, error: &FetchError) {
+    /// Remembers a refusal for the other lists, or the other searches.
+    fn remember(&self, kind: RequestKind, digest: SecretDigest, error: &FetchError) {
         let Some(error) = error.again() else { return };
-        self.known(asking).refused = Some(Refusal { mark, error, until: Instant::now() + self.rest });
+        self.answers(kind).refused = Some(Refusal { digest, error, until: Instant::now() + self.rest });
     }
 
-    async fn sign_now(&self, http: &Http, asking: Asking) -> Result<Signed, FetchError> {
+    async fn sign_now(&self, http: &Http, kind: RequestKind) -> Result<SignedHeaders, FetchError> {
         let mut headers = HeaderMap::new();
         let mut fresh = false;
         match &self.credential {
@@ -223,40 +217,41 @@ impl Signer {
             put(&mut headers, HeaderName::from_static("so-apptoken"), "", &token.read()?)?;
         }
         let parts = headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
-        Ok(Signed { mark: Mark::of(parts), headers, asking, trial: None, fresh })
+        Ok(SignedHeaders { digest: SecretDigest::of(parts), headers, kind, trial: None, fresh })
     }
 
-    /// Signs with what is kept, or logs in; whether it did.
+    /// Adds the header of the last login, or of a new one. Whether it is new.
     async fn login(&self, http: &Http, scheme: &str, headers: &mut HeaderMap) -> Result<bool, FetchError> {
-        // Held while logging in: the other lists of this source wait for the one login.
-        let mut kept = self.kept.lock().await;
+        // Held during the login: the source's other lists wait for it.
+        let mut token = self.token.lock().await;
         let now = Instant::now();
-        if let Some(known) = kept.as_mut().filter(|known| known.until > now) {
+        if let Some(last) = token.as_mut().filter(|last| last.until > now) {
             if matches!(self.credential, Credential::SystemUser { .. }) {
-                // Each use renews a ticket; each fetch leaves a row in the customer's database.
-                known.until = now + TICKET_LIFE;
+                // Each use renews a ticket. A new one would be another row in the customer's database.
+                last.until = now + TICKET_LIFE;
             }
-            put(headers, AUTHORIZATION, scheme, &known.value)?;
+            put(headers, AUTHORIZATION, scheme, &last.value)?;
             return Ok(false);
         }
-        *kept = None;
-        // One refused login is one for all lists as well.
+        *token = None;
+        // A refused login counts for all lists, too.
         let secrets = self.secrets()?;
-        self.check(Asking::List, secrets)?;
-        let new = self.fetch(http).await.inspect_err(|error| self.remember(Asking::List, secrets, error))?;
+        self.check(RequestKind::List, secrets)?;
+        let new =
+            self.fetch(http).await.inspect_err(|error| self.remember(RequestKind::List, secrets, error))?;
         put(headers, AUTHORIZATION, scheme, &new.value)?;
-        *kept = Some(new);
+        *token = Some(new);
         Ok(true)
     }
 
-    /// What a login is made with.
-    fn secrets(&self) -> Result<Mark, FetchError> {
+    /// A digest of the login's secrets.
+    fn secrets(&self) -> Result<SecretDigest, FetchError> {
         let secrets = self.credential.secrets().into_iter().map(|(_, secret)| secret.read());
         let secrets: Vec<SecretString> = secrets.collect::<Result<_, _>>()?;
-        Ok(Mark::of(secrets.iter().map(|secret| secret.expose_secret().as_bytes())))
+        Ok(SecretDigest::of(secrets.iter().map(|secret| secret.expose_secret().as_bytes())))
     }
 
-    async fn fetch(&self, http: &Http) -> Result<Kept, FetchError> {
+    async fn fetch(&self, http: &Http) -> Result<LoginToken, FetchError> {
         let (tenant, host) = self.tenant()?;
         let secrets = self.credential.secrets().into_iter().filter_map(|(_, secret)| secret.read().ok());
         let secrets: Vec<String> = secrets.map(|secret| secret.expose_secret().to_owned()).collect();
@@ -267,7 +262,7 @@ impl Signer {
             Credential::SystemUser { system_token, client_secret, private_key } => {
                 let ask = system_user::Login { system_token, client_secret, private_key, tenant, host };
                 let ticket = ask.ticket(http).await;
-                ticket.map(|value| Kept { value, until: Instant::now() + TICKET_LIFE })
+                ticket.map(|value| LoginToken { value, until: Instant::now() + TICKET_LIFE })
             }
             _ => Err(FetchError::NoLogin),
         };
@@ -281,37 +276,36 @@ impl Signer {
         }
     }
 
-    /// What was signed with was refused: it is not used again, and what a login got is not kept, unless it was got
-    /// just now: another would be refused as well.
-    pub(super) async fn refused(&self, refused: &Signed, error: &FetchError) {
+    /// Handles a refusal: a token or ticket is renewed, unless it is new; any other credential is not tried again for a while.
+    pub(super) async fn refused(&self, refused: &SignedHeaders, error: &FetchError) {
         let is_renewed = {
-            let mut known = self.known(refused.asking);
-            let was_accepted = known.accepted.take_if(|accepted| *accepted == refused.mark).is_some();
-            // Each renewal leaves a row in the customer's database: of searches that are refused all the same, one does.
-            let is_vain = refused.asking == Asking::Search && known.refused.is_some();
+            let mut answers = self.answers(refused.kind);
+            let was_accepted = answers.accepted.take_if(|accepted| *accepted == refused.digest).is_some();
+            // Each renewal is a row in the customer's database: searches that stay refused renew once only.
+            let is_vain = refused.kind == RequestKind::Search && answers.refused.is_some();
             let is_renewed = self.credential.needs_tenant() && !refused.fresh && !is_vain;
-            // It may be about a right that this list needs, and the next one does not.
-            let was_doubted = std::mem::replace(&mut known.is_doubted, was_accepted && is_renewed);
-            if refused.asking == Asking::List && !is_renewed && (was_accepted || was_doubted) {
+            // This list may need a right that the next one does not need.
+            let was_doubted = std::mem::replace(&mut answers.is_doubted, was_accepted && is_renewed);
+            if refused.kind == RequestKind::List && !is_renewed && (was_accepted || was_doubted) {
                 return;
             }
             is_renewed
         };
         if !is_renewed {
-            return self.remember(refused.asking, refused.mark, error);
+            return self.remember(refused.kind, refused.digest, error);
         }
-        // Not remembered: a list that signed with it just now is to renew as well.
-        let mut kept = self.kept.lock().await;
+        // Not remembered: a list with the same headers under way must renew, too.
+        let mut token = self.token.lock().await;
         let given = refused.headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        // Another list may have renewed it already: then that counts.
-        if kept.as_ref().is_some_and(|kept| given.ends_with(kept.value.expose_secret().as_bytes())) {
-            *kept = None;
+        // Another list may have renewed it already.
+        if token.as_ref().is_some_and(|token| given.ends_with(token.value.expose_secret().as_bytes())) {
+            *token = None;
         }
     }
 }
 
-impl Signed {
-    /// What no message may show: the headers, and what they are made of.
+impl SignedHeaders {
+    /// The texts that no message may show: the headers and their parts.
     pub(super) fn secrets(&self) -> Vec<String> {
         const SHORTEST: usize = 4;
         let mut secrets = Vec::new();
@@ -329,7 +323,7 @@ impl Signed {
     }
 }
 
-/// Puts a secret into a header that no log shows.
+/// Adds a header with a secret, marked as sensitive for logs.
 fn put(
     headers: &mut HeaderMap,
     name: HeaderName,

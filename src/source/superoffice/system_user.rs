@@ -1,4 +1,4 @@
-//! A system user's ticket: asked for with a signed token, handed out in a JWT.
+//! A system user's ticket: requested with a signed token, delivered in a JWT.
 
 use jiff::Timestamp;
 use reqwest::Url;
@@ -13,7 +13,7 @@ use super::jwt::{self, KeySet};
 use super::{key, login};
 use crate::secret::Secret;
 
-/// All that a login needs.
+/// The parts of a login.
 pub(super) struct Login<'a> {
     pub(super) system_token: &'a Secret,
     pub(super) client_secret: &'a Secret,
@@ -24,7 +24,7 @@ pub(super) struct Login<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct TicketResponse {
     // "Check IsSuccessful even on 2xx."
     #[serde(default)]
     is_successful: bool,
@@ -34,7 +34,7 @@ struct Answer {
 }
 
 impl Login<'_> {
-    /// Logs in.
+    /// Logs in, and returns the ticket.
     pub(super) async fn ticket(&self, http: &Http) -> Result<SecretString, FetchError> {
         let signed = self.signed(Timestamp::now())?;
         let body = json!({
@@ -47,7 +47,7 @@ impl Login<'_> {
         let request = http.client.post(url).header(ACCEPT, "application/json").json(&body);
         let (response, clock) = login::send(http, request).await?;
         let status = response.status();
-        let answer: Answer = login::json(response, "a ticket").await?;
+        let answer: TicketResponse = login::json(response, "a ticket").await?;
         let Some(token) = answer.token.filter(|_| answer.is_successful && status.is_success()) else {
             let message = answer.error_message.unwrap_or_default();
             let said = format!("{status}, {}", short(&message));
@@ -76,7 +76,7 @@ impl Login<'_> {
     }
 }
 
-/// What an administrator can do about an error: by its code, else by what the message speaks of.
+/// Advice for an administrator: by the error's code, else by words in its message.
 fn advice(code: Option<&Value>, message: &str) -> &'static str {
     const REVOKED: &str = "the customer revoked the application: have it approved again in SuperOffice, and give the new system_token";
     const EXPIRED: &str =
@@ -98,7 +98,7 @@ fn advice(code: Option<&Value>, message: &str) -> &'static str {
         Some(7) => return SIGNATURE,
         _ => {}
     }
-    // "Needs reapproval" before "approval expired", "timestamp" before "expired": the nearer word first.
+    // The more exact word first: "reapproval" before "expired", "timestamp" before "expired".
     let words = [
         ("revoked", REVOKED),
         ("reapprov", REAPPROVE),

@@ -1,17 +1,17 @@
-//! An answer's characters: UTF-8, as JSON is sent (RFC 8259 §8.1), or UTF-16, as some servers and proxies make of it. A byte
-//! order mark in front is left off.
+//! The encoding of an answer: UTF-8, the encoding of JSON (RFC 8259 §8.1), or UTF-16, from some servers and proxies. A byte order
+//! mark is removed.
 
 use std::io::{self, Read};
 
-/// The code units of a UTF-16 in this order.
+/// The byte order of UTF-16.
 type Unit = fn([u8; 2]) -> u16;
 
-/// An answer in UTF-8. Bytes that are none of it go through; of UTF-16 what is no character becomes U+FFFD.
+/// Reads an answer as UTF-8. Bytes that are not UTF-8 pass unchanged; half characters of UTF-16 become U+FFFD.
 pub(super) struct Utf8<R> {
     body: R,
-    /// None before the first bytes have come.
+    /// None before the first bytes.
     encoding: Option<Encoding>,
-    /// What has been read and not been asked for yet.
+    /// Bytes that were read and not delivered yet.
     ready: Vec<u8>,
     at: usize,
 }
@@ -22,8 +22,8 @@ enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding of an answer that begins so, and how long its byte order mark is. JSON's first two characters are
-    /// ASCII, so that UTF-16 shows by a zero.
+    /// The encoding of an answer by its first bytes, and the length of its byte order mark. The first two characters of JSON are
+    /// ASCII, so UTF-16 has a zero byte there.
     fn of(begin: &[u8]) -> (Self, usize) {
         let utf16 = |unit: Unit, mark| (Self::Utf16 { unit, odd: None, pairs: Pairs::default() }, mark);
         match begin {
@@ -37,14 +37,14 @@ impl Encoding {
     }
 }
 
-/// Code units of UTF-16 on their way to UTF-8: half a pair becomes U+FFFD.
+/// Converts code units of UTF-16 to UTF-8. Half a pair becomes U+FFFD.
 #[derive(Default)]
 pub(super) struct Pairs {
     high: Option<u16>,
 }
 
 impl Pairs {
-    /// Adds a unit, and the character that it completes to `text`.
+    /// Takes a unit, and adds the character that it completes to `text`.
     pub(super) fn push(&mut self, unit: u16, text: &mut Vec<u8>) {
         let pending = self.high.take();
         let completes = (0xdc00..0xe000).contains(&unit);
@@ -60,7 +60,7 @@ impl Pairs {
         }
     }
 
-    /// Something else follows, or nothing.
+    /// Ends half a pair without its other half.
     pub(super) fn end(&mut self, text: &mut Vec<u8>) {
         if self.high.take().is_some() {
             put(text, char::REPLACEMENT_CHARACTER);
@@ -77,7 +77,7 @@ impl<R: Read> Utf8<R> {
         Self { body, encoding: None, ready: Vec::new(), at: 0 }
     }
 
-    /// Looks at the first bytes.
+    /// Finds the encoding by the first bytes.
     fn begin(&mut self) -> io::Result<()> {
         let mut begin = [0; 3];
         let mut length = 0;
@@ -93,7 +93,7 @@ impl<R: Read> Utf8<R> {
         Ok(())
     }
 
-    /// Puts bytes of the answer where they are ready.
+    /// Converts bytes of the answer.
     fn take(&mut self, bytes: &[u8]) {
         let Some(Encoding::Utf16 { unit, odd, pairs }) = &mut self.encoding else {
             return self.ready.extend(bytes);

@@ -3,13 +3,13 @@
 use super::*;
 use crate::entry::Entry;
 
-fn read_text(body: &str) -> Result<Answer, FetchError> {
+fn read_text(body: &str) -> Result<ListAnswer, FetchError> {
     read(body.as_bytes(), 1 << 20, "NO".parse().unwrap(), "nb-NO", &Progress::default())
 }
 
 fn set(body: &str) -> Delivery {
     match read_text(body) {
-        Ok(Answer::Set(delivery)) => delivery,
+        Ok(ListAnswer::List(delivery)) => delivery,
         other => unreachable!("{body}: {other:?}"),
     }
 }
@@ -98,7 +98,7 @@ fn between(record: impl AsRef<[u8]>) -> Delivery {
     let end = format!(",{}]}}", one(22_334_457, "Ola"));
     let body = [head.as_bytes(), record.as_ref(), end.as_bytes()];
     match read(body.concat().as_slice(), 1 << 24, "NO".parse().unwrap(), "en", &Progress::default()) {
-        Ok(Answer::Set(delivery)) => delivery,
+        Ok(ListAnswer::List(delivery)) => delivery,
         other => unreachable!("{}: {other:?}", String::from_utf8_lossy(record.as_ref())),
     }
 }
@@ -172,7 +172,7 @@ fn the_tops_fault_costs_no_record() {
     ] {
         let body = format!(r#"{{"CallerIDHash":{hash},"Message":{{}},"Other":"\ud83d","CallerIDs":{ids}}}"#);
         let body = read(body.as_bytes(), 1 << 24, "NO".parse().unwrap(), "en", &Progress::default());
-        let Ok(Answer::Set(delivery)) = body else { unreachable!("{hash}: {body:?}") };
+        let Ok(ListAnswer::List(delivery)) = body else { unreachable!("{hash}: {body:?}") };
         assert_eq!(delivery.hash, *kept);
         assert_eq!(numbers(delivery), ["+4722334455"]);
     }
@@ -190,7 +190,7 @@ fn the_tops_fault_costs_no_record() {
     let utf16: Vec<u8> =
         format!(r#"{{"CallerIDs":{ids}}}"#).encode_utf16().flat_map(u16::to_le_bytes).collect();
     let found = read(utf16.as_slice(), 1 << 20, "NO".parse().unwrap(), "en", &Progress::default());
-    assert!(matches!(found, Ok(Answer::Set(delivery)) if delivery.entries.len() == 1));
+    assert!(matches!(found, Ok(ListAnswer::List(delivery)) if delivery.entries.len() == 1));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn an_example_shows_no_number() {
 #[test]
 fn no_set_in_three_spellings() {
     for body in ["null", "", " \r\n "] {
-        assert!(matches!(read_text(body), Ok(Answer::NoSet)), "{body:?}");
+        assert!(matches!(read_text(body), Ok(ListAnswer::NoList)), "{body:?}");
     }
     assert!(set(r#"{"CallerIDHash":"h","CallerIDs":[]}"#).entries.is_empty());
 }

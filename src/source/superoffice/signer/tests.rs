@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use tokio::time::{advance, sleep};
 
-use super::Asking::{List, Search};
+use super::RequestKind::{List, Search};
 use super::*;
 use crate::source::superoffice::tests::settings;
 
@@ -85,7 +85,8 @@ fn system_user() -> Credential {
 #[tokio::test(start_paused = true)]
 async fn a_system_users_ticket_ends_six_hours_after_its_last_use() {
     let (http, signer) = (http(), Signer::new(&of_a_tenant(system_user()), REST));
-    *signer.kept.lock().await = Some(Kept { value: "7T:x".into(), until: Instant::now() + TICKET_LIFE });
+    *signer.token.lock().await =
+        Some(LoginToken { value: "7T:x".into(), until: Instant::now() + TICKET_LIFE });
     // Each use renews it: after twenty hours of use it is the same still.
     for _ in 0..4 {
         advance(5 * 60 * MINUTE).await;
@@ -98,7 +99,7 @@ async fn a_system_users_ticket_ends_six_hours_after_its_last_use() {
     // Another one is asked for, of a host that is not there.
     let error = signer.sign(&http, List).await.unwrap_err();
     assert!(error.to_string().starts_with("can't reach it"), "{error}");
-    assert!(signer.kept.lock().await.is_none());
+    assert!(signer.token.lock().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,16 +107,16 @@ async fn a_ticket_that_has_ended_is_renewed_by_each_list_that_has_it_and_one_tha
 {
     let (http, signer) = (http(), Signer::new(&of_a_tenant(system_user()), REST));
     let until = Instant::now() + TICKET_LIFE;
-    *signer.kept.lock().await = Some(Kept { value: "7T:old".into(), until });
+    *signer.token.lock().await = Some(LoginToken { value: "7T:old".into(), until });
     let mut old = signer.sign(&http, List).await.unwrap();
     signer.accepted(&mut old);
     signer.refused(&old, &refusal()).await;
-    assert!(signer.kept.lock().await.is_none() && signer.known(List).accepted.is_none());
+    assert!(signer.token.lock().await.is_none() && signer.answers(List).accepted.is_none());
     // Another list is between its signature and its question.
-    assert!(signer.check(List, old.mark).is_ok());
+    assert!(signer.check(List, old.digest).is_ok());
 
     let refuse_new = async || {
-        *signer.kept.lock().await = Some(Kept { value: "7T:new".into(), until });
+        *signer.token.lock().await = Some(LoginToken { value: "7T:new".into(), until });
         let mut new = signer.sign(&http, List).await.unwrap();
         new.fresh = true;
         signer.refused(&new, &refusal()).await;
@@ -138,7 +139,7 @@ async fn a_refused_login_is_one_for_all_lists_too() {
 }
 
 /// A signature of a list, accepted.
-async fn accepted(signer: &Signer, http: &Http) -> Signed {
+async fn accepted(signer: &Signer, http: &Http) -> SignedHeaders {
     let mut signed = signer.sign(http, List).await.unwrap();
     signer.accepted(&mut signed);
     signed
@@ -198,14 +199,15 @@ async fn one_list_without_a_right_keeps_no_other_back_and_a_changed_password_all
 async fn a_ticket_is_renewed_once_for_a_list_or_a_search_without_a_right() {
     let (http, signer) = (http(), Signer::new(&of_a_tenant(system_user()), REST));
     let until = Instant::now() + TICKET_LIFE;
-    let give = async |ticket: &str| *signer.kept.lock().await = Some(Kept { value: ticket.into(), until });
-    let refuse_renewed = async |asking, ticket: &str| {
-        let old = signer.sign(&http, asking).await.unwrap();
+    let give =
+        async |ticket: &str| *signer.token.lock().await = Some(LoginToken { value: ticket.into(), until });
+    let refuse_renewed = async |kind, ticket: &str| {
+        let old = signer.sign(&http, kind).await.unwrap();
         signer.refused(&old, &refusal()).await;
         drop(old);
-        assert!(signer.kept.lock().await.is_none());
+        assert!(signer.token.lock().await.is_none());
         give(ticket).await;
-        let new = Signed { fresh: true, ..signer.sign(&http, asking).await.unwrap() };
+        let new = SignedHeaders { fresh: true, ..signer.sign(&http, kind).await.unwrap() };
         signer.refused(&new, &refusal()).await;
     };
     give("7T:1").await;
@@ -218,7 +220,7 @@ async fn a_ticket_is_renewed_once_for_a_list_or_a_search_without_a_right() {
     advance(REST).await;
     let search = signer.sign(&http, Search).await.unwrap();
     signer.refused(&search, &refusal()).await;
-    assert!(signer.kept.lock().await.is_some(), "renewed in vain once more");
+    assert!(signer.token.lock().await.is_some(), "renewed in vain once more");
 }
 
 #[test]
@@ -226,7 +228,8 @@ fn a_signature_knows_what_it_is_made_of() {
     let mut headers = HeaderMap::new();
     put(&mut headers, AUTHORIZATION, "Basic ", &STANDARD.encode("nameplate:pass:wørd").into()).unwrap();
     put(&mut headers, COOKIE, "", &"session=abcdef; x=1".into()).unwrap();
-    let signed = Signed { headers, asking: List, mark: Mark([0; 32]), trial: None, fresh: false };
+    let signed =
+        SignedHeaders { headers, kind: List, digest: SecretDigest([0; 32]), trial: None, fresh: false };
     let secrets = signed.secrets();
     for secret in ["pass:wørd", STANDARD.encode("nameplate:pass:wørd").trim_end_matches('='), "abcdef"] {
         assert!(secrets.iter().any(|found| found == secret), "{secret}: {secrets:?}");

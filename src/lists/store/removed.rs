@@ -1,5 +1,5 @@
-//! Lists that are no longer in the configuration. Their files go after [`KEPT_FOR`], or by a command: somebody may have taken a
-//! list out for a day, and it holds personal data.
+//! Lists that are no longer in the configuration. Their files hold personal data, and an administrator may take a list out for a
+//! day only: they are removed after [`KEPT_FOR`], or by `nameplate sources --purge`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,15 +11,15 @@ use tracing::{info, warn};
 use super::Store;
 use crate::owner;
 
-/// How long the files of a list that was removed stay, in seconds: 30 days.
+/// The time in which the files of such a list stay, in seconds: 30 days.
 pub const KEPT_FOR: u64 = 30 * DAY;
 const DAY: u64 = 24 * 3600;
 
-/// What stands behind a list's name and a dot in the names of its files.
+/// The endings of a list's files, after its name and a dot.
 const KINDS: [&str; 7] = ["list", "list.copy", "unusable", "held", "guard", "missing", "removed"];
-/// Damaged files that were set aside.
+/// The ending of damaged files that were renamed.
 const DAMAGED: &str = "list.damaged-";
-/// Files that were being written at a kill. The second is that of an older version for a copy.
+/// The endings of half-written files, after a kill. The second is an older version's, for a copy.
 const HALF: [&str; 2] = [".new", ".list.new"];
 
 /// A list that is no longer in the configuration.
@@ -27,13 +27,13 @@ const HALF: [&str; 2] = [".new", ".list.new"];
 pub struct Removed {
     /// Its name.
     pub list: String,
-    /// Since when; none where no service has noticed it yet.
+    /// When a service noticed that; none if no service has yet.
     pub since: Option<u64>,
     files: Vec<PathBuf>,
 }
 
 impl Removed {
-    /// In how many days its files go.
+    /// The days until its files are removed.
     #[must_use]
     pub fn days_left(&self, now: u64) -> u64 {
         let age = now.saturating_sub(self.since.unwrap_or(now));
@@ -46,7 +46,7 @@ impl Removed {
 }
 
 impl Store {
-    /// The lists on disk that are not among those of the configuration, by name.
+    /// The lists on disk that are not in the configuration, by name.
     pub fn removed(&self, configured: &BTreeSet<String>) -> io::Result<Vec<Removed>> {
         let folder = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -73,7 +73,7 @@ impl Store {
         self.beside(list, "removed")
     }
 
-    /// Removes the files of lists whose time is over, and marks those that were removed since; for the writer.
+    /// Removes the files of lists whose time is over, and marks new ones; for the writer.
     pub fn clear(&self, configured: &BTreeSet<String>, now: u64) {
         for list in configured {
             let _ = fs::remove_file(self.mark(list));
@@ -99,7 +99,7 @@ impl Store {
         }
     }
 
-    /// Removes the files of all lists that are not in the configuration; gives their names.
+    /// Removes the files of all lists that are not in the configuration. Returns their names.
     pub fn purge(&self, configured: &BTreeSet<String>) -> io::Result<Vec<String>> {
         let removed = self.removed(configured)?;
         removed.iter().try_for_each(Removed::remove)?;
@@ -107,7 +107,7 @@ impl Store {
     }
 }
 
-/// The list that a file with this name belongs to; none for other people's files.
+/// The name of the list that the file belongs to; none for a file of another program.
 fn list_of(name: &str) -> Option<&str> {
     let (list, kind) = name.split_once('.')?;
     let is_whole = |kind: &str| KINDS.contains(&kind) || kind.starts_with(DAMAGED);

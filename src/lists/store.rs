@@ -1,7 +1,7 @@
-//! The lists on disk: `state_dir/lists/<list>.list`, with `<list>.unusable` beside it for what of the set could not
-//! be used, and `<list>.list.copy`, which takes the place of a damaged list.
+//! The files of the lists, in `state_dir/lists`: `<list>.list`; its copy `<list>.list.copy`, which replaces a damaged list; and
+//! `<list>.unusable` with the list's unusable records.
 //!
-//! - [`held`]: what the guard keeps beside it
+//! - [`held`]: the files of the guard
 //! - [`removed`]: lists that are no longer in the configuration
 
 pub mod held;
@@ -10,14 +10,13 @@ pub mod removed;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
+use super::snapshot::Snapshot;
 use crate::directory::list::List;
 use crate::directory::list::file::{FileError, Header, ListFile, set_aside};
-use crate::directory::merge::Entries;
 use crate::owner;
 use crate::source::UnusableRecords;
 
@@ -27,61 +26,10 @@ pub struct Store {
     folder: PathBuf,
 }
 
-/// A list that is in use.
-#[derive(Clone, Debug, Default)]
-pub enum Kept {
-    /// Nothing is known yet.
-    #[default]
-    Nothing,
-    /// On disk, where it is read from.
-    OnDisk(ListFile),
-    /// In memory, because it could not be written.
-    InMemory(Header, Arc<List>),
-}
-
-impl Kept {
-    /// The list's header: all zero for nothing.
-    #[must_use]
-    pub fn header(&self) -> Header {
-        match self {
-            Self::Nothing => Header::default(),
-            Self::OnDisk(file) => file.header().clone(),
-            Self::InMemory(header, _) => header.clone(),
-        }
-    }
-
-    /// How many entries it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        usize::try_from(self.header().count).unwrap_or(usize::MAX)
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The entries, by number.
-    pub fn entries(&self) -> io::Result<Entries<'_>> {
-        Ok(match self {
-            Self::Nothing => Box::new(std::iter::empty()),
-            Self::OnDisk(file) => Box::new(file.entries()?),
-            Self::InMemory(_, list) => Box::new(list.entries()),
-        })
-    }
-
-    /// Whether its file is as it was when it was opened. Reads all of it.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.entries().is_ok_and(|mut entries| entries.all(|entry| entry.is_ok()))
-    }
-}
-
-/// What stands in `<list>.unusable`. It belongs to the list only whose header it repeats: a kill may leave an old
-/// one beside a new list.
+/// The content of `<list>.unusable`. It belongs to the list with the same fingerprint, time and hash: after a kill an old file may
+/// stand beside a new list.
 #[derive(Serialize, Deserialize)]
-struct LeftOut {
+struct UnusableFile {
     fingerprint: u64,
     taken: u64,
     hash: String,
@@ -107,13 +55,13 @@ impl Store {
         self.folder.join(format!("{list}.list.copy"))
     }
 
-    /// Reads a list, whatever state its file is in: a damaged one is set aside and reported, and its copy takes its
-    /// place, as it does where a kill has come between the two.
+    /// Opens a list, for the writer. A damaged file is renamed and reported. Its copy replaces it, and also replaces a file that is
+    /// missing after a kill.
     #[must_use]
-    pub fn load(&self, list: &str, now: u64) -> Kept {
+    pub fn load(&self, list: &str, now: u64) -> Snapshot {
         let error = match ListFile::open(&self.path(list)) {
-            Ok(file) => return Kept::OnDisk(file),
-            Err(FileError::Missing(_)) if !self.has_copy(list) => return Kept::Nothing,
+            Ok(file) => return Snapshot::OnDisk(file),
+            Err(FileError::Missing(_)) if !self.has_copy(list) => return Snapshot::Absent,
             Err(error) => error,
         };
         let aside = match &error {
@@ -128,13 +76,13 @@ impl Store {
         let copy = if is_later { ListFile::open(&self.copy(list)).ok() } else { self.restore(list) };
         if let Some(file) = copy {
             warn!(%list, "the list's copy is used: {error}{aside}");
-            return Kept::OnDisk(file);
+            return Snapshot::OnDisk(file);
         }
         warn!(%list, "the list starts empty: {error}{aside}");
-        Kept::Nothing
+        Snapshot::Absent
     }
 
-    /// Whether there is a file for a list, in whatever state.
+    /// Whether a list has a file, damaged or not.
     #[must_use]
     pub fn has(&self, list: &str) -> bool {
         fs::exists(self.path(list)).unwrap_or(false) || self.has_copy(list)
@@ -144,7 +92,7 @@ impl Store {
         fs::exists(self.copy(list)).unwrap_or(false)
     }
 
-    /// Opens a list's copy, where there is a good one, in the list's place if it can be put there.
+    /// Opens an undamaged copy, and puts it in the list's place if the disk permits.
     fn restore(&self, list: &str) -> Option<ListFile> {
         let (from, to) = (self.copy(list), self.path(list));
         let copy = ListFile::open(&from).ok()?;
@@ -157,70 +105,70 @@ impl Store {
             .and_then(|()| fs::rename(&beside, &to));
         let restored = copied.or_else(|_| {
             let _ = fs::remove_file(&beside);
-            // A full disk has room for one.
+            // A full disk has room for one of them.
             fs::rename(&from, &to)
         });
         Some(restored.ok().and_then(|()| ListFile::open(&to).ok()).unwrap_or(copy))
     }
 
-    /// Reads a list, or the copy of one that is damaged, without touching anything: for who is not the writer. With it
-    /// comes what is wrong with its file.
+    /// Opens a list, or its copy if it is damaged, and changes no file: for processes without the lock. Also returns the error of
+    /// the list's file.
     #[must_use]
-    pub fn peek(&self, list: &str) -> (Kept, Option<FileError>) {
+    pub fn peek(&self, list: &str) -> (Snapshot, Option<FileError>) {
         match ListFile::open(&self.path(list)) {
-            Ok(file) => (Kept::OnDisk(file), None),
-            Err(FileError::Missing(_)) if !self.has_copy(list) => (Kept::Nothing, None),
+            Ok(file) => (Snapshot::OnDisk(file), None),
+            Err(FileError::Missing(_)) if !self.has_copy(list) => (Snapshot::Absent, None),
             Err(error) => match ListFile::open(&self.copy(list)) {
-                Ok(copy) => (Kept::OnDisk(copy), Some(error)),
-                Err(_) => (Kept::Nothing, Some(error)),
+                Ok(copy) => (Snapshot::OnDisk(copy), Some(error)),
+                Err(_) => (Snapshot::Absent, Some(error)),
             },
         }
     }
 
-    /// The same, with what is wrong in the log.
+    /// The same, with the error in the log.
     #[must_use]
-    pub fn look(&self, list: &str) -> Kept {
+    pub fn look(&self, list: &str) -> Snapshot {
         let (kept, error) = self.peek(list);
         match (&kept, error) {
             (_, None) => {}
-            (Kept::Nothing, Some(error)) => warn!(%list, "the list can't be used: {error}"),
+            (Snapshot::Absent, Some(error)) => warn!(%list, "the list can't be used: {error}"),
             (_, Some(error)) => warn!(%list, "the list's copy is used: {error}"),
         }
         kept
     }
 
-    /// Writes a list into its place, and a copy beside it: a disk may damage a file that was written well, and the names
-    /// in it are wanted before the CRM has answered.
+    /// Writes a list and its copy. The copy is for a later damage by the disk: after a restart its names are there before the CRM
+    /// answers.
     pub fn write(&self, list: &str, header: Header, entries: &List) -> io::Result<ListFile> {
         self.create_folder()?;
         let file = ListFile::write(&self.path(list), header.clone(), entries)?;
-        // Without it no name is missing; an older one is better than none.
+        // The list itself is written. An older copy is better than none.
         if let Err(error) = ListFile::write(&self.copy(list), header, entries) {
             debug!(%list, "{} can't be written: {error}", self.copy(list).display());
         }
         Ok(file)
     }
 
-    /// What could not be used of the set that the list with this header is; nothing where that is not known.
+    /// The unusable records of the list with this header; empty if they are not known.
     #[must_use]
     pub fn unusable(&self, list: &str, header: &Header) -> UnusableRecords {
-        let left_out = fs::read(self.left_out(list)).ok();
-        let left_out = left_out.and_then(|text| serde_json::from_slice::<LeftOut>(&text).ok());
-        let ours = left_out.filter(|of| {
+        let unusable_file = fs::read(self.unusable_file(list)).ok();
+        let unusable_file = unusable_file.and_then(|text| serde_json::from_slice::<UnusableFile>(&text).ok());
+        let ours = unusable_file.filter(|of| {
             (of.fingerprint, of.taken, &of.hash) == (header.fingerprint, header.taken, &header.hash)
         });
         ours.map(|of| of.unusable).unwrap_or_default()
     }
 
-    /// Writes it down for the list with this header. Without it no name is missing, so a failure is not reported.
+    /// Writes the unusable records of the list with this header. A failure costs no name, so it is not reported.
     pub fn write_unusable(&self, list: &str, header: &Header, unusable: &UnusableRecords) {
-        let path = self.left_out(list);
+        let path = self.unusable_file(list);
         let write = || {
             if unusable.is_empty() {
                 return fs::remove_file(&path);
             }
             let Header { fingerprint, taken, hash, .. } = header.clone();
-            write_json(&path, &LeftOut { fingerprint, taken, hash, unusable: unusable.clone() })
+            write_json(&path, &UnusableFile { fingerprint, taken, hash, unusable: unusable.clone() })
         };
         if let Err(error) = write()
             && error.kind() != io::ErrorKind::NotFound
@@ -229,12 +177,12 @@ impl Store {
         }
     }
 
-    fn left_out(&self, list: &str) -> PathBuf {
+    fn unusable_file(&self, list: &str) -> PathBuf {
         self.folder.join(format!("{list}.unusable"))
     }
 }
 
-/// Writes it beside its place and renames it.
+/// Writes the file beside its place and renames it.
 fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");

@@ -1,4 +1,4 @@
-//! What a new list changes.
+//! The changes of a new list.
 
 use std::fmt;
 use std::io;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::entry::Entry;
 use crate::number::Number;
 
-/// Numbers that a new list brings, takes away, or names otherwise.
+/// The counts of numbers that a new list adds, removes or renames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
-    /// Numbers that were not there.
+    /// Numbers that the old list does not have.
     pub new: usize,
-    /// Numbers that are no longer there.
+    /// Numbers that the new list does not have.
     pub gone: usize,
-    /// Numbers whose entries are not the same.
+    /// Numbers whose entries differ.
     pub renamed: usize,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Changes {
 }
 
 impl Changes {
-    /// Compares two lists, walking them side by side.
+    /// Compares two lists. Each is read once.
     pub fn between(
         old: impl Iterator<Item = io::Result<Entry>>,
         new: impl Iterator<Item = io::Result<Entry>>,
@@ -42,22 +42,22 @@ impl Changes {
         Ok(changes)
     }
 
-    /// Whether there are none.
+    /// Whether the lists are the same.
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A list, taken number by number.
+/// A list, read number by number.
 pub(super) trait ByNumber {
     /// The next number; none at the end.
     fn number(&self) -> Option<Number>;
-    /// All its entries.
+    /// The entries of that number.
     fn take(&mut self) -> io::Result<Vec<Entry>>;
 }
 
-/// Walks two lists side by side: for each number `each` gets the entries of the one and of the other. Either may be none.
+/// Reads two lists side by side. For each number `each` gets the entries of both; those of one may be empty.
 pub(super) fn side_by_side(
     old: &mut impl ByNumber,
     new: &mut impl ByNumber,

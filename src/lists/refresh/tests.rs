@@ -42,8 +42,8 @@ fn entry(place: u64) -> Entry {
     }
 }
 
-impl Question for Crm {
-    async fn ask(&self, hash: &str, _: &Progress) -> anyhow::Result<Fetched> {
+impl ListSource for Crm {
+    async fn fetch(&self, hash: &str, _: &Progress) -> Result<Fetched, SourceError> {
         self.asked.lock().unwrap().push(hash.to_owned());
         if hash == self.hash {
             return Ok(Fetched::Unchanged);
@@ -54,59 +54,63 @@ impl Question for Crm {
     }
 }
 
-/// A list of ten that was kept so long ago, with the hash `a`.
-fn kept(fingerprint: u64, age: Duration) -> Kept {
+/// A list of ten that was snapshot so long ago, with the hash `a`.
+fn snapshot(fingerprint: u64, age: Duration) -> Snapshot {
     let taken = now() - age.as_secs();
     let header = Header { fingerprint, taken, count: 10, hash: "a".into() };
-    Kept::InMemory(header, Arc::new((0..10).map(entry).collect()))
+    Snapshot::InMemory(header, Arc::new((0..10).map(entry).collect()))
 }
 
-fn keeper(crm: &Crm, state: &tempfile::TempDir, kept: Kept) -> Keeper<Crm> {
-    Keeper::new("crm".into(), crm.clone(), FINGERPRINT, Store::new(state.path()), DAY, kept)
+fn refresher(crm: &Crm, state: &tempfile::TempDir, snapshot: Snapshot) -> Refresher<Crm> {
+    Refresher::new("crm".into(), crm.clone(), FINGERPRINT, Store::new(state.path()), DAY, snapshot)
 }
 
 #[tokio::test]
 async fn what_another_version_has_read_is_asked_for_in_full_and_taken_anew() {
     let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("a", 10));
-    let mut keeper = keeper(&crm, &state, kept(FINGERPRINT - 1, Duration::ZERO));
-    let outcome = keeper.refresh().await.unwrap();
-    assert!(matches!(outcome, Outcome::New { count: 10, .. }), "{outcome:?}");
-    assert_eq!(keeper.refresh().await.unwrap(), Outcome::Unchanged);
+    let mut refresher = refresher(&crm, &state, snapshot(FINGERPRINT - 1, Duration::ZERO));
+    let outcome = refresher.refresh().await.unwrap();
+    assert!(matches!(outcome, RefreshOutcome::New { count: 10, .. }), "{outcome:?}");
+    assert_eq!(refresher.refresh().await.unwrap(), RefreshOutcome::Unchanged);
     assert_eq!(crm.asked(), ["", "a"]);
     // A CRM in trouble just then does not take the names away.
     let crm = Crm::of("b", 3);
-    let mut keeper = self::keeper(&crm, &state, kept(FINGERPRINT - 1, Duration::ZERO));
-    assert!(matches!(keeper.refresh().await.unwrap(), Outcome::Held { count: 3, known: 10, .. }));
+    let mut refresher = self::refresher(&crm, &state, snapshot(FINGERPRINT - 1, Duration::ZERO));
+    assert!(matches!(refresher.refresh().await.unwrap(), RefreshOutcome::Held { count: 3, known: 10, .. }));
 }
 
 #[tokio::test]
 async fn another_question_is_asked_without_the_hash_and_has_the_guard() {
     for (size, taken) in [(5, 1), (3, 3)] {
         let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("b", size));
-        let mut keeper = keeper(&crm, &state, kept(FINGERPRINT + 0x100, Duration::ZERO));
+        let mut refresher = refresher(&crm, &state, snapshot(FINGERPRINT + 0x100, Duration::ZERO));
         for round in 1..=taken {
-            let outcome = keeper.refresh().await.unwrap();
-            assert_eq!(matches!(outcome, Outcome::New { .. }), round == taken, "{size} {round}: {outcome:?}");
+            let outcome = refresher.refresh().await.unwrap();
+            assert_eq!(
+                matches!(outcome, RefreshOutcome::New { .. }),
+                round == taken,
+                "{size} {round}: {outcome:?}"
+            );
         }
         // All of them for the whole set: the hash is another question's.
         assert!(crm.asked().iter().all(String::is_empty));
     }
     let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("b", 3));
-    let mut keeper = keeper(&crm, &state, kept(FINGERPRINT + 0x100, Duration::ZERO));
-    assert!(matches!(keeper.accept(None).await.unwrap(), Outcome::New { count: 3, .. }));
+    let mut refresher = refresher(&crm, &state, snapshot(FINGERPRINT + 0x100, Duration::ZERO));
+    assert!(matches!(refresher.accept(None).await.unwrap(), RefreshOutcome::New { count: 3, .. }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_whole_set_is_asked_for_once_a_day_also_over_new_starts() {
     let (state, crm) = (tempfile::tempdir().unwrap(), Crm::of("a", 10));
-    let mut keeper = keeper(&crm, &state, kept(FINGERPRINT, DAY / 2));
+    let mut refresher = refresher(&crm, &state, snapshot(FINGERPRINT, DAY / 2));
     for (wait, asked) in [(DAY / 4, "a"), (DAY / 4, ""), (DAY - DAY / 8, "a"), (DAY / 8, "")] {
         tokio::time::advance(wait).await;
-        assert_eq!(keeper.refresh().await.unwrap(), Outcome::Unchanged);
+        assert_eq!(refresher.refresh().await.unwrap(), RefreshOutcome::Unchanged);
         assert_eq!(crm.asked(), [asked], "after {wait:?}");
     }
-    let mut keeper = self::keeper(&crm, &state, kept(FINGERPRINT, DAY));
-    assert_eq!(keeper.refresh().await.unwrap(), Outcome::Unchanged);
-    assert_eq!(keeper.refresh().await.unwrap(), Outcome::Unchanged);
+    let mut refresher = self::refresher(&crm, &state, snapshot(FINGERPRINT, DAY));
+    assert_eq!(refresher.refresh().await.unwrap(), RefreshOutcome::Unchanged);
+    assert_eq!(refresher.refresh().await.unwrap(), RefreshOutcome::Unchanged);
     assert_eq!(crm.asked(), ["", "a"]);
 }

@@ -1,12 +1,12 @@
-//! What a new list takes away: the numbers known so far that it no longer has, or has under a name that is not theirs.
+//! The losses of a new list: known numbers that it does not have, or has under a wrong name.
 //!
 //! A number is lost when the new list
 //! - does not have it,
-//! - has it without a name: nothing, or `***`, or a person's number without the person,
-//! - has somebody else for it: neither the name nor the id is the same, or the name was another one's,
-//! - has one name for it and for numbers of other names: "Unknown" for everybody.
+//! - has it without a name: an empty one, or `***`, or a person's number without the person,
+//! - has another person or company for it: neither name nor id is the same, or the name was another number's before,
+//! - has one name for it and for numbers that had other names: "Unknown" for all.
 //!
-//! A person of the same id with another name has married, and is not lost.
+//! A new name for the same id is no loss: the person has married.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,60 +15,72 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::changes::{ByNumber, Numbers, side_by_side};
-use super::store::Kept;
-use super::store::held::Missing;
+use super::snapshot::{LostNumbers, Snapshot};
 use crate::directory::list::{Collector, List};
 use crate::entry::Entry;
 use crate::number::Number;
 
-/// Numbers that a new list takes away, by how it does.
+/// The counts of lost numbers, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Losses {
-    /// Numbers with a name that were known: those in use, or those in use before the first of them was missing, whichever
-    /// are more.
+    /// Known numbers with a name: those in use now, or those in use before the first loss, whichever are more.
     pub known: usize,
-    /// Those that the new list does not have.
+    /// Numbers that the new list does not have.
     pub gone: usize,
-    /// Those that it has without a name.
+    /// Numbers that the new list has without a name.
     pub nameless: usize,
-    /// Those that are somebody else's now.
+    /// Numbers that belong to another person or company now.
     pub others: usize,
-    /// Those that have got one name for all.
+    /// Numbers that have one name in common now.
     pub alike: usize,
     /// Numbers with a name in the new list.
     pub named: usize,
 }
 
 impl Losses {
-    /// What `new` takes away of the list `in_use`, and of the numbers that are `missing` from it already. With it come the
-    /// entries of those that are missing then.
-    pub fn of(in_use: &Kept, missing: &Missing, new: &List) -> io::Result<(Self, List)> {
+    /// The losses by `new`, compared with the list `in_use` and the numbers that were `lost` before. The returned list has the
+    /// entries of all numbers that are lost then.
+    pub fn of(in_use: &Snapshot, lost: &LostNumbers, new: &List) -> io::Result<(Self, List)> {
         let mut renamed = Vec::new();
-        walk(in_use, missing, new, |old, new| {
-            if let Meeting::Renamed(before, after) = meet(&old, &new) {
-                renamed.push((digest(after), digest(before)));
-            }
+        let counted = Self::count(in_use, lost, new, &WrongNames::default(), |before, after| {
+            renamed.push((digest(after), digest(before)));
         })?;
-        let wrong = Wrong::of(renamed);
-        let (mut losses, mut lost) = (Self::default(), Collector::default());
-        let in_use = walk(in_use, missing, new, |old, new| {
-            losses.named += usize::from(are_named(&new));
-            match meet(&old, &new) {
-                Meeting::New | Meeting::Same => return,
-                Meeting::Renamed(_, after) if wrong.is_common(after) => losses.alike += 1,
-                Meeting::Renamed(_, after) if wrong.is_taken(after) => losses.others += 1,
-                Meeting::Renamed(..) => return,
-                Meeting::Gone => losses.gone += 1,
-                Meeting::Nameless => losses.nameless += 1,
-                Meeting::Other => losses.others += 1,
-            }
-            old.iter().for_each(|entry| lost.push(entry));
-        })?;
-        losses.known = in_use.max(missing.of);
-        Ok((losses, lost.finish()))
+        let wrong = WrongNames::among(renamed);
+        if wrong.is_empty() {
+            return Ok(counted);
+        }
+        // Rare: a wrong name is recognised only when all new names are known, so the lists are read once more.
+        drop(counted);
+        Self::count(in_use, lost, new, &wrong, |_, _| {})
     }
 
-    /// How many there are.
+    /// Counts the losses. `renamed` gets each number's name before and after, where the ids are the same.
+    fn count(
+        in_use: &Snapshot,
+        lost: &LostNumbers,
+        new: &List,
+        wrong: &WrongNames,
+        mut renamed: impl FnMut(&str, &str),
+    ) -> io::Result<(Self, List)> {
+        let (mut losses, mut entries) = (Self::default(), Collector::default());
+        let in_use = walk(in_use, lost, new, |old, new| {
+            losses.named += usize::from(are_named(&new));
+            match NumberChange::between(&old, &new) {
+                NumberChange::New | NumberChange::Same => return,
+                NumberChange::Renamed(_, after) if wrong.is_common(after) => losses.alike += 1,
+                NumberChange::Renamed(_, after) if wrong.is_taken(after) => losses.others += 1,
+                NumberChange::Renamed(before, after) => return renamed(before, after),
+                NumberChange::Gone => losses.gone += 1,
+                NumberChange::Nameless => losses.nameless += 1,
+                NumberChange::Other => losses.others += 1,
+            }
+            old.iter().for_each(|entry| entries.push(entry));
+        })?;
+        losses.known = in_use.max(lost.of);
+        Ok((losses, entries.finish()))
+    }
+
+    /// The count of lost numbers.
     #[must_use]
     pub fn total(&self) -> usize {
         self.gone + self.nameless + self.others + self.alike
@@ -91,77 +103,79 @@ impl fmt::Display for Losses {
     }
 }
 
-/// Walks what was known and the new list side by side; gives how many numbers in use have a name.
+/// Reads the known numbers and the new list side by side. Returns how many numbers in use have a name.
 fn walk(
-    in_use: &Kept,
-    missing: &Missing,
+    in_use: &Snapshot,
+    lost: &LostNumbers,
     new: &List,
     each: impl FnMut(Vec<Entry>, Vec<Entry>),
 ) -> io::Result<usize> {
-    let (list, missing) = (Numbers::of(in_use.entries()?)?, Numbers::of(missing.list.entries()?)?);
-    let mut old = Old { list, missing, in_use: 0 };
+    let (list, lost) = (Numbers::of(in_use.entries()?)?, Numbers::of(lost.list.entries()?)?);
+    let mut old = KnownNumbers { list, lost, in_use: 0 };
     side_by_side(&mut old, &mut Numbers::of(new.entries())?, each)?;
     Ok(old.in_use)
 }
 
-/// The list in use and what is missing from it. A number that is in both is somebody else's now: the first one counts.
-struct Old<List, Missing> {
+/// The list in use and the numbers that were lost before. If a number is in both, the lost entry counts: it was the first.
+struct KnownNumbers<List, Lost> {
     list: List,
-    missing: Missing,
-    /// How many numbers of the list have a name, so far.
+    lost: Lost,
+    /// The count of numbers in use with a name, so far.
     in_use: usize,
 }
 
-impl<List: ByNumber, Missing: ByNumber> ByNumber for Old<List, Missing> {
+impl<List: ByNumber, Lost: ByNumber> ByNumber for KnownNumbers<List, Lost> {
     fn number(&self) -> Option<Number> {
-        self.list.number().into_iter().chain(self.missing.number()).min()
+        self.list.number().into_iter().chain(self.lost.number()).min()
     }
 
     fn take(&mut self) -> io::Result<Vec<Entry>> {
         let number = self.number();
         let list = if self.list.number() == number { self.list.take()? } else { Vec::new() };
         self.in_use += usize::from(are_named(&list));
-        if self.missing.number() == number { self.missing.take() } else { Ok(list) }
+        if self.lost.number() == number { self.lost.take() } else { Ok(list) }
     }
 }
 
-/// What a new list does with a number.
-enum Meeting<'a> {
-    /// Nobody with a name was known by it.
+/// What a new list changes of a number.
+enum NumberChange<'a> {
+    /// It had no name.
     New,
     Same,
-    /// It is the same person's or company's by its id, and has had the one name and has the other.
+    /// The id is the same; the name before, and the new one.
     Renamed(&'a str, &'a str),
     Gone,
     Nameless,
     Other,
 }
 
-fn meet<'a>(old: &'a [Entry], new: &'a [Entry]) -> Meeting<'a> {
-    if !are_named(old) {
-        return Meeting::New;
-    }
-    if new.is_empty() {
-        return Meeting::Gone;
-    }
-    let pairs = || old.iter().flat_map(|old| new.iter().map(move |new| (old, new)));
-    if pairs().any(|(old, new)| is_name(shown(old)) && shown(old) == shown(new)) {
-        return Meeting::Same;
-    }
-    if !are_named(new) {
-        return Meeting::Nameless;
-    }
-    let lost_its_person = |(old, new): (&Entry, &Entry)| {
-        old.person_id != 0 && old.person_id == new.person_id && has_person(old) && !has_person(new)
-    };
-    match pairs().find(|(old, new)| is_same(old, new) && is_name(shown(new))) {
-        Some((old, new)) => Meeting::Renamed(shown(old), shown(new)),
-        None if pairs().any(lost_its_person) => Meeting::Nameless,
-        None => Meeting::Other,
+impl<'a> NumberChange<'a> {
+    fn between(old: &'a [Entry], new: &'a [Entry]) -> Self {
+        if !are_named(old) {
+            return Self::New;
+        }
+        if new.is_empty() {
+            return Self::Gone;
+        }
+        let pairs = || old.iter().flat_map(|old| new.iter().map(move |new| (old, new)));
+        if pairs().any(|(old, new)| is_name(shown(old)) && shown(old) == shown(new)) {
+            return Self::Same;
+        }
+        if !are_named(new) {
+            return Self::Nameless;
+        }
+        let lost_its_person = |(old, new): (&Entry, &Entry)| {
+            old.person_id != 0 && old.person_id == new.person_id && has_person(old) && !has_person(new)
+        };
+        match pairs().find(|(old, new)| is_same(old, new) && is_name(shown(new))) {
+            Some((old, new)) => Self::Renamed(shown(old), shown(new)),
+            None if pairs().any(lost_its_person) => Self::Nameless,
+            None => Self::Other,
+        }
     }
 }
 
-/// Whether the ids say that both are the same person, or the same company's own number.
+/// Whether both have the id of one person, or of one company.
 fn is_same(old: &Entry, new: &Entry) -> bool {
     let (before, after) =
         if has_person(old) { (old.person_id, new.person_id) } else { (old.company_id, new.company_id) };
@@ -176,30 +190,30 @@ fn has_person(entry: &Entry) -> bool {
     !entry.person.trim().is_empty()
 }
 
-/// The name that a phone would show first.
+/// The first part of the name that a phone shows.
 fn shown(entry: &Entry) -> &str {
     if has_person(entry) { entry.person.trim() } else { entry.company.trim() }
 }
 
-/// Whether it is one: `***`, `N*** B***` and `-` are what stands where names were taken away.
+/// Whether the text is a name. `***`, `N*** B***` and `-` are not: they replace names that were removed.
 fn is_name(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
     let others = text.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace()).count();
     letters > 0 && letters >= others
 }
 
-/// What is wrong with the names that numbers have got, whose ids say that they are the same person's as before. Digests, in
-/// order.
-struct Wrong {
-    /// Names that numbers of several other names have got.
+/// New names that are wrong although the ids are the same as before: sorted digests.
+#[derive(Default)]
+struct WrongNames {
+    /// Names that numbers with different names before have in common now.
     common: Vec<u64>,
-    /// Names that others have had.
+    /// Names that another number had before.
     taken: Vec<u64>,
 }
 
-impl Wrong {
-    /// Out of what each number that is renamed has got and has had.
-    fn of(mut renamed: Vec<(u64, u64)>) -> Self {
+impl WrongNames {
+    /// The wrong ones among the new names, each with the name before.
+    fn among(mut renamed: Vec<(u64, u64)>) -> Self {
         renamed.sort_unstable();
         renamed.dedup();
         let same = renamed.chunk_by(|one, next| one.0 == next.0);
@@ -208,6 +222,10 @@ impl Wrong {
         had.sort_unstable();
         let taken = renamed.into_iter().map(|(got, _)| got);
         Self { common, taken: taken.filter(|got| had.binary_search(got).is_ok()).collect() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.common.is_empty() && self.taken.is_empty()
     }
 
     fn is_common(&self, name: &str) -> bool {
@@ -248,9 +266,9 @@ mod tests {
         lines.iter().map(entry).collect()
     }
 
-    fn kept(lines: &[Line<'_>]) -> Kept {
+    fn kept(lines: &[Line<'_>]) -> Snapshot {
         let list = list(lines);
-        Kept::InMemory(Header { count: list.len() as u64, ..Header::default() }, Arc::new(list))
+        Snapshot::InMemory(Header { count: list.len() as u64, ..Header::default() }, Arc::new(list))
     }
 
     const KNOWN: [Line<'_>; 6] = [
@@ -263,7 +281,7 @@ mod tests {
     ];
 
     fn losses(new: &[Line<'_>]) -> (Losses, Vec<u64>) {
-        let (losses, lost) = Losses::of(&kept(&KNOWN), &Missing::default(), &list(new)).unwrap();
+        let (losses, lost) = Losses::of(&kept(&KNOWN), &LostNumbers::default(), &list(new)).unwrap();
         (losses, lost.entries().map(|entry| entry.unwrap().number.national()).collect())
     }
 
@@ -303,8 +321,8 @@ mod tests {
     #[test]
     fn what_is_missing_counts_until_it_comes_back() {
         let list_of = kept(&[(2, 99, "Who had it first", 0, ""), (8, 18, "Gone before", 0, "")]);
-        let missing = Missing { list: list_of, since: 0, of: 9 };
-        let (losses, lost) = Losses::of(&kept(&KNOWN), &missing, &list(&KNOWN)).unwrap();
+        let before = LostNumbers { list: list_of, since: 0, of: 9 };
+        let (losses, lost) = Losses::of(&kept(&KNOWN), &before, &list(&KNOWN)).unwrap();
         assert_eq!(losses, Losses { known: 9, gone: 1, others: 1, named: 5, ..Losses::default() });
         let lost: Vec<_> = lost.entries().map(|entry| entry.unwrap().person).collect();
         assert_eq!(lost, ["Who had it first", "Gone before"]);

@@ -1,5 +1,5 @@
-//! Who may write below a `state_dir`: one process at a time, the service or a command that refreshes alone. The file
-//! `state_dir/lock` is locked as long as its process lives, however that ends, and says who it is.
+//! The lock of a `state_dir`. One process at a time may write there: the service, or a command without a service. The file
+//! `state_dir/lock` is locked until that process ends, and has its command and its process id.
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -11,23 +11,23 @@ use tracing::{info, warn};
 
 use crate::owner;
 
-/// How often somebody who waits looks whether the lock is free.
+/// The interval of attempts to get the lock.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a service may seem to have the lock that has just been killed: who has taken it after it says so a moment later.
+/// The time in which the file may still name a service that was killed: the new holder writes its name after it has the lock.
 const SUCCESSION: Duration = Duration::from_secs(1);
 
-/// The right to write below a `state_dir`, as long as it is kept.
+/// The right to write below a `state_dir`, until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// What the lock is taken for.
+/// The command that holds the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The service: it has the lock until it ends.
+    /// The service, until it ends.
     Serve,
-    /// `nameplate refresh` without a service: it has the lock until it is done.
+    /// `nameplate refresh` without a service, until it is done.
     Refresh,
 }
 
@@ -42,17 +42,17 @@ impl Purpose {
     }
 }
 
-/// Who has the lock.
+/// The process that holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// What for; none where it has not said so yet.
+    /// Its command; none if the file does not name it yet.
     purpose: Option<Purpose>,
     /// Its process id.
     process: Option<u32>,
 }
 
 impl Holder {
-    /// Whether it is a service that runs.
+    /// Whether it is the service.
     #[must_use]
     pub fn is_service(&self) -> bool {
         self.purpose == Some(Purpose::Serve)
@@ -82,10 +82,10 @@ fn path(state_dir: &Path) -> PathBuf {
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock, or returns its holder.
     ///
     /// # Errors
-    /// When `state_dir` can't be written.
+    /// If `state_dir` can't be written.
     pub fn take(state_dir: &Path, purpose: Purpose) -> io::Result<Result<Self, Holder>> {
         if !state_dir.exists() {
             owner::create_folder(state_dir)?;
@@ -94,7 +94,7 @@ impl Lock {
         let mut file = owner::open(&path)?;
         match file.try_lock() {
             Ok(()) => {
-                // On a full disk nobody learns who has it.
+                // On a full disk the file does not name the holder.
                 let said = format!("{} {}\n", purpose.command(), std::process::id());
                 let _ = file.set_len(0).and_then(|()| file.write_all(said.as_bytes()));
                 Ok(Ok(Self { _file: file }))
@@ -104,7 +104,7 @@ impl Lock {
         }
     }
 
-    /// Who has the lock; none where it is free, or can't be looked at.
+    /// The holder of the lock; none if it is free, or if the file can't be read.
     #[must_use]
     pub fn holder(state_dir: &Path) -> Option<Holder> {
         let path = path(state_dir);
@@ -112,17 +112,17 @@ impl Lock {
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| Holder::read(&path))
     }
 
-    /// Takes the lock for the service. While a command has it, which will be done at some time, it is waited for, after
-    /// `meanwhile`. None where `state_dir` can't be written, which is reported: names are served without.
+    /// Takes the lock for the service. If a command holds it, does `meanwhile` and waits for the command's end. None if
+    /// `state_dir` can't be written: that is reported, and the service runs without files.
     ///
     /// # Errors
-    /// When another service has it, or when `meanwhile` fails.
+    /// If another service holds it, or if `meanwhile` fails.
     pub async fn take_to_serve(
         state_dir: &Path,
         meanwhile: impl AsyncFnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<Option<Self>> {
         let mut meanwhile = Some(meanwhile);
-        let mut looked = Duration::ZERO;
+        let mut waited = Duration::ZERO;
         loop {
             let holder = match Self::take(state_dir, Purpose::Serve) {
                 Ok(Ok(lock)) => return Ok(Some(lock)),
@@ -137,16 +137,16 @@ impl Lock {
             };
             let is_service = holder.is_service();
             anyhow::ensure!(
-                !is_service || looked < SUCCESSION,
+                !is_service || waited < SUCCESSION,
                 "another nameplate runs with the same state_dir, {}: {holder}",
                 state_dir.display()
             );
             if !is_service && let Some(meanwhile) = meanwhile.take() {
-                info!("no list is asked for before {holder} has written what it brings");
+                info!("no list is asked for before {holder} has written its lists");
                 meanwhile().await?;
             }
             tokio::time::sleep(LOOK).await;
-            looked += LOOK;
+            waited += LOOK;
         }
     }
 }

@@ -3,8 +3,9 @@
 use tokio::time::sleep;
 
 use super::*;
-use crate::refresh::store::Store;
-use crate::source::{Fetched, Progress};
+use crate::lists::store::Store;
+use crate::source::superoffice::error::FetchError;
+use crate::source::{Fetched, Progress, SourceError};
 
 const REFRESH: Duration = Duration::from_secs(60);
 /// The wait is somewhere between half of the time and the whole.
@@ -33,8 +34,8 @@ impl Crm {
     }
 }
 
-impl Question for Crm {
-    async fn ask(&self, _hash: &str, _progress: &Progress) -> anyhow::Result<Fetched> {
+impl ListSource for Crm {
+    async fn fetch(&self, _hash: &str, _progress: &Progress) -> Result<Fetched, SourceError> {
         let begun = Instant::now();
         let answer = self.answer(self.asked.lock().unwrap().len());
         sleep(answer.takes).await;
@@ -48,12 +49,12 @@ impl Question for Crm {
     }
 }
 
-/// A schedule that asks `question` each minute, and what is known of its list.
-fn schedule<Q: Question>(question: Q) -> (Schedule<Q>, Arc<Mutex<ListStatus>>) {
+/// A schedule that fetches from `source` each minute, and the state of its list.
+fn schedule<S: ListSource>(source: S) -> (Schedule<S>, Arc<Mutex<ListStatus>>) {
     let store = Store::new(std::path::Path::new("/nonexistent"));
     let status = Arc::new(Mutex::new(ListStatus::default()));
     let schedule = Schedule {
-        keeper: Keeper::new("crm".into(), question, 7, store, 60 * REFRESH, Kept::Nothing),
+        refresher: Refresher::new("crm".into(), source, 7, store, 60 * REFRESH, Snapshot::Absent),
         place: 0,
         refresh: REFRESH,
         changed: mpsc::channel(1).0,
@@ -110,8 +111,8 @@ async fn one_quick_answer_brings_the_usual_pace_back() {
 /// A question whose answer can't be read without a panic, which repeats a number.
 struct Unreadable;
 
-impl Question for Unreadable {
-    async fn ask(&self, _hash: &str, _progress: &Progress) -> anyhow::Result<Fetched> {
+impl ListSource for Unreadable {
+    async fn fetch(&self, _hash: &str, _progress: &Progress) -> Result<Fetched, SourceError> {
         panic!("+4722334455")
     }
 }
@@ -132,8 +133,8 @@ type Failure = fn() -> FetchError;
 /// A CRM that fails in one way, and when it was asked.
 struct Failing(Failure, Arc<Mutex<Vec<Instant>>>);
 
-impl Question for Failing {
-    async fn ask(&self, _hash: &str, _progress: &Progress) -> anyhow::Result<Fetched> {
+impl ListSource for Failing {
+    async fn fetch(&self, _hash: &str, _progress: &Progress) -> Result<Fetched, SourceError> {
         self.1.lock().unwrap().push(Instant::now());
         Err(self.0().into())
     }

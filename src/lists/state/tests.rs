@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::keeper;
+use super::super::outcome::RefreshOutcome::{Held, New, Unchanged};
 use super::*;
 use crate::directory::list::Collector;
 use crate::entry::Entry;
@@ -52,7 +52,7 @@ fn of_records<'a>(records: impl Iterator<Item = (u64, &'a Who)>, hash: &str) -> 
 /// A list below a folder of its own, and a hash that no answer has twice.
 struct Lab {
     folder: tempfile::TempDir,
-    stock: Stock,
+    state: ListState,
     now: u64,
     answers: u64,
 }
@@ -60,25 +60,25 @@ struct Lab {
 impl Lab {
     fn with(people: &People) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let stock = Self::load(folder.path());
-        let mut lab = Self { folder, stock, now: BEGIN, answers: 0 };
+        let state = Self::load(folder.path());
+        let mut lab = Self { folder, state, now: BEGIN, answers: 0 };
         assert!(lab.comes(people));
         lab
     }
 
-    fn load(folder: &std::path::Path) -> Stock {
+    fn load(folder: &std::path::Path) -> ListState {
         let store = Store::new(folder);
         let kept = store.load("crm", 0);
-        Stock::new("crm".into(), store, QUESTION, kept)
+        ListState::new("crm".into(), store, QUESTION, kept)
     }
 
     /// As after a kill.
     fn restart(&mut self) {
-        self.stock = Self::load(self.folder.path());
+        self.state = Self::load(self.folder.path());
     }
 
-    fn judge(&mut self, delivery: Delivery) -> Outcome {
-        self.stock.judge(delivery, false, self.now)
+    fn judge(&mut self, delivery: Delivery) -> RefreshOutcome {
+        self.state.judge(delivery, false, self.now)
     }
 
     /// Whether the list is in use then; else it is held back.
@@ -86,11 +86,11 @@ impl Lab {
         self.answers += 1;
         self.now += 300;
         let outcome = self.judge(delivery(people, &format!("hash {}", self.answers)));
-        !matches!(outcome, Outcome::Held { .. })
+        !matches!(outcome, Held { .. })
     }
 
     fn in_use(&self) -> usize {
-        self.stock.kept().len()
+        self.state.snapshot().len()
     }
 }
 
@@ -157,7 +157,7 @@ fn a_year_of_a_company_is_never_held_back() {
         if day % 30 == 0 {
             lab.restart();
         }
-        assert!(lab.comes(&crm), "day {day}: {:?}", lab.stock.held());
+        assert!(lab.comes(&crm), "day {day}: {:?}", lab.state.held());
         assert_eq!(lab.in_use(), crm.len(), "day {day}");
     }
 }
@@ -204,15 +204,12 @@ fn what_takes_most_names_away_is_held_back() {
         assert!(!lab.comes(&list), "{attack}");
         assert_eq!(lab.in_use(), 5_000, "{attack}");
         assert!(lab.comes(&known), "{attack}");
-        assert_eq!(lab.stock.held(), None, "{attack}");
+        assert_eq!(lab.state.held(), None, "{attack}");
     }
     let mut lab = Lab::with(&known);
     let same = who(1);
     let outcome = lab.judge(of_records((0..5_000).map(|_| (1, &same)), "x"));
-    assert!(
-        matches!(outcome, Outcome::Held { count: 5_000, known: 5_000, more: Some(2), .. }),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Held { count: 5_000, known: 5_000, more: Some(2), .. }), "{outcome:?}");
 }
 
 #[test]
@@ -224,9 +221,7 @@ fn a_list_that_names_nobody_is_never_taken_by_itself() {
         for _ in 0..10 {
             assert!(!lab.comes(&list));
         }
-        assert!(
-            matches!(lab.stock.take_held(lab.now).unwrap(), Outcome::New { count, .. } if count == list.len())
-        );
+        assert!(matches!(lab.state.take_held(lab.now).unwrap(), New { count, .. } if count == list.len()));
         // What was taken by order is the list that further ones are compared with.
         assert!(lab.comes(&list) && lab.comes(&people(1, 1)));
     }
@@ -283,17 +278,14 @@ fn it_is_taken_when_it_has_come_three_times_whatever_its_hash_and_over_a_new_sta
             let list = people(1, 10).into_iter().chain(people(1_000 + answer, 1)).collect();
             lab.answers += 1;
             let outcome = lab.judge(delivery(&list, &format!("{answer}")));
-            assert!(
-                matches!(outcome, Outcome::Held { count: 11, more: Some(is), .. } if is == more),
-                "{outcome:?}"
-            );
+            assert!(matches!(outcome, Held { count: 11, more: Some(is), .. } if is == more), "{outcome:?}");
             if restarts {
                 lab.restart();
             }
-            assert_eq!(lab.stock.held().map(|held| held.times), Some(answer));
+            assert_eq!(lab.state.held().map(|held| held.times), Some(answer));
         }
         assert!(lab.comes(&people(1, 10)));
-        assert_eq!((lab.in_use(), lab.stock.held()), (10, None));
+        assert_eq!((lab.in_use(), lab.state.held()), (10, None));
         // It is the one that others are compared with now.
         assert!(lab.comes(&people(1, 5)));
     }
@@ -311,9 +303,9 @@ fn by_a_command_nobody_counts() {
     let mut lab = Lab::with(&people(1, 100));
     assert!(!lab.comes(&people(1, 10)) && !lab.comes(&people(1, 10)));
     for _ in 0..5 {
-        lab.stock = Lab::load(lab.folder.path()).without_counting();
+        lab.state = Lab::load(lab.folder.path()).without_counting();
         assert!(!lab.comes(&people(1, 10)));
-        assert_eq!(lab.stock.held().map(|held| held.times), Some(2));
+        assert_eq!(lab.state.held().map(|held| held.times), Some(2));
     }
     lab.restart();
     assert!(lab.comes(&people(1, 10)));
@@ -324,15 +316,15 @@ fn what_is_taken_by_order_is_what_was_held_back() {
     for restarts in [false, true] {
         let mut lab = Lab::with(&people(1, 100));
         assert!(!lab.comes(&people(1, 20)));
-        let shown = lab.stock.held().cloned().unwrap();
+        let shown = lab.state.held().cloned().unwrap();
         assert_eq!((shown.count, shown.changes.gone, shown.losses.gone), (20, 80, 80));
         // Much the same comes, which leaves what was shown.
         assert!(!lab.comes(&people(1, 19)));
-        assert_eq!(lab.stock.held().map(|held| (held.id, held.count)), Some((shown.id, 20)));
+        assert_eq!(lab.state.held().map(|held| (held.id, held.count)), Some((shown.id, 20)));
         if restarts {
             lab.restart();
         }
-        let Outcome::New { count, changes } = lab.stock.take_held(lab.now).unwrap() else { unreachable!() };
+        let New { count, changes } = lab.state.take_held(lab.now).unwrap() else { unreachable!() };
         assert_eq!((count, changes.gone, lab.in_use()), (20, 80, 20));
         let files: Vec<_> = std::fs::read_dir(lab.folder.path().join("lists")).unwrap().flatten().collect();
         let names: Vec<_> = files.iter().map(|file| file.file_name().into_string().unwrap()).collect();
@@ -341,10 +333,10 @@ fn what_is_taken_by_order_is_what_was_held_back() {
     // Another one has another name.
     let mut lab = Lab::with(&people(1, 100));
     assert!(!lab.comes(&people(1, 20)));
-    let shown = lab.stock.held().cloned().unwrap();
+    let shown = lab.state.held().cloned().unwrap();
     assert!(!lab.comes(&People::new()));
-    assert_ne!(lab.stock.held().unwrap().id, shown.id);
-    assert!(matches!(lab.stock.still_held(), Outcome::Held { count: 0, another: true, .. }));
+    assert_ne!(lab.state.held().unwrap().id, shown.id);
+    assert!(matches!(lab.state.still_held(), Held { count: 0, another: true, .. }));
 }
 
 #[test]
@@ -353,8 +345,8 @@ fn what_is_held_back_is_judged_by_its_own_file() {
     assert!(!lab.comes(&people(1, 20)));
     let held = lab.folder.path().join("lists/crm.held");
     std::fs::write(&held, "damaged").unwrap();
-    assert!(lab.stock.take_held(lab.now).is_err());
-    assert_eq!((lab.in_use(), lab.stock.held()), (100, None));
+    assert!(lab.state.take_held(lab.now).is_err());
+    assert_eq!((lab.in_use(), lab.state.held()), (100, None));
     // A kill has come between its two files: the count begins anew.
     assert!(!lab.comes(&people(1, 20)) && !lab.comes(&people(1, 20)));
     std::fs::remove_file(&held).unwrap();
@@ -369,24 +361,24 @@ fn without_a_disk_it_is_held_in_memory() {
         std::fs::create_dir(lab.folder.path().join("lists").join(format!("crm.{kind}"))).unwrap();
     }
     assert!(lab.comes(&people(1, 60)) && !lab.comes(&people(1, 40)) && !lab.comes(&people(1, 39)));
-    assert!(matches!(lab.stock.take_held(lab.now).unwrap(), Outcome::New { count: 40, .. }));
+    assert!(matches!(lab.state.take_held(lab.now).unwrap(), New { count: 40, .. }));
 }
 
 #[test]
 fn the_same_hash_with_other_data_is_taken() {
     let mut lab = Lab::with(&people(1, 10));
     let mut list = people(1, 10);
-    assert!(matches!(lab.judge(delivery(&list, "a")), Outcome::New { .. }));
+    assert!(matches!(lab.judge(delivery(&list, "a")), New { .. }));
     list.get_mut(&3).unwrap().1 = "Kari Berg".into();
     let outcome = lab.judge(delivery(&list, "a"));
     assert!(
-        matches!(outcome, Outcome::New { count: 10, changes: Changes { new: 0, gone: 0, renamed: 1 } }),
+        matches!(outcome, New { count: 10, changes: Changes { new: 0, gone: 0, renamed: 1 } }),
         "{outcome:?}"
     );
-    assert_eq!(lab.judge(delivery(&list, "a")), Outcome::Unchanged);
+    assert_eq!(lab.judge(delivery(&list, "a")), Unchanged);
     // A source without hashes has lists, too.
     lab.judge(delivery(&list, ""));
-    assert_eq!(lab.judge(delivery(&list, "")), Outcome::Unchanged);
+    assert_eq!(lab.judge(delivery(&list, "")), Unchanged);
 }
 
 #[test]
@@ -400,6 +392,6 @@ fn a_list_that_a_disk_has_damaged_is_written_anew() {
     std::fs::write(&path, bytes).unwrap();
     // Judged by its copy.
     assert!(!lab.comes(&people(1, 4)));
-    assert!(matches!(lab.judge(delivery(&people(1, 10), "a")), Outcome::New { count: 10, .. }));
-    assert!(lab.stock.kept().is_whole() && keeper::now() > 0);
+    assert!(matches!(lab.judge(delivery(&people(1, 10), "a")), New { count: 10, .. }));
+    assert!(lab.state.snapshot().is_whole());
 }

@@ -2,25 +2,33 @@
 //! that was known and that the CRM has not removed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::StatusCode;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
+use super::engine::Engine;
+use super::refresh::{ListSource, Refresher};
+use super::schedule::Schedule;
+use super::service::{Publisher, QUEUE};
+use super::snapshot::Snapshot;
+use super::store::Store;
 use super::*;
 use crate::directory::list::List;
 use crate::directory::list::file::Header;
+use crate::directory::merge::Rules;
 use crate::entry::Entry;
-use crate::lookup::{Pbx, Status};
+use crate::lookup::{Pbx, Resolver, Status};
 use crate::name::Style;
 use crate::number::{Number, Settings as Numbers};
 use crate::observe::metrics;
 use crate::secret::SecretError;
 use crate::source::superoffice::error::FetchError;
-use crate::source::{Delivery, Fetched, Kind, Progress, csv};
-use keeper::Question;
+use crate::source::{Delivery, Fetched, Kind, Progress, SourceError, csv};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -64,7 +72,7 @@ impl Crm {
         people(self.list, self.begun.elapsed())
     }
 
-    fn set(&self, known: &str, people: &BTreeMap<u64, String>) -> anyhow::Result<Fetched> {
+    fn set(&self, known: &str, people: &BTreeMap<u64, String>) -> Result<Fetched, SourceError> {
         let hash = format!("{people:?}");
         if known == hash {
             return Ok(Fetched::Unchanged);
@@ -84,7 +92,7 @@ impl Crm {
         Ok(Fetched::Entries(delivery))
     }
 
-    async fn fail(&self, which: usize, hash: &str) -> anyhow::Result<Fetched> {
+    async fn fail(&self, which: usize, hash: &str) -> Result<Fetched, SourceError> {
         let broken = |said: &str| Err(FetchError::Broken(said.to_owned()).into());
         let status = |status, retry_after| FetchError::Status { status, said: "busy".into(), retry_after };
         match which % FAILURES {
@@ -129,8 +137,8 @@ impl Crm {
     }
 }
 
-impl Question for Arc<Crm> {
-    async fn ask(&self, hash: &str, _: &Progress) -> anyhow::Result<Fetched> {
+impl ListSource for Arc<Crm> {
+    async fn fetch(&self, hash: &str, _: &Progress) -> Result<Fetched, SourceError> {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         if asked.is_multiple_of(2) {
             self.set(hash, &self.people())
@@ -144,13 +152,19 @@ impl Question for Arc<Crm> {
     }
 }
 
+/// Opens a list's file, as the writer does.
+fn load(store: &Store, list: &ListConfig) -> Snapshot {
+    store.load(&list.name, refresh::now())
+}
+
 fn settings() -> Settings {
     let kind = Kind::Csv(csv::File { path: PathBuf::new(), delimiter: None, country: "NO".parse().unwrap() });
     Settings { name: "crm".into(), kind, refresh: MINUTE / 2, full_refresh: 5 * MINUTE, group: 0 }
 }
 
-fn place(name: &str, selection: u32) -> Place {
-    Place { name: name.into(), source: 0, list: ListId { selection: Some(selection) } }
+fn list(name: &str, selection: u32) -> ListConfig {
+    let id = ListId { selection: Some(selection) };
+    ListConfig { name: name.into(), source: 0, source_name: "crm".into(), id }
 }
 
 /// A service with the two lists of that CRM. Aborted when dropped, as by a kill.
@@ -164,19 +178,17 @@ impl Service {
         let resolver = Arc::new(Resolver::new(Style::default()));
         let settings = settings();
         let (refresh, full_refresh) = (settings.refresh, settings.full_refresh);
-        let places = LISTS.iter().zip(0..).map(|(name, id)| place(name, id)).collect();
+        let lists = LISTS.iter().zip(0..).map(|(name, id)| list(name, id)).collect();
         let store = Store::new(state);
-        let read = |store: &Store, list: &str| store.load(list, keeper::now());
-        let rules = Rules::default();
-        let publisher =
-            Publisher::load(vec![settings], places, store.clone(), read, rules, Arc::clone(&resolver));
+        let engine = Engine::open(&[settings], lists, store.clone(), load);
+        let publisher = Publisher::start(engine, Rules::default(), Arc::clone(&resolver));
         let (changed, receive) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        for (place, (crm, kept)) in crms.iter().zip(&publisher.lists).enumerate() {
-            let (name, kept) = (LISTS[place].to_owned(), kept.clone());
-            let keeper = Keeper::new(name, Arc::clone(crm), 7, store.clone(), full_refresh, kept);
+        for (place, (crm, (list, snapshot))) in crms.iter().zip(publisher.engine.lists()).enumerate() {
+            let (name, snapshot) = (list.name.clone(), snapshot.clone());
+            let refresher = Refresher::new(name, Arc::clone(crm), 7, store.clone(), full_refresh, snapshot);
             let schedule = Schedule {
-                keeper,
+                refresher,
                 place,
                 refresh,
                 changed: changed.clone(),
@@ -309,7 +321,7 @@ fn the_copy_of_a_damaged_list_takes_its_place() {
     assert!(lists.join("crm.list").is_file() && !lists.join("crm.list.copy").exists());
     flip(&lists.join("crm.list"));
     std::fs::write(lists.join("crm.list.copy"), "damaged as well").unwrap();
-    assert!(matches!(store.load("crm", 5), Kept::Nothing));
+    assert!(matches!(store.load("crm", 5), Snapshot::Absent));
 }
 
 /// Of two lists one is damaged while it is in use; the other one's changes arrive all the same.
@@ -322,19 +334,15 @@ fn one_damaged_list_keeps_no_other_one_from_changing() {
         store.write(name, Header::default(), &list(national, "Kari")).unwrap();
     }
     let resolver = Arc::new(Resolver::new(Style::default()));
-    let places = vec![place("a", 0), place("b", 0)];
-    let mut publisher = Publisher::load(
-        vec![settings()],
-        places,
-        store.clone(),
-        Store::look,
-        Rules::default(),
-        Arc::clone(&resolver),
-    );
+    let lists = vec![self::list("a", 0), self::list("b", 0)];
+    let look = |store: &Store, list: &ListConfig| store.look(&list.name);
+    let engine = Engine::open(&[settings()], lists, store.clone(), look);
+    let mut publisher = Publisher::start(engine, Rules::default(), Arc::clone(&resolver));
     assert_eq!(resolver.numbers(), 2);
     flip(&folder.path().join("lists/a.list"));
     let new = [entry(22_334_456, "Eva"), entry(22_334_457, "Ola")].into_iter().collect();
-    publisher.lists[1] = Kept::OnDisk(store.write("b", Header::default(), &new).unwrap());
+    let new = Snapshot::OnDisk(store.write("b", Header::default(), &new).unwrap());
+    publisher.engine.replace(1, new);
     publisher.publish("new");
     assert_eq!(resolver.numbers(), 3);
 }
@@ -344,10 +352,8 @@ fn lists_that_are_empty_by_order_are_lists_too() {
     let folder = tempfile::tempdir().unwrap();
     let load = || {
         let resolver = Arc::new(Resolver::new(Style::default()));
-        let (sources, place) = (vec![settings()], place("crm", 0));
-        let store = Store::new(folder.path());
-        let read = |store: &Store, list: &str| store.load(list, keeper::now());
-        Publisher::load(sources, vec![place], store, read, Rules::default(), Arc::clone(&resolver));
+        let engine = Engine::open(&[settings()], vec![list("crm", 0)], Store::new(folder.path()), load);
+        Publisher::start(engine, Rules::default(), Arc::clone(&resolver));
         resolver
     };
     // Nothing is known yet, and nobody is to ask.

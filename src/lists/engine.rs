@@ -1,0 +1,127 @@
+//! The engine: all lists of the configuration, and the directory of them. The service and the commands use the same one.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::guard::HeldList;
+use super::refresh::{Refresher, SourceList};
+use super::snapshot::Snapshot;
+use super::store::Store;
+use super::{ListConfig, refresh};
+use crate::directory::Directory;
+use crate::directory::merge::{Listed, MergeError, Rules, merge_by};
+use crate::observe::{mask, panics};
+use crate::source::{Settings, Source};
+
+/// The lists of the configuration, with the snapshot of each.
+#[derive(Debug)]
+pub struct Engine {
+    sources: Vec<Settings>,
+    lists: Vec<(ListConfig, Snapshot)>,
+    store: Store,
+}
+
+impl Engine {
+    /// Opens the `lists` of these `sources`; `read` gives the snapshot of one.
+    pub fn open(
+        sources: &[Settings],
+        lists: Vec<ListConfig>,
+        store: Store,
+        read: impl Fn(&Store, &ListConfig) -> Snapshot,
+    ) -> Self {
+        let with_snapshot = |list: ListConfig| {
+            let snapshot = read(&store, &list);
+            (list, snapshot)
+        };
+        let lists = lists.into_iter().map(with_snapshot).collect();
+        Self { sources: sources.to_vec(), lists, store }
+    }
+
+    /// The lists, in the order of the configuration.
+    #[must_use]
+    pub fn lists(&self) -> &[(ListConfig, Snapshot)] {
+        &self.lists
+    }
+
+    /// The files of the lists.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The settings of a list's source.
+    #[must_use]
+    pub fn settings(&self, list: &ListConfig) -> Option<&Settings> {
+        self.sources.get(list.source)
+    }
+
+    /// Puts a snapshot in the place of the list's last one. `list` is its position in [`lists`](Self::lists).
+    pub fn replace(&mut self, list: usize, snapshot: Snapshot) {
+        if let Some((_, old)) = self.lists.get_mut(list) {
+            *old = snapshot;
+        }
+    }
+
+    /// Prepares the refreshes of a list, from its `snapshot` on. `source` is the client of the list's source.
+    #[must_use]
+    pub fn refresher(
+        &self,
+        list: &ListConfig,
+        snapshot: Snapshot,
+        source: Arc<Source>,
+    ) -> Option<Refresher<SourceList>> {
+        let settings = self.settings(list)?;
+        let fingerprint = settings.fingerprint(list.id);
+        let source = SourceList { source, list: list.id };
+        let (name, store) = (list.name.clone(), self.store.clone());
+        Some(Refresher::new(name, source, fingerprint, store, settings.full_refresh, snapshot))
+    }
+
+    /// The list that is held back in place of this one.
+    #[must_use]
+    pub fn held(&self, list: &ListConfig) -> Option<HeldList> {
+        let fingerprint = self.settings(list)?.fingerprint(list.id);
+        Some(self.store.held(&list.name, fingerprint)?.held)
+    }
+
+    /// Builds the directory of all lists, and reports the ranges of the configuration that have no company.
+    ///
+    /// # Errors
+    /// If a list can't be read, or if there are too many entries.
+    pub fn directory(&self, rules: &Rules) -> Result<Directory, MergeError> {
+        let names: Vec<String> = self.sources.iter().map(|source| source.name.clone()).collect();
+        let mut listed = Vec::new();
+        for (list, snapshot) in &self.lists {
+            let group = self.sources.get(list.source).map_or(0, |source| source.group);
+            let source = u16::try_from(list.source).map_err(|_| MergeError::TooLarge)?;
+            listed.push(Listed { source, group, entries: snapshot.entries()? });
+        }
+        let directory = merge_by(rules, &names, listed)?;
+        for (range, contact) in directory.ranges_of_nobody() {
+            let range = mask::Number(range);
+            warn!(%range, contact, "[ranges] known: no list has this contact, so the range's numbers have no name");
+        }
+        Ok(directory)
+    }
+
+    /// Opens the files again of lists that were damaged since they were opened, or their copies. Whether there was any.
+    pub fn reopen_damaged(&mut self) -> bool {
+        let mut is_reopened = false;
+        for (list, snapshot) in self.lists.iter_mut().filter(|(_, snapshot)| !snapshot.is_whole()) {
+            match self.store.look(&list.name) {
+                Snapshot::Absent => {}
+                found => (*snapshot, is_reopened) = (found, true),
+            }
+        }
+        is_reopened
+    }
+
+    /// Removes the files of lists that were taken out of the configuration long ago.
+    pub async fn remove_old_files(&self) {
+        let store = self.store.clone();
+        let configured = self.lists.iter().map(|(list, _)| list.name.clone()).collect();
+        // After a panic, which is in the log, the next attempt is the next day's.
+        let _ = panics::blocking(move || store.clear(&configured, refresh::now())).await;
+    }
+}

@@ -1,0 +1,242 @@
+//! One refresh of one list: fetches it, compares it with the list in use, writes it to disk. After a failure the list in use
+//! stays.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::guard::HeldList;
+use super::outcome::RefreshOutcome;
+use super::snapshot::Snapshot;
+use super::state::ListState;
+use super::store::Store;
+use crate::observe::panics::{self, Panicked};
+use crate::source::{Fetched, ListId, Progress, Retry, Source, SourceError, Step, UnusableRecords};
+
+/// Where a list comes from.
+pub trait ListSource: Send + Sync + 'static {
+    /// Fetches the list. `hash` is that of the list in use, or empty to get the whole list in any case. `progress` shows how
+    /// far the fetch is.
+    fn fetch(
+        &self,
+        hash: &str,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Fetched, SourceError>> + Send;
+
+    /// The time until the first byte of the last answer, if it is known.
+    fn answered_in(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// One list of a source.
+#[derive(Clone, Debug)]
+pub struct SourceList {
+    /// The source; its lists share it.
+    pub source: Arc<Source>,
+    /// Which of its lists.
+    pub list: ListId,
+}
+
+impl ListSource for SourceList {
+    async fn fetch(&self, hash: &str, progress: &Progress) -> Result<Fetched, SourceError> {
+        self.source.fetch(self.list, hash, progress).await
+    }
+
+    fn answered_in(&self) -> Option<Duration> {
+        self.source.answered_in(self.list)
+    }
+}
+
+/// Why a refresh failed. The list in use stays.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The source did not deliver.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The fetch, or the work on the list, panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    /// The file of the list that is held back can't be read.
+    #[error("the list that was held back can't be read; it is asked for again: {0}")]
+    HeldUnreadable(io::Error),
+}
+
+impl RefreshError {
+    /// When the list may be fetched again.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Source(error) => error.retry(),
+            Self::Panicked(_) | Self::HeldUnreadable(_) => Retry::Soon,
+        }
+    }
+}
+
+/// Refreshes one list.
+pub struct Refresher<S> {
+    source: S,
+    /// The interval of complete fetches, without a hash.
+    full_refresh: Duration,
+    state: ListState,
+    /// Unusable records of the last list that arrived; at first those of the list on disk.
+    unusable: UnusableRecords,
+    /// Whether the log has them.
+    is_unusable_logged: bool,
+    /// When the last complete list arrived, or when the service started.
+    last_full: Instant,
+    /// The list's age at that time. It counts, so that a service that starts anew each night has its daily complete fetch, too.
+    age: Duration,
+    progress: Progress,
+}
+
+impl<S: ListSource> Refresher<S> {
+    /// The time until the first byte of the last answer, without the wait for the request's turn.
+    pub fn answered_in(&self) -> Option<Duration> {
+        self.source.answered_in()
+    }
+
+    /// Prepares the refreshes of the list `name`, from its `snapshot` on. `fingerprint` identifies the request
+    /// ([`Settings::fingerprint`](crate::source::Settings::fingerprint)).
+    pub fn new(
+        name: String,
+        source: S,
+        fingerprint: u64,
+        store: Store,
+        full_refresh: Duration,
+        snapshot: Snapshot,
+    ) -> Self {
+        let age = Duration::from_secs(now().saturating_sub(snapshot.header().taken));
+        let state = ListState::new(name, store, fingerprint, snapshot);
+        Self {
+            source,
+            full_refresh,
+            unusable: state.unusable().clone(),
+            state,
+            is_unusable_logged: false,
+            last_full: Instant::now(),
+            age,
+            progress: Progress::default(),
+        }
+    }
+
+    /// The same for a command. Only the service counts how often a list that is held back has arrived.
+    #[must_use]
+    pub fn without_counting(self) -> Self {
+        Self { state: self.state.without_counting(), ..self }
+    }
+
+    /// The list's name.
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    /// The progress of a refresh.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The list in use.
+    pub fn snapshot(&self) -> &Snapshot {
+        self.state.snapshot()
+    }
+
+    /// The list that is held back.
+    pub fn held(&self) -> Option<&HeldList> {
+        self.state.held()
+    }
+
+    /// The unusable records of the last list that arrived.
+    pub fn unusable(&self) -> &UnusableRecords {
+        &self.unusable
+    }
+
+    /// Fetches the list.
+    pub async fn refresh(&mut self) -> Result<RefreshOutcome, RefreshError> {
+        self.fetch(false).await
+    }
+
+    /// Accepts the list that is held back, if it is the one with the id `shown`. If none is held back and none was shown,
+    /// fetches the list and accepts it as it is.
+    pub async fn accept(&mut self, shown: Option<u64>) -> Result<RefreshOutcome, RefreshError> {
+        match (self.held().map(|held| held.id), shown) {
+            (Some(held), Some(shown)) if held != shown => Ok(self.state.still_held()),
+            (Some(_), _) => {
+                let accepted = self.on_disk(|state| state.take_held(now())).await?;
+                self.unusable = self.state.unusable().clone();
+                accepted.map_err(RefreshError::HeldUnreadable)
+            }
+            // The list that was shown is no longer held back, and the next one was not shown.
+            (None, Some(_)) => self.fetch(false).await,
+            (None, None) => self.fetch(true).await,
+        }
+    }
+
+    async fn fetch(&mut self, accept: bool) -> Result<RefreshOutcome, RefreshError> {
+        let result = self.fetch_and_judge(accept).await;
+        self.progress.set(Step::Idle);
+        result
+    }
+
+    async fn fetch_and_judge(&mut self, accept: bool) -> Result<RefreshOutcome, RefreshError> {
+        let due = self.age.saturating_add(self.last_full.elapsed()) >= self.full_refresh;
+        let full = accept || due || self.held().is_some();
+        let hash = self.state.hash().filter(|_| !full).unwrap_or_default();
+        match self.source.fetch(&hash, &self.progress).await? {
+            Fetched::Unchanged => {
+                self.on_disk(ListState::is_unchanged).await?;
+                Ok(RefreshOutcome::Unchanged)
+            }
+            Fetched::Entries(delivery) => {
+                if hash.is_empty() {
+                    (self.last_full, self.age) = (Instant::now(), Duration::ZERO);
+                }
+                self.report_unusable(&delivery.unusable);
+                self.progress.set(Step::Writing { entries: delivery.entries.len() as u64 });
+                Ok(self.on_disk(move |state| state.judge(delivery, accept, now())).await?)
+            }
+        }
+    }
+
+    /// Sorting, comparing and writing take long: a thread for blocking work does them.
+    async fn on_disk<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut ListState) -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
+        let mut state = self.state.clone();
+        let done = panics::blocking(move || {
+            let done = work(&mut state);
+            (state, done)
+        });
+        let (state, done) = done.await?;
+        self.state = state;
+        Ok(done)
+    }
+
+    /// Logs the unusable records, unless the log has the same ones already.
+    fn report_unusable(&mut self, unusable: &UnusableRecords) {
+        if !self.is_unusable_logged || *unusable != self.unusable {
+            warn_unusable(self.name(), unusable);
+        }
+        self.is_unusable_logged = true;
+        self.unusable = unusable.clone();
+    }
+}
+
+/// Logs the unusable records, if there are any.
+pub(super) fn warn_unusable(list: &str, unusable: &UnusableRecords) {
+    if unusable.total() > 0 {
+        warn!(%list, count = unusable.total(), "records that can't be used: {unusable}");
+    }
+}
+
+/// Seconds since 1970, UTC.
+pub(super) fn now() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

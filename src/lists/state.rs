@@ -1,0 +1,269 @@
+//! The state of one list, and the decision on a new one: compare, accept or hold back, write. Only threads for blocking work do
+//! this.
+
+use std::io;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::changes::Changes;
+use super::guard::{self, CONVINCING, Decision, HeldList};
+use super::losses::Losses;
+use super::outcome::RefreshOutcome;
+use super::snapshot::{LostNumbers, Snapshot};
+use super::store::Store;
+use super::store::held::HeldRecord;
+use crate::directory::list::List;
+use crate::directory::list::file::Header;
+use crate::source::{Delivery, UnusableRecords};
+
+/// The state of one list.
+#[derive(Clone, Debug)]
+pub(super) struct ListState {
+    pub(super) name: String,
+    store: Store,
+    /// Identifies the request that is sent now.
+    fingerprint: u64,
+    /// Whether arrivals of a list that is held back are counted, up to its acceptance.
+    counts: bool,
+    snapshot: Snapshot,
+    /// The unusable records of the list in use.
+    unusable: UnusableRecords,
+    /// The numbers lost before; none until they are read from disk.
+    lost: Option<LostNumbers>,
+    held: Option<HeldRecord>,
+    /// The list that is held back, if its file could not be written.
+    held_list: Option<Snapshot>,
+}
+
+impl ListState {
+    pub(super) fn new(name: String, store: Store, fingerprint: u64, snapshot: Snapshot) -> Self {
+        let unusable = store.unusable(&name, &snapshot.header());
+        let held = store.held(&name, fingerprint);
+        Self { name, store, fingerprint, counts: true, snapshot, unusable, lost: None, held, held_list: None }
+    }
+
+    /// The same for a command, which counts no arrivals.
+    pub(super) fn without_counting(self) -> Self {
+        Self { counts: false, ..self }
+    }
+
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub(super) fn held(&self) -> Option<&HeldList> {
+        self.held.as_ref().map(|held| &held.held)
+    }
+
+    pub(super) fn unusable(&self) -> &UnusableRecords {
+        &self.unusable
+    }
+
+    /// The hash to send. None if the list in use answers another request: another user's, another selection's, or read by
+    /// another version.
+    pub(super) fn hash(&self) -> Option<String> {
+        let header = self.snapshot.header();
+        (header.fingerprint == self.fingerprint).then_some(header.hash)
+    }
+
+    /// The source still has the list in use.
+    pub(super) fn is_unchanged(&mut self) {
+        self.release();
+        // The disk may have room by now.
+        let Snapshot::InMemory(header, list) = &self.snapshot else { return };
+        if let Ok(file) = self.store.write(&self.name, header.clone(), list) {
+            info!(list = %self.name, "the list is on disk now");
+            self.store.write_unusable(&self.name, file.header(), &self.unusable);
+            self.snapshot = Snapshot::OnDisk(file);
+        }
+    }
+
+    /// Decides on a new list. With `accept` it is accepted as it is.
+    pub(super) fn judge(&mut self, delivery: Delivery, accept: bool, now: u64) -> RefreshOutcome {
+        let Delivery { entries, unusable, hash } = delivery;
+        let list = Arc::new(entries.finish());
+        let changes = self.changes(&list);
+        let is_same = self.hash().as_ref() == Some(&hash) && changes.as_ref().is_ok_and(Changes::is_none);
+        if is_same && !matches!(self.snapshot, Snapshot::Absent) {
+            if unusable != self.unusable {
+                // Another version may read the same numbers in another way.
+                self.store.write_unusable(&self.name, &self.snapshot.header(), &unusable);
+                self.unusable = unusable;
+            }
+            self.is_unchanged();
+            return RefreshOutcome::Unchanged;
+        }
+        // If the disk has damaged the list since it was opened, its copy is compared.
+        let known = if changes.is_ok() { self.snapshot.clone() } else { self.store.look(&self.name) };
+        let changes = changes.unwrap_or_default();
+        let new = NewList { list, hash, unusable, changes };
+        if accept {
+            return self.take(new, None, now);
+        }
+        let (losses, lost) = self.losses(&known, &new.list, now);
+        let decision = guard::judge(&losses);
+        if decision == Decision::Take {
+            return self.take(new, Some((lost, losses.known)), now);
+        }
+        let arrivals = self.arrivals(&new);
+        if decision == Decision::HoldShrunk && self.counts && arrivals >= Some(CONVINCING) {
+            warn!(list = %self.name, "a list that was held back is taken, for it has come {CONVINCING} times: {losses}");
+            return self.take(new, None, now);
+        }
+        self.hold(new, losses, arrivals, now);
+        self.held_outcome(decision == Decision::HoldShrunk)
+    }
+
+    /// The outcome of an order for a list that is not the one held back: that one stays held back.
+    pub(super) fn still_held(&self) -> RefreshOutcome {
+        match self.held_outcome(false) {
+            RefreshOutcome::Held { count, known, more, changes, losses, .. } => {
+                RefreshOutcome::Held { count, known, more, changes, losses, another: true }
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn held_outcome(&self, is_counted: bool) -> RefreshOutcome {
+        let Some(held) = self.held() else { return RefreshOutcome::Unchanged };
+        RefreshOutcome::Held {
+            count: held.count,
+            known: self.snapshot.len(),
+            more: (is_counted && self.counts).then(|| CONVINCING.saturating_sub(held.times)),
+            changes: held.changes,
+            losses: held.losses,
+            another: false,
+        }
+    }
+
+    /// Accepts the list that is held back.
+    ///
+    /// # Errors
+    /// If it can't be read. Then it is no longer held back.
+    pub(super) fn take_held(&mut self, now: u64) -> io::Result<RefreshOutcome> {
+        let Some(record) = self.held.clone() else { return Err(io::ErrorKind::NotFound.into()) };
+        match self.held_list(&record).and_then(|list| list.entries()?.collect::<io::Result<List>>()) {
+            Ok(list) => {
+                let list = Arc::new(list);
+                let changes = self.changes(&list).unwrap_or_default();
+                let new = NewList { list, hash: record.hash, unusable: record.unusable, changes };
+                Ok(self.take(new, None, now))
+            }
+            Err(error) => {
+                self.release();
+                Err(error)
+            }
+        }
+    }
+
+    fn held_list(&self, record: &HeldRecord) -> io::Result<Snapshot> {
+        match &self.held_list {
+            Some(list) => Ok(list.clone()),
+            None => self.store.held_list(&self.name, record).map(Snapshot::OnDisk),
+        }
+    }
+
+    fn changes(&self, list: &List) -> io::Result<Changes> {
+        Changes::between(self.snapshot.entries()?, list.entries())
+    }
+
+    /// The losses by `list` compared with `known`, and the entries of all lost numbers.
+    fn losses(&mut self, known: &Snapshot, list: &List, now: u64) -> (Losses, List) {
+        let (name, store) = (&self.name, &self.store);
+        let lost = self.lost.get_or_insert_with(|| store.lost(name));
+        // A time in the future is that of a wrong clock.
+        if lost.since > now || now - lost.since >= guard::MEMORY {
+            *lost = store.write_lost(name, List::default(), now, 0);
+        }
+        Losses::of(known, lost, list).unwrap_or_else(|error| {
+            warn!(list = %name, "the losses of a new list are judged by its size only: {error}");
+            let (known, named) = (self.snapshot.len(), list.len());
+            (Losses { known, named, gone: known.saturating_sub(named), ..Losses::default() }, List::default())
+        })
+    }
+
+    /// The arrivals in a row of the new list, this one included; none if it is not like the list that is held back.
+    fn arrivals(&self, new: &NewList) -> Option<u32> {
+        let record = self.held.as_ref()?;
+        let held = self.held_list(record).ok()?;
+        let changes = Changes::between(held.entries().ok()?, new.list.entries()).ok()?;
+        let is_like = record.held.is_like(new.list.len(), &changes);
+        is_like.then(|| record.held.times.saturating_add(u32::from(self.counts)))
+    }
+
+    fn hold(&mut self, new: NewList, losses: Losses, arrivals: Option<u32>, now: u64) {
+        if let (Some(record), Some(times)) = (&mut self.held, arrivals) {
+            // The first arrival stays: an administrator may have seen it, and accepts that list.
+            record.held.times = times;
+            if self.held_list.is_none() {
+                // Without the file a restart begins the count again.
+                let _ = self.store.write_guard(&self.name, record);
+            }
+            return;
+        }
+        let held = HeldList {
+            count: new.list.len(),
+            times: 1,
+            came: now,
+            changes: new.changes,
+            losses,
+            id: fastrand::u64(1..),
+        };
+        let record =
+            HeldRecord { held, fingerprint: self.fingerprint, hash: new.hash, unusable: new.unusable };
+        let list = self.store.write_held(&self.name, &record, new.list);
+        self.held_list = Some(list).filter(|list| matches!(list, Snapshot::InMemory(..)));
+        self.held = Some(record);
+    }
+
+    /// Drops the list that is held back.
+    fn release(&mut self) {
+        if self.held.take().is_some() {
+            self.held_list = None;
+            self.store.remove_held(&self.name);
+        }
+    }
+
+    /// Puts a new list in use. The `lost` numbers, and the most numbers known, count from now on; none if the list counts as good.
+    fn take(&mut self, new: NewList, lost: Option<(List, usize)>, now: u64) -> RefreshOutcome {
+        let NewList { list, hash, unusable, changes } = new;
+        let count = list.len();
+        let header = Header { fingerprint: self.fingerprint, taken: now, count: count as u64, hash };
+        self.snapshot = match self.store.write(&self.name, header.clone(), &list) {
+            Ok(file) => {
+                self.store.write_unusable(&self.name, file.header(), &unusable);
+                Snapshot::OnDisk(file)
+            }
+            Err(error) => {
+                warn!(list = %self.name, "the new list is served, but can't be written to disk: {error}");
+                Snapshot::InMemory(header, list)
+            }
+        };
+        self.unusable = unusable;
+        let before = self.lost.as_ref().filter(|lost| !lost.list.is_empty());
+        let since = before.map_or(now, |lost| lost.since);
+        let (lost, of) = lost.unwrap_or_default();
+        self.lost = Some(self.store.write_lost(&self.name, lost, since, of));
+        // Also the files of a list that answers another request.
+        (self.held, self.held_list) = (None, None);
+        self.store.remove_held(&self.name);
+        info!(list = %self.name, entries = count, unusable = self.unusable.total(), "new list: {changes}");
+        if count == 0 {
+            warn!(list = %self.name, "the list is empty: nobody is known by it");
+        }
+        RefreshOutcome::New { count, changes }
+    }
+}
+
+/// A list that arrived.
+struct NewList {
+    list: Arc<List>,
+    hash: String,
+    unusable: UnusableRecords,
+    /// Its changes to the list in use.
+    changes: Changes,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! The state of a list, for `nameplate sources` and the web pages.
+
+use serde::{Deserialize, Serialize};
+
+use super::guard::HeldList;
+use super::refresh::{ListSource, Refresher};
+use super::snapshot::Snapshot;
+use crate::source::UnusableRecords;
+use crate::source::superoffice::tenant::Tenant;
+
+/// The state of one list. Times are seconds since 1970, UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListStatus {
+    /// The list's name.
+    pub list: String,
+    /// The source's name.
+    pub source: String,
+    /// The count of entries in use.
+    pub count: usize,
+    /// The source's hash of the list in use.
+    pub hash: String,
+    /// Whether the list is on disk, and so in use after a restart.
+    pub on_disk: bool,
+    /// When the list in use was fetched.
+    pub taken: Option<u64>,
+    /// The last refresh without a failure.
+    pub last_success: Option<u64>,
+    /// The next refresh.
+    pub next: Option<u64>,
+    /// The failure of the last refresh; none if it did not fail.
+    pub last_error: Option<String>,
+    /// The list that is held back.
+    pub held: Option<HeldList>,
+    /// Unusable records of the last list that arrived.
+    pub unusable: UnusableRecords,
+    /// The id of the list held back that an administrator saw last.
+    #[serde(skip)]
+    pub shown: Option<u64>,
+    /// The state of the source's tenant, if the source is one.
+    #[serde(default)]
+    pub tenant: Option<Tenant>,
+}
+
+impl ListStatus {
+    /// The state, to be shown. The list that is held back now counts as shown.
+    pub fn show(&mut self) -> Self {
+        self.shown = self.held.as_ref().map(|held| held.id).or(self.shown);
+        self.clone()
+    }
+
+    /// Updates the list in use and the list that is held back.
+    pub fn note<S: ListSource>(&mut self, refresher: &Refresher<S>) {
+        let snapshot = refresher.snapshot();
+        let header = snapshot.header();
+        self.count = snapshot.len();
+        self.hash = header.hash;
+        self.taken = Some(header.taken).filter(|taken| *taken > 0);
+        self.on_disk = matches!(snapshot, Snapshot::OnDisk(_));
+        let was_held = self.held.is_some();
+        self.held = refresher.held().cloned();
+        if !was_held && let Some(held) = &self.held {
+            // The log shows the first list that is held back. A list that replaces it is shown on request only.
+            self.shown = Some(held.id);
+        }
+        self.unusable = refresher.unusable().clone();
+    }
+}

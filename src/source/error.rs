@@ -1,0 +1,36 @@
+//! Why a source did not deliver, and when it may be asked again.
+
+use super::csv::CsvError;
+use super::retry::Retry;
+use super::superoffice::error::FetchError;
+
+/// Why a source did not deliver. The list in use stays.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// SuperOffice was asked.
+    #[error(transparent)]
+    SuperOffice(#[from] FetchError),
+    /// A CSV file was read.
+    #[error(transparent)]
+    Csv(#[from] CsvError),
+}
+
+impl SourceError {
+    /// When the source may be asked again.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::SuperOffice(error) => error.retry(),
+            Self::Csv(_) => Retry::Soon,
+        }
+    }
+
+    /// The error without the time that the server asked for: the same text at each attempt.
+    #[must_use]
+    pub fn without_time(&self) -> String {
+        match self {
+            Self::SuperOffice(FetchError::LeftAlone(_)) => "it asked to be left alone".to_owned(),
+            error => error.to_string(),
+        }
+    }
+}
