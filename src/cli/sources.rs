@@ -133,7 +133,7 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
     writeln!(out, "  last success  {}", time(list.last_success))?;
     writeln!(out, "  next          {}", time(list.next))?;
     if let Some(tenant) = &list.tenant {
-        let calls = if tenant.is_running { "" } else { ", which permits no requests" };
+        let calls = if tenant.is_running { "" } else { ", in which it must not be called" };
         let (name, state) = (printable(&tenant.name), printable(&tenant.state));
         writeln!(out, "  tenant        {name} is in state {state}{calls}")?;
         writeln!(out, "  state until   {}", time(tenant.valid_until))?;

@@ -177,7 +177,7 @@ impl ListState {
             *lost = store.write_lost(name, List::default(), now, 0);
         }
         Losses::of(known, lost, list).unwrap_or_else(|error| {
-            warn!(list = %name, "the losses of a new list are judged by its size only: {error}");
+            warn!(list = %name, "what a new list takes away can't be told but by its size: {error}");
             let (known, named) = (self.snapshot.len(), list.len());
             (Losses { known, named, gone: known.saturating_sub(named), ..Losses::default() }, List::default())
         })

@@ -103,7 +103,7 @@ impl Store {
             }
             Err(FileError::Missing(_)) => LostNumbers::default(),
             Err(error) => {
-                warn!(%list, "numbers that were lost before do not count: {error}");
+                warn!(%list, "what was lost before does not count: {error}");
                 LostNumbers::default()
             }
         }
