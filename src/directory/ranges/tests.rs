@@ -140,7 +140,7 @@ fn a_known_range_names_its_company() {
         ("22 60 00 00 - 22 60 00 09", "contact 243"),
         ("+39 02 1234 8000-8099", "company Vallechiara"),
     ]);
-    // The contact is known by another number.
+    // The company is known by another number.
     let directory = directory(settings.unwrap(), &[person(number(47, 99), 1, 243, "Fjord Sjømat AS")]);
     for (national, expected) in [
         (22_517_999, ""),
@@ -156,8 +156,8 @@ fn a_known_range_names_its_company() {
     ] {
         assert_eq!(behind(&directory, number(47, national)), expected, "{national}");
     }
-    let contact = directory.range_of(number(47, 22_518_000)).unwrap();
-    assert_eq!((contact.company.id, contact.source), (243, Some("crm")));
+    let by_id = directory.range_of(number(47, 22_518_000)).unwrap();
+    assert_eq!((by_id.company.id, by_id.source), (243, Some("crm")));
     let named = directory.range_of(number(47, 22_518_050)).unwrap();
     assert_eq!((named.company.id, named.source), (0, None));
     // 02 1234 8000 and 2 1234 8000 are two numbers, though one integer.
@@ -169,7 +169,7 @@ fn a_known_range_names_its_company() {
 }
 
 #[test]
-fn a_contact_whom_no_list_has_is_nobody_and_reported() {
+fn a_company_id_that_no_list_has_is_reported() {
     let settings = known(&[("+47 2251 8000-8099", "company Fjord"), ("+47 2251 8050-8059", "contact 9")]);
     let directory = directory(settings.unwrap(), &[company(number(47, 99), 243, "Fjord")]);
     assert_eq!(behind(&directory, number(47, 22_518_049)), "Fjord +4722518000-8099");
@@ -179,7 +179,7 @@ fn a_contact_whom_no_list_has_is_nobody_and_reported() {
 }
 
 #[test]
-fn a_contact_is_that_of_the_earliest_source() {
+fn a_company_id_is_that_of_the_earliest_source() {
     let lists = [company(number(47, 99), 243, "Second"), company(number(47, 98), 243, "First")];
     let lists: Vec<List> = lists.into_iter().map(|entry| [entry].into_iter().collect()).collect();
     let listed = lists.iter().zip([1, 0]).map(|(list, source)| Listed {

@@ -29,7 +29,7 @@ fn who_lies_in_a_range_is_a_company_and_a_guess() {
     let stem = json("+49301234512");
     assert_eq!((&stem["name"], &stem["range"]), (&"~Acme GmbH".into(), &"+493012345".into()));
     assert_eq!((&stem["certainty"], &stem["company"]["id"]), (&"range".into(), &7.into()));
-    // The administrator's word is good for a contact's id, a guess is not, and gives way to a name that came along.
+    // The administrator's word is good for a company's id. A guess is not, and gives way to the provider's name.
     let said = |caller, keeps| {
         let resolution = resolver.resolve(&norway(0), None, caller);
         (resolution.ids(), resolution.status_of(keeps))
