@@ -190,14 +190,14 @@ fn a_name_is_marked_where_another_reading_is_somebody_elses() {
             exact,
             Decided::Likeliest,
         ),
-        // Several, none of whom is named.
+        // Several candidates, none with a name.
         (
             vec![hans(), person(47, 22_334_455, 8, "A", ""), person(47, 22_334_455, 9, "B", "")],
             "~Hans (Cux GmbH)",
             reading,
             Decided::SomebodyElse,
         ),
-        // Whoever has the number for certain comes before a record that can be read otherwise.
+        // A record that has the number for certain comes before a record that has another reading.
         (
             vec![Entry { likely: false, ..hans() }, kari(22_334_455)],
             "~Kari Nordmann (Fjord Sjømat AS)",

@@ -11,7 +11,7 @@
 //! With a token, which is required beyond loopback, each request must show it as RFC 6750 §2.1 says, or as the password
 //! of HTTP Basic (RFC 7617), with any user name: FreePBX's CID lookup source has a user and a password, and no header. Only
 //! `/healthz` need not: load balancers and container runtimes can't be given secrets, and its answer is the
-//! same as that of the open port itself. Whoever shows a wrong one waits for the refusal, and is counted.
+//! same as that of the open port itself. A request with a wrong token is refused late, and counted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// opens nothing after this time.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// How long a refusal of a wrong token takes: whoever guesses gets some hundred guesses a second, from all connections.
+/// The time until a wrong token is refused: it limits guesses to some hundreds a second, over all connections.
 const PENALTY: Duration = Duration::from_millis(500);
 
 /// What a request must show.

@@ -38,7 +38,7 @@ fn who_lies_in_a_range_is_a_company_and_a_guess() {
     assert_eq!(said("+49301234512", false), ([None, None], Status::Found));
     assert_eq!(said("+49301234512", true), ([None, None], Status::NotFound));
     assert_eq!(said("22518001", true), ([Some(654), Some(243)], Status::Found));
-    // Whoever has a number is the one, exactly, and is in no range.
+    // The record of a number is an exact match, and comes before any range.
     let exact = json("22518001");
     assert_eq!(
         (&exact["name"], &exact["certainty"]),

@@ -15,7 +15,7 @@ use super::http::{self, Http};
 use super::manners;
 use super::site::Site;
 
-/// The longest time in which a state is believed, whatever it says itself.
+/// The longest time in which a state is believed, also where the answer names a longer one.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// The states that SuperOffice documents.
