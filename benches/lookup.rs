@@ -119,7 +119,7 @@ fn bench_readings(criterion: &mut Criterion) {
 fn bench_ranges(criterion: &mut Criterion) {
     const RANGES: u64 = 10_000;
     let known = |place: u64| {
-        let text = format!("+47 2{:05}00-{:05}89", place, place);
+        let text = format!("+47 2{place:05}00-{place:05}89");
         KnownRange::new(&text, Holder::CompanyName(format!("Company {place} AS")), main_country()).unwrap()
     };
     let known = KnownRanges::try_new((0..RANGES).map(known).collect()).unwrap();

@@ -91,7 +91,7 @@ pub fn start(handle: &Handle, state_dir: &Path, supervisor: &mut Supervisor) {
     };
     let (handle, state_dir) = (handle.clone(), state_dir.to_owned());
     supervisor.spawn_with("the control socket", |shutdown| async move {
-        serve(listener, handle, &state_dir, shutdown).await
+        serve(listener, handle, &state_dir, shutdown).await;
     });
 }
 
@@ -167,7 +167,7 @@ async fn end_longest(idle: &mut VecDeque<IdleConnection>) {
         }
         idle.pop_front();
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Binds beside the path and renames, so that the socket never has another mode.

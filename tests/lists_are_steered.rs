@@ -110,7 +110,7 @@ fn last_hash(crm: &StandIn) -> String {
 async fn another_user_or_selection_is_another_question() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let ola = Record::person(47, 22_500_000, (1, "Ola Hansen"), (0, ""));
-    crm.add_user(Credential::basic("other", CRM_PASSWORD), vec![ola.clone()]);
+    crm.add_user(Credential::basic("other", CRM_PASSWORD), vec![ola]);
     crm.set_selection(201, fjord());
     let folder = folder(&crm);
     let config = crm_alone(&crm);

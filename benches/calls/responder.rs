@@ -19,12 +19,12 @@ use crate::lab::asterisk::Asterisk;
 const NAME: &str = "Person Number 12345 (Company 3086 AS)";
 
 /// Both responders.
-pub struct Running {
+pub(crate) struct Running {
     process: Child,
 }
 
 impl Running {
-    pub async fn start(asterisk: &Asterisk, agi: u16) -> Self {
+    pub(crate) async fn start(asterisk: &Asterisk, agi: u16) -> Self {
         let url = asterisk.http_url();
         let token = base64::engine::general_purpose::STANDARD.encode(format!(
             "{}:{}",
@@ -51,7 +51,7 @@ impl Drop for Running {
 }
 
 /// `URL TOKEN PORT`
-pub fn run(arguments: &[String]) {
+pub(crate) fn run(arguments: &[String]) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let [url, token, port] = &arguments[..3] else { panic!("bare URL TOKEN PORT") };
     let listener = TcpListener::bind(("127.0.0.1", port.parse().expect("a port"))).expect("the port");

@@ -4,21 +4,21 @@ use std::fmt::Write as _;
 use std::iter::once;
 
 /// Its context.
-pub const CONTEXT: &str = "timed";
+pub(crate) const CONTEXT: &str = "timed";
 /// The extension of the shipped context that asks.
 const ASKING: &str = "lookup=allowed0001";
 /// What Asterisk logs of each call.
 const MARK: &str = "steps of a call:";
 
 /// A way through the context, step by step.
-pub struct Steps {
+pub(crate) struct Steps {
     /// Applications as they stand in the dialplan, in the order in which a known caller meets them.
     steps: Vec<String>,
 }
 
 impl Steps {
     /// Of a known caller's lookup by ARI, in this context.
-    pub fn of(context: &str) -> Self {
+    pub(crate) fn of(context: &str) -> Self {
         let enter = steps_of(context, "exten => lookup,1,");
         let asking = format!("exten => {ASKING},1,");
         let ask = steps_of(context, &asking).take_while(|step| !step.starts_with("Goto("));
@@ -29,7 +29,7 @@ impl Steps {
     }
 
     /// The context that notes the time, and behind `Gosub()` the step that has it logged.
-    pub fn dialplan(&self) -> (String, String) {
+    pub(crate) fn dialplan(&self) -> (String, String) {
         let note = |at: usize| format!("Set(TIMED_{at}=${{STRFTIME(,,%s.%6q)}})");
         // The second is what noting takes itself.
         let mut context = format!(
@@ -55,7 +55,7 @@ impl Steps {
     }
 
     /// The median of each, in µs, without what noting takes.
-    pub fn table(&self, log: &str) -> String {
+    pub(crate) fn table(&self, log: &str) -> String {
         let mut took: Vec<Vec<f64>> = vec![Vec::new(); self.steps.len() + 2];
         for (_, times) in log.lines().filter_map(|line| line.split_once(MARK)) {
             let times: Vec<f64> =

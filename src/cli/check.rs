@@ -155,7 +155,7 @@ fn check_source(source: &source::Settings, findings: &mut Findings<impl Write>) 
                 let what = format!("{what}: {key}");
                 match key {
                     "ticket" | "token" | "cookie" | "client_secret" | "app_token" => {
-                        findings.header(&what, secret)?
+                        findings.header(&what, secret)?;
                     }
                     _ => findings.secret(&what, secret)?,
                 }

@@ -32,7 +32,7 @@ enum Node {
     Text(String),
     Part(Part),
     /// `(…)` or `[…]`
-    Brackets(Brackets, Vec<Node>),
+    Brackets(Brackets, Vec<Self>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

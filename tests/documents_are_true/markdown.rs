@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use crate::lab::nameplate::project;
 
 /// A page of the project.
-pub struct Page {
+pub(super) struct Page {
     /// Its path, from the project's folder.
     pub path: PathBuf,
     pub text: String,
 }
 
 /// A fenced block.
-pub struct Block<'a> {
+pub(super) struct Block<'a> {
     pub language: &'a str,
     pub text: String,
 }
 
 /// Every page that comes with the project.
-pub fn pages() -> Vec<Page> {
+pub(super) fn pages() -> Vec<Page> {
     let mut found = Vec::new();
     for folder in ["", "docs", "asterisk-conf"] {
         for entry in fs::read_dir(project().join(folder)).unwrap() {
@@ -37,18 +37,18 @@ pub fn pages() -> Vec<Page> {
 }
 
 /// One of them.
-pub fn page(path: &str) -> Page {
+pub(super) fn page(path: &str) -> Page {
     let text = fs::read_to_string(project().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     Page { path: path.into(), text }
 }
 
 impl Page {
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
     /// The lines outside of blocks.
-    pub fn prose(&self) -> String {
+    pub(super) fn prose(&self) -> String {
         let mut inside = false;
         let mut prose = String::new();
         for line in self.text.lines() {
@@ -62,7 +62,7 @@ impl Page {
         prose
     }
 
-    pub fn blocks(&self) -> Vec<Block<'_>> {
+    pub(super) fn blocks(&self) -> Vec<Block<'_>> {
         let mut blocks = Vec::new();
         let mut open: Option<Block<'_>> = None;
         for line in self.text.lines() {
@@ -83,26 +83,26 @@ impl Page {
     }
 
     /// The anchors of its headings, as GitHub makes them.
-    pub fn anchors(&self) -> BTreeSet<String> {
+    pub(super) fn anchors(&self) -> BTreeSet<String> {
         let prose = self.prose();
         let headings = prose.lines().filter(|line| line.starts_with('#'));
         headings.map(|line| slug(line.trim_start_matches('#').trim())).collect()
     }
 
     /// Where its links lead to.
-    pub fn links(&self) -> Vec<String> {
+    pub(super) fn links(&self) -> Vec<String> {
         let prose = without_spans(&self.prose());
         let behind = prose.split("](").skip(1);
         behind.map(|rest| rest.split(')').next().unwrap_or_default().to_owned()).collect()
     }
 
     /// The code spans outside of blocks.
-    pub fn spans(&self) -> Vec<String> {
+    pub(super) fn spans(&self) -> Vec<String> {
         spans(&self.prose()).into_iter().map(|(span, _)| span).collect()
     }
 
     /// What stands below the heading with this anchor, up to the next one of its level or a higher one.
-    pub fn section(&self, anchor: &str) -> String {
+    pub(super) fn section(&self, anchor: &str) -> String {
         let mut level = None;
         let mut section = String::new();
         for line in self.text.lines() {
@@ -123,7 +123,7 @@ impl Page {
 }
 
 /// The code spans of the first cells of all tables in a text.
-pub fn first_cells(text: &str) -> Vec<String> {
+pub(super) fn first_cells(text: &str) -> Vec<String> {
     let rows = text.lines().filter_map(|line| line.trim_start().strip_prefix("| "));
     let begins = rows.filter(|row| row.starts_with('`'));
     begins

@@ -31,13 +31,13 @@ fn sources(folder: &Path) -> Vec<String> {
 }
 
 /// Every text of the program.
-pub fn texts(src: &Path) -> Vec<String> {
+pub(super) fn texts(src: &Path) -> Vec<String> {
     let tokens = sources(src).into_iter().flat_map(|text| tokens(&text));
     tokens.filter_map(|token| if let Token::Text(text) = token { Some(shown(&text)) } else { None }).collect()
 }
 
 /// The message of every `warn!` and `error!`.
-pub fn warnings(src: &Path) -> Vec<String> {
+pub(super) fn warnings(src: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for tokens in sources(src).iter().map(|text| tokens(text)) {
         for (at, token) in tokens.iter().enumerate() {

@@ -13,7 +13,7 @@ use crate::stage::Stage;
 use crate::trouble::Trouble;
 
 /// It, and what stands around it.
-pub struct Service {
+pub(crate) struct Service {
     /// None while it is started anew.
     nameplate: Option<Nameplate>,
     pub uptime: Uptime,
@@ -26,7 +26,7 @@ pub struct Service {
 
 impl Service {
     /// Starts it and waits until it is up. None where we may not do what that takes.
-    pub async fn start(stage: &Stage, trouble: Trouble) -> Option<Self> {
+    pub(crate) async fn start(stage: &Stage, trouble: Trouble) -> Option<Self> {
         let (way, asterisk) = (stage.way, &stage.asterisk);
         // Fixed, because it is the same one that comes back.
         let web = SocketAddr::from(([127, 0, 0, 1], free_tcp_port()));
@@ -64,17 +64,17 @@ impl Service {
         self.nameplate.as_ref().expect("it is started")
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.nameplate().log()
     }
 
     /// How often it has logged this.
-    pub fn logged(&self, text: &str) -> usize {
+    pub(crate) fn logged(&self, text: &str) -> usize {
         self.log().matches(text).count()
     }
 
     /// SIGKILL, and a new start after `dead`.
-    pub async fn kill(&mut self, dead: Duration) {
+    pub(crate) async fn kill(&mut self, dead: Duration) {
         self.uptime.away();
         let mut nameplate = self.nameplate.take().expect("it is started");
         nameplate.signal("KILL");
@@ -85,7 +85,7 @@ impl Service {
     }
 
     /// SIGSTOP, and SIGCONT after `stopped`.
-    pub async fn stop(&mut self, stopped: Duration) {
+    pub(crate) async fn stop(&mut self, stopped: Duration) {
         self.uptime.away();
         self.nameplate().signal("STOP");
         tokio::time::sleep(stopped).await;
@@ -94,13 +94,13 @@ impl Service {
     }
 
     /// Has it ask for its lists now, and waits until they are in place.
-    pub fn refresh(&self) {
+    pub(crate) fn refresh(&self) {
         tokio::task::block_in_place(|| self.nameplate().folder().run(&["refresh"]));
     }
 
     /// Ends its connection with Asterisk, the websocket. It is taken for up no sooner than it has said that it is connected
     /// again: `/readyz` may know of the cut a moment later.
-    pub async fn cut(&mut self) {
+    pub(crate) async fn cut(&mut self) {
         const CONNECTED: &str = "connected; answers go over";
         let before = self.logged(CONNECTED);
         self.uptime.away();
@@ -110,7 +110,7 @@ impl Service {
     }
 
     /// How many calls it has answered since it was started.
-    pub fn looked_up(&self) -> usize {
+    pub(crate) fn looked_up(&self) -> usize {
         let metrics = web::get(self.web, "/metrics", "").body;
         let counts = metrics.lines().filter(|line| line.starts_with("nameplate_calls_total{"));
         counts.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()

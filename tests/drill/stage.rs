@@ -21,11 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BOUND: Duration = Duration::from_millis(500);
 const MARGIN: Duration = Duration::from_millis(250);
 /// The name that the provider sends.
-pub const PROVIDER: &str = "OSLO";
+pub(crate) const PROVIDER: &str = "OSLO";
 
 /// How large a drill is.
 #[derive(Clone, Copy, Debug)]
-pub struct Size {
+pub(crate) struct Size {
     /// Calls for each trouble.
     pub calls: u32,
     /// Strangers, and as many withheld.
@@ -49,7 +49,7 @@ pub struct Size {
 }
 
 /// `make drill`. `dead` is what the shipped unit has for `RestartSec`.
-pub const LONG: Size = Size {
+pub(crate) const LONG: Size = Size {
     calls: 2_000,
     others: 500,
     per_second: 100,
@@ -63,7 +63,7 @@ pub const LONG: Size = Size {
 };
 
 /// `make test`.
-pub const SHORT: Size = Size {
+pub(crate) const SHORT: Size = Size {
     calls: 100,
     others: 30,
     per_second: 50,
@@ -78,13 +78,13 @@ pub const SHORT: Size = Size {
 
 impl Size {
     /// How many calls there are in this trouble.
-    pub fn calls_in(&self, trouble: Trouble) -> u32 {
+    pub(crate) fn calls_in(&self, trouble: Trouble) -> u32 {
         if matches!(trouble, Trouble::Strangers | Trouble::Withheld) { self.others } else { self.calls }
     }
 }
 
 /// All that stays when the service is started anew.
-pub struct Stage {
+pub(crate) struct Stage {
     pub way: Way,
     pub size: Size,
     pub asterisk: Asterisk,
@@ -98,7 +98,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn start(way: Way, size: Size) -> Self {
+    pub(crate) async fn start(way: Way, size: Size) -> Self {
         let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
         // The number called goes on to the phone, where it tells calls apart.
         let dialplan = format!(
@@ -116,7 +116,7 @@ impl Stage {
     }
 
     /// Places calls while the trouble goes on, and counts.
-    pub async fn drill(&mut self, trouble: Trouble) -> Row {
+    pub(crate) async fn drill(&mut self, trouble: Trouble) -> Row {
         self.crm.heal();
         let Some(mut service) = Service::start(self, trouble).await else {
             return Row::skipped(trouble);
@@ -197,7 +197,7 @@ async fn one(call: Call, number: String, trouble: Trouble, at: u32) -> (String, 
 }
 
 /// So many people, the last of them another one in each version.
-pub fn people(count: u32, version: u32) -> Vec<Record> {
+pub(crate) fn people(count: u32, version: u32) -> Vec<Record> {
     let mut people = crowd(count);
     if let Some(last) = people.last_mut() {
         last.person_name = Some(format!("Version {version}"));
@@ -206,7 +206,7 @@ pub fn people(count: u32, version: u32) -> Vec<Record> {
 }
 
 /// A caller whom the CRM knows.
-pub fn known(at: u32) -> Invite {
+pub(crate) fn known(at: u32) -> Invite {
     Invite::from(one_of_crowd(at).0).named(PROVIDER)
 }
 

@@ -29,7 +29,7 @@ const HEAD: [&str; 17] = [
 ];
 
 /// One trouble and what became of its calls.
-pub struct Row {
+pub(crate) struct Row {
     pub trouble: Trouble,
     pub tally: Tally,
     /// Channels that stay in Asterisk.
@@ -45,12 +45,12 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn skipped(trouble: Trouble) -> Self {
+    pub(crate) fn skipped(trouble: Trouble) -> Self {
         let (tally, done) = (Tally::default(), "not done: only root may mount a file system".to_owned());
         Self { trouble, tally, left_over: 0, looked_up: 0, stall: Duration::ZERO, done, is_skipped: true }
     }
 
-    pub fn is_good(&self, size: &Size) -> bool {
+    pub(crate) fn is_good(&self, size: &Size) -> bool {
         let tally = &self.tally;
         let spied = self.trouble == Trouble::Withheld && self.looked_up > 0;
         // How late calls are that are not looked up is nobody's fault here.
@@ -93,7 +93,7 @@ impl Row {
 }
 
 /// All of them, printed while it grows.
-pub struct Table {
+pub(crate) struct Table {
     size: Size,
     text: String,
     bad: usize,
@@ -102,7 +102,7 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new(size: &Size) -> Self {
+    pub(crate) fn new(size: &Size) -> Self {
         let mut table = Self { size: *size, text: String::new(), bad: 0, way: None };
         table.say("# Fire drill\n");
         table.say(&format!(
@@ -126,7 +126,7 @@ impl Table {
         self.say(&format!("| {} |", rule.join(" | ")));
     }
 
-    pub fn add(&mut self, way: Way, version: &str, row: &Row) {
+    pub(crate) fn add(&mut self, way: Way, version: &str, row: &Row) {
         if self.way.replace(way) != Some(way) {
             self.begin(way, version);
         }
@@ -134,7 +134,7 @@ impl Table {
         self.say(&line(row.cells()));
     }
 
-    pub fn end(&mut self, took: Duration) {
+    pub(crate) fn end(&mut self, took: Duration) {
         let verdict = match self.bad {
             0 => "All is as it has to be.".to_owned(),
             bad => format!("{bad} rows are not as they have to be."),
@@ -142,12 +142,12 @@ impl Table {
         self.say(&format!("\n{verdict} It took {:.0} s.", took.as_secs_f64()));
     }
 
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.bad == 0
     }
 
     /// Writes it beside what was built; where.
-    pub fn keep(&self, name: &str) -> PathBuf {
+    pub(crate) fn keep(&self, name: &str) -> PathBuf {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target's folder");
         let path = target.join(name).with_extension("md");
         std::fs::write(&path, &self.text).expect("a table");

@@ -11,7 +11,7 @@ use crate::stage::{PROVIDER, Stage, known, people};
 const CUT_SESSIONS: usize = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// First: what is ordinary.
     None,
     Kill,
@@ -29,7 +29,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::None,
         Self::Kill,
         Self::Stop,
@@ -45,12 +45,12 @@ impl Trouble {
     ];
 
     /// As an argument.
-    pub fn word(self) -> String {
+    pub(crate) fn word(self) -> String {
         format!("{self:?}").to_lowercase()
     }
 
     /// As a heading.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Kill => "killed",
@@ -68,17 +68,17 @@ impl Trouble {
     }
 
     /// Whether the CRM is asked, and knows who calls.
-    pub fn has_names(self) -> bool {
+    pub(crate) fn has_names(self) -> bool {
         !matches!(self, Self::Strangers | Self::Withheld | Self::ReloadAlone)
     }
 
     /// Whether calls are looked up at all.
-    pub fn has_lookup(self) -> bool {
+    pub(crate) fn has_lookup(self) -> bool {
         self != Self::ReloadAlone
     }
 
     /// The call at this place.
-    pub fn invite(self, at: u32) -> Invite {
+    pub(crate) fn invite(self, at: u32) -> Invite {
         match self {
             Self::Strangers => Invite::from(format!("{}", 21_000_000 + at)).named(PROVIDER),
             Self::Withheld => Invite { withheld: true, ..known(at) },
@@ -87,7 +87,7 @@ impl Trouble {
     }
 
     /// Makes it until `end`, while calls are placed. Says what was done.
-    pub async fn make(self, stage: &Stage, service: &mut Service, end: Instant) -> String {
+    pub(crate) async fn make(self, stage: &Stage, service: &mut Service, end: Instant) -> String {
         let size = &stage.size;
         let mut rhythm = Rhythm { next: Instant::now(), end };
         let mut times = 0;

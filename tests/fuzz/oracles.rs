@@ -13,10 +13,10 @@ use nameplate::number::{
 use serde_json::{Value, json};
 
 /// An oracle: panics where something does not hold.
-pub type Oracle = fn(&[u8]);
+pub(super) type Oracle = fn(&[u8]);
 
 /// All oracles, by the names of their targets.
-pub const ALL: [(&str, Oracle); 6] = [
+pub(super) const ALL: [(&str, Oracle); 6] = [
     ("agi_block", agi_block),
     ("ari_event", ari_event),
     ("caller", caller),
@@ -27,7 +27,7 @@ pub const ALL: [(&str, Oracle); 6] = [
 
 /// What a caller and a dialplan put into FastAGI's block: a line each with the caller's number, the name and the
 /// script, then one for each argument. It is tried as a block of its own, too.
-pub fn agi_block(data: &[u8]) {
+pub(super) fn agi_block(data: &[u8]) {
     if let Some(block) = agi::block(data) {
         let text = String::from_utf8_lossy(data);
         let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
@@ -100,7 +100,7 @@ pub fn agi_block(data: &[u8]) {
 
 /// What a channel, a caller and a dialplan put into ARI's event: a line each with the channel's id, the caller's number
 /// and the name, then one for each argument. It is tried as an event of its own, too.
-pub fn ari_event(data: &[u8]) {
+pub(super) fn ari_event(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // What is not used may be more than a `Value` can hold.
     if let (Some(call), Ok(event)) = (ari::started(&text), serde_json::from_str::<Value>(&text))
@@ -150,7 +150,7 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 
 /// A caller's digits: a line with the country, one with outside-line digits and other settings (`area=30`,
 /// `internal=1xx`, `short=112`), then the caller.
-pub fn caller(data: &[u8]) {
+pub(super) fn caller(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (country, rest) = line(&text);
     let (prefixes, caller) = line(rest);
@@ -227,7 +227,7 @@ fn are_readings(found: &Readings, caller: &str, country: Country) {
 }
 
 /// A record of the CRM: a line with the PBX's country, one with the dial-in prefix, then the number.
-pub fn crm_number(data: &[u8]) {
+pub(super) fn crm_number(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (country, rest) = line(&text);
     let (prefix, number) = line(rest);
@@ -283,7 +283,7 @@ fn are_numbers(found: &Numbers, text: &str, country: Country) {
 }
 
 /// A name: a line with the room in bytes, and `ascii` and `prefix` where they are to be, then the text.
-pub fn name(data: &[u8]) {
+pub(super) fn name(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (settings, text) = line(&text);
     let style = style_of(settings);
@@ -319,7 +319,7 @@ pub fn name(data: &[u8]) {
 
 /// A template: a line with it, then one each with the person, the company, the form of address and the settings, as of a
 /// name.
-pub fn template(data: &[u8]) {
+pub(super) fn template(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (written, rest) = line(&text);
     let (person, rest) = line(rest);

@@ -35,7 +35,7 @@ const LOOKS: [&str; 4] = ["core show ", "core waitfullybooted", "ari show ", "di
 
 /// What `Asterisk::start_with` makes one from; `Setup::default()` and what differs.
 #[derive(Clone, Copy)]
-pub struct Setup<'a> {
+pub(crate) struct Setup<'a> {
     /// The test's own `extensions.conf`: the user's contexts. Calls enter at `from-trunk`.
     pub dialplan: &'a str,
     /// Name and password of each ARI user; `ari_user()` is the first.
@@ -66,7 +66,7 @@ impl Default for Setup<'_> {
 }
 
 /// A running Asterisk. Dropped, it ends, or waits for the next test; after a panic it prints its log first.
-pub struct Asterisk {
+pub(crate) struct Asterisk {
     /// None only while it is dropped.
     instance: Option<Instance>,
     /// What it is to the next test; None where this test has chosen more than a dialplan.
@@ -83,12 +83,12 @@ impl Asterisk {
     ///
     /// # Panics
     /// With the tail of Asterisk's log, when that takes longer than 30 s or it ends.
-    pub fn start(dialplan: &str) -> Self {
+    pub(crate) fn start(dialplan: &str) -> Self {
         Self::start_with(&Setup { dialplan, ..Setup::default() })
     }
 
     /// As `start`, with more of it chosen.
-    pub fn start_with(setup: &Setup<'_>) -> Self {
+    pub(crate) fn start_with(setup: &Setup<'_>) -> Self {
         let root = Root::of(setup.version);
         let kind = Kind::of(&root, setup);
         let instance = kind.as_ref().and_then(|kind| idle::take(kind, setup));
@@ -104,43 +104,43 @@ impl Asterisk {
     }
 
     /// Where the PJSIP transport (UDP) listens.
-    pub fn sip(&self) -> SocketAddr {
+    pub(crate) fn sip(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.instance().sip).into()
     }
 
     /// Where its HTTP server listens.
-    pub fn http(&self) -> SocketAddr {
+    pub(crate) fn http(&self) -> SocketAddr {
         let own = (Ipv4Addr::LOCALHOST, self.instance().http).into();
         self.muffler.as_ref().map_or(own, Muffler::address)
     }
 
     /// `http://127.0.0.1:PORT`, without `/ari`.
-    pub fn http_url(&self) -> String {
+    pub(crate) fn http_url(&self) -> String {
         format!("http://{}", self.http())
     }
 
     /// Where the shipped context looks for FastAGI's server.
-    pub fn agi(&self) -> SocketAddr {
+    pub(crate) fn agi(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.instance().agi).into()
     }
 
     /// Where it looks for the second of two servers.
-    pub fn second_agi(&self) -> SocketAddr {
+    pub(crate) fn second_agi(&self) -> SocketAddr {
         (Ipv4Addr::new(127, 0, 0, 2), self.instance().agi).into()
     }
 
     /// Name of the first ARI user.
-    pub fn ari_user(&self) -> &str {
+    pub(crate) fn ari_user(&self) -> &str {
         &self.user.0
     }
 
     /// Password of the first ARI user.
-    pub fn ari_password(&self) -> &str {
+    pub(crate) fn ari_password(&self) -> &str {
         &self.user.1
     }
 
     /// What the console answers to a command (`asterisk -rx`).
-    pub fn cli(&self, command: &str) -> String {
+    pub(crate) fn cli(&self, command: &str) -> String {
         if !LOOKS.iter().any(|look| command.starts_with(look)) {
             self.is_altered.store(true, Ordering::Relaxed);
         }
@@ -148,12 +148,12 @@ impl Asterisk {
     }
 
     /// The test's whole log so far: notices, warnings, errors, and the dialplan as it runs (verbose 3).
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.instance().log()
     }
 
     /// Its records of ended calls, as `cdr_csv` writes them: a line each.
-    pub fn cdrs(&self) -> String {
+    pub(crate) fn cdrs(&self) -> String {
         let records = fs::read(self.dir().join("log/cdr-csv/Master.csv")).unwrap_or_default();
         String::from_utf8_lossy(&records).into_owned()
     }
@@ -162,7 +162,7 @@ impl Asterisk {
     ///
     /// # Panics
     /// When there is none within 15 s.
-    pub fn until_recorded(&self) -> String {
+    pub(crate) fn until_recorded(&self) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let records = self.cdrs();
@@ -175,13 +175,13 @@ impl Asterisk {
     }
 
     /// As `core show version` has it: `22.10.1…`.
-    pub fn version(&self) -> String {
+    pub(crate) fn version(&self) -> String {
         let answer = self.cli("core show version");
         answer.split_whitespace().nth(1).unwrap_or_default().to_owned()
     }
 
     /// How many channels there are.
-    pub fn channels_left(&self) -> usize {
+    pub(crate) fn channels_left(&self) -> usize {
         self.instance().channels_left()
     }
 
@@ -189,7 +189,7 @@ impl Asterisk {
     ///
     /// # Panics
     /// With the list of them, when there still are some after 15 s.
-    pub fn wait_idle(&self) {
+    pub(crate) fn wait_idle(&self) {
         let deadline = Instant::now() + PATIENCE;
         while self.channels_left() > 0 {
             assert!(Instant::now() < deadline, "channels left:\n{}", self.cli("core show channels verbose"));
@@ -201,7 +201,7 @@ impl Asterisk {
     ///
     /// # Panics
     /// When one still is after 15 s.
-    pub fn wait_without_apps(&self) {
+    pub(crate) fn wait_without_apps(&self) {
         let deadline = Instant::now() + PATIENCE;
         while self.instance().has_apps() {
             assert!(Instant::now() < deadline, "still connected:\n{}", self.cli("ari show apps"));
@@ -210,7 +210,7 @@ impl Asterisk {
     }
 
     /// Its own directory as seen from the test: configuration, logs, spool.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.instance().place.host
     }
 }
@@ -229,7 +229,7 @@ impl Drop for Asterisk {
 }
 
 /// The last lines of a log.
-pub fn tail(text: &str, lines: usize) -> String {
+pub(crate) fn tail(text: &str, lines: usize) -> String {
     let skip = text.lines().count().saturating_sub(lines);
     text.lines().skip(skip).collect::<Vec<_>>().join("\n")
 }

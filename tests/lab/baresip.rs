@@ -38,7 +38,7 @@ const WATCHED: &str = r#"exec 3<&0
 exec "$@" </dev/null 3<&-"#;
 
 /// A running baresip, killed and cleaned up when dropped.
-pub struct Baresip {
+pub(crate) struct Baresip {
     child: Child,
     directory: TempDir,
     address: SocketAddr,
@@ -49,7 +49,7 @@ pub struct Baresip {
 
 /// A call as baresip shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Incoming {
+pub(crate) struct Incoming {
     /// The name on the display; "" where the caller has none.
     pub name: String,
     /// The address on the display, e.g. `sip:+4722334455@127.0.0.1`.
@@ -61,7 +61,7 @@ pub struct Incoming {
 impl Baresip {
     /// Starts the baresip of the Debian root at `root` (see [`softphone_root`](super::machine::softphone_root)), or the machine's own
     /// without one. Ready for calls when this returns.
-    pub async fn start(root: Option<&Path>) -> io::Result<Self> {
+    pub(crate) async fn start(root: Option<&Path>) -> io::Result<Self> {
         let mut error = None;
         // The ports were free when they were chosen; another program may have been quicker.
         for _ in 0..3 {
@@ -74,34 +74,34 @@ impl Baresip {
     }
 
     /// What `Dial()` wants behind `PJSIP/operator/`.
-    pub fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         format!("sip:operator@{}", self.address)
     }
 
     /// Where it takes SIP over UDP.
-    pub fn local_addr(&self) -> SocketAddr {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
     /// The next call that was not taken from here yet. `None`: there was none within `wait`.
-    pub async fn next_incoming(&self, wait: Duration) -> Option<Incoming> {
+    pub(crate) async fn next_incoming(&self, wait: Duration) -> Option<Incoming> {
         let mut incoming = self.incoming.lock().await;
         timeout(wait, incoming.recv()).await.ok()?
     }
 
     /// Rejects or ends the current call.
-    pub async fn hangup(&self) -> io::Result<()> {
+    pub(crate) async fn hangup(&self) -> io::Result<()> {
         self.command("hangup").await
     }
 
     /// Picks up the call that rings.
-    pub async fn accept(&self) -> io::Result<()> {
+    pub(crate) async fn accept(&self) -> io::Result<()> {
         self.command("accept").await
     }
 
     /// All that baresip has printed, for the message of a failed test. Its output is buffered: the
     /// last lines may be missing while it runs.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 

@@ -14,14 +14,14 @@ use super::way::Way;
 
 /// How long a call may take to ring before a test gives up, on a machine that is busy. Promises of time are compared
 /// with calls without us.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A test that places many calls a second, or measures what a rush of them needs, stands in a module `alone` of its file: it
 /// runs while no other one has a telephone system. `make test` runs those one after the other, all others side by side.
 static TURNS: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
 
 /// The right to use the machine beside others, or alone.
-pub enum Turn {
+pub(crate) enum Turn {
     /// Beside others.
     Beside(OwnedRwLockReadGuard<()>),
     /// Alone.
@@ -30,13 +30,13 @@ pub enum Turn {
 
 impl Turn {
     /// Waits until nobody is alone.
-    pub async fn beside() -> Self {
+    pub(crate) async fn beside() -> Self {
         assert!(!is_named_alone(), "a test in a module `alone` has the machine for itself");
         Self::Beside(Arc::clone(&TURNS).read_owned().await)
     }
 
     /// Waits until nobody else has a turn.
-    pub async fn alone() -> Self {
+    pub(crate) async fn alone() -> Self {
         assert!(is_named_alone(), "a test that wants the machine for itself stands in a module `alone`");
         Self::Alone(Arc::clone(&TURNS).write_owned().await)
     }
@@ -48,7 +48,7 @@ fn is_named_alone() -> bool {
 }
 
 /// A whole telephone system with one trunk, one operator and one CRM.
-pub struct Lab {
+pub(crate) struct Lab {
     /// The program under test. First, so that it goes first.
     pub nameplate: Nameplate,
     /// The trunk's other end.
@@ -67,22 +67,22 @@ pub struct Lab {
 
 impl Lab {
     /// Starts everything, with the dialplan of the documentation: look up, then dial the operator.
-    pub async fn start(records: Vec<Record>) -> Self {
+    pub(crate) async fn start(records: Vec<Record>) -> Self {
         Self::with_dialplan(records, |phone| from_trunk("Gosub(nameplate,lookup,1)", phone)).await
     }
 
     /// Starts everything, with a dialplan that is made for the operator's address.
-    pub async fn with_dialplan(records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
+    pub(crate) async fn with_dialplan(records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
         Self::by(Way::Websocket, Turn::beside().await, records, dialplan).await
     }
 
     /// As `start`, by any way.
-    pub async fn start_by(way: Way, records: Vec<Record>) -> Self {
+    pub(crate) async fn start_by(way: Way, records: Vec<Record>) -> Self {
         Self::with_dialplan_by(way, records, |phone| from_trunk("Gosub(nameplate,lookup,1)", phone)).await
     }
 
     /// As `with_dialplan`, by any way.
-    pub async fn with_dialplan_by(
+    pub(crate) async fn with_dialplan_by(
         way: Way,
         records: Vec<Record>,
         dialplan: impl FnOnce(&str) -> String,
@@ -91,7 +91,11 @@ impl Lab {
     }
 
     /// The same, while nobody else uses the machine, and without the dialplan in Asterisk's log.
-    pub async fn alone_by(way: Way, records: Vec<Record>, dialplan: impl FnOnce(&str) -> String) -> Self {
+    pub(crate) async fn alone_by(
+        way: Way,
+        records: Vec<Record>,
+        dialplan: impl FnOnce(&str) -> String,
+    ) -> Self {
         Self::by(way, Turn::alone().await, records, dialplan).await
     }
 
@@ -104,12 +108,12 @@ impl Lab {
     }
 
     /// Starts the rest around this Asterisk and phone, and waits until names are known.
-    pub async fn around(turn: Turn, records: Vec<Record>, asterisk: Asterisk, phone: Phone) -> Self {
+    pub(crate) async fn around(turn: Turn, records: Vec<Record>, asterisk: Asterisk, phone: Phone) -> Self {
         Self::configured(Way::Websocket, "", "", turn, records, asterisk, phone).await
     }
 
     /// The same by any way, with these further lines of the source's configuration, and these further sections.
-    pub async fn configured(
+    pub(crate) async fn configured(
         way: Way,
         source: &str,
         sections: &str,
@@ -130,7 +134,7 @@ impl Lab {
     }
 
     /// Starts the program anew, and waits until it answers calls. The old one has ended.
-    pub async fn start_again(&mut self) {
+    pub(crate) async fn start_again(&mut self) {
         self.nameplate = self.way.folder(&self.crm, &self.asterisk).serve();
         self.way.until_ready(&self.nameplate).await;
     }
@@ -139,13 +143,18 @@ impl Lab {
     ///
     /// # Panics
     /// When it does not.
-    pub async fn ring(&self, invite: Invite) -> (Call, Ring) {
+    pub(crate) async fn ring(&self, invite: Invite) -> (Call, Ring) {
         ring(&self.caller, &self.phone, invite, || self.asterisk.log()).await
     }
 }
 
 /// Places a call and waits until the phone rings; `log` is for the message when it does not.
-pub async fn ring(caller: &Caller, phone: &Phone, invite: Invite, log: impl Fn() -> String) -> (Call, Ring) {
+pub(crate) async fn ring(
+    caller: &Caller,
+    phone: &Phone,
+    invite: Invite,
+    log: impl Fn() -> String,
+) -> (Call, Ring) {
     let call = caller.invite(invite);
     let ring = phone.next_ring(PATIENCE).await;
     let ring = ring.unwrap_or_else(|| panic!("the phone does not ring: {:?}\n{}", call.progress(), log()));
@@ -154,7 +163,7 @@ pub async fn ring(caller: &Caller, phone: &Phone, invite: Invite, log: impl Fn()
 
 /// A user's dialplan: `priorities` in front of dialling the operator, for any number. Two extensions go without us, for a
 /// [`comparison`](super::comparison).
-pub fn from_trunk(priorities: &str, phone: &str) -> String {
+pub(crate) fn from_trunk(priorities: &str, phone: &str) -> String {
     let lookups: String =
         priorities.lines().map(|priority| format!(" same => n,{}\n", priority.trim())).collect();
     let dial = format!("Dial(PJSIP/operator/{phone},30)");
@@ -166,7 +175,7 @@ pub fn from_trunk(priorities: &str, phone: &str) -> String {
 }
 
 /// What the test's dialplan has noted with `Log(NOTICE,…)`, a line each.
-pub fn notes(asterisk: &Asterisk) -> String {
+pub(crate) fn notes(asterisk: &Asterisk) -> String {
     let log = asterisk.log();
     let notes = log.lines().filter_map(|line| Some(line.split_once("] Ext. ")?.1.split_once(": ")?.1));
     notes.map(|note| format!("{note}\n")).collect()
@@ -176,7 +185,7 @@ pub fn notes(asterisk: &Asterisk) -> String {
 ///
 /// # Panics
 /// With all notes, when it has noted it less or more often.
-pub async fn noted(asterisk: &Asterisk, text: &str, count: usize) {
+pub(crate) async fn noted(asterisk: &Asterisk, text: &str, count: usize) {
     let begun = Instant::now();
     while notes(asterisk).matches(text).count() < count && begun.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -186,12 +195,12 @@ pub async fn noted(asterisk: &Asterisk, text: &str, count: usize) {
 }
 
 /// An Asterisk of another version than the lab's usual one.
-pub fn asterisk_of(version: &str, dialplan: &str) -> Asterisk {
+pub(crate) fn asterisk_of(version: &str, dialplan: &str) -> Asterisk {
     Asterisk::start_with(&Setup { dialplan, version: Some(version), ..Setup::default() })
 }
 
 /// The people whom most promises are proved with.
-pub fn fjord() -> Vec<Record> {
+pub(crate) fn fjord() -> Vec<Record> {
     vec![
         Record::person(47, 22_334_455, (654, "Kari Nordmann"), (243, "Fjord Sjømat AS")),
         Record::person(47, 22_334_460, (655, "Ola Hansen"), (243, "Fjord Sjømat AS")),

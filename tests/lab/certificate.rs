@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A server's certificate with its key, for `127.0.0.1`; as PEM.
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// The certificate, and behind it the key: what `tlscertfile` of `http.conf` takes.
     pub with_key: String,
     /// What a client has to trust.
@@ -20,7 +20,7 @@ pub struct Certificate {
 impl Certificate {
     /// As administrators make them, and as they are found on most PBXs: signed by itself, and marked as an authority's,
     /// as `openssl req -x509` does. Valid for so many days: with 0 it has expired.
-    pub fn self_signed(days: u32) -> Self {
+    pub(crate) fn self_signed(days: u32) -> Self {
         let folder = Folder::new();
         folder.request("subjectAltName=IP:127.0.0.1\nbasicConstraints=critical,CA:TRUE\n");
         folder.openssl(&format!(
@@ -32,7 +32,7 @@ impl Certificate {
     }
 
     /// Signed by an authority, and valid for so many days: with 0 it has expired.
-    pub fn signed(days: u32) -> Self {
+    pub(crate) fn signed(days: u32) -> Self {
         let folder = Folder::new();
         folder.openssl(&format!(
             "req -x509 {KEY} -keyout authority.key -out authority.pem -days 30 -subj /CN=lab"

@@ -9,17 +9,17 @@ use super::call::{Lab, PATIENCE};
 use super::sip::{Caller, Invite, Phone, Ring};
 
 /// So many pairs of calls are compared, one pair after the other.
-pub const PAIRS: usize = 5;
+pub(crate) const PAIRS: usize = 5;
 /// The caller of those without us.
 const OTHER: &str = "22000000";
 
 /// To the extension of [`from_trunk`](super::call::from_trunk) that dials at once.
-pub const AT_ONCE: &str = "at_once";
+pub(crate) const AT_ONCE: &str = "at_once";
 /// To the one that waits for half a second, then dials.
-pub const AFTER_HALF_A_SECOND: &str = "after_half_a_second";
+pub(crate) const AFTER_HALF_A_SECOND: &str = "after_half_a_second";
 
 /// Calls that were compared with others.
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// Of the calls that concern us, in their order.
     pub rings: Vec<Ring>,
     /// By how many seconds each rang later than the one beside it.
@@ -31,7 +31,7 @@ impl Comparison {
     ///
     /// # Panics
     /// When one does not ring.
-    pub async fn of(
+    pub(crate) async fn of(
         caller: &Caller,
         phone: &Phone,
         invite: &Invite,
@@ -63,7 +63,7 @@ impl Comparison {
     }
 
     /// The median.
-    pub fn later(&self) -> Duration {
+    pub(crate) fn later(&self) -> Duration {
         let mut later = self.later.clone();
         later.sort_by(f64::total_cmp);
         Duration::from_secs_f64(later[PAIRS / 2].max(0.0))
@@ -73,7 +73,7 @@ impl Comparison {
     ///
     /// # Panics
     /// When one is otherwise.
-    pub fn assert(&self, name: &str, most: Duration) {
+    pub(crate) fn assert(&self, name: &str, most: Duration) {
         for ring in &self.rings {
             assert_eq!(ring.name(), name);
         }
@@ -83,7 +83,7 @@ impl Comparison {
 
 impl Lab {
     /// [`Comparison::of`] with its own caller and phone.
-    pub async fn compare(&self, invite: &Invite, without_us: &str) -> Comparison {
+    pub(crate) async fn compare(&self, invite: &Invite, without_us: &str) -> Comparison {
         Comparison::of(&self.caller, &self.phone, invite, without_us, || self.asterisk.log()).await
     }
 }

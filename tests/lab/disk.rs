@@ -9,14 +9,14 @@ use super::nameplate::Folder;
 
 /// A file system of its own for the `state` of a folder, with so much room and these options. Gone with the test. Root
 /// may make one.
-pub struct Mounted(pub PathBuf);
+pub(crate) struct Mounted(pub PathBuf);
 
 impl Mounted {
     /// Before the program has anything there.
     ///
     /// # Panics
     /// When it can't be mounted.
-    pub fn new(folder: &Folder, options: &str) -> Self {
+    pub(crate) fn new(folder: &Folder, options: &str) -> Self {
         let state = folder.path("state");
         std::fs::create_dir_all(&state).expect("a folder");
         let mounted =
@@ -29,7 +29,7 @@ impl Mounted {
     ///
     /// # Panics
     /// When it can't be mounted so.
-    pub fn change(&self, options: &str) {
+    pub(crate) fn change(&self, options: &str) {
         let changed = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status();
         assert!(changed.is_ok_and(|status| status.success()), "remount,{options}");
     }

@@ -7,7 +7,7 @@ use super::sip::{Call, Phone, Ring};
 use super::uptime::{During, Spans};
 
 /// A call from its placing to its end.
-pub struct Fate {
+pub(crate) struct Fate {
     /// When its INVITE left.
     pub placed: Instant,
     /// When the phone's INVITE came, and the name in it. None: it did not ring.
@@ -23,11 +23,11 @@ pub struct Fate {
 }
 
 /// Calls that were placed, by the number they were placed to, which each has for itself.
-pub type Calls = HashMap<String, (Call, Fate)>;
+pub(crate) type Calls = HashMap<String, (Call, Fate)>;
 
 /// How many calls fared how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// All.
     pub placed: usize,
     /// Those that rang.
@@ -54,7 +54,7 @@ pub struct Tally {
 
 impl Fate {
     /// Waits until `deadline` for what becomes of these calls.
-    pub async fn of_all(mut calls: Calls, phone: &Phone, deadline: Instant) -> Vec<Self> {
+    pub(crate) async fn of_all(mut calls: Calls, phone: &Phone, deadline: Instant) -> Vec<Self> {
         let mut missing = calls.values().filter(|(_, fate)| !fate.given_up).count();
         let left = || deadline.saturating_duration_since(Instant::now());
         while missing > 0 {
@@ -84,7 +84,7 @@ impl Fate {
 
 impl Tally {
     /// Counts; a call is late that took longer than `allowed`.
-    pub fn of(fates: &[Fate], spans: &Spans, allowed: Duration) -> Self {
+    pub(crate) fn of(fates: &[Fate], spans: &Spans, allowed: Duration) -> Self {
         let mut tally = Self { placed: fates.len(), ..Self::default() };
         for fate in fates {
             tally.add(fate, spans, allowed);
@@ -126,12 +126,12 @@ impl Tally {
     }
 
     /// The time that half of them stayed below; zero for none.
-    pub fn median(&self) -> Duration {
+    pub(crate) fn median(&self) -> Duration {
         self.times.get(self.times.len() / 2).copied().unwrap_or_default()
     }
 
     /// The longest time; zero for none.
-    pub fn longest(&self) -> Duration {
+    pub(crate) fn longest(&self) -> Duration {
         self.times.last().copied().unwrap_or_default()
     }
 }

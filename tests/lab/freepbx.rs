@@ -20,7 +20,7 @@ const QUEUES: &str = "[400]\nstrategy = ringall\ntimeout = 15\nretry = 5\nmember
 const MAILBOXES: &str = "[general]\nformat = ulaw\nminsecs = 0\nmaxsecs = 5\n[default]\n102 => 1234,Lab\n";
 
 /// A PBX that does around our lines what FreePBX 15 does on Asterisk 16, and 17 on 22. Ring groups ask `server`.
-pub fn asterisk(way: Way, phone: &Phone, server: &FastAgi) -> Asterisk {
+pub(crate) fn asterisk(way: Way, phone: &Phone, server: &FastAgi) -> Asterisk {
     let is_old = matches!(way, Way::HttpOn16 | Way::AgiOn16);
     let files = [
         ("extensions_override_freepbx.conf", way.line(&block("[cidlookup]"))),
@@ -91,7 +91,7 @@ fn filled(is_old: bool, phone: &Phone, server: &FastAgi) -> String {
 }
 
 /// FreePBX's FastAGI server, on an address of its own, so that tests run side by side. A script that it does not have is its end.
-pub struct FastAgi {
+pub(crate) struct FastAgi {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
@@ -99,7 +99,7 @@ pub struct FastAgi {
 
 impl FastAgi {
     /// Listens on port 4573. Its `dialparties.agi` has this phone rung.
-    pub async fn start(phone: &Phone) -> Self {
+    pub(crate) async fn start(phone: &Phone) -> Self {
         let ip = Ipv4Addr::new(127, 45, fastrand::u8(..), fastrand::u8(2..250));
         let listener = TcpListener::bind((ip, 4573)).await.expect("FreePBX's port");
         let address = listener.local_addr().expect("bound");
@@ -119,12 +119,12 @@ impl FastAgi {
     }
 
     /// The scripts that it was asked for.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether it still answers.
-    pub fn lives(&self) -> bool {
+    pub(crate) fn lives(&self) -> bool {
         !self.task.is_finished()
     }
 }

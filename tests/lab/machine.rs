@@ -15,13 +15,13 @@ use std::time::Duration;
 use super::nameplate::project;
 
 /// Whether the tests run as root.
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     // No unsafe, hence no geteuid: our own process's directory is owned by who we are.
     fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
 /// The root with this version of Asterisk, made by `setup.sh` if it is not there yet; `/` for the machine's own.
-pub fn installed(version: &str) -> PathBuf {
+pub(crate) fn installed(version: &str) -> PathBuf {
     let script = project().join("tests/lab/setup.sh");
     let output = Command::new(&script).arg(version).stderr(Stdio::inherit()).output().expect("setup.sh");
     assert!(output.status.success(), "{} {version} failed", script.display());
@@ -30,20 +30,20 @@ pub fn installed(version: &str) -> PathBuf {
 }
 
 /// Where the softphone is installed: the root with Asterisk 22, or the machine itself.
-pub fn softphone_root() -> Option<PathBuf> {
+pub(crate) fn softphone_root() -> Option<PathBuf> {
     let root = installed("22");
     (root.join("usr/bin/baresip").exists() && root.parent().is_some()).then_some(root)
 }
 
 /// Nobody has it now; when it is taken, somebody may.
-pub fn free_udp_port() -> u16 {
+pub(crate) fn free_udp_port() -> u16 {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free UDP port");
     socket.local_addr().expect("bound").port()
 }
 
 /// A TCP port that was free just now. Not of those that the system gives to connections on their way out: whoever tries
 /// again and again to reach one of them, while nobody listens there, is at last connected with himself and has taken it.
-pub fn free_tcp_port() -> u16 {
+pub(crate) fn free_tcp_port() -> u16 {
     /// None is given twice: it may be used seconds later only.
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ pub fn free_tcp_port() -> u16 {
 
 /// Removes the directories `{prefix}{process id}-…` of tests that were killed: an hour old, and the test's process
 /// is no more.
-pub fn remove_abandoned(tmp: &Path, prefix: &str) {
+pub(crate) fn remove_abandoned(tmp: &Path, prefix: &str) {
     for entry in fs::read_dir(tmp).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let test = name.strip_prefix(prefix).and_then(|rest| rest.split('-').next());

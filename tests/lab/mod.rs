@@ -20,24 +20,24 @@
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
-pub mod asterisk;
-pub mod baresip;
-pub mod call;
-pub mod certificate;
-pub mod comparison;
-pub mod configuration;
-pub mod disk;
-pub mod fate;
-pub mod freepbx;
-pub mod machine;
-pub mod muffler;
-pub mod nameplate;
-pub mod network;
-pub mod people;
-pub mod proxy;
-pub mod sip;
-pub mod superoffice;
-pub mod tls;
-pub mod uptime;
-pub mod way;
-pub mod web;
+pub(crate) mod asterisk;
+pub(crate) mod baresip;
+pub(crate) mod call;
+pub(crate) mod certificate;
+pub(crate) mod comparison;
+pub(crate) mod configuration;
+pub(crate) mod disk;
+pub(crate) mod fate;
+pub(crate) mod freepbx;
+pub(crate) mod machine;
+pub(crate) mod muffler;
+pub(crate) mod nameplate;
+pub(crate) mod network;
+pub(crate) mod people;
+pub(crate) mod proxy;
+pub(crate) mod sip;
+pub(crate) mod superoffice;
+pub(crate) mod tls;
+pub(crate) mod uptime;
+pub(crate) mod way;
+pub(crate) mod web;

@@ -12,14 +12,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Hands on everything but requests on the websocket. Gone when dropped.
-pub struct Muffler {
+pub(crate) struct Muffler {
     address: SocketAddr,
     server: JoinHandle<()>,
 }
 
 impl Muffler {
     /// In front of this HTTP server.
-    pub fn before(http: SocketAddr) -> Self {
+    pub(crate) fn before(http: SocketAddr) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         listener.set_nonblocking(true).expect("a listener");
         let address = listener.local_addr().expect("bound");
@@ -34,7 +34,7 @@ impl Muffler {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }

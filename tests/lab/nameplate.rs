@@ -17,30 +17,30 @@ use super::network::Network;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with a configuration, for running commands in.
-pub struct Folder {
+pub(crate) struct Folder {
     dir: TempDir,
 }
 
 impl Folder {
     /// Writes `config` as `nameplate.toml` into a new folder.
-    pub fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let folder = Self { dir: tempfile::tempdir().expect("a folder") };
         folder.configure(config);
         folder
     }
 
     /// Replaces the configuration. Its lists are kept beside it, so that each test has its own.
-    pub fn configure(&self, config: &str) {
+    pub(crate) fn configure(&self, config: &str) {
         self.write("nameplate.toml", format!("state_dir = \"state\"\n{config}"));
     }
 
     /// Writes a file beside the configuration.
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(name), text).expect("a file");
     }
 
     /// Where a file of the folder is.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -52,19 +52,19 @@ impl Folder {
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).stdin(Stdio::null()).output().expect("nameplate")
     }
 
     /// Starts a command, whose output is kept for whoever waits for it.
-    pub fn spawn(&self, arguments: &[&str]) -> process::Child {
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> process::Child {
         let mut command = self.command();
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("nameplate")
     }
 
     /// Runs a command to its end with this on its standard input.
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = self.command();
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("nameplate");
@@ -77,7 +77,7 @@ impl Folder {
     }
 
     /// Runs a command to its end on a terminal of its own; gives what the terminal was sent.
-    pub fn run_on_terminal(&self, arguments: &str) -> String {
+    pub(crate) fn run_on_terminal(&self, arguments: &str) -> String {
         let program = env!("CARGO_BIN_EXE_nameplate");
         let command = format!("'{program}' --config '{}' {arguments}", self.path("nameplate.toml").display());
         let mut script = Command::new("script");
@@ -87,17 +87,17 @@ impl Folder {
     }
 
     /// Starts the service.
-    pub fn serve(self) -> Nameplate {
+    pub(crate) fn serve(self) -> Nameplate {
         self.serve_with(&[])
     }
 
     /// Starts the service on a host of its own, at the other end of this network.
-    pub fn serve_in(self, network: &Network) -> Nameplate {
+    pub(crate) fn serve_in(self, network: &Network) -> Nameplate {
         self.serve_behind(network.inside())
     }
 
     /// Starts the service by a command that it is put behind, as `prlimit --nofile=64`.
-    pub fn serve_behind(self, mut command: Command) -> Nameplate {
+    pub(crate) fn serve_behind(self, mut command: Command) -> Nameplate {
         let service = self.command();
         command.arg(service.get_program()).args(service.get_args());
         for (variable, _) in service.get_envs() {
@@ -107,7 +107,7 @@ impl Folder {
     }
 
     /// Starts the service with these variables in its environment.
-    pub fn serve_with(self, environment: &[(&str, &str)]) -> Nameplate {
+    pub(crate) fn serve_with(self, environment: &[(&str, &str)]) -> Nameplate {
         let mut command = self.command();
         command.envs(environment.iter().copied());
         self.start(command)
@@ -124,7 +124,7 @@ impl Folder {
 }
 
 /// The running service. Dropping it, also by a panic, kills it.
-pub struct Nameplate {
+pub(crate) struct Nameplate {
     /// None only once it has been taken for a new start.
     folder: Option<Folder>,
     log: PathBuf,
@@ -133,12 +133,12 @@ pub struct Nameplate {
 
 impl Nameplate {
     /// Starts the service with this configuration.
-    pub fn serve(config: &str) -> Self {
+    pub(crate) fn serve(config: &str) -> Self {
         Folder::new(config).serve()
     }
 
     /// All that it has logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
@@ -146,7 +146,7 @@ impl Nameplate {
     ///
     /// # Panics
     /// With the whole log, when it has not after 30 s.
-    pub async fn until_logged(&self, text: &str, count: usize) {
+    pub(crate) async fn until_logged(&self, text: &str, count: usize) {
         self.until_logged_within(PATIENCE, text, count).await;
     }
 
@@ -154,7 +154,7 @@ impl Nameplate {
     ///
     /// # Panics
     /// With the whole log, when it has not by then.
-    pub async fn until_logged_within(&self, patience: Duration, text: &str, count: usize) {
+    pub(crate) async fn until_logged_within(&self, patience: Duration, text: &str, count: usize) {
         let begun = Instant::now();
         while self.log().matches(text).count() < count {
             assert!(
@@ -167,13 +167,13 @@ impl Nameplate {
     }
 
     /// Waits until it is connected to Asterisk and knows somebody.
-    pub async fn until_ready(&self) {
+    pub(crate) async fn until_ready(&self) {
         self.until_logged("connected; answers go over", 1).await;
         self.until_logged("directory is in place", 1).await;
     }
 
     /// Sends a signal by its name: `TERM`, `HUP`, `STOP`, `CONT`, `KILL`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
         // On a busy machine its threads may run on for a while.
@@ -194,7 +194,7 @@ impl Nameplate {
     ///
     /// # Panics
     /// When it still runs after 30 s.
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait().expect("nameplate's status") {
@@ -206,37 +206,37 @@ impl Nameplate {
     }
 
     /// Kills it at once: a signal by its name takes some milliseconds more.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().expect("it runs");
         self.process.wait().expect("it ends");
     }
 
     /// Whether it runs.
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
     }
 
     /// The folder with its configuration.
-    pub fn folder(&self) -> &Folder {
+    pub(crate) fn folder(&self) -> &Folder {
         self.folder.as_ref().expect("its folder")
     }
 
     /// Starts it again in the same folder, whether it has ended or has to be killed. The log goes on.
     #[must_use]
-    pub fn again(self) -> Self {
+    pub(crate) fn again(self) -> Self {
         self.again_with(&[])
     }
 
     /// The same, with these variables in its environment.
     #[must_use]
-    pub fn again_with(mut self, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn again_with(mut self, environment: &[(&str, &str)]) -> Self {
         let folder = self.folder.take().expect("its folder");
         drop(self);
         folder.serve_with(environment)
     }
 
     /// Its process.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 }
@@ -254,6 +254,6 @@ impl Drop for Nameplate {
 }
 
 /// The project's folder.
-pub fn project() -> &'static Path {
+pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -20,7 +20,7 @@ use super::machine::is_root;
 const PREFIX: &str = "nameplate-";
 
 /// A namespace and the path to it. Dropping it, also by a panic, takes both away.
-pub struct Network {
+pub(crate) struct Network {
     namespace: String,
     /// The machine's end.
     link: String,
@@ -31,7 +31,7 @@ pub struct Network {
 
 impl Network {
     /// A path that is whole.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         remove_abandoned();
         let made = MADE.fetch_add(1, Ordering::Relaxed);
@@ -54,7 +54,7 @@ impl Network {
     }
 
     /// Where the program in the namespace reaches what listens at `to` on this machine.
-    pub async fn relay(&mut self, to: SocketAddr) -> SocketAddr {
+    pub(crate) async fn relay(&mut self, to: SocketAddr) -> SocketAddr {
         let listener = TcpListener::bind((self.address, 0)).await.expect("the machine's end of the path");
         let address = listener.local_addr().expect("bound");
         self.relays.push(tokio::spawn(async move {
@@ -71,17 +71,17 @@ impl Network {
     }
 
     /// From now on nothing arrives at either end, and neither is told.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         ip(&format!("link set {} down", self.link));
     }
 
     /// The path is whole again.
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         ip(&format!("link set {} up", self.link));
     }
 
     /// What a command is put behind to run in the namespace.
-    pub fn inside(&self) -> Command {
+    pub(crate) fn inside(&self) -> Command {
         let mut command = as_root("ip");
         command.args(["netns", "exec", &self.namespace]);
         command
@@ -90,7 +90,7 @@ impl Network {
 
 /// A command to be put in front of a program: for that, names of hosts are looked up at `server` only, and an answer is
 /// waited for for minutes. `folder` is the test's own.
-pub fn resolving_at(server: SocketAddr, folder: &Path) -> Command {
+pub(crate) fn resolving_at(server: SocketAddr, folder: &Path) -> Command {
     assert_eq!(server.port(), 53, "a resolver asks at no other port");
     let file = folder.join("resolv.conf");
     let text = format!("nameserver {}\noptions timeout:30 attempts:5\n", server.ip());

@@ -13,7 +13,7 @@ use super::superoffice::Record;
 
 /// A record, and the number it stands for.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// ISO 3166.
     pub country: &'static str,
     /// E.164 with the plus, with all its zeros: what a trunk presents.
@@ -42,7 +42,7 @@ struct Country {
 
 /// `count` entries (up to about 5,000), the same for the same `seed`; no number twice. Companies
 /// come with a number of their own and a few people each, the countries mixed.
-pub fn people(seed: u64, count: usize) -> Vec<Entry> {
+pub(crate) fn people(seed: u64, count: usize) -> Vec<Entry> {
     let mut random = Rng::with_seed(seed);
     let mut taken = HashSet::new();
     let mut entries = Vec::with_capacity(count + 6);
@@ -69,13 +69,13 @@ pub fn people(seed: u64, count: usize) -> Vec<Entry> {
 }
 
 /// The records alone, for [`super::superoffice::StandIn`].
-pub fn records(entries: &[Entry]) -> Vec<Record> {
+pub(crate) fn records(entries: &[Entry]) -> Vec<Record> {
     entries.iter().map(|entry| entry.record.clone()).collect()
 }
 
 /// As many as wanted, up to 10 million: `+4790000000` and on, each a different person. For size, not
 /// for reading.
-pub fn crowd(count: u32) -> Vec<Record> {
+pub(crate) fn crowd(count: u32) -> Vec<Record> {
     let numbers = 0..count.min(10_000_000);
     let record = |at: u32| {
         let id = i32::try_from(at).unwrap_or(0);
@@ -86,7 +86,7 @@ pub fn crowd(count: u32) -> Vec<Record> {
 }
 
 /// The number of one of the [`crowd`], as a trunk in Norway writes it, and the name that the phone is to show.
-pub fn one_of_crowd(at: u32) -> (String, String) {
+pub(crate) fn one_of_crowd(at: u32) -> (String, String) {
     let (person, company) = names_in_crowd(at);
     ((FIRST_OF_CROWD + u64::from(at)).to_string(), format!("{person} ({company})"))
 }
@@ -99,7 +99,7 @@ fn names_in_crowd(at: u32) -> (String, String) {
 
 /// What else is found in a CRM: records without a number that anybody could call from. None of them
 /// may harm the others.
-pub fn dirty() -> Vec<Record> {
+pub(crate) fn dirty() -> Vec<Record> {
     let odd = |number| Record {
         phone_number: number,
         ..Record::person(47, 0, (7, "Uten Nummer"), (8, "Rot & Røre AS"))

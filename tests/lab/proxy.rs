@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Hands on what comes, byte by byte, until it is cut. Gone when dropped.
-pub struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
@@ -34,7 +34,7 @@ struct Shared {
 
 impl Proxy {
     /// Listens on this port of 127.0.0.1, or on a free one for 0, in front of `behind`.
-    pub async fn start(port: u16, behind: SocketAddr) -> Self {
+    pub(crate) async fn start(port: u16, behind: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared::default());
@@ -43,28 +43,28 @@ impl Proxy {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Ends every line that is open, on both sides. New ones are taken as before.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         locked(&self.shared.lines).abort_all();
     }
 
     /// From now on one line in so many is cut when the first answer is on its way; 0: none.
-    pub fn cut_one_in(&self, lines: usize) {
+    pub(crate) fn cut_one_in(&self, lines: usize) {
         self.shared.one_in.store(lines, Ordering::Relaxed);
     }
 
     /// On lines that are open now nothing comes from behind any more; the next one is open after this time only.
-    pub fn hold_up(&self, next: Duration) {
+    pub(crate) fn hold_up(&self, next: Duration) {
         *locked(&self.shared.next) = next;
         self.shared.stuck.notify_waiters();
     }
 
     /// When single lines were cut.
-    pub fn cuts(&self) -> Vec<Instant> {
+    pub(crate) fn cuts(&self) -> Vec<Instant> {
         locked(&self.shared.cuts).clone()
     }
 }

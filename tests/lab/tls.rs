@@ -16,14 +16,14 @@ use tokio_rustls::TlsAcceptor;
 use super::certificate::Certificate;
 
 /// Speaks TLS with a certificate, and hands on what is said. Gone when dropped.
-pub struct Front {
+pub(crate) struct Front {
     address: SocketAddr,
     server: JoinHandle<()>,
 }
 
 impl Front {
     /// Listens on a free port of 127.0.0.1, in front of `behind`.
-    pub async fn start(certificate: &Certificate, behind: SocketAddr) -> Self {
+    pub(crate) async fn start(certificate: &Certificate, behind: SocketAddr) -> Self {
         let pem = certificate.with_key.as_bytes();
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         let key = PrivateKeyDer::from_pem_slice(pem).expect("a key");
@@ -51,7 +51,7 @@ impl Front {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }

@@ -20,14 +20,14 @@ const EVERY: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks until it is dropped.
-pub struct Uptime {
+pub(crate) struct Uptime {
     spans: Arc<Mutex<Spans>>,
     asking: Option<JoinHandle<()>>,
 }
 
 /// The times of being up, oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct Spans {
+pub(crate) struct Spans {
     /// From the first "ready" to the last; in the last of them, where `is_open`, to now.
     times: Vec<(Instant, Instant)>,
     is_open: bool,
@@ -42,7 +42,7 @@ pub struct Spans {
 
 /// How the service was while a call was under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum During {
+pub(crate) enum During {
     /// Up, from its beginning to its end.
     Up,
     /// Up at its beginning, and no longer at its end.
@@ -53,7 +53,7 @@ pub enum During {
 
 impl Uptime {
     /// Of the service whose web server is at `address`, whether it listens already or not.
-    pub fn watch(address: SocketAddr) -> Self {
+    pub(crate) fn watch(address: SocketAddr) -> Self {
         let spans = Arc::new(Mutex::new(Spans::default()));
         let asked = Arc::clone(&spans);
         let asking = Some(thread::spawn(move || ask_on(address, &asked)));
@@ -61,17 +61,17 @@ impl Uptime {
     }
 
     /// From this instant on the service is not up, because the test is about to see to it.
-    pub fn away(&self) {
+    pub(crate) fn away(&self) {
         locked(&self.spans).away(Instant::now());
     }
 
     /// The test has done what it does: from now on an answer counts again.
-    pub fn back(&self) {
+    pub(crate) fn back(&self) {
         locked(&self.spans).is_away = false;
     }
 
     /// Calls that were under way at these instants were taken from it; it is up all the same.
-    pub fn broken(&self, at: &[Instant]) {
+    pub(crate) fn broken(&self, at: &[Instant]) {
         locked(&self.spans).breaks.extend(at);
     }
 
@@ -79,7 +79,7 @@ impl Uptime {
     ///
     /// # Panics
     /// When it is not within 20 s.
-    pub async fn until_up(&self) {
+    pub(crate) async fn until_up(&self) {
         let begun = Instant::now();
         while !locked(&self.spans).is_open {
             assert!(begun.elapsed() < 2 * PATIENCE, "the service is not ready");
@@ -88,7 +88,7 @@ impl Uptime {
     }
 
     /// What is known so far.
-    pub fn spans(&self) -> Spans {
+    pub(crate) fn spans(&self) -> Spans {
         locked(&self.spans).clone()
     }
 }
@@ -102,7 +102,7 @@ impl Drop for Uptime {
 
 impl Spans {
     /// How the service was from `begin` to `end`.
-    pub fn during(&self, begin: Instant, end: Instant) -> During {
+    pub(crate) fn during(&self, begin: Instant, end: Instant) -> During {
         let at = self.times.iter().rposition(|(first, _)| *first <= begin);
         let Some(at) = at else { return During::Down };
         let last = self.times[at].1;
@@ -116,7 +116,7 @@ impl Spans {
     }
 
     /// For how long it had been up then; zero where it was not.
-    pub fn before(&self, at: Instant) -> Duration {
+    pub(crate) fn before(&self, at: Instant) -> Duration {
         let begun = self.times.iter().rfind(|(first, _)| *first <= at);
         begun.map_or(Duration::ZERO, |(first, _)| at.duration_since(*first))
     }

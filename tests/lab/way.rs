@@ -8,7 +8,7 @@ use super::superoffice::StandIn;
 
 /// A way in, on a version of Asterisk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// ARI, with requests on the websocket, on Asterisk 22.
     Websocket,
     /// ARI, with requests over HTTP, on an Asterisk 22 that answers none on the websocket, as up to 22.3.
@@ -23,17 +23,17 @@ pub enum Way {
 
 impl Way {
     /// Whether calls enter `AGI()`.
-    pub fn is_agi(self) -> bool {
+    pub(crate) fn is_agi(self) -> bool {
         matches!(self, Self::Agi | Self::AgiOn16)
     }
 
     /// An Asterisk with this dialplan, whose lookups go this way.
-    pub fn asterisk(self, dialplan: &str) -> Asterisk {
+    pub(crate) fn asterisk(self, dialplan: &str) -> Asterisk {
         self.asterisk_with(&Setup { dialplan, ..Setup::default() })
     }
 
     /// The same, with more of it chosen.
-    pub fn asterisk_with(self, setup: &Setup<'_>) -> Asterisk {
+    pub(crate) fn asterisk_with(self, setup: &Setup<'_>) -> Asterisk {
         let version = match self {
             // Whatever the lab's usual one is.
             Self::Websocket | Self::Http | Self::Agi => None,
@@ -45,7 +45,7 @@ impl Way {
     }
 
     /// A dialplan's lines, in which lookups go this way.
-    pub fn line(self, dialplan: &str) -> String {
+    pub(crate) fn line(self, dialplan: &str) -> String {
         if self.is_agi() {
             let dialplan = dialplan.replace("(nameplate,lookup,", "(nameplate,lookup-agi,");
             dialplan.replace("(nameplate,lookup-replicas,", "(nameplate,lookup-agi-replicas,")
@@ -55,7 +55,7 @@ impl Way {
     }
 
     /// A configuration for this CRM and this PBX, with no other way than this one.
-    pub fn config(self, crm: &StandIn, asterisk: &Asterisk) -> String {
+    pub(crate) fn config(self, crm: &StandIn, asterisk: &Asterisk) -> String {
         if self.is_agi() {
             superoffice(&onsite(&crm.api_url())) + &format!("\n[agi]\nlisten = \"{}\"\n", asterisk.agi())
         } else {
@@ -64,7 +64,7 @@ impl Way {
     }
 
     /// The same for one of two services, `1` or `2`, that this PBX asks in turn.
-    pub fn config_of_replica(self, which: u8, crm: &StandIn, asterisk: &Asterisk) -> String {
+    pub(crate) fn config_of_replica(self, which: u8, crm: &StandIn, asterisk: &Asterisk) -> String {
         let config = self.config(crm, asterisk);
         let config =
             config.replace("[[asterisk]]\n", &format!("[[asterisk]]\napp = \"nameplate-{which}\"\n"));
@@ -75,14 +75,14 @@ impl Way {
     }
 
     /// A folder with that configuration, and its passwords.
-    pub fn folder(self, crm: &StandIn, asterisk: &Asterisk) -> Folder {
+    pub(crate) fn folder(self, crm: &StandIn, asterisk: &Asterisk) -> Folder {
         let folder = folder(crm, asterisk);
         folder.configure(&self.config(crm, asterisk));
         folder
     }
 
     /// Waits until the program answers calls.
-    pub async fn until_ready(self, nameplate: &Nameplate) {
+    pub(crate) async fn until_ready(self, nameplate: &Nameplate) {
         if !self.is_agi() {
             nameplate.until_ready().await;
             if self == Self::Http {

@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was answered.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status.
     pub status: u16,
     /// The status line and the headers, in small letters.
@@ -21,7 +21,7 @@ pub struct Answer {
 }
 
 /// Waits until the program's web server listens, and says where it did last: for `listen = "127.0.0.1:0"`.
-pub async fn address(nameplate: &Nameplate) -> SocketAddr {
+pub(crate) async fn address(nameplate: &Nameplate) -> SocketAddr {
     nameplate.until_logged("web server listens address=", 1).await;
     let log = nameplate.log();
     let address =
@@ -33,7 +33,7 @@ pub async fn address(nameplate: &Nameplate) -> SocketAddr {
 ///
 /// # Panics
 /// When there is no answer.
-pub fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
+pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
     request(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n"))
 }
 
@@ -41,7 +41,7 @@ pub fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
 ///
 /// # Panics
 /// When there is no answer.
-pub fn request(address: SocketAddr, request: &str) -> Answer {
+pub(crate) fn request(address: SocketAddr, request: &str) -> Answer {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
     stream.write_all(request.as_bytes()).expect("a request");
@@ -56,7 +56,7 @@ pub fn request(address: SocketAddr, request: &str) -> Answer {
 ///
 /// # Panics
 /// With the last answer, when it has not after 10 s.
-pub async fn until(address: SocketAddr, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
+pub(crate) async fn until(address: SocketAddr, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
     let begun = Instant::now();
     loop {
         let answer = get(address, path, "");
@@ -72,7 +72,7 @@ pub async fn until(address: SocketAddr, path: &str, wanted: impl Fn(&Answer) -> 
 ///
 /// # Panics
 /// When there is no such line.
-pub fn metric(address: SocketAddr, name: &str) -> f64 {
+pub(crate) fn metric(address: SocketAddr, name: &str) -> f64 {
     let text = get(address, "/metrics", "").body;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
     value.unwrap_or_else(|| panic!("{name}:\n{text}"))

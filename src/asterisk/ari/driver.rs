@@ -245,7 +245,7 @@ impl Driver {
                     Output::Task(task) => self.tasks.spawn(task),
                     Output::LearnVersion => self.is_learning = true,
                     Output::Connected { version, transport } => {
-                        connected = Some(Connected { version, transport })
+                        connected = Some(Connected { version, transport });
                     }
                     Output::End { how, keep_socket } => {
                         return ControlFlow::Break(ConnectionEnd { how, keep_socket });

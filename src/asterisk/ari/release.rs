@@ -85,7 +85,7 @@ impl Application {
     /// Releases a call whose label Asterisk has not found. This is no fault of the dialplan if the caller hangs up at that
     /// moment: the channel is then in another context, which does not have the label.
     pub(super) async fn label_missing(&self, channel: &str) -> NextStep {
-        if let Location::Gone = self.look(channel).await {
+        if matches!(self.look(channel).await, Location::Gone) {
             debug!(pbx = %self.settings.name, %channel, "the caller hung up during the lookup");
             return NextStep::Nothing;
         }

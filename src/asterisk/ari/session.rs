@@ -351,7 +351,7 @@ impl Session {
                 self.outputs.push(Output::Task(Task::Check));
             }
             Transport::Probing { .. } => {
-                debug!(pbx = self.warnings.pbx(), "it is not known yet how requests go")
+                debug!(pbx = self.warnings.pbx(), "it is not known yet how requests go");
             }
         }
     }

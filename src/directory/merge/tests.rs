@@ -339,7 +339,7 @@ proptest! {
     ) {
         // Wilder than any CRM: the same ids with several names, and persons who are in two companies.
         let tells = |entry: &Entry, at: usize| {
-            let company_id = if at.is_multiple_of(3) { entry.company_id } else { 1 + at as u32 % 2 };
+            let company_id = if at.is_multiple_of(3) { entry.company_id } else { 1 + u32::from(at % 2 == 1) };
             Entry { person: format!("{}{}", entry.person, at % 2), company_id, company: "C".into(), ..entry.clone() }
         };
         let list: Vec<Entry> = list.iter().enumerate().flat_map(|(at, entry)| [entry.clone(), tells(entry, at)]).collect();

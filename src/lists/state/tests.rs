@@ -111,7 +111,7 @@ fn a_year_of_a_company_is_never_held_back() {
             // Some marry.
             5 => Some(|who| {
                 if who.0 % 400 == 7 {
-                    who.1.push_str(" Berg")
+                    who.1.push_str(" Berg");
                 }
             }),
             _ => None,
@@ -120,12 +120,12 @@ fn a_year_of_a_company_is_never_held_back() {
             // A customer is renamed; ten are merged; all are written with their legal forms.
             40 => Some(|who: &mut Who| {
                 if who.2 == 7 {
-                    who.3 = "Another Ltd".into()
+                    who.3 = "Another Ltd".into();
                 }
             }),
             90 => Some(|who| {
                 if who.2 <= 10 {
-                    (who.2, who.3) = (901, "Merged Ltd".into())
+                    (who.2, who.3) = (901, "Merged Ltd".into());
                 }
             }),
             180 => Some(|who| who.3.push_str(" AS")),
@@ -184,7 +184,7 @@ fn what_takes_most_names_away_is_held_back() {
             "one name for most",
             change(&|who| {
                 if who.0 % 5 < 3 {
-                    who.1 = "Unknown".into()
+                    who.1 = "Unknown".into();
                 }
             }),
         ),
@@ -194,7 +194,7 @@ fn what_takes_most_names_away_is_held_back() {
             "stars for most",
             change(&|who| {
                 if who.0 % 5 < 3 {
-                    who.1 = "K*** N***".into()
+                    who.1 = "K*** N***".into();
                 }
             }),
         ),

@@ -166,15 +166,15 @@ impl FetchError {
     /// The error without these secrets: a server's error page can show the request.
     #[must_use]
     pub(super) fn without(mut self, secrets: &[String]) -> Self {
-        let said = match &mut self {
-            Self::Login { said, .. }
-            | Self::Refused { said, .. }
-            | Self::Status { said, .. }
-            | Self::NoSite { what: said, .. }
-            | Self::NotACollection { head: said, .. }
-            | Self::Message(said)
-            | Self::NoHits(said) => said,
-            _ => return self,
+        let (Self::Login { said, .. }
+        | Self::Refused { said, .. }
+        | Self::Status { said, .. }
+        | Self::NoSite { what: said, .. }
+        | Self::NotACollection { head: said, .. }
+        | Self::Message(said)
+        | Self::NoHits(said)) = &mut self
+        else {
+            return self;
         };
         for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
             *said = said.replace(secret.as_str(), HIDDEN);

@@ -17,7 +17,7 @@ const PREFIX: &str = "nameplate-";
 
 /// Where an Asterisk is installed: `/`, or a root in the cache.
 #[derive(Clone)]
-pub struct Root {
+pub(super) struct Root {
     pub(super) path: PathBuf,
     /// The program as seen from inside the root.
     program: PathBuf,
@@ -107,7 +107,7 @@ impl Root {
 }
 
 /// One Asterisk's directory, by its two names.
-pub struct Place {
+pub(super) struct Place {
     pub(super) root: Root,
     pub(super) host: PathBuf,
     pub(super) inside: PathBuf,

@@ -16,7 +16,7 @@ use super::trace::Trace;
 /// A call to place. Everything a trunk could send is free to choose; the rest has defaults:
 /// `Invite { withheld: true, ..Invite::from("+4722334455") }`.
 #[derive(Clone, Debug)]
-pub struct Invite {
+pub(crate) struct Invite {
     /// The user part of From, byte for byte.
     pub number: Vec<u8>,
     /// The name in From, quoted when it is written; otherwise byte for byte, line breaks included.
@@ -36,7 +36,7 @@ pub struct Invite {
 
 impl Invite {
     /// A caller who presents `number` and no name, to extension 100.
-    pub fn from(number: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn from(number: impl AsRef<[u8]>) -> Self {
         Self {
             number: number.as_ref().to_vec(),
             display_name: None,
@@ -49,12 +49,12 @@ impl Invite {
     }
 
     /// The same caller, presenting a name as well.
-    pub fn named(self, name: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn named(self, name: impl AsRef<[u8]>) -> Self {
         Self { display_name: Some(name.as_ref().to_vec()), ..self }
     }
 
     /// The same caller, calling another extension.
-    pub fn to(self, extension: &str) -> Self {
+    pub(crate) fn to(self, extension: &str) -> Self {
         Self { to: extension.to_owned(), ..self }
     }
 
@@ -97,7 +97,7 @@ impl Invite {
 
 /// A trunk's far end on a UDP socket of its own; hundreds of calls at a time. Dropped, it hangs up
 /// what is left, once, and is gone.
-pub struct Caller {
+pub(crate) struct Caller {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -115,7 +115,7 @@ struct Shared {
 
 impl Caller {
     /// A caller whose calls go to `asterisk` (or to a phone directly).
-    pub async fn new(asterisk: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn new(asterisk: SocketAddr) -> io::Result<Self> {
         let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await?.into_std()?;
         let shared = Arc::new(Shared {
             out: socket.try_clone()?,
@@ -135,12 +135,12 @@ impl Caller {
     }
 
     /// The address the calls come from.
-    pub fn local_addr(&self) -> SocketAddr {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
         self.shared.local
     }
 
     /// Places a call.
-    pub fn invite(&self, invite: Invite) -> Call {
+    pub(crate) fn invite(&self, invite: Invite) -> Call {
         let shared = &self.shared;
         let (host, call_id) = (shared.local.to_string(), format!("{:032x}", fastrand::u128(..)));
         let uri = format!("sip:{}@{}", invite.to, shared.remote);
@@ -179,7 +179,7 @@ impl Drop for Caller {
 }
 
 /// A call that was placed. Dropped, it hangs up; the [`Caller`] sees to the rest.
-pub struct Call {
+pub(crate) struct Call {
     shared: Arc<Shared>,
     call_id: String,
     sent: Instant,
@@ -189,49 +189,49 @@ pub struct Call {
 
 impl Call {
     /// When the INVITE left.
-    pub fn sent(&self) -> Instant {
+    pub(crate) fn sent(&self) -> Instant {
         self.sent
     }
 
     /// Between the caller and Asterisk; Asterisk's leg to the phone has another.
-    pub fn call_id(&self) -> &str {
+    pub(crate) fn call_id(&self) -> &str {
         &self.call_id
     }
 
     /// What was asked for.
-    pub fn invite(&self) -> &Invite {
+    pub(crate) fn invite(&self) -> &Invite {
         &self.invite
     }
 
     /// What is known of the call now.
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         *self.progress.borrow()
     }
 
     /// Hangs up before it is answered: CANCEL, as soon as Asterisk has taken the INVITE.
-    pub fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.shared.leave(&self.call_id);
     }
 
     /// Hangs up after it was answered.
-    pub fn bye(&self) {
+    pub(crate) fn bye(&self) {
         self.shared.leave(&self.call_id);
     }
 
     /// The final answer's status. `None`: not within `wait`.
-    pub async fn final_response(&self, wait: Duration) -> Option<u16> {
+    pub(crate) async fn final_response(&self, wait: Duration) -> Option<u16> {
         let progress = self.until(wait, |progress| progress.answer.is_some()).await?;
         progress.answer.map(|(status, _)| status)
     }
 
     /// The latest 1xx beyond 100, e.g. 180 when the phone rings. `None`: not within `wait`.
-    pub async fn ringing(&self, wait: Duration) -> Option<u16> {
+    pub(crate) async fn ringing(&self, wait: Duration) -> Option<u16> {
         let rings = |progress: &Progress| progress.provisional.is_some_and(|status| status > 100);
         self.until(wait, rings).await?.provisional
     }
 
     /// When the call was over: refused, hung up by either side. `None`: not within `wait`.
-    pub async fn ended(&self, wait: Duration) -> Option<Instant> {
+    pub(crate) async fn ended(&self, wait: Duration) -> Option<Instant> {
         self.until(wait, |progress| progress.ended.is_some()).await?.ended
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::clock::{Clock, TICK};
 
 /// What an endpoint remembers of one call.
-pub trait Timed {
+pub(crate) trait Timed {
     /// When [`Timed::wake`] wants to be called.
     fn due(&self) -> Option<Instant>;
 
@@ -19,7 +19,7 @@ pub trait Timed {
 }
 
 /// Calls by Call-ID.
-pub struct Calls<C> {
+pub(crate) struct Calls<C> {
     by_id: HashMap<String, C>,
     clock: Clock,
 }
@@ -32,7 +32,7 @@ impl<C> Default for Calls<C> {
 
 impl<C: Timed> Calls<C> {
     /// One more.
-    pub fn add(&mut self, call_id: &str, call: C) {
+    pub(crate) fn add(&mut self, call_id: &str, call: C) {
         if let Some(due) = call.due() {
             self.clock.set(due, call_id);
         }
@@ -40,17 +40,17 @@ impl<C: Timed> Calls<C> {
     }
 
     /// One of them.
-    pub fn get(&self, call_id: &str) -> Option<&C> {
+    pub(crate) fn get(&self, call_id: &str) -> Option<&C> {
         self.by_id.get(call_id)
     }
 
     /// All of them.
-    pub fn all(&mut self) -> impl Iterator<Item = &mut C> {
+    pub(crate) fn all(&mut self) -> impl Iterator<Item = &mut C> {
         self.by_id.values_mut()
     }
 
     /// Does something for a call, if there is one, and sends what comes of it.
-    pub fn with(
+    pub(crate) fn with(
         &mut self,
         call_id: &str,
         act: impl FnOnce(&mut C, Instant) -> Vec<Vec<u8>>,
@@ -68,7 +68,7 @@ impl<C: Timed> Calls<C> {
     }
 
     /// Wakes a call whose time has come. False: there is none.
-    pub fn wake_next(&mut self, now: Instant, send: impl Fn(&C, &[u8])) -> bool {
+    pub(crate) fn wake_next(&mut self, now: Instant, send: impl Fn(&C, &[u8])) -> bool {
         let Some((at, call_id)) = self.clock.due(now) else { return false };
         let mut is_over = false;
         let wake = |call: &mut C, now| {
@@ -88,7 +88,7 @@ impl<C: Timed> Calls<C> {
 }
 
 /// Hears what comes to `socket`, and looks at the clock now and then, until it is dropped.
-pub async fn listen(
+pub(crate) async fn listen(
     socket: UdpSocket,
     on_datagram: impl Fn(&[u8], SocketAddr, Instant),
     on_tick: impl Fn(Instant),

@@ -10,11 +10,11 @@ use super::clock::{GIVE_UP, T1, T2};
 use super::message::{Message, Writer};
 
 /// Asterisk identifies the endpoint `trunk` by this header.
-pub const TRUNK: (&str, &str) = ("X-Nameplate-Lab", "trunk");
+pub(crate) const TRUNK: (&str, &str) = ("X-Nameplate-Lab", "trunk");
 
 /// What a caller knows of its call so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// The latest 1xx.
     pub provisional: Option<u16>,
     /// The final answer and when it came. 408 is also the caller's own, when nobody answered.
@@ -24,7 +24,7 @@ pub struct Progress {
 }
 
 /// What never changes in a dialog's requests.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The request URI: what was dialled, then what the other side names as its Contact.
     pub uri: Vec<u8>,
     /// From with its tag.
@@ -38,7 +38,7 @@ pub struct Parts {
 }
 
 /// A call from its INVITE until nobody can repeat anything of it any more.
-pub struct Dialog {
+pub(crate) struct Dialog {
     parts: Parts,
     branch: String,
     phase: Phase,
@@ -76,7 +76,7 @@ enum Phase {
 impl Dialog {
     /// A call whose INVITE is about to leave. `more` is written between the standard headers and
     /// the body.
-    pub fn new(parts: Parts, more: &[(String, Vec<u8>)], sdp: &str, now: Instant) -> Self {
+    pub(crate) fn new(parts: Parts, more: &[(String, Vec<u8>)], sdp: &str, now: Instant) -> Self {
         let branch = new_branch();
         let mut invite = parts
             .request("INVITE", 1, &branch)
@@ -100,17 +100,17 @@ impl Dialog {
     }
 
     /// The datagram to send first.
-    pub fn invite(&self) -> &[u8] {
+    pub(crate) fn invite(&self) -> &[u8] {
         &self.pending
     }
 
     /// For whoever holds the call.
-    pub fn watch(&self) -> watch::Receiver<Progress> {
+    pub(crate) fn watch(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
 
     /// The other side answered one of our requests.
-    pub fn on_response(&mut self, response: &Message, status: u16, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn on_response(&mut self, response: &Message, status: u16, now: Instant) -> Vec<Vec<u8>> {
         match response.cseq().1.as_str() {
             "INVITE" if status < 200 => self.on_provisional(status, now),
             "INVITE" => self.on_final(response, status, now),
@@ -125,13 +125,13 @@ impl Dialog {
     }
 
     /// The other side hung up.
-    pub fn on_bye(&mut self, bye: &Message, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn on_bye(&mut self, bye: &Message, now: Instant) -> Vec<Vec<u8>> {
         self.over(now);
         vec![Writer::response(bye, 200, "OK", None).finish()]
     }
 
     /// Hang up, whichever way the call's state asks for: CANCEL or BYE, now or as soon as allowed.
-    pub fn leave(&mut self, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn leave(&mut self, now: Instant) -> Vec<Vec<u8>> {
         self.leaving = true;
         match self.phase {
             Phase::Proceeding => {

@@ -12,7 +12,7 @@ use super::message::{Message, Writer, sdp};
 use super::ring::RingState;
 
 /// A call from its INVITE until nobody can repeat anything of it any more.
-pub struct Leg {
+pub(crate) struct Leg {
     invite: Message,
     peer: SocketAddr,
     /// Our end of the dialog.
@@ -31,7 +31,7 @@ pub struct Leg {
 
 impl Leg {
     /// A call that has just come in.
-    pub fn new(invite: Message, peer: SocketAddr, local: SocketAddr) -> Self {
+    pub(crate) fn new(invite: Message, peer: SocketAddr, local: SocketAddr) -> Self {
         Self {
             invite,
             peer,
@@ -47,23 +47,23 @@ impl Leg {
     }
 
     /// Where it came from, and where the answers go.
-    pub fn peer(&self) -> SocketAddr {
+    pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
     /// For whoever holds the ring.
-    pub fn watch(&self) -> watch::Receiver<RingState> {
+    pub(crate) fn watch(&self) -> watch::Receiver<RingState> {
         self.state.subscribe()
     }
 
     /// 100.
-    pub fn trying(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn trying(&mut self) -> Vec<Vec<u8>> {
         self.answer = Writer::response(&self.invite, 100, "Trying", None).finish();
         vec![self.answer.clone()]
     }
 
     /// 180.
-    pub fn ring(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn ring(&mut self) -> Vec<Vec<u8>> {
         if !self.is_ringing() {
             return Vec::new();
         }
@@ -72,7 +72,7 @@ impl Leg {
     }
 
     /// A refusal, whoever is the reason for it.
-    pub fn refuse(&mut self, status: u16, because: RingState, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn refuse(&mut self, status: u16, because: RingState, now: Instant) -> Vec<Vec<u8>> {
         if !self.is_ringing() {
             return Vec::new();
         }
@@ -83,7 +83,7 @@ impl Leg {
     }
 
     /// 200, with media on `port`.
-    pub fn answer(&mut self, port: u16, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn answer(&mut self, port: u16, now: Instant) -> Vec<Vec<u8>> {
         if !self.is_ringing() {
             return Vec::new();
         }
@@ -93,7 +93,7 @@ impl Leg {
     }
 
     /// BYE from our side.
-    pub fn hang_up(&mut self, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn hang_up(&mut self, now: Instant) -> Vec<Vec<u8>> {
         if *self.state.borrow() != RingState::Answered {
             return Vec::new();
         }
@@ -114,12 +114,12 @@ impl Leg {
     }
 
     /// True for the INVITE this leg began with, repeated.
-    pub fn has_seen(&self, invite: &Message) -> bool {
+    pub(crate) fn has_seen(&self, invite: &Message) -> bool {
         invite.cseq() == self.invite.cseq()
     }
 
     /// Another INVITE of this call: a repetition, or one that renews the media.
-    pub fn on_further_invite(&mut self, invite: &Message, port: u16, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn on_further_invite(&mut self, invite: &Message, port: u16, now: Instant) -> Vec<Vec<u8>> {
         if self.has_seen(invite) {
             return vec![self.answer.clone()];
         }
@@ -130,7 +130,7 @@ impl Leg {
     }
 
     /// The other side has our final answer.
-    pub fn on_ack(&mut self, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn on_ack(&mut self, now: Instant) -> Vec<Vec<u8>> {
         if matches!(*self.state.borrow(), RingState::Answered) {
             (self.unconfirmed, self.due) = (None, None);
             return Vec::new();
@@ -139,7 +139,7 @@ impl Leg {
     }
 
     /// The other side answered our BYE.
-    pub fn on_response(&mut self, status: u16, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn on_response(&mut self, status: u16, now: Instant) -> Vec<Vec<u8>> {
         if status >= 200 && *self.state.borrow() == RingState::Ended {
             return self.linger(now);
         }
@@ -147,7 +147,7 @@ impl Leg {
     }
 
     /// CANCEL or BYE from the other side.
-    pub fn on_end(&mut self, request: &Message, method: &str, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn on_end(&mut self, request: &Message, method: &str, now: Instant) -> Vec<Vec<u8>> {
         let mut datagrams = vec![Writer::response(request, 200, "OK", Some(&self.tag)).finish()];
         if method == "CANCEL" {
             datagrams.extend(self.refuse(487, RingState::Cancelled, now));

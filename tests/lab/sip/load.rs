@@ -10,7 +10,7 @@ use super::ring::Ring;
 
 /// How many calls, how fast.
 #[derive(Clone, Copy, Debug)]
-pub struct Load {
+pub(crate) struct Load {
     /// How many calls to place.
     pub calls: usize,
     /// How many of them a second. They leave when they are due, whatever became of the ones before.
@@ -20,7 +20,7 @@ pub struct Load {
 }
 
 /// What became of the calls.
-pub struct Report {
+pub(crate) struct Report {
     /// From INVITE to INVITE, shortest first, of the calls that reached the phone.
     pub times: Vec<Duration>,
     /// The numbers whose call did not.
@@ -38,7 +38,12 @@ pub struct Report {
 impl Load {
     /// Places the calls, each with the number `invite` gives it (no two the same), and waits for
     /// all of them to ring at `phone` and to be answered by it.
-    pub async fn run(self, caller: &Caller, phone: &Phone, invite: impl Fn(usize) -> Invite) -> Report {
+    pub(crate) async fn run(
+        self,
+        caller: &Caller,
+        phone: &Phone,
+        invite: impl Fn(usize) -> Invite,
+    ) -> Report {
         let start = Instant::now();
         let repeated = phone.repeated();
         let mut calls: HashMap<String, Call> = HashMap::with_capacity(self.calls);
@@ -86,7 +91,7 @@ async fn collect(phone: &Phone, wanted: usize, deadline: Instant) -> HashMap<Str
 
 impl Report {
     /// The time that `share` (0 to 1) of the calls stayed below; zero when none arrived.
-    pub fn quantile(&self, share: f64) -> Duration {
+    pub(crate) fn quantile(&self, share: f64) -> Duration {
         let Some(last) = self.times.len().checked_sub(1) else { return Duration::ZERO };
         #[expect(
             clippy::cast_precision_loss,

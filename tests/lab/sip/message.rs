@@ -6,7 +6,7 @@
 
 /// A message as it came.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// The first line.
     pub start: Start,
     /// Names as they came (perhaps compact: `f`), values without the blanks around them; folded
@@ -18,7 +18,7 @@ pub struct Message {
 
 /// What a message's first line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
+pub(crate) enum Start {
     /// `INVITE sip:100@host SIP/2.0`
     Request { method: String, uri: Vec<u8> },
     /// `486 Busy Here`
@@ -27,7 +27,7 @@ pub enum Start {
 
 impl Message {
     /// Reads one datagram. `None` for anything that is no SIP message (keep-alives included).
-    pub fn parse(datagram: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(datagram: &[u8]) -> Option<Self> {
         let (head, body) = split_head(datagram);
         let mut lines =
             head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -46,13 +46,13 @@ impl Message {
     }
 
     /// The first header of that name, whichever case or compact form it came in.
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
         let is_named = |(found, _): &&(String, Vec<u8>)| long_name(found).eq_ignore_ascii_case(name);
         self.headers.iter().find(is_named).map(|(_, value)| value.as_slice())
     }
 
     /// Every header of that name, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.headers
             .iter()
             .filter(move |(found, _)| long_name(found).eq_ignore_ascii_case(name))
@@ -60,17 +60,17 @@ impl Message {
     }
 
     /// The first header of that name as text; what is not UTF-8 becomes U+FFFD, what is missing "".
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.header(name).map(lossy).unwrap_or_default()
     }
 
     /// From, To, Contact or P-Asserted-Identity taken apart.
-    pub fn address(&self, name: &str) -> Option<Address> {
+    pub(crate) fn address(&self, name: &str) -> Option<Address> {
         self.header(name).map(Address::parse)
     }
 
     /// The user part of the request URI; "" for a response.
-    pub fn dialled(&self) -> String {
+    pub(crate) fn dialled(&self) -> String {
         match &self.start {
             Start::Request { uri, .. } => user_of(uri),
             Start::Response { .. } => String::new(),
@@ -78,7 +78,7 @@ impl Message {
     }
 
     /// The sequence number and the method of `CSeq`; `(0, "")` where it is missing.
-    pub fn cseq(&self) -> (u32, String) {
+    pub(crate) fn cseq(&self) -> (u32, String) {
         let text = self.text("CSeq");
         let mut words = text.split_ascii_whitespace();
         let number = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
@@ -103,7 +103,7 @@ impl Start {
 
 /// `"Kari \"K\" Nordmann" <sip:+4722334455@host;user=phone>;tag=1` taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Address {
+pub(crate) struct Address {
     /// The whole value as it travelled.
     pub raw: Vec<u8>,
     /// The display name without its quotes and escapes, as a phone would show it.
@@ -118,7 +118,7 @@ pub struct Address {
 
 impl Address {
     /// Takes a header's value apart. Never fails: what is not there is empty.
-    pub fn parse(value: &[u8]) -> Self {
+    pub(crate) fn parse(value: &[u8]) -> Self {
         let (display, rest) = split_display(value.trim_ascii());
         let (uri, params) = match rest.iter().position(|&byte| byte == b'<') {
             Some(open) => {
@@ -138,7 +138,7 @@ impl Address {
 }
 
 /// The user part of a `sip:`, `sips:` or `tel:` address, percent-decoded; "" where there is none.
-pub fn user_of(uri: &[u8]) -> String {
+pub(crate) fn user_of(uri: &[u8]) -> String {
     let Some(colon) = uri.iter().position(|&byte| byte == b':') else {
         return String::new();
     };
@@ -153,11 +153,11 @@ pub fn user_of(uri: &[u8]) -> String {
 }
 
 /// A message being written, line by line.
-pub struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
     /// A request: `line` without its version, as in `INVITE sip:100@host`.
-    pub fn request(method: &str, uri: &[u8]) -> Self {
+    pub(crate) fn request(method: &str, uri: &[u8]) -> Self {
         let mut bytes = method.as_bytes().to_vec();
         bytes.push(b' ');
         bytes.extend_from_slice(uri);
@@ -167,7 +167,7 @@ impl Writer {
 
     /// An answer to `request`, with the headers that RFC 3261 §8.2.6 wants copied. `tag` goes on To
     /// unless it has one already.
-    pub fn response(request: &Message, status: u16, reason: &str, tag: Option<&str>) -> Self {
+    pub(crate) fn response(request: &Message, status: u16, reason: &str, tag: Option<&str>) -> Self {
         let mut writer = Self(format!("SIP/2.0 {status} {reason}\r\n").into_bytes());
         for name in ["Via", "Record-Route", "From"] {
             for value in request.all(name) {
@@ -186,7 +186,7 @@ impl Writer {
     }
 
     /// One more header. The value is written as it is, line breaks included.
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b": ");
         self.0.extend_from_slice(value.as_ref());
@@ -195,14 +195,14 @@ impl Writer {
     }
 
     /// The datagram of a message without a body.
-    pub fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         let mut message = self.header("Content-Length", "0");
         message.0.extend_from_slice(b"\r\n");
         message.0
     }
 
     /// The datagram of a message that offers or answers media.
-    pub fn finish_with_sdp(self, sdp: &str) -> Vec<u8> {
+    pub(crate) fn finish_with_sdp(self, sdp: &str) -> Vec<u8> {
         let mut message =
             self.header("Content-Type", "application/sdp").header("Content-Length", sdp.len().to_string());
         message.0.extend_from_slice(format!("\r\n{sdp}").as_bytes());
@@ -211,7 +211,7 @@ impl Writer {
 }
 
 /// The one kind of media that every side here has: G.711 µ-law on `port` of 127.0.0.1.
-pub fn sdp(port: u16) -> String {
+pub(crate) fn sdp(port: u16) -> String {
     format!(
         "v=0\r\no=lab 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n"
@@ -219,7 +219,7 @@ pub fn sdp(port: u16) -> String {
 }
 
 /// A display name in the quotes that RFC 3261 §25.1 gives it; all other bytes as they are.
-pub fn quoted(name: &[u8]) -> Vec<u8> {
+pub(crate) fn quoted(name: &[u8]) -> Vec<u8> {
     let mut bytes = vec![b'"'];
     for &byte in name {
         if matches!(byte, b'"' | b'\\') {
@@ -232,7 +232,7 @@ pub fn quoted(name: &[u8]) -> Vec<u8> {
 }
 
 /// Bytes as text, for comparing and for messages of failed tests.
-pub fn lossy(bytes: &[u8]) -> String {
+pub(crate) fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

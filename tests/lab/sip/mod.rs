@@ -17,21 +17,21 @@
 //! - [`trace`]: the latest messages of an endpoint, printed when a test fails;
 //! - [`load`]: many calls at a steady rate, with the time each took from INVITE to INVITE.
 
-pub mod caller;
-pub mod calls;
-pub mod clock;
-pub mod dialog;
-pub mod leg;
-pub mod load;
-pub mod message;
-pub mod phone;
-pub mod ring;
-pub mod trace;
+pub(crate) mod caller;
+pub(crate) mod calls;
+pub(crate) mod clock;
+pub(crate) mod dialog;
+pub(crate) mod leg;
+pub(crate) mod load;
+pub(crate) mod message;
+pub(crate) mod phone;
+pub(crate) mod ring;
+pub(crate) mod trace;
 
 mod checks;
 
-pub use caller::{Call, Caller, Invite};
-pub use load::Load;
-pub use message::{Address, Message};
-pub use phone::{Behaviour, Phone};
-pub use ring::{Ring, RingState};
+pub(crate) use caller::{Call, Caller, Invite};
+pub(crate) use load::Load;
+pub(crate) use message::{Address, Message};
+pub(crate) use phone::{Behaviour, Phone};
+pub(crate) use ring::{Ring, RingState};

@@ -17,7 +17,7 @@ use super::trace::Trace;
 
 /// What the phone does with an INVITE, by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     /// 486 as soon as the INVITE is in: the shortest of calls, for timings and for load.
     Decline486,
     /// 180, then it rings until the caller gives up (or the test does something about it).
@@ -30,7 +30,7 @@ pub enum Behaviour {
 
 /// A phone on a UDP socket of its own; hundreds of calls at a time. It rings for whoever finds it,
 /// and does not register. Gone when dropped.
-pub struct Phone {
+pub(crate) struct Phone {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -59,7 +59,7 @@ struct State {
 
 impl Phone {
     /// A phone on a free port of 127.0.0.1.
-    pub async fn bind(behaviour: Behaviour) -> io::Result<Self> {
+    pub(crate) async fn bind(behaviour: Behaviour) -> io::Result<Self> {
         let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await?.into_std()?;
         let shared = Arc::new(Shared {
             out: socket.try_clone()?,
@@ -79,33 +79,33 @@ impl Phone {
     }
 
     /// What `Dial()` wants behind `PJSIP/operator/`.
-    pub fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         format!("sip:operator@{}", self.shared.local)
     }
 
     /// Where the phone listens.
-    pub fn local_addr(&self) -> SocketAddr {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
         self.shared.local
     }
 
     /// From the next INVITE on.
-    pub fn behave(&self, behaviour: Behaviour) {
+    pub(crate) fn behave(&self, behaviour: Behaviour) {
         self.shared.state().behaviour = behaviour;
     }
 
     /// The oldest ring that was not taken yet. `None`: there was none within `wait`.
-    pub async fn next_ring(&self, wait: Duration) -> Option<Ring> {
+    pub(crate) async fn next_ring(&self, wait: Duration) -> Option<Ring> {
         self.ring_where(wait, |_| true).await
     }
 
     /// The ring of one caller, by the number the phone shows or by the user part Asterisk dialled;
     /// others stay to be taken.
-    pub async fn ring_of(&self, user: &str, wait: Duration) -> Option<Ring> {
+    pub(crate) async fn ring_of(&self, user: &str, wait: Duration) -> Option<Ring> {
         self.ring_where(wait, |ring| ring.number() == user || ring.dialled == user).await
     }
 
     /// The oldest ring that `wanted` accepts; others stay to be taken.
-    pub async fn ring_where(&self, wait: Duration, wanted: impl Fn(&Ring) -> bool) -> Option<Ring> {
+    pub(crate) async fn ring_where(&self, wait: Duration, wanted: impl Fn(&Ring) -> bool) -> Option<Ring> {
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             let arrived = self.shared.arrived.notified();
@@ -120,18 +120,18 @@ impl Phone {
     }
 
     /// How many INVITEs came in all, repetitions aside.
-    pub fn rings(&self) -> usize {
+    pub(crate) fn rings(&self) -> usize {
         self.shared.state().rings
     }
 
     /// How many INVITEs were repetitions of one that had come: more than a few spoil a timing.
-    pub fn repeated(&self) -> usize {
+    pub(crate) fn repeated(&self) -> usize {
         self.shared.state().repeated
     }
 
     /// Datagrams that could not be read as a request with a Call-ID: a name that broke out of its
     /// header shows here.
-    pub fn stray(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn stray(&self) -> Vec<Vec<u8>> {
         self.shared.state().stray.clone()
     }
 }

@@ -10,7 +10,7 @@ use super::message::{Address, Message, lossy};
 use super::phone::Shared;
 
 /// An INVITE that reached the phone, once, however often it was repeated.
-pub struct Ring {
+pub(crate) struct Ring {
     /// When its datagram was read.
     pub received: Instant,
     /// Who sent it.
@@ -33,7 +33,7 @@ pub struct Ring {
 
 /// What became of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RingState {
+pub(crate) enum RingState {
     /// The phone rings (or has not answered at all yet).
     Ringing,
     /// The caller hung up first: 487.
@@ -69,49 +69,49 @@ impl Ring {
     }
 
     /// The name that the phone shows, "" where From has none.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.from.display.as_deref().unwrap_or_default()
     }
 
     /// The number that the phone shows.
-    pub fn number(&self) -> &str {
+    pub(crate) fn number(&self) -> &str {
         &self.from.user
     }
 
     /// P-Asserted-Identity as it travelled.
-    pub fn asserted_identity(&self) -> Option<String> {
+    pub(crate) fn asserted_identity(&self) -> Option<String> {
         self.message.header("P-Asserted-Identity").map(lossy)
     }
 
     /// What became of it so far.
-    pub fn state(&self) -> RingState {
+    pub(crate) fn state(&self) -> RingState {
         *self.state.borrow()
     }
 
     /// Waits until the ring has come to `state`; false when it has not within `wait`.
-    pub async fn until(&self, state: RingState, wait: Duration) -> bool {
+    pub(crate) async fn until(&self, state: RingState, wait: Duration) -> bool {
         let mut states = self.state.clone();
         let reached = states.wait_for(|now| *now == state);
         matches!(tokio::time::timeout(wait, reached).await, Ok(Ok(_)))
     }
 
     /// 180: lets the caller hear that it rings.
-    pub fn ring(&self) {
+    pub(crate) fn ring(&self) {
         self.shared.ring(&self.call_id);
     }
 
     /// 486: rejects the call. Nothing happens when it is answered or over.
-    pub fn decline(&self) {
+    pub(crate) fn decline(&self) {
         self.shared.decline(&self.call_id);
     }
 
     /// 200: picks up. Nothing happens when it is over.
-    pub fn answer(&self) {
+    pub(crate) fn answer(&self) {
         self.shared.answer(&self.call_id);
     }
 
     /// BYE: hangs up what was answered.
-    pub fn hang_up(&self) {
+    pub(crate) fn hang_up(&self) {
         self.shared.hang_up(&self.call_id);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 const KEPT: usize = 60;
 
 /// What an endpoint received and sent.
-pub struct Trace {
+pub(crate) struct Trace {
     begun: Instant,
     latest: Mutex<VecDeque<(Instant, &'static str, Vec<u8>)>>,
 }
@@ -22,17 +22,17 @@ impl Default for Trace {
 
 impl Trace {
     /// Keeps a datagram from Asterisk.
-    pub fn received(&self, datagram: &[u8]) {
+    pub(crate) fn received(&self, datagram: &[u8]) {
         self.keep("from Asterisk", datagram);
     }
 
     /// Keeps a datagram to Asterisk.
-    pub fn sent(&self, datagram: &[u8]) {
+    pub(crate) fn sent(&self, datagram: &[u8]) {
         self.keep("to Asterisk", datagram);
     }
 
     /// Prints all that is kept, if the test has just failed.
-    pub fn print_on_panic(&self, endpoint: &str) {
+    pub(crate) fn print_on_panic(&self, endpoint: &str) {
         if std::thread::panicking() {
             eprintln!("\n--- SIP, seen by the {endpoint} (the latest {KEPT} messages at most):\n{self}");
         }

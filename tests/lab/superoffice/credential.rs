@@ -7,7 +7,7 @@ use super::http::Request;
 
 /// One way of being let in; everything else is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credential {
+pub(crate) enum Credential {
     /// `Authorization: Basic`, as on a company's own server.
     Basic { user: String, password: String },
     /// `Authorization: SOTicket`
@@ -20,7 +20,7 @@ pub enum Credential {
 
 impl Credential {
     /// A user and a password.
-    pub fn basic(user: &str, password: &str) -> Self {
+    pub(crate) fn basic(user: &str, password: &str) -> Self {
         Self::Basic { user: user.to_owned(), password: password.to_owned() }
     }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 /// A request as it came, for tests to look at.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// When it had been read.
     pub at: Instant,
     /// `POST`
@@ -33,20 +33,20 @@ pub struct Request {
 
 impl Request {
     /// The first header of that name, in whichever case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let is_named = |(found, _): &&(String, String)| found.eq_ignore_ascii_case(name);
         self.headers.iter().find(is_named).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON; `null` where it is none.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
 /// An answer to be written.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// 200
     pub status: u16,
     /// All but Content-Length.
@@ -57,18 +57,18 @@ pub struct Answer {
 
 impl Answer {
     /// Anything.
-    pub fn new(status: u16, content_type: &str, body: impl Into<Arc<[u8]>>) -> Self {
+    pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Arc<[u8]>>) -> Self {
         let headers = vec![("Content-Type", content_type.to_owned())];
         Self { status, headers, body: body.into() }
     }
 
     /// JSON, as SuperOffice labels it.
-    pub fn json(status: u16, body: impl Into<Arc<[u8]>>) -> Self {
+    pub(crate) fn json(status: u16, body: impl Into<Arc<[u8]>>) -> Self {
         Self::new(status, "application/json; charset=utf-8", body)
     }
 
     /// SuperOffice's body for errors.
-    pub fn error(status: u16, kind: &str, message: &str) -> Self {
+    pub(crate) fn error(status: u16, kind: &str, message: &str) -> Self {
         let body = json!({
             "Error": true,
             "ErrorType": kind,
@@ -79,7 +79,7 @@ impl Answer {
     }
 
     /// The same, compressed.
-    pub fn gzip(self) -> Self {
+    pub(crate) fn gzip(self) -> Self {
         let mut body = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         io::Write::write_all(&mut body, &self.body).expect("memory");
         let body = body.finish().expect("memory").into();
@@ -87,14 +87,14 @@ impl Answer {
     }
 
     /// The same with one more header.
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 }
 
 /// Reads the next request of a connection; `None` at its end.
-pub async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+pub(crate) async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
         return Ok(None);
@@ -136,7 +136,11 @@ pub async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Reques
 }
 
 /// Writes an answer that promises its whole body and brings the first `length` bytes of it.
-pub async fn write(stream: &mut BufReader<TcpStream>, answer: &Answer, length: usize) -> io::Result<()> {
+pub(crate) async fn write(
+    stream: &mut BufReader<TcpStream>,
+    answer: &Answer,
+    length: usize,
+) -> io::Result<()> {
     let mut head = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
     for (name, value) in &answer.headers {
         let _ = write!(head, "{name}: {value}\r\n");

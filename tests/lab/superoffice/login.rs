@@ -17,22 +17,22 @@ use super::Credential;
 use super::http::{Answer, Request};
 
 /// The application and its customer, as the stand-in knows them.
-pub const CLIENT_ID: &str = "0123456789abcdef";
+pub(crate) const CLIENT_ID: &str = "0123456789abcdef";
 /// The application's secret, which is the app token too; with letters that a form has to escape.
-pub const CLIENT_SECRET: &str = "client+secret/&=%";
+pub(crate) const CLIENT_SECRET: &str = "client+secret/&=%";
 /// What a user granted.
-pub const REFRESH_TOKEN: &str = "KXxgz+refresh/token=";
+pub(crate) const REFRESH_TOKEN: &str = "KXxgz+refresh/token=";
 /// What the customer's approval gave.
-pub const SYSTEM_TOKEN: &str = "Nameplate-aBcDeF";
+pub(crate) const SYSTEM_TOKEN: &str = "Nameplate-aBcDeF";
 /// The customer.
-pub const TENANT: &str = "Cust12345";
+pub(crate) const TENANT: &str = "Cust12345";
 
 const PARTNER_KEY: &str = include_str!("../../data/test-only-partner-key.pem");
 const LOGIN_KEY: &str = include_str!("../../data/test-only-login-key.pem");
 
 /// What the login host does, and what it has done.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub(crate) struct Login {
     /// In place of a token or a ticket: status and body.
     pub refusal: Option<(u16, Value)>,
     /// In place of whatever is asked of it: status, and a page of HTML, as a proxy in front of it answers.
@@ -74,17 +74,22 @@ impl Default for Login {
 
 impl Login {
     /// The path of the tenant's API.
-    pub fn api(&self) -> String {
+    pub(crate) fn api(&self) -> String {
         format!("/{}/{TENANT}/api", self.node)
     }
 
     /// Whether the access token has ended.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.issued_at.is_some_and(|at| at.elapsed() >= Duration::from_secs(self.expires_in))
     }
 
     /// What is answered to a request that is for the login host; `credential` becomes what was issued.
-    pub fn answer(&mut self, request: &Request, origin: &str, credential: &mut Credential) -> Option<Answer> {
+    pub(crate) fn answer(
+        &mut self,
+        request: &Request,
+        origin: &str,
+        credential: &mut Credential,
+    ) -> Option<Answer> {
         let answer = match (request.method.as_str(), request.path.as_str()) {
             ("GET", path) if path == format!("/api/state/{TENANT}") => self.state(origin),
             ("GET", path) if path.starts_with("/api/state/") => {

@@ -16,13 +16,13 @@
 //!
 //! Other agents join in [`pocket`]'s place beside it.
 
-pub mod credential;
-pub mod fault;
-pub mod http;
-pub mod login;
-pub mod phonesearch;
-pub mod pocket;
-pub mod record;
+pub(crate) mod credential;
+pub(crate) mod fault;
+pub(crate) mod http;
+pub(crate) mod login;
+pub(crate) mod phonesearch;
+pub(crate) mod pocket;
+pub(crate) mod record;
 
 mod checks;
 
@@ -37,11 +37,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use credential::Credential;
-pub use fault::Fault;
-pub use http::{Answer, Request};
-pub use phonesearch::Hit;
-pub use record::{Collection, Record};
+pub(crate) use credential::Credential;
+pub(crate) use fault::Fault;
+pub(crate) use http::{Answer, Request};
+pub(crate) use phonesearch::Hit;
+pub(crate) use record::{Collection, Record};
 
 /// The path under which an installation on a company's own server has its API.
 const BASE: &str = "/SuperOffice/api";
@@ -49,7 +49,7 @@ const BASE: &str = "/SuperOffice/api";
 /// How "the same set as your `LastHash`" is said. The reference says `null`; clients have to
 /// understand all three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unchanged {
+pub(crate) enum Unchanged {
     /// 200 with the JSON value `null`.
     #[default]
     Null,
@@ -60,7 +60,7 @@ pub enum Unchanged {
 }
 
 /// A server on a free port of 127.0.0.1; gone when dropped, open connections too.
-pub struct StandIn {
+pub(crate) struct StandIn {
     shared: Arc<Shared>,
     address: SocketAddr,
     server: Option<JoinHandle<()>>,
@@ -99,13 +99,13 @@ struct Setting {
 
 impl StandIn {
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Starts a server that knows `records` and lets in the user `nameplate` with the password
     /// `pass:wørd`.
-    pub async fn start(records: Vec<Record>) -> io::Result<Self> {
+    pub(crate) async fn start(records: Vec<Record>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let setting = Setting {
@@ -134,103 +134,103 @@ impl StandIn {
     }
 
     /// What belongs into a configuration's `api`.
-    pub fn api_url(&self) -> String {
+    pub(crate) fn api_url(&self) -> String {
         format!("http://{}{BASE}", self.address)
     }
 
     /// What belongs into a configuration's `host`.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.shared.origin.clone()
     }
 
     /// Changes what the login host does, or looks at what it has done.
-    pub fn login<T>(&self, look: impl FnOnce(&mut login::Login) -> T) -> T {
+    pub(crate) fn login<T>(&self, look: impl FnOnce(&mut login::Login) -> T) -> T {
         look(&mut self.shared.setting().login)
     }
 
     /// From now on `SO-AppToken` has to be this.
-    pub fn set_app_token(&self, token: &str) {
+    pub(crate) fn set_app_token(&self, token: &str) {
         self.shared.setting().app_token = Some(token.to_owned());
     }
 
     /// A further user, who knows other persons and companies.
-    pub fn add_user(&self, credential: Credential, records: Vec<Record>) {
+    pub(crate) fn add_user(&self, credential: Credential, records: Vec<Record>) {
         self.shared.setting().users.push((credential, Collection::new(records)));
     }
 
     /// The persons and companies of a selection.
-    pub fn set_selection(&self, id: u64, records: Vec<Record>) {
+    pub(crate) fn set_selection(&self, id: u64, records: Vec<Record>) {
         self.shared.setting().selections.insert(id, Collection::new(records));
     }
 
     /// Changes who is found by a search, and how it is answered.
-    pub fn search<T>(&self, look: impl FnOnce(&mut phonesearch::Search) -> T) -> T {
+    pub(crate) fn search<T>(&self, look: impl FnOnce(&mut phonesearch::Search) -> T) -> T {
         look(&mut self.shared.setting().search)
     }
 
     /// What has been searched for so far.
-    pub fn searched(&self) -> Vec<String> {
+    pub(crate) fn searched(&self) -> Vec<String> {
         let is_search = |request: &Request| request.path.ends_with(phonesearch::PHONE_SEARCH);
         let requests = self.requests().into_iter().filter(is_search);
         requests.map(|request| request.query.unwrap_or_default()).collect()
     }
 
     /// Answers are compressed from now on, for who says that it takes that.
-    pub fn set_gzip(&self) {
+    pub(crate) fn set_gzip(&self) {
         self.shared.setting().gzip = true;
     }
 
     /// The credential that is let in.
-    pub fn credential(&self) -> Credential {
+    pub(crate) fn credential(&self) -> Credential {
         self.shared.setting().credential.clone()
     }
 
     /// From now on this one.
-    pub fn set_credential(&self, credential: Credential) {
+    pub(crate) fn set_credential(&self, credential: Credential) {
         self.shared.setting().credential = credential;
     }
 
     /// The CRM's data changes, and with it the hash.
-    pub fn set_records(&self, records: Vec<Record>) {
+    pub(crate) fn set_records(&self, records: Vec<Record>) {
         let collection = Collection::new(records);
         self.shared.setting().collection = collection;
     }
 
     /// The hash of the set as it is now.
-    pub fn hash(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         self.shared.setting().collection.hash().to_owned()
     }
 
     /// How "unchanged" is said from now on.
-    pub fn set_unchanged(&self, unchanged: Unchanged) {
+    pub(crate) fn set_unchanged(&self, unchanged: Unchanged) {
         self.shared.setting().unchanged = unchanged;
     }
 
     /// Each answer is held back for so long.
-    pub fn set_delay(&self, delay: Duration) {
+    pub(crate) fn set_delay(&self, delay: Duration) {
         self.shared.setting().delay = delay;
     }
 
     /// Every request fails, until [`StandIn::heal`].
-    pub fn fail(&self, fault: Fault) {
+    pub(crate) fn fail(&self, fault: Fault) {
         let mut setting = self.shared.setting();
         (setting.fault, setting.times) = (Some(fault), None);
     }
 
     /// The next `times` requests fail, then all is well again.
-    pub fn fail_next(&self, times: usize, fault: Fault) {
+    pub(crate) fn fail_next(&self, times: usize, fault: Fault) {
         let mut setting = self.shared.setting();
         (setting.fault, setting.times) = (Some(fault), Some(times));
     }
 
     /// No more faults and no delay.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let mut setting = self.shared.setting();
         (setting.fault, setting.delay) = (None, Duration::ZERO);
     }
 
     /// Nothing listens any more, open connections break: "connection refused" from now on.
-    pub async fn go_down(&mut self) {
+    pub(crate) async fn go_down(&mut self) {
         if let Some(server) = self.server.take() {
             server.abort();
             let _ = server.await;
@@ -240,7 +240,7 @@ impl StandIn {
     }
 
     /// Listens again, on the same port.
-    pub async fn come_up(&mut self) -> io::Result<()> {
+    pub(crate) async fn come_up(&mut self) -> io::Result<()> {
         if self.server.is_none() {
             let socket = self.place.take().map_or_else(|| place(self.address), Ok)?;
             let listener = socket.listen(1_024)?;
@@ -250,17 +250,17 @@ impl StandIn {
     }
 
     /// All requests so far, whatever they asked for and whatever became of them.
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.setting().requests.clone()
     }
 
     /// How many requests have come so far.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         *self.shared.count.borrow()
     }
 
     /// Waits until `count` requests have come in all; false when they have not within `wait`.
-    pub async fn until_count(&self, count: usize, wait: Duration) -> bool {
+    pub(crate) async fn until_count(&self, count: usize, wait: Duration) -> bool {
         let mut counts = self.shared.count.subscribe();
         let reached = counts.wait_for(|&now| now >= count);
         matches!(tokio::time::timeout(wait, reached).await, Ok(Ok(_)))

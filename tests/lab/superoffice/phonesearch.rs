@@ -7,11 +7,11 @@ use serde_json::json;
 use super::http::{Answer, Request};
 
 /// Below the API's address.
-pub const PHONE_SEARCH: &str = "/v1/MDOList/phonesearch";
+pub(crate) const PHONE_SEARCH: &str = "/v1/MDOList/phonesearch";
 
 /// Somebody whom no list has.
 #[derive(Clone, Debug)]
-pub struct Hit {
+pub(crate) struct Hit {
     /// A person's or a company's.
     pub id: i32,
     /// "Person" or "Contact"
@@ -24,12 +24,12 @@ pub struct Hit {
 
 impl Hit {
     /// A person.
-    pub fn person(id: i32, name: &str, number: &str) -> Self {
+    pub(crate) fn person(id: i32, name: &str, number: &str) -> Self {
         Self { id, kind: "Person", name: name.to_owned(), number: number.to_owned() }
     }
 
     /// A company.
-    pub fn company(id: i32, name: &str, number: &str) -> Self {
+    pub(crate) fn company(id: i32, name: &str, number: &str) -> Self {
         Self { kind: "Contact", ..Self::person(id, name, number) }
     }
 
@@ -41,7 +41,7 @@ impl Hit {
 
 /// Who is found by a search, and how searches alone fail.
 #[derive(Clone, Debug, Default)]
-pub struct Search {
+pub(crate) struct Search {
     /// Everybody who can be found.
     pub hits: Vec<Hit>,
     /// Each answer to a search is held back for so long.
@@ -55,7 +55,7 @@ pub struct Search {
 }
 
 /// Everybody who has the digits anywhere in the number.
-pub fn phone_search(request: &Request, search: &Search) -> Answer {
+pub(crate) fn phone_search(request: &Request, search: &Search) -> Answer {
     if search.status != 0 {
         let answer = Answer::error(search.status, "SoServerException", "The lab fails on purpose");
         return match &search.retry_after {

@@ -9,12 +9,12 @@ use super::http::{Answer, Request};
 use super::record::Collection;
 
 /// Below the API's address.
-pub const GET_MY_CALLER_IDS: &str = "/v1/Agents/Pocket/GetMyCallerIDs";
+pub(crate) const GET_MY_CALLER_IDS: &str = "/v1/Agents/Pocket/GetMyCallerIDs";
 /// Below the API's address.
-pub const GET_CALLER_IDS_FROM_SELECTION: &str = "/v1/Agents/Pocket/GetCallerIDsFromSelection";
+pub(crate) const GET_CALLER_IDS_FROM_SELECTION: &str = "/v1/Agents/Pocket/GetCallerIDsFromSelection";
 
 /// The set, or "unchanged" where the client has it already.
-pub fn get_my_caller_ids(request: &Request, collection: &Collection, unchanged: Unchanged) -> Answer {
+pub(crate) fn get_my_caller_ids(request: &Request, collection: &Collection, unchanged: Unchanged) -> Answer {
     match asked(request, &["MinDate", "MaxDate"]) {
         Ok(body) => answer(&body, collection, unchanged),
         Err(refusal) => refusal,
@@ -22,7 +22,7 @@ pub fn get_my_caller_ids(request: &Request, collection: &Collection, unchanged: 
 }
 
 /// The same for the persons and companies of a selection; it knows no dates.
-pub fn get_caller_ids_from_selection(
+pub(crate) fn get_caller_ids_from_selection(
     request: &Request,
     selections: &BTreeMap<u64, Collection>,
     unchanged: Unchanged,
@@ -77,7 +77,7 @@ fn malformed(what: &str) -> Answer {
 }
 
 /// `2026-07-01T00:00:00Z`, with or without a fraction of a second (ISO 8601, UTC).
-pub fn is_utc(text: &str) -> bool {
+pub(crate) fn is_utc(text: &str) -> bool {
     let Some((date, time)) = text.strip_suffix('Z').and_then(|text| text.split_once('T')) else {
         return false;
     };

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// One `CallerID`, field by field as on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Record {
+pub(crate) struct Record {
     /// Digits as an integer. Any JSON value, because the reference's own sample is `99.99`.
     pub phone_number: Value,
     /// The country code; 0 or null where `PhoneNumber` has it already.
@@ -30,7 +30,7 @@ pub struct Record {
 
 impl Record {
     /// A person of a company.
-    pub fn person(prefix: i32, number: u64, person: (i32, &str), company: (i32, &str)) -> Self {
+    pub(crate) fn person(prefix: i32, number: u64, person: (i32, &str), company: (i32, &str)) -> Self {
         Self {
             phone_number: json!(number),
             dial_in_prefix: Some(prefix),
@@ -43,14 +43,14 @@ impl Record {
     }
 
     /// A company's own number.
-    pub fn company(prefix: i32, number: u64, company: (i32, &str)) -> Self {
+    pub(crate) fn company(prefix: i32, number: u64, company: (i32, &str)) -> Self {
         Self::person(prefix, number, (0, ""), company)
     }
 }
 
 /// A set of records, as it is sent.
 #[derive(Clone, Debug)]
-pub struct Collection {
+pub(crate) struct Collection {
     hash: String,
     body: Arc<[u8]>,
 }
@@ -59,7 +59,7 @@ impl Collection {
     /// Sorts the records "numerically on the phone number" and writes the answer once, so that a
     /// million of them cost nothing per request. The hash is over the set: another order of the
     /// same records is the same set.
-    pub fn new(mut records: Vec<Record>) -> Self {
+    pub(crate) fn new(mut records: Vec<Record>) -> Self {
         records.sort_by(|one, other| by_number(&one.phone_number, &other.phone_number));
         let mut lines: Vec<Vec<u8>> =
             records.iter().map(|record| serde_json::to_vec(record).unwrap_or_default()).collect();
@@ -80,12 +80,12 @@ impl Collection {
     }
 
     /// `CallerIDHash`.
-    pub fn hash(&self) -> &str {
+    pub(crate) fn hash(&self) -> &str {
         &self.hash
     }
 
     /// The whole answer, as JSON.
-    pub fn body(&self) -> Arc<[u8]> {
+    pub(crate) fn body(&self) -> Arc<[u8]> {
         self.body.clone()
     }
 }

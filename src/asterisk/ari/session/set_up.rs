@@ -86,7 +86,7 @@ impl Session {
 
     /// Asks for Asterisk's version, after the list of waiting calls: these callers come first.
     pub(super) fn learn_version(&mut self) {
-        if let Version::NotAsked = self.version {
+        if matches!(self.version, Version::NotAsked) {
             self.version = Version::Asked;
             self.outputs.push(Output::LearnVersion);
         }

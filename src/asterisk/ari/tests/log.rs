@@ -7,13 +7,13 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::LevelFilter;
 
 /// Collects the log of the test's thread, as long as this value lives.
-pub struct Log {
+pub(crate) struct Log {
     text: Text,
     _guard: DefaultGuard,
 }
 
 impl Log {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let text = Text::default();
         let writer = text.clone();
         let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
@@ -21,7 +21,7 @@ impl Log {
         Self { text, _guard: guard }
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.text.0.lock().unwrap()).into_owned()
     }
 }

@@ -17,7 +17,7 @@ use super::super::wire::CHECK_CHANNEL;
 
 /// What the server does with a request.
 #[derive(Clone)]
-pub enum Response {
+pub(crate) enum Response {
     /// This status and body.
     Of(u16, Value),
     /// This status and body, after a while.
@@ -27,7 +27,7 @@ pub enum Response {
 }
 
 /// The response of a healthy Asterisk, with requests on the websocket and without waiting calls.
-pub fn usual(request: &str) -> Response {
+pub(crate) fn usual(request: &str) -> Response {
     match request {
         "GET asterisk/info" => Response::Of(200, json!({ "system": { "version": "22.10.1" } })),
         "GET applications/nameplate" => Response::Of(200, json!({ "channel_ids": [] })),
@@ -42,12 +42,12 @@ pub fn usual(request: &str) -> Response {
 }
 
 /// An error in Asterisk's form.
-pub fn error(status: u16, message: &str) -> Response {
+pub(crate) fn error(status: u16, message: &str) -> Response {
     Response::Of(status, json!({ "message": message }))
 }
 
 /// A channel's snapshot.
-pub fn channel(id: &str, number: &str, app_name: &str, app_data: &str) -> Value {
+pub(crate) fn channel(id: &str, number: &str, app_name: &str, app_data: &str) -> Value {
     json!({
         "id": id,
         "caller": { "name": "", "number": number },
@@ -71,8 +71,8 @@ async fn brake() {
 }
 
 /// The stand-in.
-pub struct StandIn {
-    pub url: String,
+pub(crate) struct StandIn {
+    pub(crate) url: String,
     /// Each websocket that is opened.
     sockets: mpsc::UnboundedReceiver<Socket>,
     requests: Arc<Mutex<Vec<String>>>,
@@ -80,12 +80,12 @@ pub struct StandIn {
 
 impl StandIn {
     /// Starts the stand-in. `respond` gets the method and the path below `/ari/`: `POST channels/1.1/continue`.
-    pub async fn start(respond: impl Fn(&str) -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(respond: impl Fn(&str) -> Response + Send + Sync + 'static) -> Self {
         Self::start_with(move |request, _| respond(request)).await
     }
 
     /// As [`Self::start`]; `respond` also gets the user, `name:password`.
-    pub async fn start_with(respond: impl Fn(&str, &str) -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start_with(respond: impl Fn(&str, &str) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (opened, sockets) = mpsc::unbounded_channel();
@@ -102,22 +102,22 @@ impl StandIn {
     }
 
     /// The next websocket that is opened.
-    pub async fn socket(&mut self) -> Socket {
+    pub(crate) async fn socket(&mut self) -> Socket {
         timeout(PATIENCE, self.sockets.recv()).await.expect("a websocket").unwrap()
     }
 
     /// All requests over HTTP.
-    pub fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
     /// How often this request has come over HTTP.
-    pub fn count(&self, request: &str) -> usize {
+    pub(crate) fn count(&self, request: &str) -> usize {
         self.seen().iter().filter(|seen| *seen == request).count()
     }
 
     /// Waits until this request has come over HTTP so often.
-    pub async fn until(&self, request: &str, count: usize) {
+    pub(crate) async fn until(&self, request: &str, count: usize) {
         let begun = Instant::now();
         while self.count(request) < count {
             assert!(begun.elapsed() < PATIENCE, "not {count} × {request}: {:#?}", self.seen());
@@ -192,11 +192,11 @@ fn credential(basic: &str) -> Option<String> {
 }
 
 /// Asterisk's end of a websocket.
-pub struct Socket(WebSocketStream<TcpStream>);
+pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
     /// The next request on the websocket; None when it is closed. Checks are answered, and not returned.
-    pub async fn request(&mut self) -> Option<Value> {
+    pub(crate) async fn request(&mut self) -> Option<Value> {
         let next = async {
             loop {
                 match self.0.next().await {
@@ -214,7 +214,7 @@ impl Socket {
     }
 
     /// The next check whether a call could be sent on. It is not answered.
-    pub async fn check(&mut self) -> Value {
+    pub(crate) async fn check(&mut self) -> Value {
         let next = async {
             loop {
                 match self.0.next().await {
@@ -230,20 +230,20 @@ impl Socket {
     }
 
     /// The next request, which must have this path.
-    pub async fn expect(&mut self, uri: &str) -> Value {
+    pub(crate) async fn expect(&mut self, uri: &str) -> Value {
         let request = self.request().await.expect("a request");
         assert_eq!(request["uri"], uri, "{request}");
         request
     }
 
     /// Waits for the probe and answers it.
-    pub async fn answer_probe(&mut self) {
+    pub(crate) async fn answer_probe(&mut self) {
         let probe = self.expect("asterisk/info").await;
         self.answer(&probe, 200).await;
     }
 
     /// Answers a request.
-    pub async fn answer(&mut self, request: &Value, status: u16) {
+    pub(crate) async fn answer(&mut self, request: &Value, status: u16) {
         self.send(
             json!({ "type": "RESTResponse", "request_id": request["request_id"], "status_code": status }),
         )
@@ -251,7 +251,7 @@ impl Socket {
     }
 
     /// Answers a request with an error.
-    pub async fn answer_with(&mut self, request: &Value, status: u16, message: &str) {
+    pub(crate) async fn answer_with(&mut self, request: &Value, status: u16, message: &str) {
         let body = json!({ "message": message }).to_string();
         self.send(json!({
             "type": "RESTResponse", "request_id": request["request_id"], "status_code": status, "message_body": body,
@@ -260,13 +260,13 @@ impl Socket {
     }
 
     /// A call enters the application.
-    pub async fn call(&mut self, id: &str, arguments: &[&str]) {
+    pub(crate) async fn call(&mut self, id: &str, arguments: &[&str]) {
         let channel = channel(id, "22334455", "Stasis", "nameplate");
         self.send(json!({ "type": "StasisStart", "args": arguments, "channel": channel })).await;
     }
 
     /// A backlog of calls: id, time of day, arguments. All of them are in the socket before the service reads any.
-    pub async fn backlog(
+    pub(crate) async fn backlog(
         &mut self,
         calls: impl IntoIterator<Item = (String, &'static str, &'static [&'static str])>,
     ) {
@@ -281,12 +281,12 @@ impl Socket {
     }
 
     /// Sends an event.
-    pub async fn send(&mut self, event: Value) {
+    pub(crate) async fn send(&mut self, event: Value) {
         self.0.send(Message::text(event.to_string())).await.unwrap();
     }
 
     /// Waits until the service closes the websocket, without answering pings.
-    pub async fn until_left(mut self) {
+    pub(crate) async fn until_left(mut self) {
         let mut nowhere = tokio::io::sink();
         let end = timeout(PATIENCE, tokio::io::copy(self.0.get_mut(), &mut nowhere)).await;
         // It may be closed or reset.
@@ -294,7 +294,7 @@ impl Socket {
     }
 
     /// Answers checks and pings only, and returns how long the websocket stays open.
-    pub async fn until_closed(mut self) -> Duration {
+    pub(crate) async fn until_closed(mut self) -> Duration {
         let begun = Instant::now();
         while self.request().await.is_some() {}
         begun.elapsed()

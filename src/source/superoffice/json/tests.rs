@@ -168,7 +168,7 @@ proptest! {
 
     #[test]
     fn json_stays_what_it_is(text in "\\PC{0,20}", number in any::<f64>(), integer in any::<i64>()) {
-        let json = serde_json::json!({ "a": [text.clone(), number, { "b": integer }, null, true], "c": text });
+        let json = serde_json::json!({ "a": [text, number, { "b": integer }, null, true], "c": text });
         let body = format!("[{json}]");
         let (values, _) = read_all(body.as_bytes());
         let read = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap();
