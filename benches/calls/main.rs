@@ -5,6 +5,8 @@
 //! (`responder`), behind a copy of the shipped context and behind a minimal one. Measured from the caller's INVITE to
 //! the phone's; printed is what each way adds to a call without lookup, and what each step of the shipped context takes
 //! (`steps`). Then every way with 32 calls in flight, and the service's memory.
+//!
+//! `cargo bench --bench calls -- against PROGRAM` compares with another build of nameplate instead (`against`).
 
 #![allow(
     missing_docs,
@@ -17,6 +19,7 @@
     unused_imports
 )]
 
+mod against;
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 mod responder;
@@ -24,6 +27,7 @@ mod steps;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -64,6 +68,11 @@ fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "bare") {
         return responder::run(&arguments[at + 1..]);
+    }
+    if let Some(at) = arguments.iter().position(|argument| argument == "against") {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let program = arguments.get(at + 1).expect("against PROGRAM");
+        return runtime.block_on(against::run(program));
     }
     let calls = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(CALLS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -187,13 +196,20 @@ async fn rush(caller: &Caller, phone: &Phone, extension: &str, calls: usize) {
 
 /// The service with so many numbers, by both ways.
 async fn start(asterisk: &Asterisk, numbers: u64) -> Nameplate {
+    // As it is run: its log goes somewhere.
+    let service = folder(asterisk, numbers, "nameplate", asterisk.agi()).serve();
+    service.until_ready().await;
+    service
+}
+
+/// The folder of a service with so many numbers, that answers for this application and listens at this address.
+fn folder(asterisk: &Asterisk, numbers: u64, app: &str, agi: SocketAddr) -> Folder {
     let folder = Folder::new(&format!(
         "[log]\nmask = true\n[numbers]\ncountry = \"NO\"\n[[source]]\nname = \"list\"\ntype = \"csv\"\npath = \"list.csv\"\n\
-         [[asterisk]]\nname = \"pbx1\"\nurl = \"{}\"\nusername = \"{}\"\npassword = \"{}\"\n[agi]\nlisten = \"{}\"\n",
+         [[asterisk]]\nname = \"pbx1\"\nurl = \"{}\"\nusername = \"{}\"\npassword = \"{}\"\napp = \"{app}\"\n[agi]\nlisten = \"{agi}\"\n",
         asterisk.http_url(),
         asterisk.ari_user(),
         asterisk.ari_password(),
-        asterisk.agi()
     ));
     let mut list = "number,person,company,mrmrs,person_id,contact_id\n".to_owned();
     for place in 0..numbers.max(1) {
@@ -207,10 +223,7 @@ async fn start(asterisk: &Asterisk, numbers: u64) -> Nameplate {
         );
     }
     folder.write("list.csv", list);
-    // As it is run: its log goes somewhere.
-    let service = folder.serve();
-    service.until_ready().await;
-    service
+    folder
 }
 
 fn number(place: u64) -> String {
@@ -240,10 +253,7 @@ fn dialplan(phone: &str, bare_agi: u16) -> String {
     ] {
         let _ = writeln!(user, "exten => {extension},1,{step}\n {dial}");
     }
-    let bare = shipped()
-        .replace("[nameplate]", "[bare]")
-        .replace("Stasis(nameplate,", "Stasis(bare,")
-        .replace("agi://127.0.0.1:4577/", &format!("agi://127.0.0.1:{bare_agi}/"));
+    let bare = copy("bare", bare_agi);
     let minimal = format!(
         "[minimal]\n\
          exten => lookup,1,Stasis(bare,handoff,1,)\n same => n,Return()\n\
@@ -254,6 +264,14 @@ fn dialplan(phone: &str, bare_agi: u16) -> String {
     let (timed, logged) = Steps::of(&bare).dialplan();
     let _ = writeln!(user, "exten => 500,1,Gosub({},lookup,1)\n same => n,{logged}\n {dial}", steps::CONTEXT);
     format!("{user}\n{bare}\n{minimal}\n{timed}")
+}
+
+/// The shipped context under another name, for the application of that name and a FastAGI server at this port.
+fn copy(name: &str, agi: u16) -> String {
+    shipped()
+        .replace("[nameplate]", &format!("[{name}]"))
+        .replace("Stasis(nameplate,", &format!("Stasis({name},"))
+        .replace("agi://127.0.0.1:4577/", &format!("agi://127.0.0.1:{agi}/"))
 }
 
 /// The context that users have.
