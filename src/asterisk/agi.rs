@@ -4,17 +4,13 @@
 //!
 //! - [`run`] accepts connections; each one is a session
 //! - `session`: one call, from its block of variables to the last command
-//! - `block`: the variables about the call
-//! - `command`: our commands, and Asterisk's responses
-//! - `lines`: lines from Asterisk, with a limit
+//! - `protocol`: the block, our commands, Asterisk's responses, and the lines that carry them
 //!
 //! A session has limits: the length of a line and of the block, the number of variables, the time for the block, for each
 //! response and for the whole session. So a slow, flooding or vanished client takes one of [`Settings::max_sessions`] for a
 //! few seconds, and holds up no other call.
 
-mod block;
-mod command;
-mod lines;
+mod protocol;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -37,7 +33,7 @@ use crate::lookup::{Pbx, Resolver};
 use crate::observe::panics;
 use crate::observe::throttle::Throttle;
 #[doc(hidden)]
-pub use block::{Block, block};
+pub use protocol::{Block, block};
 use session::SessionError;
 
 /// The name of FastAGI in place of a PBX's name: in logs, metrics and `/readyz`.

@@ -7,9 +7,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
-use super::block::{Block, BlockError};
-use super::command::{Answer, NOTHING, set_variable};
-use super::lines::{LineError, Lines};
+use super::protocol::{Answer, Block, BlockError, LineError, Lines, NOTHING, set_variable};
 use crate::call::{self, Caller};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::mask;

@@ -1,4 +1,7 @@
-//! Who is calling, as Asterisk says it: `agi_…` lines up to an empty one.
+//! The protocol of AGI: Asterisk sends a block of variables about the call. Then we send commands, and Asterisk sends a
+//! response to each.
+//!
+//! The block is `agi_…` lines up to an empty one.
 //!
 //! Asterisk escapes nothing, so line breaks in a caller's number or name look like its own. What helps is its order
 //! (`res_agi.c`, `setup_env`, the same from 16 to 23): script, …, number, name, presentation, …, `agi_threadid`,
@@ -7,11 +10,75 @@
 //! with all that Asterisk says behind the name: the rest of it then follows behind the end.
 
 use std::collections::HashSet;
+use std::io;
 
 use futures_util::FutureExt;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 
-use super::lines::{LineError, Lines};
+/// The longest line, in bytes without its line break: a variable's name and a value of 8 KiB. A dialplan's variable holds 4 or
+/// 8 KiB, and Asterisk sends a caller's name of that length whole. Such a call must still get its name from the CRM.
+pub(super) const MAX_LINE: usize = 8 * 1024 + 64;
+
+/// Why there is no next line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LineError {
+    /// Asterisk has closed the connection.
+    #[error("the connection was closed")]
+    Closed,
+    #[error("the connection is broken: {0}")]
+    Broken(#[from] io::Error),
+    #[error("a line is longer than {MAX_LINE} bytes")]
+    TooLong,
+}
+
+/// Reads line after line.
+pub(super) struct Lines<Stream> {
+    from: BufReader<Stream>,
+    line: Vec<u8>,
+}
+
+impl<Stream: AsyncRead + Unpin> Lines<Stream> {
+    pub(super) fn new(from: Stream) -> Self {
+        Self { from: BufReader::with_capacity(4096, from), line: Vec::new() }
+    }
+
+    /// Whether the received part of the next line begins with `start`.
+    pub(super) fn holds(&self, start: &str) -> bool {
+        self.from.buffer().starts_with(start.as_bytes())
+    }
+
+    /// The next line, without its line break. Bytes that are not UTF-8 are replaced.
+    pub(super) async fn next(&mut self) -> Result<String, LineError> {
+        self.line.clear();
+        loop {
+            let (taken, ended) = take(&mut self.from, &mut self.line).await?;
+            self.from.consume(taken);
+            if ended {
+                break;
+            }
+        }
+        let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
+        Ok(String::from_utf8_lossy(line).into_owned())
+    }
+}
+
+/// Appends the received part of the line. Returns its length with the line break, and whether the line break has come.
+async fn take(
+    from: &mut (impl AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
+) -> Result<(usize, bool), LineError> {
+    let received = from.fill_buf().await?;
+    if received.is_empty() {
+        return Err(LineError::Closed);
+    }
+    let end = received.iter().position(|byte| *byte == b'\n');
+    let part = received.get(..end.unwrap_or(received.len())).unwrap_or_default();
+    if line.len() + part.len() > MAX_LINE {
+        return Err(LineError::TooLong);
+    }
+    line.extend_from_slice(part);
+    Ok((end.map_or(received.len(), |end| end + 1), end.is_some()))
+}
 
 /// The longest block, in bytes.
 pub(super) const MAX_BLOCK: usize = 64 * 1024;
@@ -161,5 +228,53 @@ impl Block {
     /// is allowed; not known is not allowed.
     pub(super) fn is_allowed(&self) -> bool {
         !self.is_forged && self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
+    }
+}
+
+/// A command that does nothing.
+pub(super) const NOTHING: &str = "NOOP\n";
+
+/// `SET VARIABLE`: the value is taken as it is, whatever it holds; nothing in it is substituted.
+pub(super) fn set_variable(name: &str, value: &str) -> String {
+    let mut command = format!("SET VARIABLE {name} \"");
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => command.extend(['\\', c]),
+            // It would be the next command.
+            '\r' | '\n' | '\0' => command.push(' '),
+            c => command.push(c),
+        }
+    }
+    command.push_str("\"\n");
+    command
+}
+
+/// What a line from Asterisk says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// `200 …`: done.
+    Done,
+    /// `511 …`: the channel is dead.
+    Dead,
+    /// `HANGUP`: the caller has gone. It is no answer, and the answer may still come.
+    Hangup,
+    /// `520-…`: the first line of several.
+    UsageFollows,
+    /// Anything else: the command was not understood.
+    Refused,
+}
+
+impl Answer {
+    /// Reads a line.
+    pub(super) fn of(line: &str) -> Self {
+        if line == "HANGUP" {
+            return Self::Hangup;
+        }
+        match line.get(..4) {
+            Some("200 ") => Self::Done,
+            Some("511 ") => Self::Dead,
+            Some("520-") => Self::UsageFollows,
+            _ => Self::Refused,
+        }
     }
 }
