@@ -5,11 +5,8 @@
 
 mod auth;
 mod error;
-mod fastagi;
 mod file;
-mod names;
-mod numbers;
-mod ranges;
+mod settings;
 mod superoffice;
 mod value;
 
@@ -23,12 +20,11 @@ use crate::asterisk::{agi, ari};
 use crate::directory::merge::Rules;
 use crate::lookup::Pbx;
 use crate::name::Style;
-use crate::number::{self, Country};
+use crate::number::Country;
 use crate::observe::logging;
 use crate::source::{self, csv};
 use crate::web;
 use error::Place;
-use value::secret;
 
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/nameplate/nameplate.toml";
@@ -219,76 +215,6 @@ impl Reader<'_> {
         let path = table.path.ok_or("`path` is missing: the CSV file")?;
         let delimiter = table.delimiter.map(|delimiter| delimiter.0.0);
         Ok(csv::File { path: self.path(path), delimiter, country })
-    }
-
-    fn asterisks(
-        &self,
-        tables: Vec<toml::Spanned<file::Asterisk>>,
-        numbers: &number::Settings,
-    ) -> Result<Vec<ari::Settings>, ConfigError> {
-        let mut asterisks: Vec<ari::Settings> = Vec::new();
-        let mut names = BTreeSet::new();
-        // The different settings there are, those of `[numbers]` first: answers are kept by their places.
-        let mut different = vec![numbers.clone()];
-        for table in tables {
-            let at = table.span().start;
-            let table = table.into_inner();
-            let name = table.name.0.0;
-            let wrong = |what: String| self.place.at(at, &format!("[[asterisk]] `{name}`: {what}"));
-            if !names.insert(name.clone()) {
-                return Err(wrong("`name` is another PBX's too; names are unique".into()));
-            }
-            let file = table.password_file.map(|path| self.path(path));
-            let password = secret("password", table.password, file, table.password_env).map_err(wrong)?;
-            if name == agi::NAME {
-                return Err(wrong(format!("`{}` is the name of FastAGI's calls; take another", agi::NAME)));
-            }
-            let url = table.url.0.0;
-            if table.ca_file.is_some() && url.scheme() != "https" {
-                return Err(wrong(format!("`ca_file` is for https://, and `url` is {url}")));
-            }
-            let app = table.app.map_or_else(|| "nameplate".into(), |app| app.0.0);
-            let same = |other: &&ari::Settings| other.app == app && other.url == url;
-            if let Some(other) = asterisks.iter().find(same) {
-                let other = &other.name;
-                return Err(wrong(format!(
-                    "`{other}` has the app `{app}` at {url} already, and one would take it from the other; give it an `app` of its own"
-                )));
-            }
-            let numbers = match table.numbers {
-                Some(own) => own.settings(numbers),
-                None => numbers.clone(),
-            };
-            let id = different.iter().position(|known| *known == numbers).unwrap_or(different.len());
-            if id == different.len() {
-                different.push(numbers.clone());
-            }
-            let id = u16::try_from(id).map_err(|_| wrong("has the 65,537th different `numbers`".into()))?;
-            asterisks.push(ari::Settings {
-                url,
-                ca_file: table.ca_file.map(|path| self.path(path)),
-                username: table.username,
-                password,
-                app,
-                pbx: Pbx { id, numbers },
-                name,
-            });
-        }
-        Ok(asterisks)
-    }
-
-    fn web(&self, table: toml::Spanned<file::Web>) -> Result<web::Settings, ConfigError> {
-        let at = table.span().start;
-        let table = table.into_inner();
-        let file = table.token_file.map(|path| self.path(path));
-        let token = if table.token.is_none() && file.is_none() && table.token_env.is_none() {
-            Ok(None)
-        } else {
-            secret("token", table.token, file, table.token_env).map(Some)
-        };
-        token
-            .and_then(|token| web::Settings::try_new(table.listen.0.0, token))
-            .map_err(|what| self.place.at(at, &format!("[web]: {what}")))
     }
 }
 

@@ -1,12 +1,12 @@
 //! The tables of the file as they are written. What may be absent has its default here or in `config`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::auth::Auth;
-use super::ranges::Ranges;
 use super::value::{
     App, AreaCode, AriUrl, CompanyTemplate, Delimiter, HeaderText, Host, HttpUrl, Label, Language, Listen,
     MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes, SecretText, Selections, Sessions,
@@ -106,6 +106,14 @@ impl Default for Names {
             doubtful: Doubtful::default(),
         }
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Ranges {
+    pub(super) guess: bool,
+    /// Range → company.
+    pub(super) known: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
 }
 
 #[derive(Deserialize, Default)]
