@@ -7,12 +7,10 @@ mod auth;
 mod error;
 mod file;
 mod settings;
-mod superoffice;
+mod sources;
 mod value;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 pub use error::ConfigError;
 
@@ -20,9 +18,8 @@ use crate::asterisk::{agi, ari};
 use crate::directory::merge::Rules;
 use crate::lookup::Pbx;
 use crate::name::Style;
-use crate::number::Country;
 use crate::observe::logging;
-use crate::source::{self, csv};
+use crate::source;
 use crate::web;
 use error::Place;
 
@@ -91,13 +88,12 @@ impl Config {
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let place = Place { path, text };
         let file: file::File = toml::from_str(text).map_err(|error| place.toml(&error))?;
-        let numbers = file.numbers.settings();
         let reader = Reader { place, folder: path.parent().unwrap_or(Path::new("")) };
-        let pbx = Pbx { id: 0, numbers };
+        let pbx = Pbx { id: 0, numbers: reader.numbers(file.numbers)? };
         Ok(Self {
             path: path.to_owned(),
             state_dir: file.state_dir.map_or_else(|| DEFAULT_STATE_DIR.into(), |path| reader.path(path)),
-            log: logging::Settings { format: file.log.format, mask: file.log.mask },
+            log: logging::Settings { format: file.log.format, mask: file.log.mask.unwrap_or(true) },
             rules: Rules {
                 shared: file.names.shared_numbers,
                 ranges: file.ranges.settings(reader.place, pbx.numbers.country)?,
@@ -120,110 +116,18 @@ struct Reader<'a> {
     folder: &'a Path,
 }
 
-/// How often a whole set is asked for.
-const DAY: Duration = Duration::from_hours(24);
-
 impl Reader<'_> {
     fn path(&self, path: PathBuf) -> PathBuf {
         self.folder.join(path)
     }
-
-    fn sources(
-        &self,
-        tables: Vec<toml::Spanned<file::Source>>,
-        country: Country,
-    ) -> Result<Vec<source::Settings>, ConfigError> {
-        if tables.is_empty() {
-            return Err(self.place.whole("there is no [[source]]: no name could ever be found"));
-        }
-        if tables.len() > source::MAX {
-            return Err(self.place.whole(&format!("more than {} [[source]] tables", source::MAX)));
-        }
-        let mut sources = Vec::new();
-        // Where the lists of one group come from: one SuperOffice, or one file.
-        let mut origins: Vec<String> = Vec::new();
-        let mut names = BTreeSet::new();
-        let mut lists = BTreeSet::new();
-        for table in tables {
-            let at = table.span().start;
-            let table = table.into_inner();
-            let name = table.name.0.0.clone();
-            let wrong = |what: String| self.place.at(at, &format!("[[source]] `{name}`: {what}"));
-            if !names.insert(name.clone()) {
-                return Err(wrong("`name` is another source's too; names are unique".into()));
-            }
-            let refresh = table.refresh.as_ref().map(|period| period.0.0);
-            let full_refresh = table.full_refresh.as_ref().map_or(DAY, |period| period.0.0);
-            let (kind, refresh, origin) = match table.kind {
-                file::Type::Csv => {
-                    let file = self.csv(table, country).map_err(wrong)?;
-                    let default = Duration::from_mins(1);
-                    (source::Kind::Csv(file), refresh.unwrap_or(default), format!("csv {name}"))
-                }
-                file::Type::Superoffice => {
-                    let settings = self.superoffice(table, country).map_err(wrong)?;
-                    let origin = format!("superoffice {}", settings.site.origin());
-                    let default = Duration::from_mins(5);
-                    (source::Kind::SuperOffice(Box::new(settings)), refresh.unwrap_or(default), origin)
-                }
-            };
-            let group = origins.iter().position(|known| *known == origin).unwrap_or(origins.len());
-            if group == origins.len() {
-                origins.push(origin);
-            }
-            let group = u16::try_from(group).unwrap_or(u16::MAX);
-            let settings = source::Settings { name: name.clone(), kind, refresh, full_refresh, group };
-            let searches = |other: &source::Settings| other.group == group && other.searches_on_miss();
-            if settings.searches_on_miss() && sources.iter().any(searches) {
-                return Err(wrong("`search_on_miss` is on for another source of the same SuperOffice; allowed is one, because people behind one number are judged together".into()));
-            }
-            // A selection's list is named after its source: `sales-201` must not be a source as well.
-            for list in settings.lists().into_iter().map(|list| list.name(&settings.name)) {
-                if !lists.insert(list.clone()) {
-                    return Err(wrong(format!("its list `{list}` would bear another one's name")));
-                }
-            }
-            sources.push(settings);
-        }
-        Ok(sources)
-    }
-
-    fn csv(&self, table: file::Source, country: Country) -> Result<csv::File, String> {
-        let foreign = [
-            ("api", table.api.is_some()),
-            ("tenant", table.tenant.is_some()),
-            ("host", table.host.is_some()),
-            ("auth", table.auth.is_some()),
-            ("app_token", table.app_token.is_some()),
-            ("app_token_file", table.app_token_file.is_some()),
-            ("app_token_env", table.app_token_env.is_some()),
-            ("selections", table.selections.is_some()),
-            ("language", table.language.is_some()),
-            ("so_language", table.so_language.is_some()),
-            ("so_culture", table.so_culture.is_some()),
-            ("so_timezone", table.so_timezone.is_some()),
-            ("window_past", table.window_past.is_some()),
-            ("window_future", table.window_future.is_some()),
-            ("ca_file", table.ca_file.is_some()),
-            ("proxy", table.proxy.is_some()),
-            ("first_byte", table.first_byte.is_some()),
-            ("timeout", table.timeout.is_some()),
-            ("max_answer", table.max_answer.is_some()),
-            ("search_on_miss", table.search_on_miss.is_some()),
-        ];
-        refuse(&foreign, "superoffice", "csv")?;
-        let path = table.path.ok_or("`path` is missing: the CSV file")?;
-        let delimiter = table.delimiter.map(|delimiter| delimiter.0.0);
-        Ok(csv::File { path: self.path(path), delimiter, country })
-    }
 }
 
-/// An error for the first key that is there and belongs to the other type of source.
-fn refuse(foreign: &[(&str, bool)], theirs: &str, ours: &str) -> Result<(), String> {
-    match foreign.iter().find(|(_, there)| *there) {
-        Some((key, _)) => Err(format!("`{key}` is for type = \"{theirs}\"; this one is \"{ours}\"")),
-        None => Ok(()),
-    }
+/// The index of `value` in `different`. A value that is not there yet is added.
+fn index_among<T: PartialEq>(different: &mut Vec<T>, value: T) -> usize {
+    different.iter().position(|known| *known == value).unwrap_or_else(|| {
+        different.push(value);
+        different.len() - 1
+    })
 }
 
 #[cfg(test)]

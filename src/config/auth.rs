@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Reader;
-use super::value::{SecretText, secret};
+use super::value::{GivenSecret, SecretText};
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
 
@@ -24,8 +24,8 @@ macro_rules! auth {
 
         impl Auth {
             /// The secrets by their names.
-            fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<Given>) {
-                let secrets = vec![$(Given {
+            fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<GivenSecret>) {
+                let secrets = vec![$(GivenSecret {
                     key: stringify!($given), text: self.$given, file: self.$file, env: self.$env,
                 },)*];
                 (self.scheme, self.username, self.client_id, secrets)
@@ -43,14 +43,6 @@ auth! {
     system_token system_token_file system_token_env;
     private_key private_key_file private_key_env;
     cookie cookie_file cookie_env;
-}
-
-/// A secret as it is given, in any number of its forms.
-struct Given {
-    key: &'static str,
-    text: Option<SecretText>,
-    file: Option<PathBuf>,
-    env: Option<String>,
 }
 
 /// `auth.type`.
@@ -82,10 +74,9 @@ impl Reader<'_> {
     pub(super) fn credential(&self, auth: Auth) -> Result<Credential, String> {
         let (scheme, mut username, mut client_id, mut secrets) = auth.take();
         let mut take = |key: &str| -> Result<Secret, String> {
-            let place = secrets.iter().position(|given| given.key == key);
-            let given = place.map(|place| secrets.swap_remove(place)).ok_or("auth: no such secret")?;
-            let file = given.file.map(|path| self.path(path));
-            secret(key, given.text, file, given.env).map_err(|what| format!("auth: {what}"))
+            let index = secrets.iter().position(|secret| secret.key == key);
+            let secret = index.map(|index| secrets.swap_remove(index)).ok_or("auth: no such secret")?;
+            secret.required(self.folder).map_err(|what| format!("auth: {what}"))
         };
         let named = |text: &mut Option<String>, key: &str| {
             text.take().filter(|text| !text.is_empty()).ok_or_else(|| format!("auth: `{key}` is missing"))
@@ -108,9 +99,7 @@ impl Reader<'_> {
             },
             Scheme::Xsrf => Credential::Xsrf { token: take("token")?, cookie: take("cookie")? },
         };
-        let left =
-            secrets.iter().find(|given| given.text.is_some() || given.file.is_some() || given.env.is_some());
-        let left = left.map(|given| given.key);
+        let left = secrets.iter().find(|secret| secret.is_given()).map(|secret| secret.key);
         let left = left.or_else(|| username.map(|_| "username")).or_else(|| client_id.map(|_| "client_id"));
         match left {
             Some(key) => Err(format!("auth: `{key}` is not for type = \"{}\"", scheme.name())),

@@ -5,6 +5,8 @@ mod fastagi;
 mod pbx;
 mod sources;
 
+use std::time::Duration;
+
 use super::*;
 use crate::directory::merge::SharedNumbers;
 use crate::directory::ranges::Holder;
