@@ -22,6 +22,7 @@ use crate::observe::logging;
 use crate::source;
 use crate::web;
 use error::Place;
+use file::{File, Numbers};
 
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/nameplate/nameplate.toml";
@@ -87,47 +88,31 @@ impl Config {
     /// Reads `text`, which stands in the file at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let place = Place { path, text };
-        let file: file::File = toml::from_str(text).map_err(|error| place.toml(&error))?;
-        let reader = Reader { place, folder: path.parent().unwrap_or(Path::new("")) };
-        let pbx = Pbx { id: 0, numbers: reader.numbers(file.numbers)? };
+        let file: File = toml::from_str(text).map_err(|error| place.toml(&error))?;
+        let numbers = place.table("[numbers]", file.numbers, Numbers::common)?;
+        let country = numbers.country;
         Ok(Self {
             path: path.to_owned(),
-            state_dir: file.state_dir.map_or_else(|| DEFAULT_STATE_DIR.into(), |path| reader.path(path)),
+            state_dir: file
+                .state_dir
+                .map_or_else(|| DEFAULT_STATE_DIR.into(), |path| place.folder().join(path)),
             log: logging::Settings { format: file.log.format, mask: file.log.mask.unwrap_or(true) },
-            rules: Rules {
-                shared: file.names.shared_numbers,
-                ranges: file.ranges.settings(reader.place, pbx.numbers.country)?,
-            },
-            style: reader.style(file.names, &file.source)?,
-            sources: reader.sources(file.source, pbx.numbers.country)?,
-            asterisks: reader.asterisks(file.asterisk, &pbx.numbers)?,
+            rules: Rules { shared: file.names.shared_numbers, ranges: file.ranges.settings(place, country)? },
+            style: file.names.style(place, &file.source)?,
+            sources: sources::sources(place, file.source, country)?,
+            asterisks: settings::asterisks(place, file.asterisk, &numbers)?,
             retired: file.lookups.kept.map(|_| "`kept` in [lookups]").into_iter().collect(),
-            agi: file.agi.map(|table| reader.agi(table, &pbx.numbers)).transpose()?,
-            web: file.web.map(|table| reader.web(table)).transpose()?,
-            pbx,
+            agi: file
+                .agi
+                .map(|table| place.table("[agi]", table, |table| table.settings(&numbers)))
+                .transpose()?,
+            web: file
+                .web
+                .map(|table| place.table("[web]", table, |table| table.settings(place.folder())))
+                .transpose()?,
+            pbx: Pbx { id: 0, numbers },
         })
     }
-}
-
-/// Turns the file's tables into settings.
-struct Reader<'a> {
-    place: Place<'a>,
-    /// Relative paths begin here.
-    folder: &'a Path,
-}
-
-impl Reader<'_> {
-    fn path(&self, path: PathBuf) -> PathBuf {
-        self.folder.join(path)
-    }
-}
-
-/// The index of `value` in `different`. A value that is not there yet is added.
-fn index_among<T: PartialEq>(different: &mut Vec<T>, value: T) -> usize {
-    different.iter().position(|known| *known == value).unwrap_or_else(|| {
-        different.push(value);
-        different.len() - 1
-    })
 }
 
 #[cfg(test)]

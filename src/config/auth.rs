@@ -1,10 +1,9 @@
 //! `auth` of a SuperOffice source: which secrets each scheme has, and in which of their three forms.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Reader;
 use super::value::{GivenSecret, SecretText};
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
@@ -70,13 +69,13 @@ impl Scheme {
     }
 }
 
-impl Reader<'_> {
-    pub(super) fn credential(&self, auth: Auth) -> Result<Credential, String> {
-        let (scheme, mut username, mut client_id, mut secrets) = auth.take();
+impl Auth {
+    pub(super) fn credential(self, folder: &Path) -> Result<Credential, String> {
+        let (scheme, mut username, mut client_id, mut secrets) = self.take();
         let mut take = |key: &str| -> Result<Secret, String> {
             let index = secrets.iter().position(|secret| secret.key == key);
             let secret = index.map(|index| secrets.swap_remove(index)).ok_or("auth: no such secret")?;
-            secret.required(self.folder).map_err(|what| format!("auth: {what}"))
+            secret.required(folder).map_err(|what| format!("auth: {what}"))
         };
         let named = |text: &mut Option<String>, key: &str| {
             text.take().filter(|text| !text.is_empty()).ok_or_else(|| format!("auth: `{key}` is missing"))

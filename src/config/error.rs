@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
+
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -32,6 +34,22 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The folder of the file: where relative paths begin.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// What `read` makes of this table. Its error is at the beginning of the table, with `title` in front.
+    pub(super) fn table<Table, Settings>(
+        &self,
+        title: &str,
+        table: Spanned<Table>,
+        read: impl FnOnce(Table) -> Result<Settings, String>,
+    ) -> Result<Settings, ConfigError> {
+        let at = table.span().start;
+        read(table.into_inner()).map_err(|what| self.at(at, &format!("{title}: {what}")))
+    }
+
     /// Something is wrong with the file as a whole.
     pub(super) fn whole(&self, what: &str) -> ConfigError {
         ConfigError::Wrong { place: self.path.display().to_string(), what: what.to_owned() }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::Spanned;
 
-use super::error::Place;
-use super::file::{self, Numbers, Ranges};
+use super::error::{ConfigError, Place};
+use super::file::{Agi, Asterisk, Names, Numbers, Ranges, Source, Web};
 use super::value::GivenSecret;
-use super::{ConfigError, Reader, index_among};
 use crate::asterisk::{agi, ari};
 use crate::directory::ranges;
 use crate::lookup::Pbx;
@@ -26,7 +26,14 @@ const AGI_ID: u16 = u16::MAX;
 const AGI_SESSIONS: usize = 256;
 
 impl Numbers {
-    /// The settings. What the table does not have is taken from `common`, but no area code of another country.
+    /// `[numbers]`
+    pub(super) fn common(self) -> Result<number::Settings, String> {
+        let country = self.country.as_ref();
+        let country = country.ok_or("`country` is missing: the country of this PBX, like \"NO\"")?.0;
+        Ok(self.settings(&number::Settings::new(country)))
+    }
+
+    /// `numbers` of one PBX. What the table does not have is taken from `common`, but no area code of another country.
     fn settings(self, common: &number::Settings) -> number::Settings {
         let common = common.clone();
         let country = self.country.map_or(common.country, |country| country.0);
@@ -74,38 +81,22 @@ impl Ranges {
     }
 }
 
-impl Reader<'_> {
-    /// `[numbers]`
-    pub(super) fn numbers(&self, table: Spanned<Numbers>) -> Result<number::Settings, ConfigError> {
-        let at = table.span().start;
-        let table = table.into_inner();
-        let Some(country) = &table.country else {
-            let what = "[numbers]: `country` is missing: the country of this PBX, like \"NO\"";
-            return Err(self.place.at(at, what));
-        };
-        let defaults = number::Settings::new(country.0);
-        Ok(table.settings(&defaults))
-    }
-
+impl Names {
     /// `[names]`, and the `prefix` of each `[[source]]`.
-    pub(super) fn style(
-        &self,
-        names: file::Names,
-        sources: &[Spanned<file::Source>],
-    ) -> Result<Style, ConfigError> {
+    pub(super) fn style(self, place: Place<'_>, sources: &[Spanned<Source>]) -> Result<Style, ConfigError> {
         // An error about the two templates has the place of `guess`, or of `company` if there is no `guess`.
-        let at = names.guess.as_ref().or(names.company.as_ref()).map_or(0, |template| template.span().start);
+        let at = self.guess.as_ref().or(self.company.as_ref()).map_or(0, |template| template.span().start);
         let defaults = Style::default();
         let mut style = Style {
-            person: names.person.map_or(defaults.person, |template| template.0),
-            company: names.company.map_or(defaults.company, |template| template.into_inner().0),
-            shared: names.shared.map_or(defaults.shared, |template| template.0),
-            guess: names.guess.map_or(defaults.guess, |template| template.into_inner().0),
-            max_bytes: names.max_bytes.map_or(defaults.max_bytes, |bytes| bytes.0),
-            ascii: names.ascii,
-            keep_existing: names.keep_existing,
-            placeholders: names.placeholders.map_or(defaults.placeholders, |placeholders| placeholders.0),
-            doubtful: names.doubtful,
+            person: self.person.map_or(defaults.person, |template| template.0),
+            company: self.company.map_or(defaults.company, |template| template.into_inner().0),
+            shared: self.shared.map_or(defaults.shared, |template| template.0),
+            guess: self.guess.map_or(defaults.guess, |template| template.into_inner().0),
+            max_bytes: self.max_bytes.map_or(defaults.max_bytes, |bytes| bytes.0),
+            ascii: self.ascii,
+            keep_existing: self.keep_existing,
+            placeholders: self.placeholders.map_or(defaults.placeholders, |placeholders| placeholders.0),
+            doubtful: self.doubtful,
             prefixes: BTreeMap::new(),
         };
         if !style.marks_guesses() {
@@ -113,7 +104,7 @@ impl Reader<'_> {
                 "`guess`: template `{}` shows the same as `company`, with or without a source (a range of `company` has none), so that a guess would be taken for certain; allowed is one that can be told from it, like ~{{company}}",
                 style.guess
             );
-            return Err(self.place.at(at, &what));
+            return Err(place.at(at, &what));
         }
         for table in sources {
             let at = table.span().start;
@@ -125,126 +116,124 @@ impl Reader<'_> {
                 let what = format!(
                     "[[source]] `{name}`: `prefix` takes {takes} of the {longest} bytes that a name may have; allowed is half of them"
                 );
-                return Err(self.place.at(at, &what));
+                return Err(place.at(at, &what));
             }
             style.prefixes.insert(name, prefix);
         }
         Ok(style)
     }
+}
 
-    /// `[[asterisk]]`
-    pub(super) fn asterisks(
-        &self,
-        tables: Vec<Spanned<file::Asterisk>>,
-        numbers: &number::Settings,
-    ) -> Result<Vec<ari::Settings>, ConfigError> {
-        let mut asterisks = Vec::new();
-        // The different number settings, those of `[numbers]` first. The index of each is its id: answers are kept by it.
-        let mut different = vec![numbers.clone()];
-        for table in tables {
-            let at = table.span().start;
-            let table = table.into_inner();
-            let name = table.name.0.clone();
-            let settings = self
-                .asterisk(table, numbers, &asterisks, &mut different)
-                .map_err(|what| self.place.at(at, &format!("[[asterisk]] `{name}`: {what}")))?;
-            asterisks.push(settings);
-        }
-        Ok(asterisks)
+/// `[[asterisk]]`
+pub(super) fn asterisks(
+    place: Place<'_>,
+    tables: Vec<Spanned<Asterisk>>,
+    numbers: &number::Settings,
+) -> Result<Vec<ari::Settings>, ConfigError> {
+    let mut asterisks = Vec::new();
+    // The different number settings, those of `[numbers]` first. The index of each is its id: answers are kept by it.
+    let mut different = vec![numbers.clone()];
+    for table in tables {
+        let title = format!("[[asterisk]] `{}`", table.get_ref().name.0);
+        let read = |table: Asterisk| table.settings(place.folder(), numbers, &asterisks, &mut different);
+        let settings = place.table(&title, table, read)?;
+        asterisks.push(settings);
     }
+    Ok(asterisks)
+}
 
-    fn asterisk(
-        &self,
-        table: file::Asterisk,
+impl Asterisk {
+    /// `others` are the PBXs so far, `different` their different number settings.
+    fn settings(
+        self,
+        folder: &Path,
         numbers: &number::Settings,
         others: &[ari::Settings],
         different: &mut Vec<number::Settings>,
     ) -> Result<ari::Settings, String> {
-        let name = table.name.0;
+        let name = self.name.0;
         if others.iter().any(|other| other.name == name) {
             return Err("`name` is another PBX's too; names are unique".into());
         }
         let password = GivenSecret {
             key: "password",
-            text: table.password,
-            file: table.password_file,
-            env: table.password_env,
+            text: self.password,
+            file: self.password_file,
+            env: self.password_env,
         };
-        let password = password.required(self.folder)?;
+        let password = password.required(folder)?;
         if name == agi::NAME {
             return Err(format!("`{name}` is the name of FastAGI's calls; take another"));
         }
-        let url = table.url.0;
-        if table.ca_file.is_some() && url.scheme() != "https" {
+        let url = self.url.0;
+        if self.ca_file.is_some() && url.scheme() != "https" {
             return Err(format!("`ca_file` is for https://, and `url` is {url}"));
         }
-        let app = table.app.map_or_else(|| "nameplate".into(), |app| app.0);
+        let app = self.app.map_or_else(|| "nameplate".into(), |app| app.0);
         if let Some(other) = others.iter().find(|other| other.app == app && other.url == url) {
             let other = &other.name;
             return Err(format!(
                 "`{other}` has the app `{app}` at {url} already, and one would take it from the other; give it an `app` of its own"
             ));
         }
-        let numbers = table.numbers.map_or_else(|| numbers.clone(), |own| own.settings(numbers));
+        let numbers = self.numbers.map_or_else(|| numbers.clone(), |own| own.settings(numbers));
         let id = index_among(different, numbers.clone());
         let id = u16::try_from(id).map_err(|_| "has the 65,537th different `numbers`")?;
         Ok(ari::Settings {
             url,
-            ca_file: table.ca_file.map(|path| self.path(path)),
-            username: table.username,
+            ca_file: self.ca_file.map(|path| folder.join(path)),
+            username: self.username,
             password,
             app,
             pbx: Pbx { id, numbers },
             name,
         })
     }
+}
 
-    /// `[agi]`
-    pub(super) fn agi(
-        &self,
-        table: Spanned<file::Agi>,
-        numbers: &number::Settings,
-    ) -> Result<agi::Settings, ConfigError> {
-        let at = table.span().start;
-        let table = table.into_inner();
-        let wrong = |what: String| self.place.at(at, &format!("[agi]: {what}"));
-        let chosen = table.listen.map(|listen| listen.0);
+impl Agi {
+    pub(super) fn settings(self, numbers: &number::Settings) -> Result<agi::Settings, String> {
+        let chosen = self.listen.map(|listen| listen.0);
         let listen = chosen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, AGI_PORT).into());
-        let allow = match table.allow {
+        let allow = match self.allow {
             Some(allow) if allow.is_empty() => {
-                return Err(wrong("`allow` is empty: nobody could connect; allowed are addresses and networks like 192.0.2.7 and 10.0.0.0/8".into()));
+                return Err("`allow` is empty: nobody could connect; allowed are addresses and networks like 192.0.2.7 and 10.0.0.0/8".into());
             }
             Some(allow) => allow.into_iter().map(|network| network.0).collect(),
             None if listen.ip().is_loopback() => loopback(),
             None => {
-                return Err(wrong(format!(
+                return Err(format!(
                     "`listen` = \"{listen}\" is beyond loopback, where `allow` is required: the addresses of your PBXs, like [\"192.0.2.7\"]"
-                )));
+                ));
             }
         };
         Ok(agi::Settings {
             listen,
             is_default: chosen.is_none(),
             allow,
-            max_sessions: table.max_sessions.map_or(AGI_SESSIONS, |sessions| sessions.0),
-            pbx: match table.numbers {
+            max_sessions: self.max_sessions.map_or(AGI_SESSIONS, |sessions| sessions.0),
+            pbx: match self.numbers {
                 Some(own) => Pbx { id: AGI_ID, numbers: own.settings(numbers) },
                 None => Pbx { id: 0, numbers: numbers.clone() },
             },
         })
     }
+}
 
-    /// `[web]`
-    pub(super) fn web(&self, table: Spanned<file::Web>) -> Result<web::Settings, ConfigError> {
-        let at = table.span().start;
-        let table = table.into_inner();
+impl Web {
+    pub(super) fn settings(self, folder: &Path) -> Result<web::Settings, String> {
         let token =
-            GivenSecret { key: "token", text: table.token, file: table.token_file, env: table.token_env };
-        token
-            .optional(self.folder)
-            .and_then(|token| web::Settings::try_new(table.listen.0, token))
-            .map_err(|what| self.place.at(at, &format!("[web]: {what}")))
+            GivenSecret { key: "token", text: self.token, file: self.token_file, env: self.token_env };
+        web::Settings::try_new(self.listen.0, token.optional(folder)?)
     }
+}
+
+/// The index of `value` in `different`. A value that is not there yet is added.
+pub(super) fn index_among<T: PartialEq>(different: &mut Vec<T>, value: T) -> usize {
+    different.iter().position(|known| *known == value).unwrap_or_else(|| {
+        different.push(value);
+        different.len() - 1
+    })
 }
 
 /// The addresses of the machine itself.

@@ -1,13 +1,16 @@
 //! Each `[[source]]` → its settings.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Url;
 use toml::Spanned;
 
+use super::error::{ConfigError, Place};
+use super::file::{Source, Type};
+use super::settings::index_among;
 use super::value::GivenSecret;
-use super::{ConfigError, Reader, file, index_among};
 use crate::number::Country;
 use crate::source::superoffice;
 use crate::source::superoffice::credential::Credential;
@@ -21,7 +24,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// An error if the table has one of these keys, which belong to the other type of source.
 macro_rules! refuse {
-    ($table:ident of $ours:literal, $theirs:literal: $($key:ident)*) => {
+    ($table:tt of $ours:literal, $theirs:literal: $($key:ident)*) => {
         $(if $table.$key.is_some() {
             let key = stringify!($key);
             return Err(format!("`{key}` is for type = \"{}\"; this one is \"{}\"", $theirs, $ours));
@@ -29,58 +32,61 @@ macro_rules! refuse {
     };
 }
 
-impl Reader<'_> {
-    pub(super) fn sources(
-        &self,
-        tables: Vec<Spanned<file::Source>>,
-        country: Country,
-    ) -> Result<Vec<Settings>, ConfigError> {
-        if tables.is_empty() {
-            return Err(self.place.whole("there is no [[source]]: no name could ever be found"));
-        }
-        if tables.len() > MAX {
-            return Err(self.place.whole(&format!("more than {MAX} [[source]] tables")));
-        }
-        let mut sources = Vec::new();
-        // The origin of each group of lists: one SuperOffice, or one file. A group is the index of its origin.
-        let mut origins = Vec::new();
-        let mut lists = BTreeSet::new();
-        for table in tables {
-            let at = table.span().start;
-            let table = table.into_inner();
-            let name = table.name.0.clone();
-            let wrong = |what: String| self.place.at(at, &format!("[[source]] `{name}`: {what}"));
-            let settings = self.source(table, country, &sources, &mut origins).map_err(wrong)?;
+/// `[[source]]`
+pub(super) fn sources(
+    place: Place<'_>,
+    tables: Vec<Spanned<Source>>,
+    country: Country,
+) -> Result<Vec<Settings>, ConfigError> {
+    if tables.is_empty() {
+        return Err(place.whole("there is no [[source]]: no name could ever be found"));
+    }
+    if tables.len() > MAX {
+        return Err(place.whole(&format!("more than {MAX} [[source]] tables")));
+    }
+    let mut sources = Vec::new();
+    // The origin of each group of lists: one SuperOffice, or one file. A group is the index of its origin.
+    let mut origins = Vec::new();
+    let mut lists = BTreeSet::new();
+    for table in tables {
+        let title = format!("[[source]] `{}`", table.get_ref().name.0);
+        let read = |table: Source| {
+            let settings = table.settings(place.folder(), country, &sources, &mut origins)?;
             // The list of a selection has the name of its source and its id: no other source may be named `sales-201`.
-            for list in settings.lists().into_iter().map(|list| list.name(&name)) {
+            for list in settings.lists().into_iter().map(|list| list.name(&settings.name)) {
                 if !lists.insert(list.clone()) {
-                    return Err(wrong(format!("its list `{list}` would bear another one's name")));
+                    return Err(format!("its list `{list}` would bear another one's name"));
                 }
             }
-            sources.push(settings);
-        }
-        Ok(sources)
+            Ok(settings)
+        };
+        let settings = place.table(&title, table, read)?;
+        sources.push(settings);
     }
+    Ok(sources)
+}
 
-    fn source(
-        &self,
-        table: file::Source,
+impl Source {
+    /// `others` are the sources so far, `origins` those of their groups.
+    fn settings(
+        self,
+        folder: &Path,
         country: Country,
         others: &[Settings],
         origins: &mut Vec<String>,
     ) -> Result<Settings, String> {
-        let name = table.name.0.clone();
+        let name = self.name.0.clone();
         if others.iter().any(|other| other.name == name) {
             return Err("`name` is another source's too; names are unique".into());
         }
-        let refresh = table.refresh.as_ref().map(|period| period.0);
-        let full_refresh = table.full_refresh.as_ref().map_or(DAY, |period| period.0);
-        let (kind, default, origin) = match table.kind {
-            file::Type::Csv => {
-                (Kind::Csv(self.csv(table, country)?), Duration::from_mins(1), format!("csv {name}"))
+        let refresh = self.refresh.as_ref().map(|period| period.0);
+        let full_refresh = self.full_refresh.as_ref().map_or(DAY, |period| period.0);
+        let (kind, default, origin) = match self.kind {
+            Type::Csv => {
+                (Kind::Csv(self.csv(folder, country)?), Duration::from_mins(1), format!("csv {name}"))
             }
-            file::Type::Superoffice => {
-                let settings = self.superoffice(table, country)?;
+            Type::Superoffice => {
+                let settings = self.superoffice(folder, country)?;
                 let origin = format!("superoffice {}", settings.site.origin());
                 (Kind::SuperOffice(Box::new(settings)), Duration::from_mins(5), origin)
             }
@@ -94,53 +100,53 @@ impl Reader<'_> {
         Ok(settings)
     }
 
-    fn csv(&self, table: file::Source, country: Country) -> Result<csv::File, String> {
-        refuse!(table of "csv", "superoffice": api tenant host auth app_token app_token_file app_token_env
+    fn csv(self, folder: &Path, country: Country) -> Result<csv::File, String> {
+        refuse!(self of "csv", "superoffice": api tenant host auth app_token app_token_file app_token_env
             selections language so_language so_culture so_timezone window_past window_future ca_file proxy
             first_byte timeout max_answer search_on_miss);
-        let path = table.path.ok_or("`path` is missing: the CSV file")?;
-        let delimiter = table.delimiter.map(|delimiter| delimiter.0);
-        Ok(csv::File { path: self.path(path), delimiter, country })
+        let path = self.path.ok_or("`path` is missing: the CSV file")?;
+        let delimiter = self.delimiter.map(|delimiter| delimiter.0);
+        Ok(csv::File { path: folder.join(path), delimiter, country })
     }
 
-    fn superoffice(&self, table: file::Source, country: Country) -> Result<superoffice::Settings, String> {
-        refuse!(table of "superoffice", "csv": path delimiter);
-        let (api, tenant, host) = (table.api, table.tenant, table.host);
+    fn superoffice(self, folder: &Path, country: Country) -> Result<superoffice::Settings, String> {
+        refuse!(self of "superoffice", "csv": path delimiter);
+        let (api, tenant, host) = (self.api, self.tenant, self.host);
         let site = site(api.map(|api| api.0), tenant.map(|name| name.0), host.map(|host| host.0))?;
         let auth =
-            table.auth.ok_or("`auth` is missing: { type = \"basic\", username = …, password_file = … }")?;
-        let credential = self.credential(auth)?;
+            self.auth.ok_or("`auth` is missing: { type = \"basic\", username = …, password_file = … }")?;
+        let credential = auth.credential(folder)?;
         let app_token = GivenSecret {
             key: "app_token",
-            text: table.app_token,
-            file: table.app_token_file,
-            env: table.app_token_env,
+            text: self.app_token,
+            file: self.app_token_file,
+            env: self.app_token_env,
         };
-        let app_token = app_token.optional(self.folder)?;
+        let app_token = app_token.optional(folder)?;
         check_login(&site, &credential, app_token.is_some())?;
         let so_headers = [
-            ("SO-Language", table.so_language),
-            ("SO-Culture", table.so_culture),
-            ("SO-TimeZone", table.so_timezone),
+            ("SO-Language", self.so_language),
+            ("SO-Culture", self.so_culture),
+            ("SO-TimeZone", self.so_timezone),
         ];
         let year = Duration::from_hours(365 * 24);
-        let timeout = table.timeout.map_or(Duration::from_mins(5), |period| period.0);
+        let timeout = self.timeout.map_or(Duration::from_mins(5), |period| period.0);
         Ok(superoffice::Settings {
             site,
             credential,
             app_token,
-            language: table.language.map_or_else(|| "en".into(), |language| language.0),
+            language: self.language.map_or_else(|| "en".into(), |language| language.0),
             so_headers: so_headers.into_iter().filter_map(|(name, value)| Some((name, value?.0))).collect(),
-            selections: table.selections.map_or_else(Vec::new, |selections| selections.0),
-            window_past: table.window_past.map_or(year, |period| period.0),
-            window_future: table.window_future.map_or(year, |period| period.0),
-            ca_file: table.ca_file.map(|path| self.path(path)),
-            proxy: table.proxy.map(|url| url.0),
-            first_byte: table.first_byte.map_or(Duration::from_mins(2), |period| period.0).min(timeout),
+            selections: self.selections.map_or_else(Vec::new, |selections| selections.0),
+            window_past: self.window_past.map_or(year, |period| period.0),
+            window_future: self.window_future.map_or(year, |period| period.0),
+            ca_file: self.ca_file.map(|path| folder.join(path)),
+            proxy: self.proxy.map(|url| url.0),
+            first_byte: self.first_byte.map_or(Duration::from_mins(2), |period| period.0).min(timeout),
             timeout,
-            max_answer: table.max_answer.map_or(512 << 20, |size| size.0),
+            max_answer: self.max_answer.map_or(512 << 20, |size| size.0),
             country,
-            search_on_miss: table.search_on_miss.unwrap_or(false),
+            search_on_miss: self.search_on_miss.unwrap_or(false),
         })
     }
 }

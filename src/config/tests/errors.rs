@@ -7,6 +7,10 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
     for (text, said) in [
         (String::new(), "there is no [numbers] with the country of this PBX"),
         (
+            format!("{CSV}[numbers]\narea_code = \"22\"\n"),
+            ":5: [numbers]: `country` is missing: the country of this PBX, like \"NO\"",
+        ),
+        (
             format!("{HEAD}{CSV}[asterisk]\nname = \"pbx1\"\n"),
             ":7: `[asterisk]`: a table of which there may be several",
         ),
