@@ -1,13 +1,14 @@
-//! The protocol of AGI: Asterisk sends a block of variables about the call. Then we send commands, and Asterisk sends a
-//! response to each.
+//! The protocol of AGI. Asterisk sends a block: lines `agi_…: …` about the call, up to an empty line. Then we send commands, and
+//! Asterisk sends a response to each.
 //!
-//! The block is `agi_…` lines up to an empty one.
+//! Asterisk does not escape values. So line breaks in a caller's number or name look like the ends of Asterisk's own lines. The
+//! order of the lines helps (`res_agi.c`, `setup_env`, the same from 16 to 23): script, …, number, name, presentation, …,
+//! `agi_threadid`, arguments, the empty line.
 //!
-//! Asterisk escapes nothing, so line breaks in a caller's number or name look like its own. What helps is its order
-//! (`res_agi.c`, `setup_env`, the same from 16 to 23): script, …, number, name, presentation, …, `agi_threadid`,
-//! arguments, the empty line. Nothing of what is decided by it is taken from where a caller's words can stand alone, and a
-//! call is not looked up whose block says something twice, for Asterisk says each variable once. A caller may even end the block,
-//! with all that Asterisk says behind the name: the rest of it then follows behind the end.
+//! - No variable that decides something is taken from a place where only the caller may have written it.
+//! - A call is not looked up if its block has a variable twice: Asterisk sends each variable once.
+//! - A caller may even write the end of the block, with all lines that Asterisk sends after the name. Then the rest of
+//!   Asterisk's block follows after that end.
 
 use std::collections::HashSet;
 use std::io;
@@ -31,7 +32,7 @@ pub(super) enum LineError {
     TooLong,
 }
 
-/// Reads line after line.
+/// The lines from Asterisk.
 pub(super) struct Lines<Stream> {
     from: BufReader<Stream>,
     line: Vec<u8>,
@@ -85,34 +86,28 @@ pub(super) const MAX_BLOCK: usize = 64 * 1024;
 /// The most variables of a block: Asterisk sends 22, and one for each argument.
 pub(super) const MAX_VARIABLES: usize = 128;
 
-/// What a call is asked for.
+/// The block of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// Which script: `lookup` of `agi://host/lookup?x=y`.
+    /// The script: `lookup` of `agi://host/lookup?x=y`.
     pub script: String,
-    /// The caller's number; empty where there is none.
+    /// The caller's number. Empty without a number.
     pub caller: String,
-    /// The caller's name as the provider sent it; empty where there is none.
+    /// The caller's name as the provider sent it. Empty without a name.
     pub name: String,
-    /// How the number may be shown: Asterisk's number for it, none where it did not say.
+    /// The presentation of the caller's number, as Asterisk's number. None if Asterisk has not sent it.
     pub presentation: Option<u32>,
-    /// The first argument of `AGI()`: the trunk's country; empty where there is none.
+    /// The first argument of `AGI()`: the trunk's country. Empty without an argument.
     pub country: String,
-    /// Whether a line has said the caller's number, be it that there is none.
-    caller_is_said: bool,
-    /// Whether a line has said the presentation.
-    presentation_is_said: bool,
-    /// The variables that were said.
-    said: HashSet<String>,
-    /// Whether one was said twice: a caller has said some of it.
+    /// The names of the variables so far.
+    names: HashSet<String>,
+    /// Whether the block has a variable twice: the caller has written one of the two.
     is_forged: bool,
-    /// Whether `agi_threadid` was said, the last line in front of the arguments.
-    thread_is_said: bool,
-    /// Which value a further line may belong to.
+    /// The value to which a further line belongs.
     last: Option<Last>,
 }
 
-/// What the last line set.
+/// The value that the last line has set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Last {
     Caller,
@@ -120,11 +115,11 @@ enum Last {
     Other,
 }
 
-/// The block at the beginning of these bytes, as a session reads it: for fuzzing.
+/// The block at the beginning of these bytes, as a session reads it. For fuzz tests.
 #[doc(hidden)]
 #[must_use]
 pub fn block(bytes: &[u8]) -> Option<Block> {
-    // All is there already, so nothing is waited for.
+    // All bytes are there, so the future is ready at once.
     Block::read(&mut Lines::new(bytes)).now_or_never()?.ok()
 }
 
@@ -144,7 +139,7 @@ pub(super) enum BlockError {
 }
 
 impl Block {
-    /// Reads a block.
+    /// Reads the block.
     pub(super) async fn read<Stream: AsyncRead + Unpin>(
         lines: &mut Lines<Stream>,
     ) -> Result<Self, BlockError> {
@@ -152,9 +147,9 @@ impl Block {
         let mut size = 0;
         for _ in 0..=MAX_VARIABLES {
             let line = lines.next().await?;
-            // Before that it is a caller's own.
-            if line.is_empty() && block.thread_is_said {
-                // Asterisk waits for an answer now. More of the block means that its end was a caller's.
+            // An empty line before `agi_threadid` is the caller's.
+            if line.is_empty() && block.has("threadid") {
+                // Asterisk waits for a command now. If more of the block has come, the caller has written its end.
                 return if lines.holds("agi_") { Err(BlockError::Foreign) } else { Ok(block) };
             }
             size += line.len() + 1;
@@ -166,8 +161,15 @@ impl Block {
         Err(BlockError::TooMany)
     }
 
-    /// Takes a line. A caller may send line breaks (`%0a` in a SIP address, a folded header): a line that sets nothing
-    /// belongs to the value before it, a number of several lines is none, and a second number is nobody's.
+    /// Whether the block has this variable, `agi_…`, so far.
+    fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Takes a line. None if the line has a second number of the caller, or no value to belong to.
+    ///
+    /// A caller may send line breaks (`%0a` in a SIP address, a folded header). A line without a variable belongs to the value
+    /// before it. A number of several lines is no number.
     fn take(&mut self, line: &str) -> Option<()> {
         let variable = line.strip_prefix("agi_").and_then(|line| line.split_once(':'));
         let Some((name, value)) = variable else {
@@ -178,54 +180,50 @@ impl Block {
             }
             return Some(());
         };
-        self.is_forged |= !self.said.insert(name.to_owned());
+        let is_second = !self.names.insert(name.to_owned());
+        self.is_forged |= is_second;
         let value = value.strip_prefix(' ').unwrap_or(value);
-        // What is not set is `unknown`, which a name may be as well.
+        // Asterisk sends `unknown` for a value that is not set.
         let set = || if value == "unknown" { String::new() } else { value.to_owned() };
         self.last = Some(Last::Other);
         match name {
-            // Asterisk says the script before the caller's own words, the presentation and the arguments behind
-            // them: what a caller's line breaks say of these does not count.
-            "network_script" if self.caller_is_said => {}
+            // Asterisk sends the script before the caller's number and name, so a later script is the caller's. The presentation and
+            // the arguments come after the number and the name.
+            "network_script" if self.has("callerid") => {}
             "network_script" => value.split('?').next().unwrap_or_default().clone_into(&mut self.script),
-            "callerid" if self.caller_is_said => return None,
+            "callerid" if is_second => return None,
             "callerid" => {
                 self.caller = set();
-                self.caller_is_said = true;
                 self.last = Some(Last::Caller);
             }
             "calleridname" => {
                 self.name = set();
                 self.last = Some(Last::Name);
             }
-            // Where it is said twice, one of them is a caller's: allowed is only what both allow.
+            // Of two, one is the caller's: both have to allow the number.
             "callingpres" => {
-                let said: Option<u32> = value.parse().ok();
+                let given: Option<u32> = value.parse().ok();
                 self.presentation = match self.presentation {
-                    _ if !self.presentation_is_said => said,
-                    before => before.zip(said).map(|(before, said)| before | said),
+                    before if is_second => before.zip(given).map(|(before, given)| before | given),
+                    _ => given,
                 };
-                self.presentation_is_said = true;
             }
-            // What a caller says of the arguments stands in front of Asterisk's own.
-            "threadid" => {
-                self.thread_is_said = true;
-                self.country.clear();
-            }
-            "arg_1" if self.thread_is_said => value.clone_into(&mut self.country),
+            // An argument before `agi_threadid` is the caller's.
+            "threadid" => self.country.clear(),
+            "arg_1" if self.has("threadid") => value.clone_into(&mut self.country),
             _ => {}
         }
         Some(())
     }
 
-    /// Whether a caller's words may be in it: Asterisk says the channel before them, and the name. Who says neither is no
-    /// Asterisk, and speaks for nobody else.
+    /// Whether Asterisk may have sent the block. Asterisk sends the channel and the name. A client that sends neither is another
+    /// program, and no caller's words are in its block.
     pub(super) fn is_asterisks(&self) -> bool {
-        ["channel", "calleridname"].iter().any(|name| self.said.contains(*name))
+        self.has("channel") || self.has("calleridname")
     }
 
-    /// Whether the caller's number may be shown. Bits 6 and 7 of the presentation (Q.951, octet 3a) are 0 where it
-    /// is allowed; not known is not allowed.
+    /// Whether the caller's number may be looked up. Bits 6 and 7 of the presentation (Q.951, octet 3a) are 0 if the number is
+    /// allowed. An unknown presentation is not allowed.
     pub(super) fn is_allowed(&self) -> bool {
         !self.is_forged && self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
     }
@@ -234,13 +232,13 @@ impl Block {
 /// A command that does nothing.
 pub(super) const NOTHING: &str = "NOOP\n";
 
-/// `SET VARIABLE`: the value is taken as it is, whatever it holds; nothing in it is substituted.
+/// `SET VARIABLE`: Asterisk takes the value as it is, and substitutes nothing in it.
 pub(super) fn set_variable(name: &str, value: &str) -> String {
     let mut command = format!("SET VARIABLE {name} \"");
     for c in value.chars() {
         match c {
             '"' | '\\' => command.extend(['\\', c]),
-            // It would be the next command.
+            // What follows a line break would be the next command.
             '\r' | '\n' | '\0' => command.push(' '),
             c => command.push(c),
         }
@@ -249,22 +247,22 @@ pub(super) fn set_variable(name: &str, value: &str) -> String {
     command
 }
 
-/// What a line from Asterisk says.
+/// A line from Asterisk after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// `200 …`: done.
+pub(super) enum Response {
+    /// `200 …`: the command is done.
     Done,
     /// `511 …`: the channel is dead.
     Dead,
-    /// `HANGUP`: the caller has gone. It is no answer, and the answer may still come.
+    /// `HANGUP`: the caller has hung up. The response itself may still follow.
     Hangup,
-    /// `520-…`: the first line of several.
+    /// `520-…`: the first line of a usage.
     UsageFollows,
-    /// Anything else: the command was not understood.
+    /// Any other line: Asterisk has not understood the command.
     Refused,
 }
 
-impl Answer {
+impl Response {
     /// Reads a line.
     pub(super) fn of(line: &str) -> Self {
         if line == "HANGUP" {

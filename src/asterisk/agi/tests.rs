@@ -110,7 +110,7 @@ impl Client {
         self.say("\n").await;
     }
 
-    /// The next command; empty where the connection was closed.
+    /// The next command. Empty if the connection was closed.
     async fn command(&mut self) -> String {
         let mut line = String::new();
         let read = timeout(Duration::from_secs(10), self.read.read_line(&mut line)).await.unwrap();
@@ -147,7 +147,7 @@ async fn the_context_gets_all_in_one_variable() {
         ("22334455", "0", &["XX"], "FOUND:654:655:Kari 'K' Nordmann (Fjord)"),
         ("22999999", "0", &[], "NOTFOUND:::"),
         ("unknown", "0", &[], "SKIPPED:::"),
-        // Withheld, and not available.
+        // A withheld number, a number that is not available, and an unknown presentation.
         ("22334455", "32", &[], "SKIPPED:::"),
         ("22334455", "67", &[], "SKIPPED:::"),
         ("22334455", "", &[], "SKIPPED:::"),
@@ -203,7 +203,7 @@ async fn a_call_keeps_the_providers_name() {
 #[tokio::test]
 async fn a_hangup_may_come_at_any_point() {
     let server = Running::usual().await;
-    // In front of the answer, which still comes.
+    // Before the response, which still follows.
     let mut client = server.connect().await;
     client.describe("lookup", "22334455", "0", &[]).await;
     assert_eq!(client.command().await, "NOOP\n");
@@ -214,7 +214,7 @@ async fn a_hangup_may_come_at_any_point() {
     // The channel is dead.
     client.say("511 Command Not Permitted on a dead channel or intercept routine\n").await;
     assert!(client.is_closed().await);
-    // In the middle of the block, without a word.
+    // In the middle of the block: the connection is closed.
     let mut client = server.connect().await;
     client.say("agi_network: yes\nagi_calle").await;
     drop(client);
@@ -225,7 +225,7 @@ async fn a_hangup_may_come_at_any_point() {
 
 #[tokio::test]
 async fn a_script_of_another_server_is_refused_and_counted() {
-    // Also before there is a directory: the script is wrong in any case.
+    // Also without a directory: the script is wrong in any case.
     for resolver in [resolver(), Arc::new(Resolver::new(Style::default()))] {
         let server = Running::start(16, &["127.0.0.1/32"], resolver).await;
         for (so_many, script) in
@@ -233,7 +233,7 @@ async fn a_script_of_another_server_is_refused_and_counted() {
         {
             let mut client = server.connect().await;
             client.describe(script, "22334455", "0", &[]).await;
-            // Not a word that could change the call.
+            // No command changes the call.
             assert!(client.is_closed().await, "{script}");
             assert!(server.count(&format!("nameplate_agi_foreign_scripts_total {so_many}")), "{script}");
             let unserved = format!("nameplate_calls_total{{pbx=\"agi\",outcome=\"unserved\"}} {so_many}");

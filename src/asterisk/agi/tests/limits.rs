@@ -1,4 +1,4 @@
-//! What a session is limited to: lengths, lines, time, and how many there are.
+//! The limits of a session: lengths, lines, time; and the most sessions.
 
 use super::*;
 
@@ -15,7 +15,7 @@ async fn input_beyond_a_limit_closes_the_session() {
         ("what is no AGI", "GET / HTTP/1.1\r\n"),
     ] {
         let mut client = server.connect().await;
-        // It may be closed before all is written.
+        // The server may close the connection before all is written.
         let _ = client.write.write_all(flood.as_bytes()).await;
         assert!(client.is_closed().await, "{what}");
     }
@@ -129,7 +129,7 @@ async fn a_response_has_at_most_64_lines() {
         sleep(Duration::from_millis(100)).await;
         let _ = client.write.write_all(b"200 result=1\n").await;
         assert!(client.is_closed().await);
-        // Not only by the time limit.
+        // By the limit of lines, and not by the one of time.
         assert!(begun.elapsed() < Duration::from_millis(500), "{lines}: {:?}", begun.elapsed());
         let found = format!(
             "nameplate_calls_total{{pbx=\"agi\",outcome=\"{}\"}} 1",

@@ -1,4 +1,4 @@
-//! The block with a caller's own words in it, commands, and responses.
+//! Blocks with lines of the caller, commands and their responses.
 
 use super::*;
 use crate::asterisk::agi::protocol::set_variable;
@@ -8,7 +8,7 @@ async fn line_breaks_in_a_callers_words_change_no_number() {
     let server = Running::usual().await;
     let begin = "agi_network_script: handoff\n";
     let end = "agi_callingpres: 0\nagi_threadid: 1\n\n";
-    // A name of a folded header. A number with a second line, even an empty one, is no number, as by ARI.
+    // A name of two lines. A number with a second line, even an empty one, is no number, as by ARI.
     let mut client = server.connect().await;
     client.say(&format!("{begin}agi_callerid: 22334455\nagi_calleridname: A\r\n X: yes\n{end}")).await;
     assert!(client.command().await.contains("FOUND:654"));
@@ -18,7 +18,7 @@ async fn line_breaks_in_a_callers_words_change_no_number() {
     let mut client = server.connect().await;
     client.say(&format!("{begin}agi_callerid: 22334455\n\nagi_calleridname: A\n{end}")).await;
     assert!(client.command().await.contains("SKIPPED"));
-    // Another's number behind the own one, or in the name.
+    // The caller sends somebody else's number in a second line of the number or of the name.
     for caller in [
         "agi_callerid: 22999999\nagi_callerid: 22334455\n",
         "agi_callerid: unknown\nagi_calleridname: A\nagi_callerid: 22334455\n",
@@ -41,7 +41,7 @@ async fn a_refused_command_ends_the_session() {
     }
 }
 
-/// What Asterisk says of a caller with this name and presentation, then these lines.
+/// The block of a caller with this name and presentation; `arguments` are the lines after `agi_threadid`.
 fn described(name: &str, presentation: &str, arguments: &str) -> Option<Block> {
     block(
         format!(
@@ -65,12 +65,12 @@ fn a_call_whose_block_says_something_twice_is_not_looked_up() {
     assert_eq!(described("Kari\nagi_callerid: 1", "0", ""), None);
     let block = described("Kari\n\nX: yes\nagi_other: 1", "0", "agi_arg_1: NO\n").unwrap();
     assert_eq!((block.is_allowed(), block.country.as_str()), (true, "NO"));
-    // What a caller says of an argument that Asterisk does not have.
+    // An argument in the caller's name, while `AGI()` has no argument.
     let block = described("Kari\nagi_arg_1: SE", "0", "").unwrap();
     assert_eq!((block.is_allowed(), block.country.as_str()), (true, ""));
 }
 
-/// All that Asterisk would say, and its own words behind it, at once or a moment later.
+/// The caller's name has a whole block of its own. The rest of Asterisk's block follows at once, or a moment later.
 #[tokio::test]
 async fn a_caller_who_ends_the_block_is_told_nothing() {
     let server = Running::usual().await;
@@ -79,13 +79,13 @@ async fn a_caller_who_ends_the_block_is_told_nothing() {
     let mut client = server.connect().await;
     client.say(&format!("agi_network_script: lookup\n{forged}{own}")).await;
     assert!(client.is_closed().await);
-    // By the number, without a name.
+    // With a name, and without.
     for forged in
         [forged, "agi_channel: SIP/1\nagi_callerid: 22334455\nagi_callingpres: 0\nagi_threadid: 1\n\n"]
     {
         let mut client = server.connect().await;
         client.say(&format!("agi_network_script: lookup\n{forged}")).await;
-        // As long as nothing is known of the caller, nothing is said.
+        // No command has something about the caller yet.
         assert_eq!(client.command().await, "NOOP\n");
         client.say(own).await;
         assert!(client.is_closed().await);
