@@ -1,7 +1,12 @@
 //! One TOML file → the settings that each room owns.
 //!
-//! Every error names the file, the line, the key, the value and what is allowed; a mistyped key is
-//! answered with the nearest known one. Values of secrets are never part of an error.
+//! - `file`: the tables of the file as they are written
+//! - `value`: the values in them, each with what is allowed
+//! - `settings`, `sources`, `auth`: the tables → the settings
+//! - `error`: what is wrong, and where
+//!
+//! Each error has the file, the line, the key, the value and what is allowed. That of a mistyped key has the nearest known key. No
+//! error has a secret.
 
 mod auth;
 mod error;
@@ -21,13 +26,13 @@ use crate::name::Style;
 use crate::observe::logging;
 use crate::source;
 use crate::web;
-use error::Place;
+use error::Document;
 use file::{File, Numbers};
 
-/// Where the configuration is looked for.
+/// The path of the configuration if none is given.
 pub const DEFAULT_PATH: &str = "/etc/nameplate/nameplate.toml";
 
-/// Where the lists are kept.
+/// The folder of the lists if `state_dir` is not given.
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/nameplate";
 
 /// The whole configuration.
@@ -35,7 +40,7 @@ pub const DEFAULT_STATE_DIR: &str = "/var/lib/nameplate";
 pub struct Config {
     /// The file.
     pub path: PathBuf,
-    /// `state_dir`: where the lists are kept.
+    /// `state_dir`: the folder of the lists.
     pub state_dir: PathBuf,
     /// `[log]`
     pub log: logging::Settings,
@@ -45,9 +50,9 @@ pub struct Config {
     pub rules: Rules,
     /// `[numbers]`: how the command line reads digits, and every PBX without a `numbers` table of its own.
     pub pbx: Pbx,
-    /// Keys that had a meaning in the version before.
+    /// The keys in the file that had a meaning in the version before.
     retired: Vec<&'static str>,
-    /// `[[source]]`, in order: an earlier one wins. At least one.
+    /// `[[source]]`, at least one. An earlier source wins over a later one.
     pub sources: Vec<source::Settings>,
     /// `[[asterisk]]`
     pub asterisks: Vec<ari::Settings>,
@@ -65,19 +70,18 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// Whether the service could run with it: without an `[[asterisk]]`, `[agi]` and `[web]` nobody would ask it for
-    /// names.
+    /// An error if there is no `[[asterisk]]`, `[agi]` or `[web]`: then nobody would ask the service for names.
     pub fn check_for_service(&self) -> Result<(), ConfigError> {
         if self.asterisks.is_empty() && self.agi.is_none() && self.web.is_none() {
-            let place = Place { path: &self.path, text: "" };
-            return Err(place.whole(
+            let document = Document { path: &self.path, text: "" };
+            return Err(document.whole(
                 "there is no [[asterisk]], [agi] or [web]: nobody would ask for names; switch one of them on",
             ));
         }
         Ok(())
     }
 
-    /// What the administrator should know of this configuration, though the service runs with it.
+    /// Notices for the administrator. The service runs all the same.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         let retired = |key| format!("{key} has no meaning any more: delete it. The next version refuses it");
@@ -85,30 +89,33 @@ impl Config {
         self.retired.iter().map(retired).chain(moved.map(|what| format!("[agi] {what}"))).collect()
     }
 
-    /// Reads `text`, which stands in the file at `path`.
+    /// Reads `text`, the content of the file at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let place = Place { path, text };
-        let file: File = toml::from_str(text).map_err(|error| place.toml(&error))?;
-        let numbers = place.table("[numbers]", file.numbers, Numbers::common)?;
+        let document = Document { path, text };
+        let file: File = toml::from_str(text).map_err(|error| document.toml(&error))?;
+        let numbers = document.table("[numbers]", file.numbers, Numbers::common)?;
         let country = numbers.country;
         Ok(Self {
             path: path.to_owned(),
             state_dir: file
                 .state_dir
-                .map_or_else(|| DEFAULT_STATE_DIR.into(), |path| place.folder().join(path)),
+                .map_or_else(|| DEFAULT_STATE_DIR.into(), |path| document.folder().join(path)),
             log: logging::Settings { format: file.log.format, mask: file.log.mask.unwrap_or(true) },
-            rules: Rules { shared: file.names.shared_numbers, ranges: file.ranges.settings(place, country)? },
-            style: file.names.style(place, &file.source)?,
-            sources: sources::sources(place, file.source, country)?,
-            asterisks: settings::asterisks(place, file.asterisk, &numbers)?,
+            rules: Rules {
+                shared: file.names.shared_numbers,
+                ranges: file.ranges.settings(document, country)?,
+            },
+            style: file.names.style(document, &file.source)?,
+            sources: sources::sources(document, file.source, country)?,
+            asterisks: settings::asterisks(document, file.asterisk, &numbers)?,
             retired: file.lookups.kept.map(|_| "`kept` in [lookups]").into_iter().collect(),
             agi: file
                 .agi
-                .map(|table| place.table("[agi]", table, |table| table.settings(&numbers)))
+                .map(|table| document.table("[agi]", table, |table| table.settings(&numbers)))
                 .transpose()?,
             web: file
                 .web
-                .map(|table| place.table("[web]", table, |table| table.settings(place.folder())))
+                .map(|table| document.table("[web]", table, |table| table.settings(document.folder())))
                 .transpose()?,
             pbx: Pbx { id: 0, numbers },
         })

@@ -1,4 +1,4 @@
-//! `auth` of a SuperOffice source: which secrets each scheme has, and in which of their three forms.
+//! The `auth` of a SuperOffice source: the secrets of each scheme.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,8 @@ use super::value::{GivenSecret, SecretText};
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
 
-/// Every secret as `x`, `x_file` and `x_env`, in one table, so that a mistyped key is answered with the nearest.
+/// Makes `Auth`, the table. Each secret has three keys: `x`, `x_file` and `x_env`. One struct has all keys, so that an error can
+/// name the nearest key.
 macro_rules! auth {
     ($($given:ident $file:ident $env:ident;)*) => {
         #[derive(Deserialize)]
@@ -22,7 +23,7 @@ macro_rules! auth {
         }
 
         impl Auth {
-            /// The secrets by their names.
+            /// The scheme, the user name, the client id, and all secrets.
             fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<GivenSecret>) {
                 let secrets = vec![$(GivenSecret {
                     key: stringify!($given), text: self.$given, file: self.$file, env: self.$env,

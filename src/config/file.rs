@@ -1,4 +1,4 @@
-//! The tables of the file as they are written. What may be absent has its default where its settings are made.
+//! The tables of the file as they are written. The default of an absent key stands where the settings are made.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ pub(super) struct Log {
     pub(super) mask: Option<bool>,
 }
 
-/// `[numbers]`, and `numbers` of one PBX. What is absent in the latter is as in the former.
+/// `[numbers]`, and the `numbers` of one PBX. A key that is absent in the latter is taken from the former.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Numbers {
@@ -94,7 +94,7 @@ pub(super) enum Type {
     Csv,
 }
 
-/// A source of either type: in one table, so that an error inside has its line.
+/// A source of either type. One struct has the keys of both, because serde loses the lines of errors inside an enum.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {

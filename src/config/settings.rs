@@ -7,7 +7,7 @@ use std::path::Path;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::Spanned;
 
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, Document};
 use super::file::{Agi, Asterisk, Names, Numbers, Ranges, Source, Web};
 use super::value::GivenSecret;
 use crate::asterisk::{agi, ari};
@@ -26,14 +26,14 @@ const AGI_ID: u16 = u16::MAX;
 const AGI_SESSIONS: usize = 256;
 
 impl Numbers {
-    /// `[numbers]`
+    /// `[numbers]`: the settings that all PBXs have in common.
     pub(super) fn common(self) -> Result<number::Settings, String> {
         let country = self.country.as_ref();
         let country = country.ok_or("`country` is missing: the country of this PBX, like \"NO\"")?.0;
         Ok(self.settings(&number::Settings::new(country)))
     }
 
-    /// `numbers` of one PBX. What the table does not have is taken from `common`, but no area code of another country.
+    /// The `numbers` of one PBX. A key that is absent is taken from `common`, except an area code of another country.
     fn settings(self, common: &number::Settings) -> number::Settings {
         let common = common.clone();
         let country = self.country.map_or(common.country, |country| country.0);
@@ -55,10 +55,10 @@ impl Numbers {
 }
 
 impl Ranges {
-    /// The settings, for numbers that are of `country` where they have no plus.
+    /// The settings. A range without a plus is one of `country`.
     pub(super) fn settings(
         self,
-        place: Place<'_>,
+        document: Document<'_>,
         country: Country,
     ) -> Result<ranges::Settings, ConfigError> {
         let Some(known) = self.known else {
@@ -72,19 +72,23 @@ impl Ranges {
                 .into_inner()
                 .parse()
                 .and_then(|holder| ranges::KnownRange::new(&range, holder, country))
-                .map_err(|error| place.at(at, &format!("[ranges] known: {error}")))?;
+                .map_err(|error| document.at(at, &format!("[ranges] known: {error}")))?;
             ranges.push(range);
         }
         let known = ranges::KnownRanges::try_new(ranges)
-            .map_err(|error| place.at(at, &format!("[ranges] known: {error}")))?;
+            .map_err(|error| document.at(at, &format!("[ranges] known: {error}")))?;
         Ok(ranges::Settings { guess: self.guess, known })
     }
 }
 
 impl Names {
     /// `[names]`, and the `prefix` of each `[[source]]`.
-    pub(super) fn style(self, place: Place<'_>, sources: &[Spanned<Source>]) -> Result<Style, ConfigError> {
-        // An error about the two templates has the place of `guess`, or of `company` if there is no `guess`.
+    pub(super) fn style(
+        self,
+        document: Document<'_>,
+        sources: &[Spanned<Source>],
+    ) -> Result<Style, ConfigError> {
+        // The line of an error about both templates: that of `guess`, or that of `company` without a `guess`.
         let at = self.guess.as_ref().or(self.company.as_ref()).map_or(0, |template| template.span().start);
         let defaults = Style::default();
         let mut style = Style {
@@ -104,7 +108,7 @@ impl Names {
                 "`guess`: template `{}` shows the same as `company`, with or without a source (a range of `company` has none), so that a guess would be taken for certain; allowed is one that can be told from it, like ~{{company}}",
                 style.guess
             );
-            return Err(place.at(at, &what));
+            return Err(document.at(at, &what));
         }
         for table in sources {
             let at = table.span().start;
@@ -116,7 +120,7 @@ impl Names {
                 let what = format!(
                     "[[source]] `{name}`: `prefix` takes {takes} of the {longest} bytes that a name may have; allowed is half of them"
                 );
-                return Err(place.at(at, &what));
+                return Err(document.at(at, &what));
             }
             style.prefixes.insert(name, prefix);
         }
@@ -126,7 +130,7 @@ impl Names {
 
 /// `[[asterisk]]`
 pub(super) fn asterisks(
-    place: Place<'_>,
+    document: Document<'_>,
     tables: Vec<Spanned<Asterisk>>,
     numbers: &number::Settings,
 ) -> Result<Vec<ari::Settings>, ConfigError> {
@@ -135,15 +139,15 @@ pub(super) fn asterisks(
     let mut different = vec![numbers.clone()];
     for table in tables {
         let title = format!("[[asterisk]] `{}`", table.get_ref().name.0);
-        let read = |table: Asterisk| table.settings(place.folder(), numbers, &asterisks, &mut different);
-        let settings = place.table(&title, table, read)?;
+        let read = |table: Asterisk| table.settings(document.folder(), numbers, &asterisks, &mut different);
+        let settings = document.table(&title, table, read)?;
         asterisks.push(settings);
     }
     Ok(asterisks)
 }
 
 impl Asterisk {
-    /// `others` are the PBXs so far, `different` their different number settings.
+    /// `others` are the PBXs before this one, `different` are the different number settings so far.
     fn settings(
         self,
         folder: &Path,

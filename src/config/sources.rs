@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 use toml::Spanned;
 
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, Document};
 use super::file::{Source, Type};
 use super::settings::index_among;
 use super::value::GivenSecret;
@@ -17,10 +17,10 @@ use crate::source::superoffice::credential::Credential;
 use crate::source::superoffice::site::Site;
 use crate::source::{Kind, MAX, Settings, csv};
 
-/// The host of SuperOffice's cloud; others are its sandbox and its stage.
+/// The host of SuperOffice's cloud. Its sandbox and its stage have other hosts.
 const HOST: &str = "https://online.superoffice.com/";
-/// How often a whole set is asked for.
-const DAY: Duration = Duration::from_hours(24);
+/// The default of `full_refresh`: the period after which a whole list is asked for.
+const FULL_REFRESH: Duration = Duration::from_hours(24);
 
 /// An error if the table has one of these keys, which belong to the other type of source.
 macro_rules! refuse {
@@ -34,15 +34,15 @@ macro_rules! refuse {
 
 /// `[[source]]`
 pub(super) fn sources(
-    place: Place<'_>,
+    document: Document<'_>,
     tables: Vec<Spanned<Source>>,
     country: Country,
 ) -> Result<Vec<Settings>, ConfigError> {
     if tables.is_empty() {
-        return Err(place.whole("there is no [[source]]: no name could ever be found"));
+        return Err(document.whole("there is no [[source]]: no name could ever be found"));
     }
     if tables.len() > MAX {
-        return Err(place.whole(&format!("more than {MAX} [[source]] tables")));
+        return Err(document.whole(&format!("more than {MAX} [[source]] tables")));
     }
     let mut sources = Vec::new();
     // The origin of each group of lists: one SuperOffice, or one file. A group is the index of its origin.
@@ -51,7 +51,7 @@ pub(super) fn sources(
     for table in tables {
         let title = format!("[[source]] `{}`", table.get_ref().name.0);
         let read = |table: Source| {
-            let settings = table.settings(place.folder(), country, &sources, &mut origins)?;
+            let settings = table.settings(document.folder(), country, &sources, &mut origins)?;
             // The list of a selection has the name of its source and its id: no other source may be named `sales-201`.
             for list in settings.lists().into_iter().map(|list| list.name(&settings.name)) {
                 if !lists.insert(list.clone()) {
@@ -60,14 +60,14 @@ pub(super) fn sources(
             }
             Ok(settings)
         };
-        let settings = place.table(&title, table, read)?;
+        let settings = document.table(&title, table, read)?;
         sources.push(settings);
     }
     Ok(sources)
 }
 
 impl Source {
-    /// `others` are the sources so far, `origins` those of their groups.
+    /// `others` are the sources before this one, `origins` are the origins of their groups.
     fn settings(
         self,
         folder: &Path,
@@ -80,7 +80,7 @@ impl Source {
             return Err("`name` is another source's too; names are unique".into());
         }
         let refresh = self.refresh.as_ref().map(|period| period.0);
-        let full_refresh = self.full_refresh.as_ref().map_or(DAY, |period| period.0);
+        let full_refresh = self.full_refresh.as_ref().map_or(FULL_REFRESH, |period| period.0);
         let (kind, default, origin) = match self.kind {
             Type::Csv => {
                 (Kind::Csv(self.csv(folder, country)?), Duration::from_mins(1), format!("csv {name}"))

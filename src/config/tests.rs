@@ -1,4 +1,4 @@
-//! What the configuration accepts, and what it says of the rest.
+//! Which configurations are accepted, and the effects of their keys.
 
 mod errors;
 mod fastagi;
@@ -117,7 +117,7 @@ fn every_key_has_its_effect() {
         [("SO-Language", "no".into()), ("SO-TimeZone", "W. Europe Standard Time".into())]
     );
     assert!(matches!(&crm.app_token, Some(Secret::Env(name)) if name == "APP_TOKEN"));
-    // No answer begins after it had to be there.
+    // `first_byte` is `timeout` at most: the first byte of an answer is not later than its last.
     assert_eq!(crm.first_byte, Duration::from_secs(30));
     let lists = config.sources[0].lists();
     let names: Vec<_> = lists.iter().map(|list| list.name(&config.sources[0].name)).collect();
@@ -128,7 +128,7 @@ fn every_key_has_its_effect() {
     let [pbx] = config.asterisks.as_slice() else { unreachable!("one PBX") };
     assert_eq!((pbx.app.as_str(), pbx.pbx.numbers.country.as_str()), ("nameplate-1", "SE"));
     assert_eq!(pbx.pbx.numbers.strip_prefixes, ["0"]);
-    // An area code is one of its country's.
+    // The area code of another country does not apply.
     assert_eq!(pbx.pbx.numbers.area_code, None);
     assert_eq!(
         (&pbx.pbx.numbers.internal, &pbx.pbx.numbers.short_codes),

@@ -1,4 +1,4 @@
-//! What the errors say, and what they do not show.
+//! The words of the errors, and that they show no secret.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! `[[source]]`: what belongs together, credentials, and which lists are one.
+//! `[[source]]`: credentials, fingerprints of lists, and groups.
 
 use super::*;
 use crate::secret::Secret;
@@ -122,7 +122,7 @@ fn another_tenant_or_another_user_of_it_has_another_fingerprint() {
         r#"type = "bearer", token_env = "user""#,
     ] {
         let lines = format!("host = \"online.superoffice.com\"\napp_token = \"app\"\nauth = {{ {auth} }}");
-        // An application's or a partner's own secrets are renewed while the user stays.
+        // The secrets of an application or a partner are renewed, and the user is the same.
         for renewed in ["\"secret\"", "\"key\"", "\"app\""] {
             assert_eq!(of(&lines), of(&lines.replace(renewed, "\"new\"")), "{renewed}: {auth}");
         }
@@ -141,7 +141,7 @@ fn another_tenant_or_another_user_of_it_has_another_fingerprint() {
     }
 }
 
-/// A list is to be the same one when its credential is renewed, and while it can't be read.
+/// A list stays the same list when its credential is renewed, and while the credential can't be read.
 #[test]
 fn what_a_secret_is_has_no_part_in_the_fingerprint() {
     let folder = tempfile::tempdir().unwrap();
@@ -177,7 +177,7 @@ fn what_a_secret_is_has_no_part_in_the_fingerprint() {
 fn sources_of_one_superoffice_form_one_group() {
     let auth = "auth = { type = \"basic\", username = \"u\", password = \"p\" }\n";
     let second = CRM.replace("sales", "service");
-    // The same WebAPI, spelled otherwise.
+    // The same WebAPI, with a slash at the end.
     let second = second.replace("/api\"", "/api/\"");
     let other = CRM.replace("sales", "other").replace("crm.example", "crm2.example");
     let config = parse(&format!("{HEAD}{CRM}{auth}{CSV}{second}{auth}{other}{auth}")).unwrap();
