@@ -64,9 +64,9 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
         let (resolver, metrics, pbx_statuses) =
             (Arc::clone(&resolver), Arc::clone(&metrics), pbx_statuses.clone());
         let counted = metrics.port("web");
-        let rooms = web::Rooms { resolver, pbx: config.pbx, links: pbx_statuses, metrics };
+        let backend = web::Backend { resolver, pbx: config.pbx, pbx_statuses, metrics };
         Port::open(counted, move || {
-            let server = web::Server::new(&settings, rooms.clone()).context("[web]")?;
+            let server = web::Server::new(&settings, backend.clone()).context("[web]")?;
             Ok((server, listen::listen("web", "web server", settings.listen())?))
         })
     });
