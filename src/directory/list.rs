@@ -3,10 +3,14 @@
 //!
 //! - [`Collector`] takes entries as they arrive, and packs them: a million need 80 MB, not 200
 //! - [`file`](mod@file): a list on disk, where a merge reads it
+//! - `by_number`: lists that are read side by side
 //! - `record`: the packed form of an entry
 
+mod by_number;
 pub mod file;
 mod record;
+
+pub use by_number::{Entries, ListedEntry, by_number};
 
 use std::io;
 
@@ -73,15 +77,6 @@ impl List {
     /// The entries, by number.
     pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
         self.records().map(|mut record| record::unpack(&mut record))
-    }
-
-    /// The entries, by number; consumes the list.
-    fn into_entries(self) -> impl Iterator<Item = io::Result<Entry>> {
-        let Self { packed, places } = self;
-        places.into_iter().map(move |(_, place)| {
-            let start = usize::try_from(place).unwrap_or(usize::MAX);
-            record::unpack(&mut packed.get(start..).unwrap_or_default())
-        })
     }
 
     /// The packed entries, by number.

@@ -5,7 +5,7 @@ mod guesses;
 
 use super::*;
 use crate::directory::list::List;
-use crate::directory::merge::{Listed, Rules, SharedNumbers, merge_by};
+use crate::directory::merge::{MergeInput, Rules, SharedNumbers, merge_by};
 use crate::directory::ranges;
 use crate::entry::Entry;
 use crate::number::Number;
@@ -16,7 +16,7 @@ fn directory(entries: Vec<Entry>) -> Directory {
 
 fn directory_by(rules: &Rules, entries: Vec<Entry>) -> Directory {
     let list: List = entries.into_iter().collect();
-    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+    let listed = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
     merge_by(rules, &["crm".into()], vec![listed]).unwrap()
 }
 
