@@ -1,5 +1,5 @@
 //! What others read stays the same over a change within: scripts read the commands' output, dashboards the metrics, dialplans the
-//! answers over HTTP and FastAGI, the version before and the next one the list files and the control socket.
+//! answers over HTTP, FastAGI and ARI, the version before and the next one the list files and the control socket.
 //!
 //! The files of `tests/data/golden` are what was read when they were written. A change that is meant is written there by
 //! `NAMEPLATE_GOLDEN=write make promise NAME=others_read_the_same`, and stands in the changelog.
@@ -15,6 +15,8 @@ use crate::lab::configuration::{CRM_PASSWORD, onsite, superoffice_alone};
 use crate::lab::nameplate::{Folder, Nameplate, project};
 use crate::lab::superoffice::{Record, StandIn};
 use crate::lab::{machine, web};
+
+mod ari;
 
 const CSV: &str = r#"
 [numbers]
