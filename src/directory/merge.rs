@@ -74,5 +74,13 @@ pub fn merge_by(
     builder.finish().ok_or(MergeError::TooLarge)
 }
 
+/// The directory of one list, for tests.
+#[cfg(test)]
+pub(crate) fn merge_one(rules: &Rules, entries: impl IntoIterator<Item = crate::entry::Entry>) -> Directory {
+    let list: super::list::List = entries.into_iter().collect();
+    let input = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
+    merge_by(rules, &["crm".into()], vec![input]).unwrap()
+}
+
 #[cfg(test)]
 mod tests;

@@ -62,14 +62,8 @@ mod tests {
     use crate::number::Number;
 
     fn list(entries: &[(u64, &str)]) -> List {
-        let entry = |(national, person): &(u64, &str)| Entry {
-            number: Number::new(47, *national).unwrap(),
-            person_id: 1,
-            person: (*person).into(),
-            mrmrs: String::new(),
-            company_id: 0,
-            company: String::new(),
-            likely: true,
+        let entry = |(national, person): &(u64, &str)| {
+            Entry::example(Number::new(47, *national).unwrap(), (1, person), (0, ""))
         };
         entries.iter().map(entry).collect()
     }

@@ -230,14 +230,8 @@ mod tests {
     type Line<'a> = (u64, u32, &'a str, u32, &'a str);
 
     fn list(lines: &[Line<'_>]) -> List {
-        let entry = |(national, person_id, person, company_id, company): &Line<'_>| Entry {
-            number: Number::new(47, *national).unwrap(),
-            person_id: *person_id,
-            person: (*person).into(),
-            mrmrs: String::new(),
-            company_id: *company_id,
-            company: (*company).into(),
-            likely: true,
+        let entry = |(national, person_id, person, company_id, company): &Line<'_>| {
+            Entry::example(Number::new(47, *national).unwrap(), (*person_id, person), (*company_id, company))
         };
         lines.iter().map(entry).collect()
     }

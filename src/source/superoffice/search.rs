@@ -153,15 +153,7 @@ mod tests {
             {"Id": 15, "Type": "Person", "Name": "Jo \ud83d", "ExtraInfo": "22544545"}
             ]"#,
         );
-        let nobody = Entry {
-            number: number::Number::new(47, 22_544_545).unwrap(),
-            person_id: 0,
-            person: String::new(),
-            mrmrs: String::new(),
-            company_id: 0,
-            company: String::new(),
-            likely: true,
-        };
+        let nobody = Entry::example(number::Number::new(47, 22_544_545).unwrap(), (0, ""), (0, ""));
         let wanted = [
             Entry { person_id: 7, person: "Per Strand".into(), ..nobody.clone() },
             Entry { company_id: 8, company: "Fjord AS".into(), ..nobody.clone() },
