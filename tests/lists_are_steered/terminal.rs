@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{changed, folder, run, service};
+use super::{changed, folder, service};
 use crate::lab::call::fjord;
 use crate::lab::configuration::{crm_alone, crm_folder};
 use crate::lab::nameplate::Folder;
@@ -40,7 +40,7 @@ async fn a_terminal_shows_how_far_a_refresh_is() {
         assert_eq!(stayed[0], "asking crm …");
         assert!(stayed.len() == 2 && stayed[1].starts_with("crm: 10000 entries: "), "{stayed:?}");
         // A file or a pipe gets only what came of it.
-        let (_, said) = run(folder, &["refresh"]);
+        let (_, said) = folder.said(&["refresh"]);
         assert_eq!(said, "asking crm …\ncrm: unchanged\n");
     }
 }
