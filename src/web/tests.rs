@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::asterisk::pbx_status;
 use crate::directory::list::List;
-use crate::directory::merge::{Listed, merge};
+use crate::directory::merge::{MergeInput, merge};
 use crate::entry::Entry;
 use crate::name::Style;
 use crate::number::{self, Number};
@@ -35,7 +35,7 @@ impl Running {
             likely: true,
         };
         let list: List = [entry].into_iter().collect();
-        let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+        let listed = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
         resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
         let metrics = Arc::new(Metrics::new());
         let numbers = number::Settings::new("NO".parse().unwrap());

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::directory::list::List;
-use crate::directory::merge::{Listed, merge};
+use crate::directory::merge::{MergeInput, merge};
 use crate::entry::Entry;
 use crate::name::Style;
 use crate::number::Number;
@@ -35,7 +35,7 @@ fn resolver_with(style: Style) -> Arc<Resolver> {
         entry(46, 812_345_678, 7, "Åsa", "Älv AB"),
     ];
     let list: List = entries.into_iter().collect();
-    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+    let listed = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
     let resolver = Resolver::new(style);
     resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
     Arc::new(resolver)
