@@ -9,9 +9,7 @@ mod naming;
 mod resolution;
 
 pub use explanation::{ChoiceKind, Explanation, Listing, Rendering};
-pub use resolution::{
-    Certainty, CompanyParty, Decided, PersonParty, ReadingOutcome, Reason, Resolution, Status,
-};
+pub use resolution::{Certainty, Decided, ReadingOutcome, Reason, Resolution, Status};
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +19,7 @@ use lru::LruCache;
 use tokio::sync::watch;
 
 use crate::directory::ranges::{Range, RangeMatch};
-use crate::directory::{Choice, Directory, Found};
+use crate::directory::{Choice, Company, Directory, Found};
 use crate::name::{Doubtful, Style};
 use crate::number::{self, Country, Fit, Number, Reading, Rule};
 use crate::observe::metrics;
@@ -251,7 +249,7 @@ impl Resolver {
         resolution.range = Some(matched.range.to_string());
         resolution.guessed = matches!(matched.range, Range::Stem(_));
         resolution.source = matched.source.map(str::to_owned);
-        resolution.company = Some(matched.company.into());
+        resolution.company = Some(matched.company.into_owned());
         self.write_name(resolution, &Naming::of_range(matched), explanation);
     }
 
@@ -262,10 +260,10 @@ impl Resolver {
         resolution.source = Some(found.source.to_owned());
         match found.choice {
             Choice::Person { person, company } => {
-                resolution.person = Some(person.into());
-                resolution.company = company.map(CompanyParty::from);
+                resolution.person = Some(person.into_owned());
+                resolution.company = company.map(Company::into_owned);
             }
-            Choice::Company(company) => resolution.company = Some(company.into()),
+            Choice::Company(company) => resolution.company = Some(company.into_owned()),
             Choice::Shared(_) => resolution.shared = true,
             Choice::Ambiguous => resolution.reason = Some(Reason::Ambiguous),
         }

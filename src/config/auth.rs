@@ -1,15 +1,15 @@
-//! `auth` of a SuperOffice source: which secrets each scheme has, and in which of their three forms.
+//! The `auth` of a SuperOffice source: the secrets of each scheme.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Reader;
-use super::value::{SecretText, secret};
+use super::value::{GivenSecret, SecretText};
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
 
-/// Every secret as `x`, `x_file` and `x_env`, in one table, so that a mistyped key is answered with the nearest.
+/// Makes `Auth`, the table. Each secret has three keys: `x`, `x_file` and `x_env`. One struct has all keys, so that an error can
+/// name the nearest key.
 macro_rules! auth {
     ($($given:ident $file:ident $env:ident;)*) => {
         #[derive(Deserialize)]
@@ -23,9 +23,9 @@ macro_rules! auth {
         }
 
         impl Auth {
-            /// The secrets by their names.
-            fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<Given>) {
-                let secrets = vec![$(Given {
+            /// The scheme, the user name, the client id, and all secrets.
+            fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<GivenSecret>) {
+                let secrets = vec![$(GivenSecret {
                     key: stringify!($given), text: self.$given, file: self.$file, env: self.$env,
                 },)*];
                 (self.scheme, self.username, self.client_id, secrets)
@@ -43,14 +43,6 @@ auth! {
     system_token system_token_file system_token_env;
     private_key private_key_file private_key_env;
     cookie cookie_file cookie_env;
-}
-
-/// A secret as it is given, in any number of its forms.
-struct Given {
-    key: &'static str,
-    text: Option<SecretText>,
-    file: Option<PathBuf>,
-    env: Option<String>,
 }
 
 /// `auth.type`.
@@ -78,14 +70,13 @@ impl Scheme {
     }
 }
 
-impl Reader<'_> {
-    pub(super) fn credential(&self, auth: Auth) -> Result<Credential, String> {
-        let (scheme, mut username, mut client_id, mut secrets) = auth.take();
+impl Auth {
+    pub(super) fn credential(self, folder: &Path) -> Result<Credential, String> {
+        let (scheme, mut username, mut client_id, mut secrets) = self.take();
         let mut take = |key: &str| -> Result<Secret, String> {
-            let place = secrets.iter().position(|given| given.key == key);
-            let given = place.map(|place| secrets.swap_remove(place)).ok_or("auth: no such secret")?;
-            let file = given.file.map(|path| self.path(path));
-            secret(key, given.text, file, given.env).map_err(|what| format!("auth: {what}"))
+            let index = secrets.iter().position(|secret| secret.key == key);
+            let secret = index.map(|index| secrets.swap_remove(index)).ok_or("auth: no such secret")?;
+            secret.required(folder).map_err(|what| format!("auth: {what}"))
         };
         let named = |text: &mut Option<String>, key: &str| {
             text.take().filter(|text| !text.is_empty()).ok_or_else(|| format!("auth: `{key}` is missing"))
@@ -108,9 +99,7 @@ impl Reader<'_> {
             },
             Scheme::Xsrf => Credential::Xsrf { token: take("token")?, cookie: take("cookie")? },
         };
-        let left =
-            secrets.iter().find(|given| given.text.is_some() || given.file.is_some() || given.env.is_some());
-        let left = left.map(|given| given.key);
+        let left = secrets.iter().find(|secret| secret.is_given()).map(|secret| secret.key);
         let left = left.or_else(|| username.map(|_| "username")).or_else(|| client_id.map(|_| "client_id"));
         match left {
             Some(key) => Err(format!("auth: `{key}` is not for type = \"{}\"", scheme.name())),
