@@ -39,6 +39,7 @@ mod logs_tell_no_secret;
 mod lookup_explains;
 mod lookup_is_skipped_where_nothing_bounds_it;
 mod macro_skips_the_lookup;
+mod manual_pages_fit;
 mod missing_module_loses_no_call;
 mod names_are_written_as_wanted;
 mod old_asterisk_is_served_over_http;
