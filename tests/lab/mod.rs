@@ -17,6 +17,7 @@
 //! - [`comparison`]: how much longer a call takes than one without us
 //! - [`proxy`], [`disk`]: what can be cut, what can be full
 //! - [`muffler`]: what makes a new Asterisk an older one
+//! - [`systemd`]: a Debian with a real systemd, for the package and its unit
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
@@ -37,6 +38,7 @@ pub(crate) mod people;
 pub(crate) mod proxy;
 pub(crate) mod sip;
 pub(crate) mod superoffice;
+pub(crate) mod systemd;
 pub(crate) mod tls;
 pub(crate) mod uptime;
 pub(crate) mod way;
