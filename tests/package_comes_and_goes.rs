@@ -4,18 +4,10 @@
 //! The program in it is the one that all tests run. `make package` builds another one, on Debian 12.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
-
-use tempfile::TempDir;
 
 use crate::lab::nameplate::project;
+use crate::lab::package::{self, NEW, OLD};
 use crate::lab::systemd::Debian;
-
-/// A version that is older than the program's, and one that is newer.
-const OLD: &str = "0.0.9";
-const NEW: &str = "9.0.0";
 
 /// A service that needs no PBX and no CRM. `vip.csv` has Kari Nordmann.
 const CONFIG: &str = r#"
@@ -31,42 +23,8 @@ path = "vip.csv"
 listen = "127.0.0.1:8480"
 "#;
 
-/// The same program, packed as two versions.
-fn packages() -> &'static Path {
-    static PACKED: OnceLock<TempDir> = OnceLock::new();
-    PACKED
-        .get_or_init(|| {
-            let folder = TempDir::new().unwrap();
-            let built = folder.path().join("release/nameplate");
-            fs::create_dir(built.parent().unwrap()).unwrap();
-            fs::copy(env!("CARGO_BIN_EXE_nameplate"), &built).unwrap();
-            for version in [OLD, NEW] {
-                pack(folder.path(), version);
-            }
-            fs::write(folder.path().join("nameplate.toml"), CONFIG).unwrap();
-            folder
-        })
-        .path()
-}
-
-fn pack(target: &Path, version: &str) {
-    let mut cargo = Command::new(env!("CARGO"));
-    // gzip is quick; `make package` takes xz.
-    cargo.args(["deb", "--no-build", "--no-strip", "--locked", "--compress-type=gz", "--compress-system"]);
-    cargo.args(["--deb-version", version, "--output"]).arg(deb(target, version));
-    cargo.current_dir(project()).env("CARGO_TARGET_DIR", target);
-    let output = cargo.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\nWithout cargo-deb: `make deb` installs it.");
-    assert!(!said.contains("warning"), "{said}");
-}
-
-fn deb(folder: &Path, version: &str) -> PathBuf {
-    folder.join(format!("nameplate-{version}.deb"))
-}
-
 fn install(debian: &Debian, version: &str) {
-    debian.good(&format!("dpkg --install /shared/nameplate-{version}.deb"));
+    debian.good(&format!("dpkg --install /shared/{}", package::name(version)));
     assert_eq!(debian.good("dpkg-query --show --showformat '${Version}' nameplate"), version);
     // All files are there as they were packed.
     assert_eq!(debian.good("dpkg --verify nameplate"), "");
@@ -96,13 +54,16 @@ fn all_files(debian: &Debian) -> String {
 }
 
 fn comes_and_goes(version: &str) {
-    let debian = Debian::boot(version, packages());
+    let debian = Debian::boot(version, package::folder());
     // What maintainers' scripts of others have at the first use only (copies of /etc/passwd, systemd's folders).
     debian.good("useradd --system somebody; userdel somebody; systemctl daemon-reload");
     let before = all_files(&debian);
 
     install(&debian, OLD);
-    assert_eq!(debian.good("stat -c '%a %U:%G' /var/lib/nameplate /etc/nameplate"), "700 nameplate:nameplate\n750 root:nameplate");
+    assert_eq!(
+        debian.good("stat -c '%a %U:%G' /var/lib/nameplate /etc/nameplate"),
+        "700 nameplate:nameplate\n750 root:nameplate"
+    );
     assert_eq!(debian.good("systemctl is-enabled nameplate"), "enabled");
     assert_eq!(debian.good("nameplate --version"), format!("nameplate {}", env!("CARGO_PKG_VERSION")));
     let files = debian.good("dpkg --listfiles nameplate");
@@ -130,12 +91,16 @@ fn comes_and_goes(version: &str) {
 
     // Without a configuration a start does nothing, and is no failure.
     assert_eq!(debian.good("systemctl start nameplate; systemctl is-failed nameplate || true"), "inactive");
+    debian.write("/etc/nameplate/nameplate.toml", CONFIG);
     debian.good(
-        "install -m 0640 -g nameplate /shared/nameplate.toml /etc/nameplate/ &&
+        "chgrp nameplate /etc/nameplate/nameplate.toml && chmod 0640 /etc/nameplate/nameplate.toml &&
          cp /usr/share/nameplate/vip.csv /etc/nameplate/ && systemctl start nameplate",
     );
     assert_eq!(name(&debian), "Kari Nordmann (Fjord Sjømat AS)");
-    assert_eq!(debian.good("stat -c %U /proc/$(systemctl show nameplate --property MainPID --value)"), "nameplate");
+    assert_eq!(
+        debian.good("stat -c %U /proc/$(systemctl show nameplate --property MainPID --value)"),
+        "nameplate"
+    );
 
     // The list is on disk, and its source is gone: what is served now comes from the files of /var/lib/nameplate.
     debian.until("test -s /var/lib/nameplate/lists/vip.list");
@@ -168,7 +133,7 @@ fn comes_and_goes(version: &str) {
 /// A minimal Debian 13 is without the programs that remove a user. A purge gets to its end all the same.
 #[test]
 fn a_purge_needs_no_other_package() {
-    let debian = Debian::boot("13", packages());
+    let debian = Debian::boot("13", package::folder());
     install(&debian, NEW);
     debian.good("rm -f /usr/sbin/userdel && dpkg --purge nameplate && ! test -e /var/lib/nameplate");
 }

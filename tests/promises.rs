@@ -59,6 +59,7 @@ mod stranger_rings_unchanged;
 mod strangers_are_searched;
 mod taken_port_costs_no_call;
 mod tenant_is_followed;
+mod unit_is_kept_running;
 mod vanished_pbx_is_noticed;
 mod web_answers_lookups;
 mod withheld_number_is_not_looked_up;

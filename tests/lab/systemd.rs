@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test without its lab has failed")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::nameplate::project;
+use super::network;
 
 /// How long a Debian may take for what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,6 +41,21 @@ impl Debian {
         let debian = Self { script, systemd: systemd.trim_end().to_owned() };
         assert!(!debian.systemd.is_empty(), "Debian {version} has not booted: see what systemd.sh says");
         debian
+    }
+
+    /// Writes a file on it.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let mut command = Command::new(script());
+        let lines = format!("mkdir -p $(dirname {path}) && cat >{path}");
+        command.args(["run", &self.systemd, "bash", "-c", &lines]).stdin(Stdio::piped());
+        let mut process = command.spawn().expect("systemd.sh");
+        process.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(process.wait().unwrap().success(), "{path} can't be written");
+    }
+
+    /// Links it with this machine; gives this machine's address on the link.
+    pub(crate) fn link(&self) -> Ipv4Addr {
+        network::link_to_process(&self.systemd)
     }
 
     /// Runs lines of bash on it as root.
@@ -78,7 +95,8 @@ impl Debian {
 
     /// What the service has logged, for a test that fails.
     fn journal(&self) -> String {
-        let output = self.run("systemctl status nameplate --no-pager; journalctl -u nameplate --no-pager -n 50");
+        let output =
+            self.run("systemctl status nameplate --no-pager; journalctl -u nameplate --no-pager -n 50");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
