@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::directory::ranges::{Range, RangeMatch};
 use crate::directory::{Choice, Company, Directory, Found};
 use crate::name::{Doubtful, Style};
-use crate::number::{self, Country, Fit, Reading, Rule};
+use crate::number::{self, Country, Fit, Number, Reading, Rule};
 use crate::observe::metrics;
 use crate::search::Searches;
 use naming::Naming;
@@ -140,6 +140,16 @@ impl Resolver {
     #[must_use]
     pub fn numbers(&self) -> usize {
         self.current.load().directory.len()
+    }
+
+    /// Looks up a number that nobody has, as a call does, and returns the count of numbers. For a watchdog: where lookups hang,
+    /// this hangs. It is not counted, not kept and not searched for.
+    #[must_use]
+    pub fn probe(&self) -> usize {
+        let epoch = self.current.load();
+        drop(epoch.answers());
+        let _ = Number::new(999, 1).map(|nobodys| epoch.directory.find(nobodys).is_some());
+        epoch.directory.len()
     }
 
     /// The answer for `caller`, the number as the PBX has it. `country` is the country of the trunk, if it differs from the

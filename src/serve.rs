@@ -14,7 +14,7 @@ use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::panics;
 use crate::supervisor::Supervisor;
-use crate::{control, files, lists, number, search, source, tls, web};
+use crate::{control, files, lists, number, search, source, systemd, tls, web};
 
 /// The most time for calls in hand after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
         });
     }
     // Without a directory "not found" would be untrue. So ARI connects only when there is one; until then Asterisk's calls go on.
-    for (asterisk, pbx_status) in config.asterisks.into_iter().zip(pbx_statuses) {
+    for (asterisk, pbx_status) in config.asterisks.into_iter().zip(pbx_statuses.clone()) {
         let resolver = Arc::clone(&resolver);
         let name = format!("the connection to `{}`", asterisk.name);
         supervisor.spawn_with(name, |shutdown| async move {
@@ -110,6 +110,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
     };
     let handle = lists::service::start(opened, &asked, &metrics, supervisor);
     control::start(&handle, state_dir, supervisor);
+    systemd::start(&resolver, pbx_statuses, &handle, supervisor);
     Ok(())
 }
 

@@ -124,6 +124,7 @@ impl<W: Write> Findings<W> {
             (Ok(_), Secret::Given(_)) => self.good(what, "stands in the configuration"),
             (Ok(_), Secret::File(path)) => self.good(what, &format!("in {}", path.display())),
             (Ok(_), Secret::Env(name)) => self.good(what, &format!("in the variable {name}")),
+            (Ok(_), Secret::Credential(name)) => self.good(what, &format!("the credential {name}")),
         }
     }
 }

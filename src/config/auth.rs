@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::value::{GivenSecret, SecretText};
+use super::value::{CredentialName, GivenSecret, SecretText};
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
 
-/// Makes `Auth`, the table. Each secret has three keys: `x`, `x_file` and `x_env`. One struct has all keys, so that an error can
+/// Makes `Auth`, the table. Each secret has four keys: `x`, `x_file`, `x_env` and `x_credential`. One struct has all keys, so that an error can
 /// name the nearest key.
 macro_rules! auth {
-    ($($given:ident $file:ident $env:ident;)*) => {
+    ($($given:ident $file:ident $env:ident $credential:ident;)*) => {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(super) struct Auth {
@@ -19,14 +19,15 @@ macro_rules! auth {
             scheme: Scheme,
             username: Option<String>,
             client_id: Option<String>,
-            $($given: Option<SecretText>, $file: Option<PathBuf>, $env: Option<String>,)*
+            $($given: Option<SecretText>, $file: Option<PathBuf>, $env: Option<String>,
+                $credential: Option<CredentialName>,)*
         }
 
         impl Auth {
             /// The scheme, the user name, the client id, and all secrets.
             fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<GivenSecret>) {
                 let secrets = vec![$(GivenSecret {
-                    key: stringify!($given), text: self.$given, file: self.$file, env: self.$env,
+                    key: stringify!($given), text: self.$given, file: self.$file, env: self.$env, credential: self.$credential,
                 },)*];
                 (self.scheme, self.username, self.client_id, secrets)
             }
@@ -35,14 +36,14 @@ macro_rules! auth {
 }
 
 auth! {
-    password password_file password_env;
-    ticket ticket_file ticket_env;
-    token token_file token_env;
-    client_secret client_secret_file client_secret_env;
-    refresh_token refresh_token_file refresh_token_env;
-    system_token system_token_file system_token_env;
-    private_key private_key_file private_key_env;
-    cookie cookie_file cookie_env;
+    password password_file password_env password_credential;
+    ticket ticket_file ticket_env ticket_credential;
+    token token_file token_env token_credential;
+    client_secret client_secret_file client_secret_env client_secret_credential;
+    refresh_token refresh_token_file refresh_token_env refresh_token_credential;
+    system_token system_token_file system_token_env system_token_credential;
+    private_key private_key_file private_key_env private_key_credential;
+    cookie cookie_file cookie_env cookie_credential;
 }
 
 /// `auth.type`.

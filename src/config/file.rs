@@ -8,9 +8,9 @@ use toml::Spanned;
 
 use super::auth::Auth;
 use super::value::{
-    App, AreaCode, AriUrl, CompanyTemplate, Delimiter, HeaderText, Host, HttpUrl, Label, Language, Listen,
-    MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes, SecretText, Selections, Sessions,
-    ShortCode, Size, Tenant,
+    App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, Host, HttpUrl, Label,
+    Language, Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes, SecretText,
+    Selections, Sessions, ShortCode, Size, Tenant,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};
@@ -112,6 +112,7 @@ pub(super) struct Source {
     pub(super) app_token: Option<SecretText>,
     pub(super) app_token_file: Option<PathBuf>,
     pub(super) app_token_env: Option<String>,
+    pub(super) app_token_credential: Option<CredentialName>,
     pub(super) selections: Option<Selections>,
     pub(super) language: Option<Language>,
     pub(super) so_language: Option<HeaderText>,
@@ -140,6 +141,7 @@ pub(super) struct Asterisk {
     pub(super) password: Option<SecretText>,
     pub(super) password_file: Option<PathBuf>,
     pub(super) password_env: Option<String>,
+    pub(super) password_credential: Option<CredentialName>,
     pub(super) app: Option<App>,
     pub(super) numbers: Option<Numbers>,
 }
@@ -151,6 +153,7 @@ pub(super) struct Web {
     pub(super) token: Option<SecretText>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) token_env: Option<String>,
+    pub(super) token_credential: Option<CredentialName>,
 }
 
 #[derive(Deserialize)]

@@ -164,6 +164,7 @@ impl Asterisk {
             text: self.password,
             file: self.password_file,
             env: self.password_env,
+            credential: self.password_credential,
         };
         let password = password.required(folder)?;
         if name == agi::NAME {
@@ -226,8 +227,13 @@ impl Agi {
 
 impl Web {
     pub(super) fn settings(self, folder: &Path) -> Result<web::Settings, String> {
-        let token =
-            GivenSecret { key: "token", text: self.token, file: self.token_file, env: self.token_env };
+        let token = GivenSecret {
+            key: "token",
+            text: self.token,
+            file: self.token_file,
+            env: self.token_env,
+            credential: self.token_credential,
+        };
         web::Settings::try_new(self.listen.0, token.optional(folder)?)
     }
 }

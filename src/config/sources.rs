@@ -101,7 +101,7 @@ impl Source {
     }
 
     fn csv(self, folder: &Path, country: Country) -> Result<csv::File, String> {
-        refuse!(self of "csv", "superoffice": api tenant host auth app_token app_token_file app_token_env
+        refuse!(self of "csv", "superoffice": api tenant host auth app_token app_token_file app_token_env app_token_credential
             selections language so_language so_culture so_timezone window_past window_future ca_file proxy
             first_byte timeout max_answer search_on_miss);
         let path = self.path.ok_or("`path` is missing: the CSV file")?;
@@ -121,6 +121,7 @@ impl Source {
             text: self.app_token,
             file: self.app_token_file,
             env: self.app_token_env,
+            credential: self.app_token_credential,
         };
         let app_token = app_token.optional(folder)?;
         check_login(&site, &credential, app_token.is_some())?;
@@ -160,7 +161,7 @@ fn check_login(site: &Site, credential: &Credential, has_app_token: bool) -> Res
         (Site::Tenant { .. }, Credential::Basic { .. } | Credential::Ticket(_) | Credential::Bearer(_))
             if !has_app_token =>
         {
-            Err("`app_token` is missing: SuperOffice's cloud wants the application's secret in every call; allowed is one of app_token, app_token_file and app_token_env".into())
+            Err("`app_token` is missing: SuperOffice's cloud wants the application's secret in every call; allowed is one of app_token, app_token_file, app_token_env and app_token_credential".into())
         }
         _ => Ok(()),
     }

@@ -56,6 +56,15 @@ values! {
         word(text, 1..=64, allowed, "is no application's name; allowed are letters, digits, _, - and .")
     }
 
+    /// A credential of systemd: the name of a file in `$CREDENTIALS_DIRECTORY`.
+    CredentialName(text: String) -> String {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        if text.starts_with('.') {
+            return Err(format!("`{text}` is no credential; its name begins with a letter, a digit, _ or -"));
+        }
+        word(text, 1..=255, allowed, "is no credential; allowed are letters, digits, _, - and .")
+    }
+
     /// A customer of SuperOffice's cloud: `Cust12345`. It becomes a part of URLs.
     Tenant(text: String) -> String {
         let wrong = "is no tenant; allowed are letters and digits, like Cust12345";
@@ -277,29 +286,33 @@ impl<'de> Deserialize<'de> for SecretText {
     }
 }
 
-/// A secret as a table of the file gives it: `password`, `password_file`, `password_env`.
+/// A secret as a table of the file gives it: `password`, `password_file`, `password_env`, `password_credential`.
 pub(super) struct GivenSecret {
     /// `password`
     pub(super) key: &'static str,
     pub(super) text: Option<SecretText>,
     pub(super) file: Option<PathBuf>,
     pub(super) env: Option<String>,
+    pub(super) credential: Option<CredentialName>,
 }
 
 impl GivenSecret {
     pub(super) fn is_given(&self) -> bool {
-        self.text.is_some() || self.file.is_some() || self.env.is_some()
+        self.text.is_some() || self.file.is_some() || self.env.is_some() || self.credential.is_some()
     }
 
     /// The secret, which must be given in one form. A relative path begins at `folder`.
     pub(super) fn required(self, folder: &Path) -> Result<Secret, String> {
         let key = self.key;
-        let allowed = format!("allowed is one of {key}, {key}_file and {key}_env");
-        match (self.text, self.file, self.env) {
-            (Some(text), None, None) => Ok(Secret::Given(text.0)),
-            (None, Some(path), None) => Ok(Secret::File(folder.join(path))),
-            (None, None, Some(name)) => Ok(Secret::Env(name)),
-            (None, None, None) => Err(format!("`{key}` is missing; {allowed}")),
+        let allowed = format!("allowed is one of {key}, {key}_file, {key}_env and {key}_credential");
+        let text = self.text.map(|text| Secret::Given(text.0));
+        let file = self.file.map(|path| Secret::File(folder.join(path)));
+        let env = self.env.map(Secret::Env);
+        let credential = self.credential.map(|name| Secret::Credential(name.0));
+        let mut given = [text, file, env, credential].into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(secret), None) => Ok(secret),
+            (None, _) => Err(format!("`{key}` is missing; {allowed}")),
             _ => Err(format!("`{key}` is given in two ways; {allowed}")),
         }
     }

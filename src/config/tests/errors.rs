@@ -68,7 +68,7 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
         ),
         (
             format!("{HEAD}{CSV}{PBX}"),
-            "`password` is missing; allowed is one of password, password_file and password_env",
+            "`password` is missing; allowed is one of password, password_file, password_env and password_credential",
         ),
         (
             format!("{HEAD}{CSV}{PBX}password = \"a\"\npassword_env = \"A\"\n"),
