@@ -23,7 +23,7 @@ use crate::asterisk::{agi, ari};
 use crate::directory::merge::Rules;
 use crate::lookup::Pbx;
 use crate::name::Style;
-use crate::number::{self, Country};
+use crate::number::Country;
 use crate::observe::logging;
 use crate::source::{self, csv};
 use crate::web;
@@ -63,6 +63,21 @@ pub struct Config {
     pub web: Option<web::Settings>,
 }
 
+/// The `state_dir` of the file at `path`, even if the rest of the file can't be used: a running service is asked there.
+#[must_use]
+pub fn state_dir(path: &Path) -> PathBuf {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        state_dir: PathBuf,
+    }
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut top = text.lines().take_while(|line| !line.trim_start().starts_with('['));
+    match top.find_map(|line| toml::from_str::<Line>(line).ok()) {
+        Some(line) => path.parent().unwrap_or(Path::new("")).join(line.state_dir),
+        None => DEFAULT_STATE_DIR.into(),
+    }
+}
+
 impl Config {
     /// Reads the file at `path`. Paths inside it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
@@ -97,20 +112,20 @@ impl Config {
         let file: file::File = toml::from_str(text).map_err(|error| place.toml(&error))?;
         let numbers = file.numbers.settings();
         let reader = Reader { place, folder: path.parent().unwrap_or(Path::new("")) };
-        let pbx = Pbx { id: 0, numbers };
+        let pbx = Pbx::new(numbers);
         Ok(Self {
             path: path.to_owned(),
             state_dir: file.state_dir.map_or_else(|| DEFAULT_STATE_DIR.into(), |path| reader.path(path)),
-            log: logging::Settings { format: file.log.format, mask: file.log.mask },
+            log: file.log.settings(),
             rules: Rules {
                 shared: file.names.shared_numbers,
                 ranges: file.ranges.settings(reader.place, pbx.numbers.country)?,
             },
             style: reader.style(file.names, &file.source)?,
             sources: reader.sources(file.source, pbx.numbers.country)?,
-            asterisks: reader.asterisks(file.asterisk, &pbx.numbers)?,
+            asterisks: reader.asterisks(file.asterisk, &pbx)?,
             retired: file.lookups.kept.map(|_| "`kept` in [lookups]").into_iter().collect(),
-            agi: file.agi.map(|table| reader.agi(table, &pbx.numbers)).transpose()?,
+            agi: file.agi.map(|table| reader.agi(table, &pbx)).transpose()?,
             web: file.web.map(|table| reader.web(table)).transpose()?,
             pbx,
         })
@@ -224,12 +239,12 @@ impl Reader<'_> {
     fn asterisks(
         &self,
         tables: Vec<toml::Spanned<file::Asterisk>>,
-        numbers: &number::Settings,
+        common: &Pbx,
     ) -> Result<Vec<ari::Settings>, ConfigError> {
         let mut asterisks: Vec<ari::Settings> = Vec::new();
         let mut names = BTreeSet::new();
-        // The different settings there are, those of `[numbers]` first: answers are kept by their places.
-        let mut different = vec![numbers.clone()];
+        // PBXs with the same numbers share their kept answers.
+        let mut different = vec![common.clone()];
         for table in tables {
             let at = table.span().start;
             let table = table.into_inner();
@@ -255,22 +270,21 @@ impl Reader<'_> {
                     "`{other}` has the app `{app}` at {url} already, and one would take it from the other; give it an `app` of its own"
                 )));
             }
-            let numbers = match table.numbers {
-                Some(own) => own.settings(numbers),
-                None => numbers.clone(),
+            let pbx = match table.numbers.map(|own| own.settings(&common.numbers)) {
+                None => common.clone(),
+                Some(own) => {
+                    let known = different.iter().find(|known| known.numbers == own).cloned();
+                    known.unwrap_or_else(|| Pbx::new(own))
+                }
             };
-            let id = different.iter().position(|known| *known == numbers).unwrap_or(different.len());
-            if id == different.len() {
-                different.push(numbers.clone());
-            }
-            let id = u16::try_from(id).map_err(|_| wrong("has the 65,537th different `numbers`".into()))?;
+            different.push(pbx.clone());
             asterisks.push(ari::Settings {
                 url,
                 ca_file: table.ca_file.map(|path| self.path(path)),
                 username: table.username,
                 password,
                 app,
-                pbx: Pbx { id, numbers },
+                pbx,
                 name,
             });
         }

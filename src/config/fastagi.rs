@@ -8,12 +8,9 @@ use super::{Reader, file};
 use crate::asterisk::agi;
 use crate::config::ConfigError;
 use crate::lookup::Pbx;
-use crate::number;
 
 /// Not 4573, where Asterisk looks for a FastAGI server whose port is not given: FreePBX's own server has that.
 const PORT: u16 = 4577;
-/// Of number settings of its own: no PBX has it, because it is one more than they can be.
-const ID: u16 = u16::MAX;
 /// Sessions at once: a rush of as many calls, each held for half a second at most.
 const SESSIONS: usize = 256;
 
@@ -21,7 +18,7 @@ impl Reader<'_> {
     pub(super) fn agi(
         &self,
         table: toml::Spanned<file::Agi>,
-        numbers: &number::Settings,
+        common: &Pbx,
     ) -> Result<agi::Settings, ConfigError> {
         let at = table.span().start;
         let table = table.into_inner();
@@ -43,8 +40,8 @@ impl Reader<'_> {
             allow,
             max_sessions: table.max_sessions.map_or(SESSIONS, |sessions| sessions.0),
             pbx: match table.numbers {
-                Some(own) => Pbx { id: ID, numbers: own.settings(numbers) },
-                None => Pbx { id: 0, numbers: numbers.clone() },
+                Some(own) => Pbx::new(own.settings(&common.numbers)),
+                None => common.clone(),
             },
         })
     }

@@ -15,7 +15,7 @@ use super::value::{
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, MAX_BYTES, Template};
 use crate::number::{Country, Extensions};
-use crate::observe::logging::Format;
+use crate::observe::logging::{self, Format, LogLevel};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,12 +42,19 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Log {
     pub(super) format: Format,
+    pub(super) level: LogLevel,
     pub(super) mask: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: Format::default(), mask: true }
+        Self { format: Format::default(), level: LogLevel::default(), mask: true }
+    }
+}
+
+impl Log {
+    pub(super) fn settings(self) -> logging::Settings {
+        logging::Settings { format: self.format, level: self.level, mask: self.mask }
     }
 }
 

@@ -24,10 +24,11 @@ pub(super) async fn healthz() -> &'static str {
 /// being restarted would take the names from the others' calls. Without any, lookups over HTTP are the way in.
 pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
     let mut missing = String::new();
-    if state.rooms.resolver.numbers() == 0 {
+    let rooms = state.rooms();
+    if rooms.resolver.numbers() == 0 {
         missing.push_str("the directory knows no number: no source has delivered one yet\n");
     }
-    let links = &state.rooms.links;
+    let links = &rooms.links;
     let mut connected = links.is_empty();
     for link in links {
         match link.state() {
@@ -36,7 +37,7 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
             _ => drop(writeln!(missing, "asterisk {} is {}", link.name(), link.description())),
         }
     }
-    let ready = connected && state.rooms.resolver.numbers() > 0;
+    let ready = connected && rooms.resolver.numbers() > 0;
     if ready {
         words(StatusCode::OK, format!("ready\n{missing}").trim_end().to_owned())
     } else {
@@ -46,7 +47,7 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
 
 /// All that is counted.
 pub(super) async fn metrics(State(state): State<Arc<super::State>>) -> Response {
-    match state.rooms.metrics.write() {
+    match state.rooms().metrics.write() {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => words(StatusCode::INTERNAL_SERVER_ERROR, format!("can't be written: {error}")),
     }

@@ -46,12 +46,13 @@ pub(super) async fn lookup(
         Ok(read) => read,
         Err(what) => return refusal(StatusCode::BAD_REQUEST, &what, &headers),
     };
+    let rooms = state.rooms();
     // Before there is a directory, "not found" would be untrue.
-    if !state.rooms.resolver.is_filled() {
+    if !rooms.resolver.is_filled() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", &headers);
     }
     let caller = Caller { number: &number, country, ..Caller::default() };
-    let Answer { resolution, .. } = call::answer(&state.rooms.resolver, &state.rooms.pbx, caller);
+    let Answer { resolution, .. } = call::answer(&rooms.resolver, &rooms.pbx, caller);
     state.counted.answered(resolution.status.into());
     info!(
         caller = %mask::Number(&resolution.input),
