@@ -47,6 +47,7 @@ mod outside_lines_show_the_providers_name;
 mod presentation_is_as_documented;
 mod public_reports_are_answered;
 mod refused_while_connected_costs_no_call;
+mod reload_changes_what_it_can;
 mod replicas_take_over;
 mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;
