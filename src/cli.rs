@@ -6,6 +6,7 @@ mod check;
 mod lookup;
 mod progress;
 mod refresh;
+mod reload;
 mod serve;
 mod sources;
 
@@ -56,6 +57,8 @@ enum Command {
     Lookup(lookup::Arguments),
     /// Asks the sources now, and says what changed
     Refresh(refresh::Arguments),
+    /// Has the running service read its configuration again, and says what changed
+    Reload,
     /// Shows each list: its size, its last success, its next time, what went wrong
     Sources(sources::Arguments),
 }
@@ -72,10 +75,11 @@ Examples:
   nameplate lookup - < numbers.txt
   nameplate serve
   nameplate refresh sales --accept
+  nameplate reload
   nameplate sources
 
 Exit status: 0 success; 1 failure; 2 wrong arguments or configuration; 3 no name for the number.
-NAMEPLATE_LOG says how much is logged on stderr: error, warn, info (the service's default), debug.";
+NAMEPLATE_LOG says how much is logged on stderr, instead of [log] level: error, warn, info, debug.";
 
 /// An argument that contradicts the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -106,13 +110,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    let config = Config::read(&arguments.config)?;
+    let config = Config::read(&arguments.config);
     match arguments.command {
-        Command::Serve => serve::run(config),
-        Command::Check => check::run(&config),
-        Command::Lookup(lookup) => lookup::run(&config, &lookup),
-        Command::Refresh(refresh) => refresh::run(&config, &refresh),
-        Command::Sources(sources) => sources::run(&config, &sources),
+        Command::Serve => serve::run(config?),
+        Command::Check => check::run(&config?),
+        Command::Lookup(lookup) => lookup::run(&config?, &lookup),
+        Command::Refresh(refresh) => refresh::run(&config?, &refresh),
+        // The service says what is wrong with the file, and logs that.
+        Command::Reload => reload::run(&arguments.config, config),
+        Command::Sources(sources) => sources::run(&config?, &sources),
     }
 }
 

@@ -62,6 +62,21 @@ pub struct Config {
     pub web: Option<web::Settings>,
 }
 
+/// The `state_dir` of the file at `path`, even if the rest of the file can't be used: a running service is asked there.
+#[must_use]
+pub fn state_dir(path: &Path) -> PathBuf {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        state_dir: PathBuf,
+    }
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut top = text.lines().take_while(|line| !line.trim_start().starts_with('['));
+    match top.find_map(|line| toml::from_str::<Line>(line).ok()) {
+        Some(line) => path.parent().unwrap_or(Path::new("")).join(line.state_dir),
+        None => DEFAULT_STATE_DIR.into(),
+    }
+}
+
 impl Config {
     /// Reads the file at `path`. Paths inside it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
@@ -95,29 +110,30 @@ impl Config {
         let file: File = toml::from_str(text).map_err(|error| document.toml(&error))?;
         let numbers = document.table("[numbers]", file.numbers, Numbers::common)?;
         let country = numbers.country;
+        let pbx = Pbx::new(numbers);
         Ok(Self {
             path: path.to_owned(),
             state_dir: file
                 .state_dir
                 .map_or_else(|| DEFAULT_STATE_DIR.into(), |path| document.folder().join(path)),
-            log: logging::Settings { format: file.log.format, mask: file.log.mask.unwrap_or(true) },
+            log: file.log.settings(),
             rules: Rules {
                 shared: file.names.shared_numbers,
                 ranges: file.ranges.settings(document, country)?,
             },
             style: file.names.style(document, &file.source)?,
             sources: sources::sources(document, file.source, country)?,
-            asterisks: settings::asterisks(document, file.asterisk, &numbers)?,
+            asterisks: settings::asterisks(document, file.asterisk, &pbx)?,
             retired: file.lookups.kept.map(|_| "`kept` in [lookups]").into_iter().collect(),
             agi: file
                 .agi
-                .map(|table| document.table("[agi]", table, |table| table.settings(&numbers)))
+                .map(|table| document.table("[agi]", table, |table| table.settings(&pbx)))
                 .transpose()?,
             web: file
                 .web
                 .map(|table| document.table("[web]", table, |table| table.settings(document.folder())))
                 .transpose()?,
-            pbx: Pbx { id: 0, numbers },
+            pbx,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::oneshot::Receiver;
+use tokio::sync::oneshot::{self, Receiver};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ use tracing::{debug, warn};
 use crate::lists::events::{Event, ProgressWatch, RefreshResult, progress_ticks};
 use crate::lists::service::Handle;
 use crate::owner;
+use crate::reload::{Order, Orders};
 use crate::supervisor::Supervisor;
 
 /// The longest request, in bytes.
@@ -49,9 +51,9 @@ const REST: Duration = Duration::from_secs(1);
 /// The most time for the state of the lists. A service that is well answers at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The interval of empty lines during a refresh. They show that the service runs, however slow its sources are.
+/// The interval of empty lines during a refresh or a reload. They show that the service runs, however long that takes.
 const ALIVE: Duration = Duration::from_secs(1);
-/// The longest time without a line during a refresh.
+/// The longest time without a line meanwhile.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// A request.
@@ -68,6 +70,8 @@ pub enum Request {
         #[serde(default)]
         progress: bool,
     },
+    /// Read the configuration again. The answer is one [`Report`](crate::reload::Report).
+    Reload,
     /// The state of the lists. The answer is a [`crate::lists::status::ListStatus`] for each list.
     Sources,
 }
@@ -78,25 +82,32 @@ pub fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("control.sock")
 }
 
+/// What answers commands.
+#[derive(Clone)]
+struct Service {
+    handle: Handle,
+    reloads: Orders,
+}
+
 /// Listens below `state_dir`. A failure is reported, and the service runs without the socket.
-pub fn start(handle: &Handle, state_dir: &Path, supervisor: &mut Supervisor) {
+pub fn start(handle: &Handle, reloads: Orders, state_dir: &Path, supervisor: &mut Supervisor) {
     let listener = match listen(state_dir) {
         Ok(listener) => listener,
         Err(error) => {
             return warn!(
-                "`nameplate refresh` and `sources` can't reach this service: {}: {error}",
+                "`nameplate refresh`, `reload` and `sources` can't reach this service: {}: {error}",
                 path(state_dir).display()
             );
         }
     };
-    let (handle, state_dir) = (handle.clone(), state_dir.to_owned());
+    let (service, state_dir) = (Service { handle: handle.clone(), reloads }, state_dir.to_owned());
     supervisor.spawn_with("the control socket", |shutdown| async move {
-        serve(listener, handle, &state_dir, shutdown).await;
+        serve(listener, service, &state_dir, shutdown).await;
     });
 }
 
 /// Answers commands until `shutdown`, which ends refreshes that commands wait for, too.
-async fn serve(mut listener: UnixListener, handle: Handle, state_dir: &Path, shutdown: CancellationToken) {
+async fn serve(mut listener: UnixListener, service: Service, state_dir: &Path, shutdown: CancellationToken) {
     let mut commands = JoinSet::new();
     let mut idle = VecDeque::new();
     let mut looks = interval(LOOK);
@@ -120,11 +131,11 @@ async fn serve(mut listener: UnixListener, handle: Handle, state_dir: &Path, shu
         };
         match accepted {
             Ok((stream, _)) => {
-                let handle = handle.clone();
+                let service = service.clone();
                 let token = CancellationToken::new();
                 let (since, requested) = (Instant::now(), token.clone());
                 let end = commands.spawn(async move {
-                    if let Err(error) = answer(stream, &handle, &token).await {
+                    if let Err(error) = answer(stream, &service, &token).await {
                         debug!("a command went away: {error}");
                     }
                 });
@@ -185,7 +196,7 @@ fn listen(state_dir: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers a command. Cancels `requested` when the request has arrived.
-async fn answer(stream: UnixStream, handle: &Handle, requested: &CancellationToken) -> io::Result<()> {
+async fn answer(stream: UnixStream, service: &Service, requested: &CancellationToken) -> io::Result<()> {
     let (read, write) = stream.into_split();
     let mut write = AnswerWriter(write);
     let mut line = String::new();
@@ -194,15 +205,37 @@ async fn answer(stream: UnixStream, handle: &Handle, requested: &CancellationTok
     requested.cancel();
     match serde_json::from_str(&line)? {
         Request::Sources => {
-            for status in handle.status() {
+            for status in service.handle.status() {
                 write.line(&json_line(&status)?).await?;
             }
         }
         Request::Refresh { name, accept, progress } => {
-            write_events(handle.refresh(name.as_deref(), accept), progress, &mut write).await?;
+            write_events(service.handle.refresh(name.as_deref(), accept), progress, &mut write).await?;
         }
+        Request::Reload => write_report(&service.reloads, &mut write).await?,
     }
     write.0.shutdown().await
+}
+
+/// Orders a reload, and writes the report on it.
+async fn write_report(reloads: &Orders, write: &mut AnswerWriter) -> io::Result<()> {
+    let (reply, report) = oneshot::channel();
+    let mut alive = interval(ALIVE);
+    let mut reloaded = pin!(async {
+        // Without a receiver, or without a reply, the service is stopping.
+        reloads.send(Order { reply: Some(reply) }).await.ok()?;
+        report.await.ok()
+    });
+    loop {
+        tokio::select! {
+            biased;
+            report = &mut reloaded => match report {
+                Some(report) => return write.line(&json_line(&report)?).await,
+                None => return Ok(()),
+            },
+            _ = alive.tick() => write.line(b"\n").await?,
+        }
+    }
 }
 
 /// Writes answers. A command that does not read a line in time counts as gone.
@@ -254,7 +287,7 @@ fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 /// Sends a request to the running service; `each` gets every object of the answer. None if no service listens. The state of the
-/// lists has to arrive within 5 s. A refresh has no such limit, but fails after 10 s without a line.
+/// lists has to arrive within 5 s. A refresh and a reload have no such limit, but fail after 10 s without a line.
 pub async fn ask<T: DeserializeOwned>(
     state_dir: &Path,
     request: &Request,
@@ -262,7 +295,7 @@ pub async fn ask<T: DeserializeOwned>(
 ) -> io::Result<Option<()>> {
     let asked = ask_and_wait(state_dir, request, each);
     match request {
-        Request::Refresh { .. } => asked.await,
+        Request::Refresh { .. } | Request::Reload => asked.await,
         Request::Sources => timeout(ANSWER_TIMEOUT, asked)
             .await
             .unwrap_or_else(|_| Err(hangs("it has not answered within", ANSWER_TIMEOUT))),

@@ -23,7 +23,8 @@
 //! - [`cli`]: the command line
 //! - [`config`]: the TOML file
 //! - [`control`]: how commands ask the running service
-//! - [`serve`]: starts, connects and stops all of it
+//! - [`serve`]: starts, connects and stops all of it, and takes another configuration while it runs
+//! - [`reload`]: the order to read the configuration again, and the report on it
 //! - [`listen`]: ports; a taken port is tried again
 //! - [`files`]: the limit of open files
 //! - [`supervisor`]: the tasks of the running service
@@ -50,6 +51,7 @@ pub mod name;
 pub mod number;
 pub mod observe;
 pub mod owner;
+pub mod reload;
 pub mod search;
 pub mod secret;
 pub mod serve;

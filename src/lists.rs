@@ -2,7 +2,8 @@
 //! doubtful refresh the list in use stays. The service starts with the lists on disk, before its first request.
 //!
 //! - [`engine`]: all lists, and the directory of them; for the service and for the commands
-//! - [`service`]: the running service: opens the lists, refreshes them on schedule, replaces the directory
+//! - [`service`]: the running service: opens the lists, refreshes them on schedule, takes another configuration
+//! - `publisher`: builds a directory whenever a list is new, and puts it in use
 //! - [`offline`]: the same lists for a command, without a running service
 //! - [`schedule`]: the service's refreshes of one list: when, and what the log says of them
 //! - [`refresh`]: one refresh of one list; [`outcome`]: its outcome
@@ -21,6 +22,7 @@ pub mod lock;
 pub mod losses;
 pub mod offline;
 pub mod outcome;
+mod publisher;
 pub mod refresh;
 pub mod schedule;
 pub mod service;
@@ -34,7 +36,7 @@ mod tests;
 use crate::source::{ListId, Settings};
 
 /// A list of the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListConfig {
     /// The list's name: the source's name, and the selection's id if there is one.
     pub name: String,
@@ -47,6 +49,12 @@ pub struct ListConfig {
 }
 
 impl ListConfig {
+    /// Whether it is the same list of another configuration, wherever its source stands there.
+    #[must_use]
+    pub fn is_same_list(&self, other: &Self) -> bool {
+        (&self.name, &self.source_name, self.id) == (&other.name, &other.source_name, other.id)
+    }
+
     /// Whether an order for `name` includes the list: a list's name, a source's name, or none for all.
     #[must_use]
     pub fn is_named(&self, name: Option<&str>) -> bool {

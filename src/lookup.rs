@@ -12,6 +12,7 @@ pub use explanation::{ChoiceKind, Explanation, Listing, Rendering};
 pub use resolution::{Certainty, Decided, ReadingOutcome, Reason, Resolution, Status};
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -33,52 +34,82 @@ pub const MAX_CALLER_BYTES: usize = 64;
 pub const KEPT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// How one PBX writes the numbers of callers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Pbx {
-    /// The key of the kept answers. PBXs with the same settings have the same id and share their answers.
-    pub id: u16,
+    /// The key of the kept answers. PBXs with the same settings may share an id and their answers. Two settings never have
+    /// the same id, not even before and after a reload of the configuration.
+    pub id: u32,
     /// The country of the PBX, and the digits that the PBX puts in front.
     pub numbers: number::Settings,
+}
+
+impl Pbx {
+    /// These settings with an id of their own.
+    #[must_use]
+    pub fn new(numbers: number::Settings) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), numbers }
+    }
+}
+
+/// The id has no meaning of its own.
+impl PartialEq for Pbx {
+    fn eq(&self, other: &Self) -> bool {
+        self.numbers == other.numbers
+    }
 }
 
 /// Finds the names of callers in the current directory.
 #[derive(Debug)]
 pub struct Resolver {
-    style: Style,
-    /// The style with room for the mark of a name in doubt.
-    marked: Style,
     current: ArcSwap<Epoch>,
     metrics: metrics::Directory,
-    /// Searches in the CRM for callers that the directory does not know.
-    searches: Searches,
     /// True once there has been a directory.
     filled: watch::Sender<bool>,
 }
 
-/// A directory with the answers from it. Both are replaced together, so no answer outlives its directory.
+/// A directory and the wording of its names, with the answers from both. All are replaced together, so no answer outlives its
+/// directory or its wording.
 #[derive(Debug)]
 struct Epoch {
-    directory: Directory,
+    directory: Arc<Directory>,
+    wording: Arc<Wording>,
     answers: Mutex<LruCache<Key, Arc<Resolution>>>,
+}
+
+/// What makes the answer beside the directory.
+#[derive(Debug)]
+struct Wording {
+    style: Style,
+    /// The style with room for the mark of a name in doubt.
+    marked: Style,
+    /// Searches in the CRM for callers that the directory does not know.
+    searches: Searches,
 }
 
 /// The key of a kept answer.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     /// [`Pbx::id`]
-    pbx: u16,
+    pbx: u32,
     country: Country,
     /// The digits as received.
     caller: String,
 }
 
 impl Epoch {
-    fn new(directory: Directory) -> Self {
-        Self { directory, answers: Mutex::new(LruCache::new(KEPT)) }
+    fn new(directory: Arc<Directory>, wording: Arc<Wording>) -> Self {
+        Self { directory, wording, answers: Mutex::new(LruCache::new(KEPT)) }
     }
 
     fn answers(&self) -> MutexGuard<'_, LruCache<Key, Arc<Resolution>>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wording {
+    fn new(style: Style, searches: Searches) -> Self {
+        Self { marked: style.with_room_for_mark(), style, searches }
     }
 }
 
@@ -92,28 +123,30 @@ impl Resolver {
     /// As [`Resolver::new`], with the metrics of the service.
     #[must_use]
     pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
-        let current = ArcSwap::from_pointee(Epoch::new(Directory::default()));
-        let marked = style.with_room_for_mark();
-        Self {
-            style,
-            marked,
-            current,
-            metrics,
-            searches: Searches::default(),
-            filled: watch::Sender::new(false),
-        }
+        let wording = Arc::new(Wording::new(style, Searches::default()));
+        let current = ArcSwap::from_pointee(Epoch::new(Arc::default(), wording));
+        Self { current, metrics, filled: watch::Sender::new(false) }
     }
 
     /// The resolver, with searches for callers that the directory does not know.
     #[must_use]
     pub fn searching(self, searches: Searches) -> Self {
-        Self { searches, ..self }
+        self.reword(self.current.load().wording.style.clone(), searches);
+        self
+    }
+
+    /// Replaces the style of names and the searches. Calls in progress finish with those that they began with.
+    pub fn reword(&self, style: Style, searches: Searches) {
+        let wording = Arc::new(Wording::new(style, searches));
+        // A new directory may be put in use at the same moment.
+        self.current.rcu(|epoch| Epoch::new(Arc::clone(&epoch.directory), Arc::clone(&wording)));
     }
 
     /// Replaces the directory. Calls in progress finish with the directory that they began with.
     pub fn swap(&self, directory: Directory) {
         let numbers = directory.len();
-        self.current.store(Arc::new(Epoch::new(directory)));
+        let directory = Arc::new(directory);
+        self.current.rcu(|epoch| Epoch::new(Arc::clone(&directory), Arc::clone(&epoch.wording)));
         self.metrics.placed(numbers);
         self.filled.send_replace(true);
     }
@@ -133,7 +166,7 @@ impl Resolver {
     /// Whether a call keeps the provider's name, `existing` ([`Style::keeps`]).
     #[must_use]
     pub fn keeps(&self, existing: &str) -> bool {
-        self.style.keeps(existing)
+        self.current.load().wording.style.keeps(existing)
     }
 
     /// The count of numbers in the directory.
@@ -162,7 +195,7 @@ impl Resolver {
         if let Some(kept) = epoch.answers().get(&key) {
             return Arc::clone(kept);
         }
-        let (resolution, keep) = self.resolve_in(&epoch.directory, pbx, country, caller, None);
+        let (resolution, keep) = epoch.resolve(pbx, country, caller, None);
         let resolution = Arc::new(resolution);
         if keep {
             epoch.answers().put(key, Arc::clone(&resolution));
@@ -180,15 +213,15 @@ impl Resolver {
     ) -> (Arc<Resolution>, Explanation) {
         let country = country.unwrap_or(pbx.numbers.country);
         let mut explanation = Explanation::default();
-        let directory = &self.current.load().directory;
-        let (resolution, _) = self.resolve_in(directory, pbx, country, caller, Some(&mut explanation));
+        let (resolution, _) = self.current.load().resolve(pbx, country, caller, Some(&mut explanation));
         (Arc::new(resolution), explanation)
     }
+}
 
+impl Epoch {
     /// The answer, and whether it may be kept as long as the directory. The answer of a search, or before one, may not.
-    fn resolve_in(
+    fn resolve(
         &self,
-        directory: &Directory,
         pbx: &Pbx,
         country: Country,
         caller: &str,
@@ -207,10 +240,11 @@ impl Resolver {
         if readings.is_empty() {
             return (Resolution::skipped(caller, country, Reason::NoNumber), true);
         }
+        let (directory, searches) = (&*self.directory, &self.wording.searches);
         let mut resolution = Resolution::new(caller, country, Status::NotFound);
         let listed = matching(directory, &readings);
-        let keep = listed.is_some() || self.searches.is_empty();
-        let searched = if keep { None } else { self.searches.ask(&readings) };
+        let keep = listed.is_some() || searches.is_empty();
+        let searched = if keep { None } else { searches.ask(&readings) };
         let matched = listed.or_else(|| {
             let (directory, place) = searched.as_ref()?;
             let (found, place) = (directory.find(readings.get(*place)?.number)?, *place);
@@ -229,13 +263,15 @@ impl Resolver {
         {
             resolution.decide(matched.decided(reading));
             resolution.number = Some(reading.number.to_string());
-            self.fill(&mut resolution, &matched, explanation);
+            self.wording.fill(&mut resolution, &matched, explanation);
         } else if let Some((range, reading)) = range_of(directory, &readings) {
-            self.guess(&mut resolution, &range, reading, explanation);
+            self.wording.guess(&mut resolution, &range, reading, explanation);
         }
         (resolution, keep)
     }
+}
 
+impl Wording {
     /// Writes the company of a range into the resolution.
     fn guess(
         &self,

@@ -2,6 +2,7 @@
 //! caller's next call has the name. On only if a source has `search_on_miss`.
 //!
 //! - [`Searches`]: the results of earlier searches, for the resolver. A caller without a result goes into a queue
+//! - [`Workers`]: the sources that are searched, also after a reload of the configuration
 //! - `worker`: one for each source takes callers from the queue, searches the source, and caches the result
 //!
 //! A search without a match is a result, too. A failed search is not: the caller's next call starts another.
@@ -20,8 +21,8 @@ use crate::directory::Directory;
 use crate::directory::merge::SharedNumbers;
 use crate::number::{Number, Reading};
 use crate::observe::metrics::{self, Metrics};
-use crate::source::{Settings, Source};
-use crate::supervisor::Supervisor;
+use crate::source::{Prepared, Source};
+use crate::supervisor::{Supervisor, Task};
 use worker::{SearchSource, Worker};
 
 /// How long a result is cached.
@@ -35,6 +36,22 @@ const QUEUE: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct Searches {
     sources: Arc<[Search]>,
+}
+
+/// The sources that are searched, each with its worker.
+#[derive(Debug, Default)]
+pub struct Workers {
+    running: Vec<Running>,
+    shared: SharedNumbers,
+}
+
+/// A source that is searched.
+#[derive(Debug)]
+struct Running {
+    name: String,
+    client: Arc<Source>,
+    search: Search,
+    task: Task,
 }
 
 /// The results of one source, and its queue.
@@ -62,25 +79,38 @@ type Cache = Arc<Mutex<LruCache<Number, CachedSearch>>>;
 /// A caller to be searched for: the readings of the digits, the likeliest first.
 type Caller = Box<[Reading]>;
 
-/// Starts a worker for each source with `search_on_miss`. `clients` are the clients of the sources in `settings`; `shared` is the
-/// setting for a number that several have.
-pub fn start(
-    settings: &[Settings],
-    clients: &[Arc<Source>],
-    shared: SharedNumbers,
-    metrics: &Metrics,
-    supervisor: &mut Supervisor,
-) -> Searches {
-    let mut sources = Vec::new();
-    for (settings, source) in settings.iter().zip(clients).filter(|(settings, _)| settings.searches_on_miss())
-    {
-        let metrics = metrics.search(&settings.name);
-        let (search, worker) = pair(&settings.name, Arc::clone(source), settings.refresh, metrics);
-        let worker = worker.with_shared(shared);
-        supervisor.spawn(format!("the search in `{}`", settings.name), worker.run());
-        sources.push(search);
+impl Workers {
+    /// Runs a worker for each source with `search_on_miss`, and ends those of other sources. A source whose settings have not
+    /// changed keeps its worker and its results. `shared` is the setting for a number that several have.
+    pub fn reload(
+        &mut self,
+        sources: &[Prepared],
+        shared: SharedNumbers,
+        metrics: &Metrics,
+        supervisor: &mut Supervisor,
+    ) -> Searches {
+        let mut before = std::mem::take(&mut self.running);
+        // Results are judged by the setting.
+        let is_judged_alike = std::mem::replace(&mut self.shared, shared) == shared;
+        for Prepared { settings, client } in sources.iter().filter(|of| of.settings.searches_on_miss()) {
+            let is_this = |running: &Running| is_judged_alike && Arc::ptr_eq(&running.client, client);
+            let known = before.iter().position(is_this).map(|known| before.swap_remove(known));
+            self.running.push(known.unwrap_or_else(|| {
+                let (name, source) = (settings.name.clone(), Arc::clone(client));
+                let (search, worker) = pair(&name, source, settings.refresh, metrics.search(&name));
+                let task =
+                    supervisor.spawn(format!("the search in `{name}`"), worker.with_shared(shared).run());
+                Running { name, client: Arc::clone(client), search, task }
+            }));
+        }
+        for ended in before {
+            ended.task.stop();
+            if !self.running.iter().any(|running| running.name == ended.name) {
+                metrics.forget_search(&ended.name);
+            }
+        }
+        Searches { sources: self.running.iter().map(|running| running.search.clone()).collect() }
     }
-    Searches { sources: sources.into() }
 }
 
 /// A source's results, and the worker that brings them.

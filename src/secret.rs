@@ -71,6 +71,18 @@ impl SecretError {
     }
 }
 
+/// Whether both are given in the same way. The content of a file is not compared.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Given(one), Self::Given(other)) => one.expose_secret() == other.expose_secret(),
+            (Self::File(one), Self::File(other)) => one == other,
+            (Self::Env(one), Self::Env(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
 impl Secret {
     /// Reads the secret as it is now.
     pub fn read(&self) -> Result<SecretString, SecretError> {

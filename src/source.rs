@@ -32,7 +32,7 @@ pub const READING: u8 = 2;
 pub const MAX: usize = 1000;
 
 /// A `[[source]]` of the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The source's name, unique.
     pub name: String,
@@ -100,7 +100,7 @@ impl Settings {
 }
 
 /// The type of a source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// SuperOffice CRM.
     SuperOffice(Box<superoffice::Settings>),
@@ -157,9 +157,32 @@ pub enum Source {
     Csv(csv::File),
 }
 
-/// Prepares the clients of all sources, in their order. Lists and searches of one source share its client, and so its login.
-pub fn prepare(sources: &[Settings]) -> anyhow::Result<Vec<Arc<Source>>> {
-    sources.iter().map(prepare_one).collect()
+/// A configured source with its client. Lists and searches of one source share its client, and so its login.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The settings.
+    pub settings: Settings,
+    /// The client.
+    pub client: Arc<Source>,
+}
+
+impl Prepared {
+    /// Whether the client is the one of a source with these settings.
+    fn fits(&self, settings: &Settings) -> bool {
+        let own = &self.settings;
+        own.name == settings.name && own.refresh == settings.refresh && own.kind == settings.kind
+    }
+}
+
+/// Prepares the clients of all sources, in their order. A source keeps the client that it has among those from `before`, unless
+/// its settings have changed.
+pub fn prepare(sources: &[Settings], before: &[Prepared]) -> anyhow::Result<Vec<Prepared>> {
+    let prepared = |settings: &Settings| {
+        let known = before.iter().find(|known| known.fits(settings));
+        let client = known.map_or_else(|| prepare_one(settings), |known| Ok(Arc::clone(&known.client)))?;
+        Ok(Prepared { settings: settings.clone(), client })
+    };
+    sources.iter().map(prepared).collect()
 }
 
 /// Prepares the client of one source. An error has the source's name.

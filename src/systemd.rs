@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
@@ -28,7 +29,7 @@ const NAMED: usize = 3;
 /// after `WatchdogSec`.
 pub fn start(
     resolver: &Arc<Resolver>,
-    pbx_statuses: Vec<Arc<PbxStatus>>,
+    pbx_statuses: watch::Receiver<Vec<Arc<PbxStatus>>>,
     lists: &Handle,
     supervisor: &mut Supervisor,
 ) {
@@ -42,6 +43,7 @@ pub fn start(
         interval(watchdog.map_or(INTERVAL, |third| third.clamp(Duration::from_millis(100), INTERVAL)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let line = move || {
+        let pbx_statuses = pbx_statuses.borrow().clone();
         let pbxs: Vec<_> =
             pbx_statuses.iter().map(|pbx| (pbx.name(), pbx.state(), pbx.description())).collect();
         status_line(resolver.probe(), &pbxs, &lists.ages(), now())

@@ -25,6 +25,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::asterisk::pbx_status::PbxStatus;
@@ -37,7 +38,7 @@ use guard::Guard;
 pub const CONNECTIONS: usize = 256;
 
 /// The settings of `[web]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     listen: SocketAddr,
     token: Option<Secret>,
@@ -96,12 +97,28 @@ pub struct Backend {
     pub metrics: Arc<Metrics>,
 }
 
+/// What a reload of the configuration may change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The token. The address stays as it was at the start.
+    pub settings: Settings,
+    /// What the answers are made from.
+    pub backend: Backend,
+}
+
 /// What every handler works with.
 #[derive(Debug)]
 struct State {
-    backend: Backend,
+    live: watch::Receiver<Arc<Live>>,
     /// The counters of this server.
     counted: metrics::Web,
+}
+
+impl State {
+    /// What is live now: one answer is made from it.
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.borrow())
+    }
 }
 
 /// A server that is ready to run.
@@ -111,10 +128,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server for these settings. An error if the token can't be read.
-    pub fn new(settings: &Settings, backend: Backend) -> Result<Self, SecretError> {
-        let counted = backend.metrics.web();
-        let guard = Arc::new(Guard::new(settings, counted.clone())?);
+    /// A server for what is `live`, which may change; the file of the token is then read again. An error if the token can't be
+    /// read.
+    pub fn new(live: watch::Receiver<Arc<Live>>) -> Result<Self, SecretError> {
+        let counted = live.borrow().backend.metrics.web();
+        let guard = Arc::new(Guard::new(live.clone(), counted.clone())?);
         let router = Router::new()
             .route("/lookup", get(lookup::lookup))
             // FreePBX makes this of the path `/lookup`.
@@ -123,7 +141,7 @@ impl Server {
             .route("/readyz", get(health::readyz))
             .route("/metrics", get(health::metrics))
             .fallback(StatusCode::NOT_FOUND)
-            .with_state(Arc::new(State { backend, counted }))
+            .with_state(Arc::new(State { live, counted }))
             .layer(middleware::from_fn_with_state(guard, guard::check))
             .layer(middleware::from_fn(private));
         Ok(Self { router })

@@ -175,7 +175,7 @@ async fn stopped_with_calls_in_hand(way: Way) {
     // Those in hand are answered within the dialplan's half second.
     let mut lab = Lab::alone_by(way, fjord(), |phone| from_trunk("Gosub(nameplate,lookup,1)", phone)).await;
     lab.nameplate.signal("HUP");
-    lab.nameplate.until_logged("SIGHUP is ignored", 1).await;
+    lab.nameplate.until_logged("the configuration is reloaded", 1).await;
     let (_, ring) = lab.ring(Invite::from("22334455")).await;
     assert_eq!(ring.name(), KARI);
 

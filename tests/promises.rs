@@ -49,6 +49,7 @@ mod package_comes_and_goes;
 mod presentation_is_as_documented;
 mod public_reports_are_answered;
 mod refused_while_connected_costs_no_call;
+mod reload_changes_what_it_can;
 mod replicas_take_over;
 mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;

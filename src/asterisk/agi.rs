@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,7 +46,7 @@ const SESSION: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_millis(100);
 
 /// The settings of `[agi]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The address to listen on.
     pub listen: SocketAddr,
@@ -83,9 +83,10 @@ impl Settings {
     }
 }
 
-/// Answers calls on `listener` until `shutdown`. Then finishes the calls in hand.
+/// Answers calls on `listener` until `shutdown`. Then finishes the calls in hand. `settings` may change: those of the moment count
+/// for each call.
 pub async fn run(
-    settings: Settings,
+    settings: watch::Receiver<Arc<Settings>>,
     listener: TcpListener,
     resolver: Arc<Resolver>,
     pbx_status: Arc<PbxStatus>,
@@ -99,8 +100,6 @@ pub async fn run(
         unknown_scripts: Throttle::each_minute(),
         session_errors: Throttle::each_minute(),
     });
-    // One permit for each session.
-    let free_sessions = Arc::new(Semaphore::new(server.settings.max_sessions));
     let sessions = TaskTracker::new();
     let (not_accepting, not_allowed, too_many) =
         (Throttle::each_minute(), Throttle::each_minute(), Throttle::each_minute());
@@ -114,24 +113,24 @@ pub async fn run(
                 continue;
             }
         };
-        if !server.settings.allows(peer.ip()) {
+        let settings = Arc::clone(&server.settings.borrow());
+        if !settings.allows(peer.ip()) {
             not_allowed.log(|times| {
                 warn!(peer = %peer.ip(), times, "[agi] a connection is closed: its address is not in `allow`");
             });
             continue;
         }
         // Without a free session the connection is closed at once, so that the dialplan goes on.
-        let Ok(permit) = Arc::clone(&free_sessions).try_acquire_owned() else {
-            let most = server.settings.max_sessions;
+        let most = settings.max_sessions;
+        if sessions.len() >= most {
             too_many.log(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
             server.pbx_status.metrics.unserved();
             continue;
-        };
+        }
         let server = Arc::clone(&server);
         // A panic ends only its own session; `panics` logs it.
         sessions.spawn(async move {
-            panics::contained(server.serve(stream)).await.ok();
-            drop(permit);
+            panics::contained(server.serve(stream, &settings.pbx)).await.ok();
         });
     }
     server.pbx_status.set(State::Disconnected);
@@ -141,7 +140,7 @@ pub async fn run(
 }
 
 struct Server {
-    settings: Settings,
+    settings: watch::Receiver<Arc<Settings>>,
     resolver: Arc<Resolver>,
     pbx_status: Arc<PbxStatus>,
     /// For each country.
@@ -153,14 +152,14 @@ struct Server {
 }
 
 impl Server {
-    async fn serve(&self, mut stream: TcpStream) {
+    async fn serve(&self, mut stream: TcpStream, pbx: &Pbx) {
         // Each command is one write. It must not wait for the next write.
         if let Err(error) = stream.set_nodelay(true) {
             return debug!("[agi] a connection is gone: {error}");
         }
         let begun = Instant::now();
         let unknown_country = |country: &str| self.unknown_country(country);
-        let session = session::serve(&mut stream, &self.resolver, &self.settings.pbx, unknown_country);
+        let session = session::serve(&mut stream, &self.resolver, pbx, unknown_country);
         let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
             Ok(answer) => self.pbx_status.answered(&answer, begun),

@@ -33,11 +33,13 @@ mod tests;
 mod warnings;
 mod wire;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -46,7 +48,7 @@ use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::backoff::{Backoff, jittered};
 use crate::lookup::{Pbx, Resolver};
 use crate::secret::Secret;
-use driver::Leftovers;
+use driver::{Ends, Leftovers};
 use error::ConnectionError;
 #[doc(hidden)]
 pub use wire::{Started, started};
@@ -62,7 +64,7 @@ const REFUSED_WAIT: Duration = Duration::from_secs(30);
 const GOOD: Duration = Duration::from_secs(2);
 
 /// The settings of one `[[asterisk]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The PBX's name in logs and metrics.
     pub name: String,
@@ -80,35 +82,79 @@ pub struct Settings {
     pub pbx: Pbx,
 }
 
-/// Serves one PBX until `shutdown`. After a failure it tries again, for ever. The same failure is logged as a warning only once.
+impl Settings {
+    /// Whether the connection stays when these settings become `new`.
+    #[must_use]
+    pub fn keeps_connection(&self, new: &Self) -> bool {
+        self.change_to(new) == Change::Stays
+    }
+
+    /// What a connection with these settings does when they become `new`.
+    fn change_to(&self, new: &Self) -> Change {
+        match () {
+            () if self.app != new.app || self.url != new.url => Change::Moved,
+            () if self.username != new.username || self.ca_file != new.ca_file => Change::ConnectsAnew,
+            // The password is read at the next connection. The numbers are read at each call.
+            () => Change::Stays,
+        }
+    }
+}
+
+/// What a change of the settings means for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// The connection stays.
+    Stays,
+    /// The next connection takes the application over.
+    ConnectsAnew,
+    /// The next connection is to another PBX or application.
+    Moved,
+}
+
+/// Serves one PBX until `shutdown`. After a failure it tries again, for ever. The same failure is logged as a warning only
+/// once. `settings` may change: a connection stays if it can, and otherwise finishes the calls in hand. The same settings again
+/// mean that the file of the password may have changed.
 pub async fn run(
-    settings: Settings,
+    mut settings: watch::Receiver<Arc<Settings>>,
     resolver: Arc<Resolver>,
     pbx_status: Arc<PbxStatus>,
     shutdown: CancellationToken,
 ) {
-    let pbx = &settings.name;
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut logged = None;
     let mut leftovers = Leftovers::default();
+    let pbx = settings.borrow().name.clone();
     while !shutdown.is_cancelled() {
+        let current = Arc::clone(&settings.borrow_and_update());
         let mut connected = None;
         pbx_status.begin_attempt();
-        let ended = driver::serve(&settings, &resolver, &pbx_status, &shutdown, &mut leftovers, || {
+        let ends = Ends::new(&shutdown);
+        let service = driver::Service { resolver: &resolver, pbx_status: &pbx_status, settings: &settings };
+        let serving = driver::serve(&current, &service, &ends, &mut leftovers, || {
             pbx_status.set(State::Connected);
             connected = Some(Instant::now());
             logged = None;
-        })
-        .await;
+        });
+        let ended = tokio::select! {
+            ended = serving => ended,
+            never = end_at_a_change(settings.clone(), &current, &ends) => match never {},
+        };
         while leftovers.calls.try_join_next().is_some() {}
         let Err(error) = ended else {
             pbx_status.set(State::Disconnected);
+            backoff.reset();
             continue;
         };
         pbx_status.set_with_reason(error.state(), &error.to_string());
         if matches!(error, ConnectionError::Replaced) {
             error!(%pbx, "{error}");
-            shutdown.run_until_cancelled(takeover::until_left(&settings)).await;
+            let left = takeover::until_left(&current);
+            let changed = until_changed(&mut settings, |new| current.change_to(new) != Change::Stays);
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = left => {}
+                () = changed => {}
+            }
             continue;
         }
         // Measured from the end of the set-up: an attempt that took long at a mute host is no good connection.
@@ -116,11 +162,12 @@ pub async fn run(
         if was_good {
             backoff.reset();
         }
+        let is_mended = |leftovers: &Leftovers, new: &Settings| {
+            error.refusal().is_some() && leftovers.has_new_password(&new.password)
+        };
         let wait = match () {
             // The administrator has changed the password here, too.
-            () if error.refusal().is_some() && leftovers.has_new_password(&settings.password) => {
-                Duration::ZERO
-            }
+            () if is_mended(&leftovers, &settings.borrow()) => Duration::ZERO,
             () if error.refusal().is_some() => jittered(REFUSED_WAIT),
             // The old socket still has the application: calls come in, and wait for the next connection.
             () if was_good || matches!(error, ConnectionError::Behind) => Duration::ZERO,
@@ -133,8 +180,45 @@ pub async fn run(
             warn!(%pbx, ?wait, "not connected: {failure}");
         }
         logged = Some(failure);
-        shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
+        let changed = until_changed(&mut settings, |new| {
+            current.change_to(new) != Change::Stays || is_mended(&leftovers, new)
+        });
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+            () = changed => backoff.reset(),
+        }
     }
     leftovers.finish().await;
     info!(%pbx, "disconnected");
+}
+
+/// Ends a connection when its settings change so that it can't stay.
+async fn end_at_a_change(
+    mut settings: watch::Receiver<Arc<Settings>>,
+    current: &Settings,
+    ends: &Ends,
+) -> Infallible {
+    loop {
+        let change = current.change_to(&settings.borrow_and_update());
+        match change {
+            Change::Stays => {}
+            Change::ConnectsAnew => ends.hand_over.cancel(),
+            Change::Moved => ends.stop.cancel(),
+        }
+        if settings.changed().await.is_err() {
+            // The service is stopping.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Waits for settings that are `wanted`.
+async fn until_changed(settings: &mut watch::Receiver<Arc<Settings>>, wanted: impl Fn(&Settings) -> bool) {
+    while settings.changed().await.is_ok() {
+        if wanted(&settings.borrow_and_update()) {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }

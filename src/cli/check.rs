@@ -12,14 +12,14 @@ use crate::config::Config;
 use crate::lists::configured;
 use crate::lists::snapshot::Snapshot;
 use crate::lists::store::Store;
-use crate::observe::logging;
+use crate::observe::logging::{self, LogLevel};
 use crate::owner::{self, User};
 use crate::secret::{Secret, SecretError};
 use crate::source::{self, Fetched, Kind, Progress, Source};
 use crate::tls;
 
 pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
-    let _logging = logging::start(config.log, "error");
+    let _logging = logging::start(config.log, LogLevel::Error);
     config.check_for_service()?;
     tls::install();
     // Root has more rights than the service's user.

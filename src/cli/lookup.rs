@@ -22,7 +22,7 @@ use crate::directory::merge::SharedNumbers;
 use crate::lists::offline::Lists;
 use crate::lookup::{Explanation, Pbx, Resolution, Resolver, Status};
 use crate::number::Country;
-use crate::observe::logging;
+use crate::observe::logging::{self, LogLevel};
 use crate::tls;
 
 #[derive(clap::Args)]
@@ -64,7 +64,7 @@ impl Lookup<'_> {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let _logging = logging::start(config.log, "warn");
+    let _logging = logging::start(config.log, LogLevel::Warn);
     tls::install();
     let pbx = pbx(config, arguments.pbx.as_deref())?;
     let lists = super::block_on(missing::lists(config))??;

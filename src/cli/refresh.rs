@@ -14,7 +14,7 @@ use crate::lists::events::{Event, RefreshResult};
 use crate::lists::lock::{Lock, Purpose};
 use crate::lists::outcome::RefreshOutcome;
 use crate::lists::{configured, offline};
-use crate::observe::logging;
+use crate::observe::logging::{self, LogLevel};
 use crate::{owner, tls};
 
 /// The time in which the process that holds the lock has to end, or to answer on its control socket.
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let _logging = logging::start(config.log, "error");
+    let _logging = logging::start(config.log, LogLevel::Error);
     tls::install();
     let lists = configured(&config.sources);
     let names = || lists.iter().map(|list| list.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -86,7 +86,7 @@ async fn refresh(config: &Config, arguments: &Arguments, printer: &mut Printer) 
     anyhow::ensure!(printer.is_done, "the service has ended before it had asked for all");
     anyhow::ensure!(
         printer.lists > 0,
-        "the running service knows no such list: it was started with another configuration"
+        "the running service knows no such list: it runs with another configuration (`nameplate reload` has it take this one)"
     );
     Ok(())
 }

@@ -1,28 +1,30 @@
 //! `nameplate serve`
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Exit;
 use crate::config::Config;
 use crate::observe::logging;
+use crate::reload::{self, Order, Orders};
 use crate::serve;
 use crate::supervisor::Supervisor;
 
 pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
     config.check_for_service()?;
     // Dropped at the end, which writes the last lines of the log.
-    let _logging = logging::start(config.log, "info");
+    let _logging = logging::start(config.log, config.log.level);
     super::block_on(async {
         let mut supervisor = Supervisor::default();
-        watch_signals(&mut supervisor)?;
-        serve::serve(config, supervisor).await
+        let (reloads, ordered) = reload::orders();
+        watch_signals(&mut supervisor, reloads.clone())?;
+        serve::serve(config, supervisor, reloads, ordered).await
     })??;
     Ok(Exit::Success)
 }
 
-/// SIGTERM and SIGINT stop the service. SIGHUP, which would end the process, does nothing.
-fn watch_signals(supervisor: &mut Supervisor) -> anyhow::Result<()> {
+/// SIGTERM and SIGINT stop the service. SIGHUP reloads the configuration.
+fn watch_signals(supervisor: &mut Supervisor, reloads: Orders) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -33,7 +35,9 @@ fn watch_signals(supervisor: &mut Supervisor) -> anyhow::Result<()> {
                 _ = terminate.recv() => info!("SIGTERM"),
                 _ = interrupt.recv() => info!("SIGINT"),
                 _ = hangup.recv() => {
-                    warn!("SIGHUP is ignored: restart the service to read the configuration again");
+                    info!("SIGHUP");
+                    // If there is no room, the orders that wait read the configuration as it is now, too.
+                    let _ = reloads.try_send(Order { reply: None });
                     continue;
                 }
             }

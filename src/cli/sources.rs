@@ -16,7 +16,7 @@ use crate::lists::lock::{Lock, Purpose};
 use crate::lists::snapshot::Snapshot;
 use crate::lists::status::{ListStatus, time_span};
 use crate::lists::store::Store;
-use crate::observe::logging;
+use crate::observe::logging::{self, LogLevel};
 use crate::owner;
 
 /// The most characters of a hash that are shown.
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let _logging = logging::start(config.log, "error");
+    let _logging = logging::start(config.log, LogLevel::Error);
     let state_dir = &config.state_dir;
     owner::check(state_dir)?;
     let mut lists: Vec<ListStatus> = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
         format!("can't ask the running service at {}", control::path(state_dir).display())
     })?;
     let names = configured(&config.sources).into_iter().map(|list| list.name);
-    // A service that was started with another configuration still uses its lists.
+    // A service that runs with another configuration still uses its lists.
     let used = names.chain(lists.iter().map(|list| list.list.clone())).collect();
     let mut out = io::stdout().lock();
     if arguments.purge {

@@ -15,7 +15,7 @@ use super::value::{
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};
 use crate::number::{Country, Extensions};
-use crate::observe::logging::Format;
+use crate::observe::logging::{self, Format, LogLevel};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,11 +38,24 @@ pub(super) struct File {
     pub(super) web: Option<Spanned<Web>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Log {
     pub(super) format: Format,
-    pub(super) mask: Option<bool>,
+    pub(super) level: LogLevel,
+    pub(super) mask: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: Format::default(), level: LogLevel::default(), mask: true }
+    }
+}
+
+impl Log {
+    pub(super) fn settings(self) -> logging::Settings {
+        logging::Settings { format: self.format, level: self.level, mask: self.mask }
+    }
 }
 
 /// `[numbers]`, and the `numbers` of one PBX. A key that is absent in the latter is taken from the former.

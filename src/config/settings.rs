@@ -20,8 +20,6 @@ use crate::web;
 /// The port of `[agi]`. Asterisk looks for a FastAGI server at 4573 if the dialplan gives no port, and FreePBX's own server has
 /// that port.
 const AGI_PORT: u16 = 4577;
-/// The id of `[agi]` with number settings of its own. No PBX has this id: there are fewer PBXs.
-const AGI_ID: u16 = u16::MAX;
 /// The most FastAGI sessions at once: a rush of as many calls. Each one waits for half a second at most.
 const AGI_SESSIONS: usize = 256;
 
@@ -132,14 +130,12 @@ impl Names {
 pub(super) fn asterisks(
     document: Document<'_>,
     tables: Vec<Spanned<Asterisk>>,
-    numbers: &number::Settings,
+    common: &Pbx,
 ) -> Result<Vec<ari::Settings>, ConfigError> {
     let mut asterisks = Vec::new();
-    // The different number settings, those of `[numbers]` first. The index of each is its id: answers are kept by it.
-    let mut different = vec![numbers.clone()];
     for table in tables {
         let title = format!("[[asterisk]] `{}`", table.get_ref().name.0);
-        let read = |table: Asterisk| table.settings(document.folder(), numbers, &asterisks, &mut different);
+        let read = |table: Asterisk| table.settings(document.folder(), common, &asterisks);
         let settings = document.table(&title, table, read)?;
         asterisks.push(settings);
     }
@@ -147,13 +143,12 @@ pub(super) fn asterisks(
 }
 
 impl Asterisk {
-    /// `others` are the PBXs before this one, `different` are the different number settings so far.
+    /// `others` are the PBXs before this one. Those with the same numbers share their kept answers.
     fn settings(
         self,
         folder: &Path,
-        numbers: &number::Settings,
+        common: &Pbx,
         others: &[ari::Settings],
-        different: &mut Vec<number::Settings>,
     ) -> Result<ari::Settings, String> {
         let name = self.name.0;
         if others.iter().any(|other| other.name == name) {
@@ -181,23 +176,27 @@ impl Asterisk {
                 "`{other}` has the app `{app}` at {url} already, and one would take it from the other; give it an `app` of its own"
             ));
         }
-        let numbers = self.numbers.map_or_else(|| numbers.clone(), |own| own.settings(numbers));
-        let id = index_among(different, numbers.clone());
-        let id = u16::try_from(id).map_err(|_| "has the 65,537th different `numbers`")?;
+        let pbx = match self.numbers.map(|own| own.settings(&common.numbers)) {
+            None => common.clone(),
+            Some(own) => {
+                let mut pbxs = others.iter().map(|other| &other.pbx).chain([common]);
+                pbxs.find(|pbx| pbx.numbers == own).cloned().unwrap_or_else(|| Pbx::new(own))
+            }
+        };
         Ok(ari::Settings {
             url,
             ca_file: self.ca_file.map(|path| folder.join(path)),
             username: self.username,
             password,
             app,
-            pbx: Pbx { id, numbers },
+            pbx,
             name,
         })
     }
 }
 
 impl Agi {
-    pub(super) fn settings(self, numbers: &number::Settings) -> Result<agi::Settings, String> {
+    pub(super) fn settings(self, common: &Pbx) -> Result<agi::Settings, String> {
         let chosen = self.listen.map(|listen| listen.0);
         let listen = chosen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, AGI_PORT).into());
         let allow = match self.allow {
@@ -218,8 +217,8 @@ impl Agi {
             allow,
             max_sessions: self.max_sessions.map_or(AGI_SESSIONS, |sessions| sessions.0),
             pbx: match self.numbers {
-                Some(own) => Pbx { id: AGI_ID, numbers: own.settings(numbers) },
-                None => Pbx { id: 0, numbers: numbers.clone() },
+                Some(own) => Pbx::new(own.settings(&common.numbers)),
+                None => common.clone(),
             },
         })
     }
@@ -236,14 +235,6 @@ impl Web {
         };
         web::Settings::try_new(self.listen.0, token.optional(folder)?)
     }
-}
-
-/// The index of `value` in `different`. A value that is not there yet is added.
-pub(super) fn index_among<T: PartialEq>(different: &mut Vec<T>, value: T) -> usize {
-    different.iter().position(|known| *known == value).unwrap_or_else(|| {
-        different.push(value);
-        different.len() - 1
-    })
 }
 
 /// The addresses of the machine itself.

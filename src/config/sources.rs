@@ -9,7 +9,6 @@ use toml::Spanned;
 
 use super::error::{ConfigError, Document};
 use super::file::{Source, Type};
-use super::settings::index_among;
 use super::value::GivenSecret;
 use crate::number::Country;
 use crate::source::superoffice;
@@ -186,4 +185,12 @@ fn without_slash(mut url: Url) -> Url {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     url
+}
+
+/// The index of `value` in `different`. A value that is not there yet is added.
+fn index_among<T: PartialEq>(different: &mut Vec<T>, value: T) -> usize {
+    different.iter().position(|known| *known == value).unwrap_or_else(|| {
+        different.push(value);
+        different.len() - 1
+    })
 }

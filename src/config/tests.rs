@@ -37,6 +37,22 @@ fn the_least_there_is() {
 }
 
 #[test]
+fn a_broken_file_says_where_its_lists_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nameplate.toml");
+    for (text, expected) in [
+        ("# state_dir = \"no\"\nstate_dir = \"/srv/lists\" # here\n[numbers]\ncountry = 7", "/srv/lists"),
+        ("state_dir=\"lists\"\n[[[\nstate_dir = \"no\"", folder.path().join("lists").to_str().unwrap()),
+        ("[numbers]\nstate_dir = \"no\"", DEFAULT_STATE_DIR),
+        ("", DEFAULT_STATE_DIR),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(state_dir(&path), Path::new(expected), "{text}");
+    }
+    assert_eq!(state_dir(Path::new("/nonexistent/nameplate.toml")), Path::new(DEFAULT_STATE_DIR));
+}
+
+#[test]
 fn every_key_has_its_effect() {
     let text = format!(
         r#"{HEAD}strip_prefixes = ["0"]
@@ -45,6 +61,7 @@ fn every_key_has_its_effect() {
         short_codes = ["02800"]
         [log]
         format = "json"
+        level = "warn"
         mask = false
         [names]
         person = "{{mrmrs}} {{person}}"
@@ -86,7 +103,9 @@ fn every_key_has_its_effect() {
         "#
     );
     let config = parse(&text).unwrap();
-    assert_eq!((config.log.format, config.log.mask), (logging::Format::Json, false));
+    let log =
+        logging::Settings { format: logging::Format::Json, level: logging::LogLevel::Warn, mask: false };
+    assert_eq!(config.log, log);
     assert_eq!((config.style.max_bytes, config.style.ascii), (40, true));
     assert_eq!(config.style.company("Fjord", "sales").unwrap().as_str(), "VIP Fjord (firm)");
     assert_eq!(config.style.guess("Fjord", "other").unwrap().as_str(), "Fjord?");

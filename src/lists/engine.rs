@@ -56,11 +56,29 @@ impl Engine {
         self.sources.get(list.source)
     }
 
-    /// Puts a snapshot in the place of the list's last one. `list` is its position in [`lists`](Self::lists).
-    pub fn replace(&mut self, list: usize, snapshot: Snapshot) {
-        if let Some((_, old)) = self.lists.get_mut(list) {
+    /// Puts a snapshot in the place of the list's last one. Does nothing if there is no such list any more.
+    pub fn replace(&mut self, list: &str, snapshot: Snapshot) {
+        if let Some((_, old)) = self.lists.iter_mut().find(|(known, _)| known.name == list) {
             *old = snapshot;
         }
+    }
+
+    /// Takes other `sources` with other `lists`. A list that has a snapshot keeps it; `read` gives the snapshot of a new one.
+    pub fn reconfigure(
+        &mut self,
+        sources: Vec<Settings>,
+        lists: Vec<ListConfig>,
+        read: impl Fn(&Store, &ListConfig) -> Snapshot,
+    ) {
+        let mut before = std::mem::take(&mut self.lists);
+        let with_snapshot = |list: ListConfig| {
+            let known = before.iter().position(|(known, _)| known.name == list.name);
+            let snapshot = known.map(|place| before.swap_remove(place).1);
+            let snapshot = snapshot.unwrap_or_else(|| read(&self.store, &list));
+            (list, snapshot)
+        };
+        self.lists = lists.into_iter().map(with_snapshot).collect();
+        self.sources = sources;
     }
 
     /// Prepares the refreshes of a list, from its `snapshot` on. `source` is the client of the list's source.

@@ -81,7 +81,7 @@ pub async fn lists(sources: &[Settings], state_dir: &Path, fetching: Fetching) -
             }
         };
         match fetched {
-            Ok(snapshot) => engine.replace(place, snapshot),
+            Ok(snapshot) => engine.replace(&list.name, snapshot),
             Err(error) => {
                 missing.push(list.name.clone());
                 failures.push(format!("source {}: {error:#}", list.name));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::guard::HeldList;
@@ -60,6 +61,9 @@ pub enum RefreshError {
     /// The fetch, or the work on the list, panicked.
     #[error(transparent)]
     Panicked(#[from] Panicked),
+    /// Another configuration asks another source.
+    #[error("interrupted by another configuration")]
+    Interrupted,
     /// The file of the list that is held back can't be read.
     #[error("the list that was held back can't be read; it is asked for again: {0}")]
     HeldUnreadable(io::Error),
@@ -71,8 +75,14 @@ impl RefreshError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Source(error) => error.retry(),
-            Self::Panicked(_) | Self::HeldUnreadable(_) => Retry::Soon,
+            Self::Panicked(_) | Self::HeldUnreadable(_) | Self::Interrupted => Retry::Soon,
         }
+    }
+
+    /// Whether the credential was refused, or can't be read. Another attempt makes sense when an administrator has changed it.
+    #[must_use]
+    pub fn is_about_credential(&self) -> bool {
+        matches!(self, Self::Source(error) if error.is_about_credential())
     }
 }
 
@@ -91,6 +101,8 @@ pub struct Refresher<S> {
     /// The list's age at that time. It counts, so that a service that starts anew each night has its daily complete fetch, too.
     age: Duration,
     progress: Progress,
+    /// Ends a fetch under way. A list that has arrived is still judged and written.
+    interrupt: CancellationToken,
 }
 
 impl<S: ListSource> Refresher<S> {
@@ -120,7 +132,21 @@ impl<S: ListSource> Refresher<S> {
             last_full: Instant::now(),
             age,
             progress: Progress::default(),
+            interrupt: CancellationToken::new(),
         }
+    }
+
+    /// Fetches from another source from now on, and sends another request if the `fingerprint` is another one. The list in use
+    /// stays until a new one has come.
+    pub fn reconfigure(&mut self, source: S, fingerprint: u64, full_refresh: Duration) {
+        (self.source, self.full_refresh) = (source, full_refresh);
+        self.state.ask_with(fingerprint);
+        self.interrupt = CancellationToken::new();
+    }
+
+    /// Ends a fetch under way: it fails as interrupted.
+    pub fn interrupt(&self) -> &CancellationToken {
+        &self.interrupt
     }
 
     /// The same for a command. Only the service counts how often a list that is held back has arrived.
@@ -185,7 +211,8 @@ impl<S: ListSource> Refresher<S> {
         let due = self.age.saturating_add(self.last_full.elapsed()) >= self.full_refresh;
         let full = accept || due || self.held().is_some();
         let hash = self.state.hash().filter(|_| !full).unwrap_or_default();
-        match self.source.fetch(&hash, &self.progress).await? {
+        let fetch = self.source.fetch(&hash, &self.progress);
+        match self.interrupt.run_until_cancelled(fetch).await.ok_or(RefreshError::Interrupted)?? {
             Fetched::Unchanged => {
                 self.on_disk(ListState::is_unchanged).await?;
                 Ok(RefreshOutcome::Unchanged)

@@ -1,16 +1,17 @@
 //! The service's refreshes of one list: when they happen, and what the log says of them.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 use super::events::RefreshResult;
 use super::outcome::RefreshOutcome;
+use super::publisher::Change;
 use super::refresh::{ListSource, RefreshError, Refresher, now};
-use super::snapshot::Snapshot;
 use super::status::ListStatus;
 use crate::backoff::{Backoff, jittered};
 use crate::observe::metrics;
@@ -34,16 +35,30 @@ pub struct Order {
     pub reply: oneshot::Sender<RefreshResult>,
 }
 
+/// What a schedule refreshes, and how often. A reload of the configuration replaces it.
+#[derive(Clone, Debug)]
+pub struct ListSettings<S> {
+    /// Where the list comes from.
+    pub source: S,
+    /// Identifies the request ([`Settings::fingerprint`](crate::source::Settings::fingerprint)).
+    pub fingerprint: u64,
+    /// The interval of refreshes.
+    pub refresh: Duration,
+    /// The interval of complete fetches.
+    pub full_refresh: Duration,
+}
+
 /// The schedule of one list.
 pub struct Schedule<S> {
     /// Refreshes the list.
     pub refresher: Refresher<S>,
-    /// The list's position in the configuration.
-    pub place: usize,
     /// The interval of refreshes.
     pub refresh: Duration,
-    /// Takes the list's position and its new snapshot.
-    pub changed: mpsc::Sender<(usize, Snapshot)>,
+    /// The settings; none when the list is no longer in the configuration. The same settings again mean that secrets may have
+    /// changed.
+    pub settings: watch::Receiver<Option<Arc<ListSettings<S>>>>,
+    /// Takes the list's name and its new snapshot.
+    pub changed: mpsc::Sender<Change>,
     /// Orders to refresh now.
     pub orders: mpsc::Receiver<Order>,
     /// The list's state, for commands.
@@ -52,35 +67,138 @@ pub struct Schedule<S> {
     pub metrics: metrics::List,
 }
 
-impl<S: ListSource> Schedule<S> {
-    /// Refreshes at once, then on schedule and on order. Never returns.
+/// What follows a refresh.
+enum Next {
+    Refresh(Option<Order>),
+    /// The list is no longer in the configuration.
+    End,
+}
+
+impl<S: ListSource + Clone> Schedule<S> {
+    /// Refreshes at once, then on schedule and on order. Returns when the list is no longer in the configuration.
     pub async fn run(mut self) {
         let mut backoff = Backoff::new(FIRST_WAIT, self.refresh);
         let mut reported: Option<String> = None;
         let mut order: Option<Order> = None;
+        let mut settings = self.settings.borrow_and_update().clone();
         loop {
             let begun = Instant::now();
-            // A panic leaves nothing half done: the list in use is only ever replaced as a whole.
-            let result = panics::contained(self.refresh(order.as_ref())).await;
-            let result = result.unwrap_or_else(|panicked| Err(panicked.into()));
-            let took = self.refresher.answered_in().unwrap_or_else(|| begun.elapsed());
-            let wait = self.wait_after(&result, took, &mut backoff);
-            self.report(&result, wait, &mut reported);
-            self.note(&result, wait);
-            self.count(&result);
-            if let Ok(RefreshOutcome::New { .. }) = &result {
-                // The channel is closed only when the service stops.
-                let _ = self.changed.send((self.place, self.refresher.snapshot().clone())).await;
+            let result = self.refresh_unless_changed(order.as_ref(), settings.as_ref()).await;
+            let mut wait = Duration::ZERO;
+            if !matches!(result, Err(RefreshError::Interrupted)) {
+                let took = self.refresher.answered_in().unwrap_or_else(|| begun.elapsed());
+                wait = self.wait_after(&result, took, &mut backoff);
+                self.report(&result, wait, &mut reported);
+                self.note(&result, wait);
+                self.count(&result);
+                if let Ok(RefreshOutcome::New { .. }) = &result {
+                    let list = self.refresher.name().to_owned();
+                    // The channel is closed only when the service stops.
+                    let _ = self.changed.send(Change::List(list, self.refresher.snapshot().clone())).await;
+                }
+                if let Some(order) = order.take() {
+                    self.status().show();
+                    // If the command is gone, no one reads the reply.
+                    let _ = order.reply.send(RefreshResult::of(&self.refresher, &result));
+                }
             }
-            if let Some(order) = order.take() {
-                self.status().show();
-                // If the command is gone, no one reads the reply.
-                let _ = order.reply.send(RefreshResult::of(&self.refresher, &result));
+            let before = self.refresh;
+            match self.next(result.as_ref().err(), wait, &mut settings).await {
+                Next::Refresh(next) => order = order.or(next),
+                Next::End => return self.end(order),
             }
+            if before != self.refresh {
+                backoff = Backoff::new(FIRST_WAIT, self.refresh);
+            }
+        }
+    }
+
+    /// Refreshes. Other settings interrupt a fetch, and not the work on a list that has arrived.
+    async fn refresh_unless_changed(
+        &mut self,
+        order: Option<&Order>,
+        settings: Option<&Arc<ListSettings<S>>>,
+    ) -> Result<RefreshOutcome, RefreshError> {
+        let (interrupt, mut latest) = (self.refresher.interrupt().clone(), self.settings.clone());
+        let settings = settings.cloned();
+        let watch = async move {
+            while latest.changed().await.is_ok() {
+                if !is_same(settings.as_ref(), latest.borrow_and_update().as_ref()) {
+                    interrupt.cancel();
+                }
+            }
+            std::future::pending::<Infallible>().await
+        };
+        // A panic leaves nothing half done: the list in use is only ever replaced as a whole.
+        let refresh = panics::contained(self.refresh(order));
+        tokio::select! {
+            result = refresh => result.unwrap_or_else(|panicked| Err(panicked.into())),
+            never = watch => match never {},
+        }
+    }
+
+    /// Waits for the next refresh: for its time, for an order, or for settings that ask for one.
+    async fn next(
+        &mut self,
+        failed: Option<&RefreshError>,
+        wait: Duration,
+        settings: &mut Option<Arc<ListSettings<S>>>,
+    ) -> Next {
+        let mut until = Instant::now() + wait;
+        let mut is_watched = true;
+        loop {
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                Some(next) = self.orders.recv() => order = Some(next),
+                biased;
+                changed = self.settings.changed(), if is_watched => match changed {
+                    Ok(()) => {
+                        let latest = self.settings.borrow_and_update().clone();
+                        let Some(latest) = latest else { return Next::End };
+                        let before = self.refresh;
+                        if self.takes(&latest, failed, settings) {
+                            return Next::Refresh(None);
+                        }
+                        let sooner = jittered(self.refresh);
+                        if self.refresh < before && Instant::now() + sooner < until {
+                            until = Instant::now() + sooner;
+                            self.status().next = Some(now() + sooner.as_secs());
+                        }
+                    }
+                    // The service is stopping.
+                    Err(_) => is_watched = false,
+                },
+                Some(order) = self.orders.recv() => return Next::Refresh(Some(order)),
+                () = sleep_until(until) => return Next::Refresh(None),
             }
+        }
+    }
+
+    /// Takes the latest settings. Whether they ask for a refresh now.
+    fn takes(
+        &mut self,
+        latest: &Arc<ListSettings<S>>,
+        failed: Option<&RefreshError>,
+        settings: &mut Option<Arc<ListSettings<S>>>,
+    ) -> bool {
+        if is_same(settings.as_ref(), Some(latest)) {
+            // An unchanged credential that was refused is not sent again before its time: the source sees to that.
+            return failed.is_some_and(RefreshError::is_about_credential);
+        }
+        let before = settings.replace(Arc::clone(latest));
+        let ListSettings { source, fingerprint, refresh, full_refresh } = &**latest;
+        self.refresher.reconfigure(source.clone(), *fingerprint, *full_refresh);
+        self.refresh = *refresh;
+        self.status().note(&self.refresher);
+        let asks_the_same = before.is_some_and(|before| before.fingerprint == *fingerprint);
+        !asks_the_same || failed.is_some()
+    }
+
+    /// Answers the orders of a list that is no longer in the configuration.
+    fn end(mut self, order: Option<Order>) {
+        self.orders.close();
+        let waiting = std::iter::from_fn(|| self.orders.try_recv().ok());
+        for order in order.into_iter().chain(waiting) {
+            let why = "it is no longer in the configuration";
+            let _ = order.reply.send(RefreshResult::failed(self.refresher.name().to_owned(), why));
         }
     }
 
@@ -177,6 +295,14 @@ impl<S: ListSource> Schedule<S> {
             Ok(_) => (status.last_success, status.last_error) = (Some(now()), None),
             Err(error) => status.last_error = Some(format!("{error}")),
         }
+    }
+}
+
+/// Whether both are the same settings.
+fn is_same<S>(one: Option<&Arc<ListSettings<S>>>, other: Option<&Arc<ListSettings<S>>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
     }
 }
 

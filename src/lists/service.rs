@@ -1,39 +1,39 @@
-//! The lists of the running service: opened, refreshed on schedule, and merged into a new directory after each change.
+//! The lists of the running service: opened, refreshed on schedule, and merged into a new directory after each change. A reload
+//! of the configuration adds, changes and removes lists; the others keep their schedules.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::interval;
-use tracing::{error, info};
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::engine::Engine;
 use super::events::{ProgressWatch, RefreshResult};
 use super::lock::Lock;
-use super::schedule::{Order, Schedule};
+use super::publisher::{self, Change, Configuration, Publisher, QUEUE};
+use super::refresh::{Refresher, SourceList};
+use super::schedule::{ListSettings, Order, Schedule};
 use super::snapshot::Snapshot;
 use super::status::ListStatus;
 use super::store::Store;
-use super::{ListConfig, accepted, configured, refresh};
-use crate::directory::merge::{MergeError, Rules};
+use super::{ListConfig, accepted, configured};
+use crate::directory::merge::Rules;
 use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::panics;
-use crate::source::{Progress, Settings, Source};
-use crate::supervisor::Supervisor;
+use crate::source::{Prepared, Progress, Settings, Source};
+use crate::supervisor::{Supervisor, Task};
 
-/// New lists that may wait for the next directory. If there are more, their schedules wait.
-pub(super) const QUEUE: usize = 16;
-/// The interval of the search for files of lists that were taken out of the configuration.
-const DAY: Duration = Duration::from_hours(24);
 /// Orders that may wait for one list; a further one is refused.
 const ORDERS: usize = 4;
+/// The most time for a removed list to be written to its end.
+const LAST_WRITE: Duration = Duration::from_mins(1);
 
 /// Orders refreshes, and gives the state of the lists.
 #[derive(Clone)]
 pub struct Handle {
-    lists: Arc<[ScheduledList]>,
+    lists: Arc<ArcSwap<Vec<ScheduledList>>>,
 }
 
 /// The age of a list.
@@ -47,7 +47,8 @@ pub struct ListAge {
     pub is_held: bool,
 }
 
-/// A list with a schedule.
+/// A list with a schedule, for orders.
+#[derive(Clone)]
 struct ScheduledList {
     config: ListConfig,
     source: Arc<Source>,
@@ -71,7 +72,7 @@ impl Handle {
             // The tenant is the source's: its other lists and its searches update it, too.
             ListStatus { tenant: list.source.tenant(), ..status }
         };
-        self.lists.iter().map(status).collect()
+        self.lists.load().iter().map(status).collect()
     }
 
     /// The age of each list, for a line of status. A list that is held back does not count as shown.
@@ -82,7 +83,7 @@ impl Handle {
             let is_held = status.held.is_some();
             ListAge { name: status.list.clone(), last_success: status.last_success.or(status.taken), is_held }
         };
-        self.lists.iter().map(age).collect()
+        self.lists.load().iter().map(age).collect()
     }
 
     /// Orders a refresh of the list with this name, of all lists of the source with this name, or of all lists. Returns each
@@ -93,7 +94,8 @@ impl Handle {
         name: Option<&str>,
         accept: bool,
     ) -> Vec<(ProgressWatch, oneshot::Receiver<RefreshResult>)> {
-        let lists: Vec<_> = self.lists.iter().filter(|list| list.config.is_named(name)).collect();
+        let all = self.lists.load();
+        let lists: Vec<_> = all.iter().filter(|list| list.config.is_named(name)).collect();
         let held: Vec<bool> = lists.iter().map(|list| list.status().held.is_some()).collect();
         let order = |(list, accept): (&ScheduledList, bool)| {
             let (reply, result) = oneshot::channel();
@@ -131,131 +133,204 @@ pub async fn open(
     resolver: &Arc<Resolver>,
 ) -> anyhow::Result<OpenLists> {
     let store = Store::new(state_dir);
-    let load = |read: fn(&Store, &ListConfig) -> Snapshot| {
+    let load = |is_writer: bool| {
         let (sources, store) = (sources.to_vec(), store.clone());
         let (resolver, rules) = (Arc::clone(resolver), rules.clone());
         panics::blocking(move || {
+            let read = |store: &Store, list: &ListConfig| publisher::read(store, list, is_writer);
             let engine = Engine::open(&sources, configured(&sources), store, read);
             Publisher::start(engine, rules, resolver)
         })
     };
     let lock = Lock::take_to_serve(state_dir, async || {
         // Without the lock damaged files stay where they are.
-        load(|store, list| store.look(&list.name)).await?;
+        load(false).await?;
         Ok(())
     });
     let lock = lock.await?;
-    let publisher = load(|store, list| store.load(&list.name, refresh::now())).await?;
+    let publisher = load(true).await?;
     Ok(OpenLists { publisher, lock })
 }
 
-/// Starts the schedules of the `open` lists, and the task that builds directories. `sources` are the clients of the configured
-/// sources, in their order.
+/// The schedules of the lists.
+pub struct Schedules {
+    store: Store,
+    lists: Vec<RunningList>,
+    handle: Handle,
+    /// To the task that builds directories.
+    changes: mpsc::Sender<Change>,
+}
+
+/// A list with its schedule's task.
+struct RunningList {
+    list: ScheduledList,
+    /// What the schedule refreshes; none ends it.
+    settings: watch::Sender<Option<Arc<ListSettings<SourceList>>>>,
+    task: Task,
+}
+
+/// Starts the schedules of the `open` lists, and the task that builds directories. `sources` are the configured sources, in
+/// their order.
 pub fn start(
     open: OpenLists,
-    sources: &[Arc<Source>],
+    sources: &[Prepared],
     metrics: &Metrics,
     supervisor: &mut Supervisor,
-) -> Handle {
-    let OpenLists { publisher: Publisher { engine, .. }, .. } = &open;
-    let (changed, receive) = mpsc::channel(QUEUE);
-    let mut lists = Vec::new();
-    for (place, (list, snapshot)) in engine.lists().iter().enumerate() {
-        let (Some(settings), Some(source)) = (engine.settings(list), sources.get(list.source)) else {
-            continue;
-        };
-        let Some(refresher) = engine.refresher(list, snapshot.clone(), Arc::clone(source)) else { continue };
-        let mut status =
-            ListStatus { list: list.name.clone(), source: list.source_name.clone(), ..ListStatus::default() };
-        status.note(&refresher);
-        let status = Arc::new(Mutex::new(status));
-        let (orders, receive_orders) = mpsc::channel(ORDERS);
-        let schedule = Schedule {
-            refresher,
-            place,
-            refresh: settings.refresh,
-            changed: changed.clone(),
-            orders: receive_orders,
-            status: Arc::clone(&status),
-            metrics: metrics.list(&list.source_name, &list.name),
-        };
-        let progress = schedule.refresher.progress().clone();
-        lists.push(ScheduledList {
-            config: list.clone(),
-            source: Arc::clone(source),
-            progress,
-            orders,
-            status,
-        });
-        supervisor.spawn(format!("the refresh of `{}`", list.name), schedule.run());
-    }
+) -> Schedules {
     let OpenLists { publisher, lock } = open;
+    let (changes, receive) = mpsc::channel(QUEUE);
+    let lists = publisher.engine.lists().to_vec();
+    let handle = Handle { lists: Arc::default() };
+    let mut schedules =
+        Schedules { store: publisher.engine.store().clone(), lists: Vec::new(), handle, changes };
+    for (list, snapshot) in lists {
+        let Some(source) = sources.get(list.source) else { continue };
+        let running = schedules.schedule(list, snapshot, source, metrics, supervisor);
+        schedules.lists.push(running);
+    }
+    schedules.show();
     supervisor.spawn("the building of directories", async move {
         // The lock is held as long as lists are written.
         publisher.run(receive, lock.is_some()).await;
         drop(lock);
     });
-    Handle { lists: lists.into() }
+    schedules
 }
 
-/// Builds a directory whenever a list is new, and puts it in use.
-pub(super) struct Publisher {
-    pub(super) engine: Engine,
-    rules: Rules,
-    resolver: Arc<Resolver>,
-}
-
-impl Publisher {
-    /// Begins with the directory of the lists on disk, if there is any.
-    pub(super) fn start(engine: Engine, rules: Rules, resolver: Arc<Resolver>) -> Self {
-        let mut publisher = Self { engine, rules, resolver };
-        // An empty list counts: an administrator accepted it, and calls can be answered from ranges and searches.
-        let mut snapshots = publisher.engine.lists().iter().map(|(_, snapshot)| snapshot);
-        if snapshots.any(|snapshot| !matches!(snapshot, Snapshot::Absent)) {
-            publisher.publish("from disk");
-        }
-        publisher
+impl Schedules {
+    /// Orders refreshes, and gives the state of the lists, also after a reload.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
     }
 
-    /// Builds the directory and puts it in use. Takes seconds for a large list, so a thread for blocking work does it.
-    pub(super) fn publish(&mut self, lists: &str) {
-        let mut built = self.engine.directory(&self.rules);
-        // A damaged list does not hold up the others.
-        if matches!(built, Err(MergeError::Unreadable(_))) && self.engine.reopen_damaged() {
-            built = self.engine.directory(&self.rules);
-        }
-        match built {
-            Ok(directory) => {
-                self.resolver.swap(directory);
-                info!(numbers = self.resolver.numbers(), %lists, "directory is in place");
-            }
-            Err(error) => error!("the directory stays as it was: {error}"),
-        }
-    }
-
-    pub(super) async fn run(mut self, mut receive: mpsc::Receiver<(usize, Snapshot)>, is_writer: bool) {
-        let mut new = Vec::new();
-        let mut daily = interval(DAY);
-        loop {
-            tokio::select! {
-                // Lists that arrive together make one directory.
-                received = receive.recv_many(&mut new, QUEUE) => if received == 0 { return },
-                _ = daily.tick(), if is_writer => {
-                    self.engine.remove_old_files().await;
-                    continue;
-                }
-            }
-            for (list, snapshot) in new.drain(..) {
-                self.engine.replace(list, snapshot);
-            }
-            let published = panics::blocking(move || {
-                self.publish("new");
-                self
+    /// Takes another configuration. Lists that are no longer in it leave the directory before this function returns. New lists
+    /// are fetched at once, and so are changed ones, if the request has changed or the last fetch has failed.
+    pub async fn reload(
+        &mut self,
+        sources: &[Prepared],
+        rules: Rules,
+        metrics: &Metrics,
+        supervisor: &mut Supervisor,
+    ) {
+        let settings: Vec<Settings> = sources.iter().map(|source| source.settings.clone()).collect();
+        self.end_those_without(&configured(&settings), metrics, supervisor).await;
+        let (reply, placed) = oneshot::channel();
+        let new = Configuration { sources: settings, rules, reply };
+        // It fails only if the service stops.
+        let _ = self.changes.send(Change::Configuration(Box::new(new))).await;
+        let mut before = std::mem::take(&mut self.lists);
+        for (list, snapshot) in placed.await.unwrap_or_default() {
+            let Some(source) = sources.get(list.source) else { continue };
+            let known = before.iter().position(|known| known.list.config.is_same_list(&list));
+            self.lists.push(match known {
+                Some(known) => before.swap_remove(known).changed(list, source),
+                None => self.schedule(list, snapshot, source, metrics, supervisor),
             });
-            match published.await {
-                Ok(publisher) => self = publisher,
-                Err(error) => return error!("no further directory can be built: {error}"),
-            }
         }
+        self.show();
+    }
+
+    /// Tells the schedules that secrets may have changed: a list whose credential was refused is tried again.
+    pub fn look_again(&self) {
+        self.lists.iter().for_each(|running| running.settings.send_modify(|_| {}));
+    }
+
+    /// Ends the schedules of lists that are not in `wanted`.
+    async fn end_those_without(
+        &mut self,
+        wanted: &[ListConfig],
+        metrics: &Metrics,
+        supervisor: &mut Supervisor,
+    ) {
+        let stays = |running: &mut RunningList| {
+            !wanted.iter().any(|wanted| wanted.is_same_list(&running.list.config))
+        };
+        let ending: Vec<RunningList> = self.lists.extract_if(.., stays).collect();
+        let ended = ending.into_iter().map(|running| {
+            let ListConfig { name, source_name, .. } = &running.list.config;
+            metrics.forget_list(source_name, name);
+            running.task.stop();
+            running.settings.send_replace(None);
+            running.task
+        });
+        let ended: Vec<Task> = ended.collect();
+        // A file that is being written is finished: the list may come back.
+        supervisor.until_ended(&ended, LAST_WRITE).await;
+    }
+
+    /// Starts the schedule of a list.
+    fn schedule(
+        &self,
+        config: ListConfig,
+        snapshot: Snapshot,
+        source: &Prepared,
+        metrics: &Metrics,
+        supervisor: &mut Supervisor,
+    ) -> RunningList {
+        let wanted = settings(&config, source);
+        let ListSettings { source: origin, fingerprint, refresh, full_refresh } = wanted.clone();
+        let (name, store) = (config.name.clone(), self.store.clone());
+        let refresher = Refresher::new(name.clone(), origin, fingerprint, store, full_refresh, snapshot);
+        let mut status =
+            ListStatus { list: name, source: config.source_name.clone(), ..ListStatus::default() };
+        status.note(&refresher);
+        let status = Arc::new(Mutex::new(status));
+        let (orders, receive_orders) = mpsc::channel(ORDERS);
+        let (settings, receive_settings) = watch::channel(Some(Arc::new(wanted)));
+        let progress = refresher.progress().clone();
+        let schedule = Schedule {
+            refresher,
+            refresh,
+            settings: receive_settings,
+            changed: self.changes.clone(),
+            orders: receive_orders,
+            status: Arc::clone(&status),
+            metrics: metrics.list(&config.source_name, &config.name),
+        };
+        let shutdown = supervisor.shutdown().clone();
+        let task = supervisor.spawn_with(format!("the refresh of `{}`", config.name), |_| async move {
+            shutdown.run_until_cancelled(Box::pin(schedule.run())).await;
+        });
+        let list = ScheduledList { config, source: Arc::clone(&source.client), progress, orders, status };
+        RunningList { list, settings, task }
+    }
+
+    /// Lets commands see the lists.
+    fn show(&self) {
+        let lists = self.lists.iter().map(|running| running.list.clone()).collect();
+        self.handle.lists.store(Arc::new(lists));
+    }
+}
+
+impl RunningList {
+    /// The same list in another configuration.
+    fn changed(mut self, config: ListConfig, source: &Prepared) -> Self {
+        let wanted = settings(&config, source);
+        self.settings.send_modify(|settings| {
+            if settings.as_ref().is_none_or(|settings| !settings.are(&wanted)) {
+                *settings = Some(Arc::new(wanted));
+            }
+        });
+        (self.list.config, self.list.source) = (config, Arc::clone(&source.client));
+        self
+    }
+}
+
+/// What the schedule of a list refreshes.
+fn settings(list: &ListConfig, source: &Prepared) -> ListSettings<SourceList> {
+    let Prepared { settings, client } = source;
+    ListSettings {
+        source: SourceList { source: Arc::clone(client), list: list.id },
+        fingerprint: settings.fingerprint(list.id),
+        refresh: settings.refresh,
+        full_refresh: settings.full_refresh,
+    }
+}
+
+impl ListSettings<SourceList> {
+    fn are(&self, other: &Self) -> bool {
+        let numbers = |of: &Self| (of.fingerprint, of.refresh, of.full_refresh);
+        Arc::ptr_eq(&self.source.source, &other.source.source) && numbers(self) == numbers(other)
     }
 }

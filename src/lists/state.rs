@@ -48,6 +48,14 @@ impl ListState {
         Self { counts: false, ..self }
     }
 
+    /// Another request is sent from now on. The list that is held back answers the one before.
+    pub(super) fn ask_with(&mut self, fingerprint: u64) {
+        if fingerprint != self.fingerprint {
+            (self.fingerprint, self.held_list) = (fingerprint, None);
+            self.held = self.store.held(&self.name, fingerprint);
+        }
+    }
+
     pub(super) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::StatusCode;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::engine::Engine;
+use super::publisher::{Publisher, QUEUE};
 use super::refresh::{ListSource, Refresher};
 use super::schedule::Schedule;
-use super::service::{Publisher, QUEUE};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::*;
@@ -176,13 +176,13 @@ impl Service {
         let publisher = Publisher::start(engine, Rules::default(), Arc::clone(&resolver));
         let (changed, receive) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        for (place, (crm, (list, snapshot))) in crms.iter().zip(publisher.engine.lists()).enumerate() {
+        for (crm, (list, snapshot)) in crms.iter().zip(publisher.engine.lists()) {
             let (name, snapshot) = (list.name.clone(), snapshot.clone());
             let refresher = Refresher::new(name, Arc::clone(crm), 7, store.clone(), full_refresh, snapshot);
             let schedule = Schedule {
                 refresher,
-                place,
                 refresh,
+                settings: watch::channel(None).1,
                 changed: changed.clone(),
                 orders: mpsc::channel(1).1,
                 status: Arc::default(),
@@ -326,7 +326,7 @@ fn one_damaged_list_keeps_no_other_one_from_changing() {
     flip(&folder.path().join("lists/a.list"));
     let new = [entry(22_334_456, "Eva"), entry(22_334_457, "Ola")].into_iter().collect();
     let new = Snapshot::OnDisk(store.write("b", Header::default(), &new).unwrap());
-    publisher.engine.replace(1, new);
+    publisher.engine.replace("b", new);
     publisher.publish("new");
     assert_eq!(resolver.numbers(), 3);
 }

@@ -27,7 +27,7 @@ fn kari(national: u64) -> Entry {
     Entry { mrmrs: "Mrs".into(), ..kari }
 }
 
-fn norway(id: u16) -> Pbx {
+fn norway(id: u32) -> Pbx {
     let country = "NO".parse().unwrap();
     Pbx { id, numbers: number::Settings::new(country) }
 }
@@ -282,4 +282,29 @@ fn a_zero_that_the_country_does_not_dial_is_left_out_with_less_certainty() {
     assert_eq!(resolution.number.as_deref(), Some("+4722334455"));
     let stranger = resolver.resolve(&norway(0), None, "022334456");
     assert_eq!((stranger.status, stranger.reason), (Status::NotFound, None));
+}
+
+#[test]
+fn another_style_is_the_style_of_the_next_call_and_keeps_the_directory() {
+    let resolver = Resolver::new(Style::default());
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    let name = |resolver: &Resolver| {
+        let resolution = resolver.resolve(&norway(0), None, "22334455");
+        resolution.name.as_ref().map(|name| name.as_str().to_owned())
+    };
+    assert_eq!(name(&resolver).as_deref(), Some("Kari Nordmann (Fjord Sjømat AS)"));
+    let person = "{company}, {person}".parse().unwrap();
+    resolver.reword(Style { person, ..Style::default() }, Searches::default());
+    assert_eq!(name(&resolver).as_deref(), Some("Fjord Sjømat AS, Kari Nordmann"));
+    resolver.swap(directory(vec![kari(22_334_455)]));
+    assert_eq!(name(&resolver).as_deref(), Some("Fjord Sjømat AS, Kari Nordmann"));
+}
+
+#[test]
+fn no_two_settings_of_numbers_share_an_id() {
+    let [one, other] = ["NO", "SE"].map(|country| Pbx::new(number::Settings::new(country.parse().unwrap())));
+    assert!(one.id != other.id && one != other);
+    // The id has no meaning of its own.
+    let again = Pbx::new(one.numbers.clone());
+    assert!(again.id != one.id && again == one);
 }

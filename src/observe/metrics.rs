@@ -10,7 +10,9 @@
 //! - [`Metrics`]: all of them
 //! - [`Pbx`], [`List`] …: the counters of one PBX, one list, one source
 //! - `labels`: the labels and their values
+//! - `forget`: what is no longer in the configuration
 
+mod forget;
 mod labels;
 
 use std::sync::atomic::AtomicU64;

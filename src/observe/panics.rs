@@ -43,15 +43,16 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::observe::logging::{self, Format};
+    use crate::observe::logging::{self, Format, LogLevel};
 
     /// In a process of its own: the panic hook is one for the whole process.
     #[test]
     fn the_log_has_the_place_of_a_panic_and_its_message_only_unmasked() {
         const MASK: &str = "NAMEPLATE_TEST_MASK";
         if let Ok(mask) = std::env::var(MASK) {
-            let _logging =
-                logging::start(logging::Settings { format: Format::Json, mask: mask == "on" }, "error");
+            let level = LogLevel::Error;
+            let settings = logging::Settings { format: Format::Json, level, mask: mask == "on" };
+            let _logging = logging::start(settings, level);
             thread::spawn(|| panic!("no +4722334455 of Kari")).join().unwrap_err();
             return;
         }

@@ -29,7 +29,7 @@ const COLUMNS: [&str; 6] = ["number", "person", "company", "mrmrs", "person_id",
 const REQUIRED: usize = 3;
 
 /// A CSV file of caller ids: the settings of a `[[source]]` of type `csv`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct File {
     /// The path of the file.
     pub path: PathBuf,

@@ -25,6 +25,17 @@ impl SourceError {
         }
     }
 
+    /// Whether the credential was refused, or can't be read.
+    #[must_use]
+    pub fn is_about_credential(&self) -> bool {
+        match self {
+            Self::SuperOffice(error) => {
+                error.retry() == Retry::Refused || matches!(error, FetchError::Secret(_))
+            }
+            Self::Csv(_) => false,
+        }
+    }
+
     /// The error without the time that the server asked for: the same text at each attempt.
     #[must_use]
     pub fn without_time(&self) -> String {

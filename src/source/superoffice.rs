@@ -58,7 +58,7 @@ use site::Site;
 use tenant::{Finder, Tenant};
 
 /// The settings of a `[[source]]` of type `superoffice`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Its address.
     pub site: Site,

@@ -25,11 +25,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::{Settings, is_loopback, lookup, words};
+use super::{Live, is_loopback, lookup, words};
 use crate::observe::metrics;
 use crate::observe::throttle::Throttle;
 use crate::secret::{Secret, SecretError};
@@ -48,15 +48,16 @@ const PENALTY: Duration = Duration::from_millis(500);
 pub(super) struct Guard {
     /// The address that is listened on if it is on loopback: `Host` must then be this machine.
     loopback: Option<IpAddr>,
-    token: Option<Token>,
+    token: Token,
     counted: metrics::Web,
     wrong_tokens: Throttle,
 }
 
 impl Guard {
-    pub(super) fn new(settings: &Settings, counted: metrics::Web) -> Result<Self, SecretError> {
-        let loopback = is_loopback(settings.listen).then(|| settings.listen.ip());
-        let token = settings.token.clone().map(Token::new).transpose()?;
+    pub(super) fn new(live: watch::Receiver<Arc<Live>>, counted: metrics::Web) -> Result<Self, SecretError> {
+        let listen = live.borrow().settings.listen;
+        let loopback = is_loopback(listen).then(|| listen.ip());
+        let token = Token::new(live)?;
         Ok(Self { loopback, token, counted, wrong_tokens: Throttle::each_minute() })
     }
 
@@ -81,10 +82,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
         let what = "this server answers no page of another origin";
         return refused(&request, StatusCode::FORBIDDEN, what);
     }
-    if let Some(token) = &guard.token
-        && request.uri().path() != "/healthz"
-        && !token.is_shown(request.headers()).await
-    {
+    if request.uri().path() != "/healthz" && !guard.token.is_shown_if_wanted(request.headers()).await {
         if request.headers().contains_key(header::AUTHORIZATION) {
             guard.slow_down().await;
         }
@@ -140,36 +138,53 @@ fn is_for(own: IpAddr, headers: &HeaderMap) -> bool {
         }
 }
 
-/// The token.
+/// The token, if requests need one, and its place.
 #[derive(Debug)]
 struct Token {
-    secret: Secret,
-    /// When the token was read, and the token; none if it could not be read.
-    read: Mutex<(Instant, Option<SecretString>)>,
+    live: watch::Receiver<Arc<Live>>,
+    read: Mutex<ReadToken>,
+}
+
+/// The token as it was read.
+#[derive(Debug)]
+struct ReadToken {
+    /// The configuration that names its place.
+    of: Arc<Live>,
+    at: Instant,
+    token: Option<SecretString>,
 }
 
 impl Token {
-    fn new(secret: Secret) -> Result<Self, SecretError> {
-        let now = secret.read_for_header()?;
-        Ok(Self { secret, read: Mutex::new((Instant::now(), Some(now))) })
+    fn new(live: watch::Receiver<Arc<Live>>) -> Result<Self, SecretError> {
+        let of = Arc::clone(&live.borrow());
+        let token = of.settings.token.as_ref().map(Secret::read_for_header).transpose()?;
+        Ok(Self { live, read: Mutex::new(ReadToken { of, at: Instant::now(), token }) })
     }
 
-    async fn is_shown(&self, headers: &HeaderMap) -> bool {
+    /// Whether a request shows the token, or needs none.
+    async fn is_shown_if_wanted(&self, headers: &HeaderMap) -> bool {
+        let live = Arc::clone(&self.live.borrow());
+        let Some(secret) = &live.settings.token else { return true };
         let Some(shown) = shown(headers) else { return false };
         let mut read = self.read.lock().await;
-        if read.0.elapsed() >= FRESH {
-            match self.secret.read_for_header() {
-                Ok(now) => *read = (Instant::now(), Some(now)),
-                Err(error) if error.passes() => {}
+        let is_old = !Arc::ptr_eq(&read.of, &live);
+        if is_old || read.at.elapsed() >= FRESH {
+            let token = match secret.read_for_header() {
+                Ok(now) => Some(now),
+                // Another token is wanted than the one that was read.
+                Err(error) if error.passes() && read.of.settings.token == live.settings.token => {
+                    read.token.take()
+                }
                 Err(error) => {
                     // The old token may have been replaced, so it opens nothing.
                     warn!("web: no request is served: {error}");
-                    *read = (Instant::now(), None);
+                    None
                 }
-            }
+            };
+            *read = ReadToken { of: Arc::clone(&live), at: Instant::now(), token };
         }
         // The time of this comparison depends on the length of the token, not on its content.
-        read.1.as_ref().is_some_and(|token| token.expose_secret().as_bytes().ct_eq(&shown).into())
+        read.token.as_ref().is_some_and(|token| token.expose_secret().as_bytes().ct_eq(&shown).into())
     }
 }
 
@@ -191,6 +206,10 @@ fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookup::{Pbx, Resolver};
+    use crate::name::Style;
+    use crate::number;
+    use crate::web::{Backend, Settings};
 
     #[test]
     fn only_this_machine_by_name_or_address() {
@@ -274,9 +293,58 @@ mod tests {
         assert!(!is_for(own, &headers));
     }
 
+    fn live(token: Option<Secret>) -> (watch::Sender<Arc<Live>>, watch::Receiver<Arc<Live>>) {
+        watch::channel(of(token))
+    }
+
+    fn of(token: Option<Secret>) -> Arc<Live> {
+        let backend = Backend {
+            resolver: Arc::new(Resolver::new(Style::default())),
+            pbx: Pbx::new(number::Settings::new("NO".parse().unwrap())),
+            pbx_statuses: Vec::new(),
+            metrics: Arc::new(metrics::Metrics::new()),
+        };
+        Arc::new(Live {
+            settings: Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap(),
+            backend,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_reload_changes_the_token_and_whether_there_is_one() {
+        let given = |token: &str| Some(Secret::Given(token.into()));
+        let (change, live) = live(given("old"));
+        let token = Token::new(live).unwrap();
+        let opens = async |shown: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static(shown));
+            token.is_shown_if_wanted(&headers).await
+        };
+        assert!(opens("Bearer old").await && !opens("Bearer new").await);
+        change.send_replace(of(given("new")));
+        assert!(!opens("Bearer old").await && opens("Bearer new").await);
+        change.send_replace(of(None));
+        assert!(opens("Bearer old").await && token.is_shown_if_wanted(&HeaderMap::new()).await);
+
+        // A file is read at once, not after some seconds.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        let file = || of(Some(Secret::File(path.clone())));
+        std::fs::write(&path, "third\n").unwrap();
+        change.send_replace(file());
+        assert!(opens("Bearer third").await);
+        std::fs::write(&path, "fourth\n").unwrap();
+        assert!(opens("Bearer third").await);
+        change.send_replace(file());
+        assert!(!opens("Bearer third").await && opens("Bearer fourth").await);
+        change.send_replace(of(Some(Secret::File(dir.path().join("missing")))));
+        assert!(!opens("Bearer fourth").await);
+    }
+
     #[tokio::test]
     async fn the_token_whole_and_nothing_else() {
-        let token = Token::new(Secret::Given("s3cret-token".into())).unwrap();
+        let (_change, live) = live(Some(Secret::Given("s3cret-token".into())));
+        let token = Token::new(live).unwrap();
         for (shown, opens) in [
             ("Bearer s3cret-token", true),
             ("bearer  s3cret-token", true),
@@ -298,9 +366,9 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(shown).unwrap());
-            assert_eq!(token.is_shown(&headers).await, opens, "{shown}");
+            assert_eq!(token.is_shown_if_wanted(&headers).await, opens, "{shown}");
         }
-        assert!(!token.is_shown(&HeaderMap::new()).await);
+        assert!(!token.is_shown_if_wanted(&HeaderMap::new()).await);
     }
 
     #[tokio::test]
@@ -308,17 +376,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         std::fs::write(&path, "old\n").unwrap();
-        let token = Token::new(Secret::File(path.clone())).unwrap();
+        let (_change, live) = live(Some(Secret::File(path.clone())));
+        let token = Token::new(live).unwrap();
         std::fs::write(&path, "new\n").unwrap();
-        token.read.lock().await.0 -= FRESH;
+        token.read.lock().await.at -= FRESH;
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer old"));
-        assert!(!token.is_shown(&headers).await);
+        assert!(!token.is_shown_if_wanted(&headers).await);
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer new"));
-        assert!(token.is_shown(&headers).await);
+        assert!(token.is_shown_if_wanted(&headers).await);
 
         std::fs::remove_file(&path).unwrap();
-        token.read.lock().await.0 -= FRESH;
-        assert!(!token.is_shown(&headers).await);
+        token.read.lock().await.at -= FRESH;
+        assert!(!token.is_shown_if_wanted(&headers).await);
     }
 }

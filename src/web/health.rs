@@ -23,11 +23,13 @@ pub(super) async fn healthz() -> &'static str {
 /// restarts: the calls of the other PBXs would lose their names. Without a PBX in the configuration only HTTP lookups count.
 pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
     let mut missing = String::new();
-    let knows_numbers = state.backend.resolver.numbers() > 0;
+    let live = state.live();
+    let backend = &live.backend;
+    let knows_numbers = backend.resolver.numbers() > 0;
     if !knows_numbers {
         missing.push_str("the directory knows no number: no source has delivered one yet\n");
     }
-    let statuses = &state.backend.pbx_statuses;
+    let statuses = &backend.pbx_statuses;
     let (connected, others): (Vec<_>, Vec<_>) =
         statuses.iter().partition(|pbx| pbx.state() == pbx_status::State::Connected);
     for pbx in others {
@@ -41,7 +43,7 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
 
 /// All metrics.
 pub(super) async fn metrics(State(state): State<Arc<super::State>>) -> Response {
-    match state.backend.metrics.write() {
+    match state.live().backend.metrics.write() {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => words(StatusCode::INTERNAL_SERVER_ERROR, format!("can't be written: {error}")),
     }

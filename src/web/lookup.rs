@@ -46,12 +46,14 @@ pub(super) async fn lookup(
         Ok(read) => read,
         Err(what) => return refusal(StatusCode::BAD_REQUEST, &what, &headers),
     };
+    let live = state.live();
+    let backend = &live.backend;
     // Without a directory "not found" would be untrue.
-    if !state.backend.resolver.is_filled() {
+    if !backend.resolver.is_filled() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", &headers);
     }
     let caller = Caller { number: &number, country, ..Caller::default() };
-    let Answer { resolution, .. } = call::answer(&state.backend.resolver, &state.backend.pbx, caller);
+    let Answer { resolution, .. } = call::answer(&backend.resolver, &backend.pbx, caller);
     state.counted.answered(resolution.status.into());
     info!(
         caller = %mask::Number(&resolution.input),

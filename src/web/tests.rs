@@ -50,7 +50,8 @@ impl Running {
         let listener = TcpListener::bind(settings.listen()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let server = Server::new(&settings, backend.clone()).unwrap();
+        let live = Live { settings, backend: backend.clone() };
+        let server = Server::new(watch::channel(Arc::new(live)).1).unwrap();
         let server = tokio::spawn(server.run(listener, CONNECTIONS, shutdown.clone()));
         Self { address, backend, shutdown, server }
     }

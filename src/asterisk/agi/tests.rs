@@ -63,6 +63,7 @@ impl Running {
         let metrics = Metrics::new();
         let pbx_status = Arc::new(PbxStatus::new(NAME, metrics.pbx(NAME)));
         let shutdown = CancellationToken::new();
+        let settings = watch::channel(Arc::new(settings)).1;
         let task = tokio::spawn(run(settings, listener, resolver, pbx_status, shutdown.clone()));
         Self { address, shutdown, metrics, task }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -18,7 +18,7 @@ use super::rest::{Http, Turn};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::pbx_status::PbxStatus;
-use crate::call::{self, Handoff};
+use crate::call::{self, Answer, Handoff};
 use crate::lookup::Resolver;
 use crate::observe::metrics;
 
@@ -29,8 +29,11 @@ const DIRECT: Duration = Duration::from_millis(500);
 
 /// Our Stasis application on one PBX, for one connection's life.
 pub(super) struct Application {
-    pub(super) settings: Settings,
-    pub(super) resolver: Arc<Resolver>,
+    /// The settings of the connection.
+    pub(super) settings: Arc<Settings>,
+    /// The settings of the moment: how the PBX writes numbers may change while the connection stays.
+    latest: watch::Receiver<Arc<Settings>>,
+    resolver: Arc<Resolver>,
     pub(super) pbx_status: Arc<PbxStatus>,
     pub(super) warnings: Arc<Warnings>,
     pub(super) http: Http,
@@ -53,7 +56,8 @@ pub(super) enum NextStep {
 
 impl Application {
     pub(super) fn new(
-        settings: Settings,
+        settings: Arc<Settings>,
+        latest: watch::Receiver<Arc<Settings>>,
         resolver: Arc<Resolver>,
         pbx_status: Arc<PbxStatus>,
         http: Http,
@@ -62,6 +66,7 @@ impl Application {
         Arc::new(Self {
             warnings: Arc::new(Warnings::new(Arc::clone(&pbx_status))),
             settings,
+            latest,
             resolver,
             pbx_status,
             http,
@@ -100,12 +105,17 @@ impl Application {
         version
     }
 
+    /// Answers a call.
+    pub(super) fn answer(&self, caller: call::Caller<'_>) -> Answer {
+        call::answer(&self.resolver, &self.latest.borrow().pbx, caller)
+    }
+
     /// Serves a call by requests over HTTP.
     pub(super) async fn serve(&self, mode: StasisMode, channel: &str, caller: &Caller<'_>) -> NextStep {
         let begun = Instant::now();
         match mode {
             StasisMode::Handoff { country } => {
-                let answer = call::answer(&self.resolver, &self.settings.pbx, caller.with_country(country));
+                let answer = self.answer(caller.with_country(country));
                 let result = self.http.send_on(channel, &parameters(&answer.handoff())).await;
                 self.pbx_status.answered(&answer, begun);
                 self.handed_off(channel, result).await
@@ -125,7 +135,8 @@ impl Application {
         if self.poisons.load(Ordering::Relaxed) {
             self.warnings.poison();
         }
-        let (resolver, pbx) = (&self.resolver, &self.settings.pbx);
+        let settings = Arc::clone(&self.latest.borrow());
+        let (resolver, pbx) = (&self.resolver, &settings.pbx);
         // The direct style has no bound in the dialplan.
         let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
         match timeout(DIRECT, served).await {

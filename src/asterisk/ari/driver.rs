@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as SocketError, protocol::Message};
@@ -22,7 +22,6 @@ use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
 use super::tasks::{EndedTask, Tasks};
 use crate::asterisk::pbx_status::PbxStatus;
-use crate::call;
 use crate::lookup::Resolver;
 use crate::secret::Secret;
 
@@ -59,13 +58,34 @@ impl Leftovers {
     }
 }
 
-/// Connects, and serves calls until the connection ends or `shutdown`. `connected` is called when the set-up is complete: the
+/// What ends a connection that is well. The calls in hand are finished.
+pub(super) struct Ends {
+    /// The service is stopped, or the PBX is another one from now on.
+    pub(super) stop: CancellationToken,
+    /// The next connection takes the application over: the socket stays open until then.
+    pub(super) hand_over: CancellationToken,
+}
+
+impl Ends {
+    pub(super) fn new(shutdown: &CancellationToken) -> Self {
+        Self { stop: shutdown.child_token(), hand_over: CancellationToken::new() }
+    }
+}
+
+/// What all connections with a PBX share.
+pub(super) struct Service<'a> {
+    pub(super) resolver: &'a Arc<Resolver>,
+    pub(super) pbx_status: &'a Arc<PbxStatus>,
+    /// The settings of the moment.
+    pub(super) settings: &'a watch::Receiver<Arc<Settings>>,
+}
+
+/// Connects, and serves calls until the connection ends or `ends` says so. `connected` is called when the set-up is complete: the
 /// events are filtered, and the transport of requests is known.
 pub(super) async fn serve(
-    settings: &Settings,
-    resolver: &Arc<Resolver>,
-    pbx_status: &Arc<PbxStatus>,
-    shutdown: &CancellationToken,
+    settings: &Arc<Settings>,
+    service: &Service<'_>,
+    ends: &Ends,
     leftovers: &mut Leftovers,
     connected: impl FnOnce(),
 ) -> Result<(), ConnectionError> {
@@ -86,20 +106,22 @@ pub(super) async fn serve(
         opened = timeout(CONNECT_TIMEOUT, opening) => {
             opened.map_err(|_| ConnectionError::TooSlow(CONNECT_TIMEOUT))??
         }
-        () = shutdown.cancelled() => return Ok(()),
+        () = ends.stop.cancelled() => return Ok(()),
+        () = ends.hand_over.cancelled() => return Ok(()),
     };
     drop(former);
     let application = Application::new(
-        settings.clone(),
-        Arc::clone(resolver),
-        Arc::clone(pbx_status),
+        Arc::clone(settings),
+        service.settings.clone(),
+        Arc::clone(service.resolver),
+        Arc::clone(service.pbx_status),
         http,
         end_of_requests,
     );
     let (session, outputs) = Session::begin(Arc::clone(&application.warnings), Instant::now());
     let tasks = Tasks::new(Arc::clone(&application));
     let mut driver = Driver { application, session, socket, tasks, is_learning: false };
-    let ConnectionEnd { how, keep_socket } = driver.drive(outputs, reported, shutdown, connected).await;
+    let ConnectionEnd { how, keep_socket } = driver.drive(outputs, reported, ends, connected).await;
     let Driver { socket, tasks, .. } = driver;
     // While the socket is open, calls come in, and wait for the next connection.
     leftovers.socket = keep_socket.then_some(socket);
@@ -130,7 +152,7 @@ impl Driver {
         &mut self,
         outputs: Vec<Output>,
         mut reported: mpsc::Receiver<Report>,
-        shutdown: &CancellationToken,
+        ends: &Ends,
         connected: impl FnOnce(),
     ) -> ConnectionEnd {
         let application = Arc::clone(&self.application);
@@ -173,9 +195,13 @@ impl Driver {
                     Input::Version(version)
                 }
                 () = &mut alarm, if wake_at.is_some() => Input::Time,
-                () = shutdown.cancelled(), if !is_stopping => {
+                () = ends.stop.cancelled(), if !is_stopping => {
                     is_stopping = true;
-                    Input::Stop
+                    Input::Stop { hand_over: false }
+                }
+                () = ends.hand_over.cancelled(), if !is_stopping => {
+                    is_stopping = true;
+                    Input::Stop { hand_over: true }
                 }
             };
             done = self.give(input).await;
@@ -236,8 +262,7 @@ impl Driver {
                         }
                     }
                     Output::LookUp { channel, country, caller } => {
-                        let Application { settings, resolver, .. } = &*self.application;
-                        let answer = call::answer(resolver, &settings.pbx, caller.with_country(country));
+                        let answer = self.application.answer(caller.with_country(country));
                         let input = Input::LookedUp { channel, handoff: answer.handoff() };
                         outputs.extend(self.session.handle(input, Instant::now()));
                         answered = Some(answer);

@@ -69,8 +69,8 @@ pub(super) enum Input<'a> {
     TaskEnded { task: TaskKind, release: Vec<String> },
     /// The time of [`Session::wake_at`] has come.
     Time,
-    /// The service is stopped.
-    Stop,
+    /// The service is stopped, or connects anew. `hand_over`: the next connection takes the application over.
+    Stop { hand_over: bool },
 }
 
 /// The result of a request over HTTP, if it shows whether calls can be sent on.
@@ -203,7 +203,7 @@ impl Session {
         };
         match &self.phase {
             Phase::Serving => serving(),
-            Phase::Stopping { until } | Phase::LettingGo { until, .. } | Phase::Closing { until, .. } => {
+            Phase::Stopping { until, .. } | Phase::LettingGo { until, .. } | Phase::Closing { until, .. } => {
                 Some(*until)
             }
             Phase::Ended => None,
@@ -251,7 +251,7 @@ impl Session {
             Input::HttpReport(Report::Failed(failure)) => self.refuse(failures::refusal(&failure)),
             Input::TaskEnded { task, release } => self.ended(task, release, now),
             Input::Time => self.time(now),
-            Input::Stop => self.stop(now),
+            Input::Stop { hand_over } => self.stop(hand_over, now),
         }
     }
 

@@ -5,12 +5,14 @@ mod connection;
 mod failures;
 mod log;
 mod refusal;
+mod reload;
 mod stand_in;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,7 @@ const CHECK: &str = "POST channels/nameplate-asks-whether-it-could-send-a-call-o
 /// The running service for one PBX.
 struct Service {
     pbx_status: Arc<PbxStatus>,
+    change: watch::Sender<Arc<Settings>>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -45,7 +48,7 @@ impl Service {
 
     fn start_with(stand_in: &StandIn, password: Secret) -> Self {
         crate::tls::install();
-        let settings = Settings {
+        let (change, settings) = watch::channel(Arc::new(Settings {
             name: "pbx1".into(),
             url: stand_in.url.parse().unwrap(),
             ca_file: None,
@@ -53,12 +56,12 @@ impl Service {
             password,
             app: "nameplate".into(),
             pbx: Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
-        };
+        }));
         let resolver = Arc::new(Resolver::new(crate::name::Style::default()));
         let shutdown = CancellationToken::new();
         let pbx_status = Arc::new(PbxStatus::new("pbx1", metrics::Pbx::default()));
         let task = tokio::spawn(run(settings, resolver, Arc::clone(&pbx_status), shutdown.clone()));
-        Self { pbx_status, shutdown, task }
+        Self { pbx_status, change, shutdown, task }
     }
 
     /// A service whose requests go on the websocket.

@@ -3,6 +3,7 @@
 use tokio::time::sleep;
 
 use super::*;
+use crate::lists::snapshot::Snapshot;
 use crate::lists::store::Store;
 use crate::source::superoffice::error::FetchError;
 use crate::source::{Fetched, Progress, SourceError};
@@ -22,6 +23,7 @@ struct Answer {
 }
 
 /// A CRM that gives these answers, the last one for ever.
+#[derive(Clone)]
 struct Crm {
     answers: Vec<Answer>,
     /// When each question came, and when its answer had been given.
@@ -55,8 +57,8 @@ fn schedule<S: ListSource>(source: S) -> (Schedule<S>, Arc<Mutex<ListStatus>>) {
     let status = Arc::new(Mutex::new(ListStatus::default()));
     let schedule = Schedule {
         refresher: Refresher::new("crm".into(), source, 7, store, 60 * REFRESH, Snapshot::Absent),
-        place: 0,
         refresh: REFRESH,
+        settings: watch::channel(None).1,
         changed: mpsc::channel(1).0,
         orders: mpsc::channel(1).1,
         status: Arc::clone(&status),
@@ -109,6 +111,7 @@ async fn one_quick_answer_brings_the_usual_pace_back() {
 }
 
 /// A question whose answer can't be read without a panic, which repeats a number.
+#[derive(Clone)]
 struct Unreadable;
 
 impl ListSource for Unreadable {
@@ -131,6 +134,7 @@ async fn a_panic_is_a_failed_refresh_that_is_tried_again_and_not_repeated() {
 type Failure = fn() -> FetchError;
 
 /// A CRM that fails in one way, and when it was asked.
+#[derive(Clone)]
 struct Failing(Failure, Arc<Mutex<Vec<Instant>>>);
 
 impl ListSource for Failing {
@@ -161,4 +165,92 @@ async fn a_server_that_is_not_done_in_time_rests_as_does_one_that_refuses() {
         let asked = asked.lock().unwrap();
         assert!(expected.contains(&(asked[1] - asked[0])), "{}: {:?}", failure(), asked[1] - asked[0]);
     }
+}
+
+/// A CRM that answers after `takes`, with a refusal or "unchanged", and when it was asked.
+#[derive(Clone)]
+struct Configured {
+    takes: Duration,
+    refuses: bool,
+    asked: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl ListSource for Configured {
+    async fn fetch(&self, _hash: &str, _progress: &Progress) -> Result<Fetched, SourceError> {
+        self.asked.lock().unwrap().push(Instant::now());
+        sleep(self.takes).await;
+        if self.refuses {
+            return Err(
+                FetchError::Refused { status: reqwest::StatusCode::UNAUTHORIZED, said: "no".into() }.into()
+            );
+        }
+        Ok(Fetched::Unchanged)
+    }
+}
+
+/// The settings of a list that is fetched from `crm`.
+fn settings(crm: &Configured) -> ListSettings<Configured> {
+    ListSettings { source: crm.clone(), fingerprint: 7, refresh: REFRESH, full_refresh: 60 * REFRESH }
+}
+
+/// Runs the schedule, and reloads it after the first answer, or with `under_way` before that: with `new` settings, or with the
+/// same. Returns how often the CRM was asked in the next seconds, and whether the schedule ended with its list.
+async fn asked_after(
+    crm: &Configured,
+    under_way: bool,
+    new: Option<ListSettings<Configured>>,
+) -> (usize, bool) {
+    let (mut schedule, _) = schedule(crm.clone());
+    let (change, receive) = watch::channel(Some(Arc::new(settings(crm))));
+    schedule.settings = receive;
+    let running = tokio::spawn(schedule.run());
+    sleep(if under_way { Duration::from_secs(1) } else { crm.takes + Duration::from_secs(1) }).await;
+    crm.asked.lock().unwrap().clear();
+    change.send_modify(|settings| {
+        if let Some(new) = new {
+            *settings = Some(Arc::new(new));
+        }
+    });
+    sleep(Duration::from_secs(3)).await;
+    let asked = crm.asked.lock().unwrap().len();
+    change.send_replace(None);
+    sleep(Duration::from_secs(1)).await;
+    (asked, running.is_finished())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_asks_only_where_the_question_or_the_refused_answer_may_have_changed() {
+    let crm =
+        |refuses, takes| Configured { takes: Duration::from_secs(takes), refuses, asked: Arc::default() };
+    let (well, refusing, slow) = (crm(false, 0), crm(true, 0), crm(false, 600));
+    let other = |crm: &Configured| ListSettings { full_refresh: REFRESH, ..settings(crm) };
+    let another_question = |crm: &Configured| ListSettings { fingerprint: 8, ..settings(crm) };
+    for (what, crm, under_way, new, expected) in [
+        ("the same", &well, false, None, 0),
+        ("other settings", &well, false, Some(other(&well)), 0),
+        ("another question", &well, false, Some(another_question(&well)), 1),
+        ("the same, which was refused", &refusing, false, None, 1),
+        ("others, which were refused", &refusing, false, Some(other(&refusing)), 1),
+        ("the same, while it is asked", &slow, true, None, 0),
+        ("others, while it is asked", &slow, true, Some(other(&slow)), 1),
+    ] {
+        // It ends at once when its list is taken out of the configuration, also while it is asked.
+        assert_eq!(asked_after(crm, under_way, new).await, (expected, true), "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_interval_counts_from_now_on() {
+    let crm = Configured { takes: Duration::ZERO, refuses: false, asked: Arc::default() };
+    let (mut schedule, status) = schedule(crm.clone());
+    let (change, receive) = watch::channel(Some(Arc::new(settings(&crm))));
+    schedule.settings = receive;
+    let _running = tokio::spawn(schedule.run());
+    sleep(Duration::from_secs(1)).await;
+    change.send_replace(Some(Arc::new(ListSettings { refresh: REFRESH / 60, ..settings(&crm) })));
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(crm.asked.lock().unwrap().len(), 1);
+    assert!(status.lock().unwrap().next.unwrap() <= now() + 1);
+    sleep(Duration::from_secs(5)).await;
+    assert!(crm.asked.lock().unwrap().len() >= 5);
 }

@@ -4,7 +4,7 @@ use crate::secret::Secret;
 use crate::source::fingerprint::Fingerprint;
 
 /// A credential, by authentication scheme.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Credential {
     /// `Authorization: Basic …`, for installations on site.
     Basic {

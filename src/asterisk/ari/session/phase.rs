@@ -20,8 +20,9 @@ const LET_GO: Duration = Duration::from_millis(200);
 pub(super) enum Phase {
     /// Calls are answered.
     Serving,
-    /// The service is stopped. Responses are awaited until this time.
-    Stopping { until: Instant },
+    /// The service is stopped, or connects anew. Responses are awaited until this time. `hand_over`: then the socket stays open,
+    /// and calls that come in wait for the next connection.
+    Stopping { until: Instant, hand_over: bool },
     /// Calls can't be answered. Until this time, calls in hand are sent on over the websocket, which may still work when HTTP is
     /// refused.
     LettingGo { until: Instant, why: ConnectionError },
@@ -32,10 +33,10 @@ pub(super) enum Phase {
 }
 
 impl Session {
-    /// The service is stopped.
-    pub(super) fn stop(&mut self, now: Instant) {
+    /// The service is stopped, or connects anew.
+    pub(super) fn stop(&mut self, hand_over: bool, now: Instant) {
         if matches!(self.phase, Phase::Serving) {
-            self.phase = Phase::Stopping { until: now + CLOSE };
+            self.phase = Phase::Stopping { until: now + CLOSE, hand_over };
         }
     }
 
@@ -73,7 +74,7 @@ impl Session {
         }
         let is_over = match &self.phase {
             Phase::Serving | Phase::Ended => false,
-            Phase::Stopping { until } => now >= *until || !self.awaits_an_answer(),
+            Phase::Stopping { until, .. } => now >= *until || !self.awaits_an_answer(),
             Phase::LettingGo { until, .. } => {
                 now >= *until || self.transport != Transport::Websocket || !self.is_busy()
             }
@@ -83,7 +84,8 @@ impl Session {
             return;
         }
         match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Stopping { until } => self.close(until.max(now), Ok(())),
+            Phase::Stopping { hand_over: true, .. } => self.end_keeping(Ok(()), true),
+            Phase::Stopping { until, hand_over: false } => self.close(until.max(now), Ok(())),
             Phase::LettingGo { why, .. } => self.close(now + CLOSE, Err(why)),
             Phase::Closing { how, .. } => self.end(how),
             Phase::Serving | Phase::Ended => {}
@@ -109,9 +111,15 @@ impl Session {
     }
 
     pub(super) fn end(&mut self, how: Result<(), ConnectionError>) {
+        let keep_socket = matches!(how, Err(ConnectionError::Behind));
+        self.end_keeping(how, keep_socket);
+    }
+
+    fn end_keeping(&mut self, how: Result<(), ConnectionError>, keep_socket: bool) {
         self.phase = Phase::Ended;
         // After a stop or a refusal. In other cases the next connection comes at once, and asks for waiting calls.
-        if how.as_ref().map_or_else(|error| error.refusal().is_some(), |()| true) {
+        let comes_late = how.as_ref().map_or_else(|error| error.refusal().is_some(), |()| !keep_socket);
+        if comes_late {
             for channel in self.requests.take_all().into_iter().filter_map(RequestKind::channel) {
                 self.spawn(channel, Job::Release { look_first: true });
             }
@@ -120,7 +128,6 @@ impl Session {
         if matches!(how, Err(ConnectionError::Handoffs(_))) {
             self.sweep();
         }
-        let keep_socket = matches!(how, Err(ConnectionError::Behind));
         self.outputs.push(Output::End { how, keep_socket });
     }
 }

@@ -65,7 +65,7 @@ fn a_failed_check_is_repeated_after_a_second() {
 fn a_stop_with_no_call_in_hand_closes_at_once() {
     for pbx in [Pbx::on_websocket(), Pbx::over_http(), Pbx::new()] {
         let mut pbx = pbx;
-        assert_eq!(pbx.give(Input::Stop), "close");
+        assert_eq!(pbx.give(Input::Stop { hand_over: false }), "close");
         pbx.lose("end: well");
     }
 }
@@ -75,7 +75,7 @@ fn a_stop_waits_for_the_responses_in_hand() {
     let mut pbx = Pbx::on_websocket();
     let first = pbx.hand_off("1.1");
     assert_eq!(pbx.call("1.2", HANDOFF), "look up 1.2 22334455");
-    assert_eq!(pbx.give(Input::Stop), "");
+    assert_eq!(pbx.give(Input::Stop { hand_over: false }), "");
     // Calls are served as before until the close frame.
     let third = pbx.hand_off("1.3");
     assert_eq!(pbx.answer(&first, 204, ""), "");
@@ -93,7 +93,7 @@ fn a_stop_is_bounded_and_forgets_no_call() {
     let mut pbx = Pbx::on_websocket();
     pbx.hand_off("1.1");
     assert_eq!(pbx.call("1.2", HANDOFF), "look up 1.2 22334455");
-    assert_eq!(pbx.give(Input::Stop), "");
+    assert_eq!(pbx.give(Input::Stop { hand_over: false }), "");
     assert_eq!(pbx.pass(ms(1_499)), "");
     let end = pbx.pass(ms(1));
     assert_eq!(end, "close; release 1.1?; end: well");
@@ -102,6 +102,20 @@ fn a_stop_is_bounded_and_forgets_no_call() {
     let release = vec!["1.3".into()];
     assert_eq!(pbx.give(Input::TaskEnded { task: TaskKind::Call, release }), "release 1.3");
     assert_eq!(pbx.call("1.4", HANDOFF), "");
+}
+
+#[test]
+fn a_connection_that_is_handed_over_keeps_its_socket_and_its_calls() {
+    for pbx in [Pbx::on_websocket(), Pbx::over_http(), Pbx::new()] {
+        let mut pbx = pbx;
+        assert_eq!(pbx.give(Input::Stop { hand_over: true }), "end: well, the socket is kept");
+    }
+    let mut pbx = Pbx::on_websocket();
+    let first = pbx.hand_off("1.1");
+    assert_eq!(pbx.give(Input::Stop { hand_over: true }), "");
+    let second = pbx.hand_off("1.2");
+    assert_eq!(pbx.answer(&first, 204, ""), "");
+    assert_eq!(pbx.answer(&second, 204, ""), "end: well, the socket is kept");
 }
 
 #[test]
@@ -114,7 +128,7 @@ fn a_lost_socket_ends_every_phase() {
     // After a stop there is no next connection.
     let mut pbx = Pbx::on_websocket();
     pbx.hand_off("1.1");
-    assert_eq!(pbx.give(Input::Stop), "");
+    assert_eq!(pbx.give(Input::Stop { hand_over: false }), "");
     pbx.lose("release 1.1?; end: well");
     // After a refusal it comes late.
     let mut pbx = Pbx::on_websocket();
