@@ -1,5 +1,5 @@
 //! The shipped unit under a real systemd, on a clean Debian 12 and 13, with all of its sandbox: systemd knows when the service is
-//! ready and how it is, gives it its credentials, starts it again when it hangs, and stops it while it is used. The service resolves
+//! ready and how it is, gives it its credentials, reloads it, starts it again when it hangs, and stops it while it is used. The service resolves
 //! names and asks a CRM over TLS.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -22,6 +22,8 @@ fn config(port: u16) -> String {
         r#"
 [numbers]
 country = "NO"
+
+[names]
 
 [[source]]
 name = "crm"
@@ -99,6 +101,7 @@ async fn is_kept_running(version: &'static str) {
         install(&debian, address, &front, &certificate);
         named_when_started(&debian, &names);
         says_how_it_is(&debian);
+        reloads(&debian);
         started_again_when_it_hangs(&debian);
         stops_while_it_is_used(&debian);
     })
@@ -141,6 +144,25 @@ fn named_when_started(debian: &Debian, names: &NameServer) {
 
 fn says_how_it_is(debian: &Debian) {
     debian.until("systemctl show nameplate --property StatusText | grep -qE 'StatusText=[0-9]+ numbers; crm [0-9]+ s old'");
+}
+
+fn reloads(debian: &Debian) {
+    let process = debian.good("systemctl show nameplate --property MainPID --value");
+    let reload = |names: &str| {
+        debian.good(&format!("sed -i '/^person = /d; s/^\\[names\\].*/[names]{names}/' /etc/nameplate/nameplate.toml && systemctl reload nameplate"));
+        debian.good(&lookup("of-the-web"))
+    };
+    let answer = reload("\\nperson = \"{person}\"");
+    assert!(answer.ends_with("\r\n\r\nKari Nordmann"), "{answer}");
+    let answer = reload("");
+    assert!(answer.contains(KARI), "{answer}");
+    // A broken file: the reload fails, and the service goes on.
+    let failed = debian.run("echo broken >>/etc/nameplate/nameplate.toml && systemctl reload nameplate");
+    assert!(!failed.status.success(), "{failed:?}");
+    let answer =
+        debian.good(&format!("sed -i /broken/d /etc/nameplate/nameplate.toml && {}", lookup("of-the-web")));
+    assert!(answer.contains(KARI), "{answer}");
+    assert_eq!(debian.good("systemctl show nameplate --property MainPID --value"), process);
 }
 
 fn started_again_when_it_hangs(debian: &Debian) {
