@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -82,35 +83,21 @@ async fn start(
     let resolver = Arc::new(resolver.searching(found));
     let pbxs: Vec<_> = config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics)).collect();
 
-    let agi = config.agi.clone().map(|mut settings| {
-        settings.max_sessions = limits.sessions;
-        let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
-        let listen = settings.listen;
-        let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
-        (FastAgi { settings: watch::Sender::new(Arc::new(settings)), pbx_status }, port)
-    });
+    let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics));
+    let links = running::links(&pbxs, agi.as_ref().map(|(agi, _)| agi));
     let rooms = web::Rooms {
         resolver: Arc::clone(&resolver),
         pbx: config.pbx.clone(),
-        links: running::links(&pbxs, agi.as_ref().map(|(agi, _)| agi)),
+        links,
         metrics: Arc::clone(&metrics),
     };
-    let web = config.web.clone().map(|settings| {
-        let listen = settings.listen();
-        let live = watch::Sender::new(Arc::new(web::Live { settings, rooms }));
-        let (counted, receiver) = (metrics.port("web"), live.subscribe());
-        let port = Port::open(counted, move || {
-            let server = web::Server::new(receiver.clone()).context("[web]")?;
-            Ok((server, listen::listen("web", "web server", listen)?))
-        });
-        (live, port)
-    });
+    let web = config.web.clone().map(|settings| open_web(settings, rooms));
     let failures =
         [agi.as_ref().map(|(_, port)| port.failure()), web.as_ref().map(|(_, port)| port.failure())];
     something_is_served(config.asterisks.len(), failures.into_iter().flatten())?;
     let agi = agi.map(|(agi, port)| {
-        let (settings, resolver) = (agi.settings.subscribe(), Arc::clone(&resolver));
-        let pbx_status = Arc::clone(&agi.pbx_status);
+        let (settings, pbx_status) = (agi.settings.subscribe(), Arc::clone(&agi.pbx_status));
+        let resolver = Arc::clone(&resolver);
         supervisor.spawn_with("the FastAGI server", |shutdown| async move {
             if port.failure().is_some() {
                 pbx_status.set(State::NotListening);
@@ -141,6 +128,37 @@ async fn start(
     let schedules = lists::service::start(opened, &sources, &metrics, supervisor);
     control::start(schedules.handle(), reloads, state_dir, supervisor);
     Ok(Some(Running { config, metrics, resolver, sources, searches, schedules, pbxs, agi, web }))
+}
+
+/// Opens the port of `[agi]`, for so many sessions at once.
+fn open_agi(
+    mut settings: agi::Settings,
+    sessions: usize,
+    metrics: &Metrics,
+) -> (FastAgi, Port<impl Fn() -> anyhow::Result<TcpListener> + use<>, TcpListener>) {
+    settings.max_sessions = sessions;
+    let listen = settings.listen;
+    let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
+    let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
+    (FastAgi { settings: watch::Sender::new(Arc::new(settings)), pbx_status }, port)
+}
+
+/// A web server, and where it listens.
+type Web = (web::Server, TcpListener);
+
+/// Prepares the web server, and opens its port.
+fn open_web(
+    settings: web::Settings,
+    rooms: web::Rooms,
+) -> (watch::Sender<Arc<web::Live>>, Port<impl Fn() -> anyhow::Result<Web>, Web>) {
+    let (listen, counted) = (settings.listen(), rooms.metrics.port("web"));
+    let live = watch::Sender::new(Arc::new(web::Live { settings, rooms }));
+    let receiver = live.subscribe();
+    let port = Port::open(counted, move || {
+        let server = web::Server::new(receiver.clone()).context("[web]")?;
+        Ok((server, listen::listen("web", "web server", listen)?))
+    });
+    (live, port)
 }
 
 /// The countries of all PBXs.

@@ -116,8 +116,8 @@ struct State {
 
 impl State {
     /// What the answer to one request is made from.
-    fn rooms(&self) -> Rooms {
-        self.live.borrow().rooms.clone()
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.borrow())
     }
 }
 

@@ -330,7 +330,7 @@ async fn the_level_and_the_mask_of_the_log() {
     let nameplate = csv_folder(WEB, "").serve_with(&[("NAMEPLATE_LOG", "info")]);
     nameplate.until_logged("directory is in place", 1).await;
     let said = take(&nameplate, &format!("{config}[log]\nlevel = \"error\"\n"));
-    assert!(said.contains("[log] level: the environment variable NAMEPLATE_LOG is set"), "{said}");
+    assert!(said.contains("[log] level: the variable NAMEPLATE_LOG is set"), "{said}");
     nameplate.until_logged("the configuration is reloaded", 1).await;
 }
 

@@ -24,7 +24,8 @@ pub(super) async fn healthz() -> &'static str {
 /// being restarted would take the names from the others' calls. Without any, lookups over HTTP are the way in.
 pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
     let mut missing = String::new();
-    let rooms = state.rooms();
+    let live = state.live();
+    let rooms = &live.rooms;
     if rooms.resolver.numbers() == 0 {
         missing.push_str("the directory knows no number: no source has delivered one yet\n");
     }
@@ -47,7 +48,7 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
 
 /// All that is counted.
 pub(super) async fn metrics(State(state): State<Arc<super::State>>) -> Response {
-    match state.rooms().metrics.write() {
+    match state.live().rooms.metrics.write() {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => words(StatusCode::INTERNAL_SERVER_ERROR, format!("can't be written: {error}")),
     }

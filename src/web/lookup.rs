@@ -46,7 +46,8 @@ pub(super) async fn lookup(
         Ok(read) => read,
         Err(what) => return refusal(StatusCode::BAD_REQUEST, &what, &headers),
     };
-    let rooms = state.rooms();
+    let live = state.live();
+    let rooms = &live.rooms;
     // Before there is a directory, "not found" would be untrue.
     if !rooms.resolver.is_filled() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", &headers);
