@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -82,13 +83,7 @@ async fn start(
     let resolver = Arc::new(resolver.searching(found));
     let pbxs: Vec<_> = config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics)).collect();
 
-    let agi = config.agi.clone().map(|mut settings| {
-        settings.max_sessions = limits.sessions;
-        let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
-        let listen = settings.listen;
-        let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
-        (FastAgi { settings: watch::Sender::new(Arc::new(settings)), pbx_status }, port)
-    });
+    let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics));
     let backend = web::Backend {
         resolver: Arc::clone(&resolver),
         pbx: config.pbx.clone(),
@@ -96,22 +91,13 @@ async fn start(
         metrics: Arc::clone(&metrics),
     };
     let pbx_statuses = watch::Sender::new(backend.pbx_statuses.clone());
-    let web = config.web.clone().map(|settings| {
-        let listen = settings.listen();
-        let live = watch::Sender::new(Arc::new(web::Live { settings, backend }));
-        let (counted, receiver) = (metrics.port("web"), live.subscribe());
-        let port = Port::open(counted, move || {
-            let server = web::Server::new(receiver.clone()).context("[web]")?;
-            Ok((server, listen::listen("web", "web server", listen)?))
-        });
-        (live, port)
-    });
+    let web = config.web.clone().map(|settings| open_web(settings, backend));
     let failures =
         [agi.as_ref().map(|(_, port)| port.failure()), web.as_ref().map(|(_, port)| port.failure())];
     something_is_served(config.asterisks.len(), failures.into_iter().flatten())?;
     let agi = agi.map(|(agi, port)| {
-        let (settings, resolver) = (agi.settings.subscribe(), Arc::clone(&resolver));
-        let pbx_status = Arc::clone(&agi.pbx_status);
+        let (settings, pbx_status) = (agi.settings.subscribe(), Arc::clone(&agi.pbx_status));
+        let resolver = Arc::clone(&resolver);
         supervisor.spawn_with("the FastAGI server", |shutdown| async move {
             if port.failure().is_some() {
                 pbx_status.set(State::NotListening);
@@ -154,6 +140,37 @@ async fn start(
         agi,
         web,
     }))
+}
+
+/// Opens the port of `[agi]`, for so many sessions at once.
+fn open_agi(
+    mut settings: agi::Settings,
+    sessions: usize,
+    metrics: &Metrics,
+) -> (FastAgi, Port<impl Fn() -> anyhow::Result<TcpListener> + use<>, TcpListener>) {
+    settings.max_sessions = sessions;
+    let listen = settings.listen;
+    let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
+    let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
+    (FastAgi { settings: watch::Sender::new(Arc::new(settings)), pbx_status }, port)
+}
+
+/// A web server, and where it listens.
+type Web = (web::Server, TcpListener);
+
+/// Prepares the web server, and opens its port.
+fn open_web(
+    settings: web::Settings,
+    backend: web::Backend,
+) -> (watch::Sender<Arc<web::Live>>, Port<impl Fn() -> anyhow::Result<Web>, Web>) {
+    let (listen, counted) = (settings.listen(), backend.metrics.port("web"));
+    let live = watch::Sender::new(Arc::new(web::Live { settings, backend }));
+    let receiver = live.subscribe();
+    let port = Port::open(counted, move || {
+        let server = web::Server::new(receiver.clone()).context("[web]")?;
+        Ok((server, listen::listen("web", "web server", listen)?))
+    });
+    (live, port)
 }
 
 /// The countries of all PBXs.

@@ -287,6 +287,7 @@ async fn the_frames_of_fastagi_and_of_the_control_socket() {
     for request in [
         r#"{"command":"sources"}"#,
         r#"{"command":"refresh","name":null,"accept":false}"#,
+        r#"{"command":"reload"}"#,
         r#"{"command":"dance"}"#,
     ] {
         let mut stream = UnixStream::connect(nameplate.folder().path("state/control.sock")).unwrap();

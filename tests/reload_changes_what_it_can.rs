@@ -330,7 +330,7 @@ async fn the_level_and_the_mask_of_the_log() {
     let nameplate = csv_folder(WEB, "").serve_with(&[("NAMEPLATE_LOG", "info")]);
     nameplate.until_logged("directory is in place", 1).await;
     let said = take(&nameplate, &format!("{config}[log]\nlevel = \"error\"\n"));
-    assert!(said.contains("[log] level: the environment variable NAMEPLATE_LOG is set"), "{said}");
+    assert!(said.contains("[log] level: the variable NAMEPLATE_LOG is set"), "{said}");
     nameplate.until_logged("the configuration is reloaded", 1).await;
 }
 
@@ -385,8 +385,9 @@ async fn under_load(way: Way) {
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
     // The number called tells calls apart.
     let dialplan = format!(
-        "[from-trunk]\nexten => _X.,1,Gosub(nameplate,lookup,1)\n same => n,Dial(PJSIP/operator/sip:${{EXTEN}}@{},30)\n",
-        phone.local_addr()
+        "[from-trunk]\nexten => _X.,1,Gosub(nameplate,lookup,1)\n same => n,Dial(PJSIP/operator/sip:${{EXTEN}}@{phone},30)\n\
+         exten => _*X.,1,Dial(PJSIP/operator/sip:${{EXTEN:1}}@{phone},30)\n",
+        phone = phone.local_addr()
     );
     let turn = Turn::alone().await;
     let users = [("nameplate", "lab-password"), ("other", "lab-password")];
@@ -399,14 +400,22 @@ async fn under_load(way: Way) {
     let begun = tokio::time::Instant::now();
     let place = async {
         let mut placed = Calls::new();
+        let mut add = |number: String, dialled: &str, caller: String, known_as: Option<String>| {
+            let call = lab.caller.invite(Invite::from(caller).named("OSLO").to(dialled));
+            let (sent, unnamed) = (call.sent(), "OSLO");
+            let fate = Fate { placed: sent, rung: None, answer: None, known_as, unnamed, given_up: false };
+            placed.insert(number, (call, fate));
+        };
         for at in 0..calls {
             tokio::time::sleep_until(begun + Duration::from_millis(10) * at).await;
             let number = (1_000_000 + at).to_string();
             let (caller, name) = one_of_crowd(at);
-            let call = lab.caller.invite(Invite::from(caller).named("OSLO").to(&number));
-            let (sent, known_as, unnamed) = (call.sent(), Some(name), "OSLO");
-            let fate = Fate { placed: sent, rung: None, answer: None, known_as, unnamed, given_up: false };
-            placed.insert(number, (call, fate));
+            add(number.clone(), &number, caller, Some(name));
+            if at % 10 == 0 {
+                // Without a lookup: what the machine itself does to a call at that moment.
+                let number = (2_000_000 + at).to_string();
+                add(number.clone(), &format!("*{number}"), one_of_crowd(at).0, None);
+            }
         }
         placed
     };
@@ -425,14 +434,26 @@ async fn under_load(way: Way) {
         })
     });
     let fates = Fate::of_all(placed, &lab.phone, Instant::now() + PATIENCE).await;
-    assert_eq!(fates.len(), calls as usize);
     assert!(fates.iter().all(|fate| fate.rung.is_some()), "every call rings");
+    let (known, others): (Vec<_>, Vec<_>) = fates.iter().partition(|fate| fate.known_as.is_some());
+    assert_eq!((known.len(), others.len()), (calls as usize, calls as usize / 10));
     // A call without an answer in the dialplan's half second is one without a name: so none was late either.
-    let is_named = |fate: &&Fate| fate.rung.as_ref().map(|(_, name)| name) == fate.known_as.as_ref();
-    let unnamed: Vec<_> = fates.iter().filter(|fate| !is_named(fate)).collect();
-    let begun = begun.into_std();
-    let when: Vec<_> = unnamed.iter().map(|fate| fate.placed.duration_since(begun)).collect();
-    assert!(unnamed.is_empty(), "unnamed, so long after the first: {when:?}\n{}", lab.nameplate.log());
+    let is_named = |fate: &Fate| fate.rung.as_ref().map(|(_, name)| name) == fate.known_as.as_ref();
+    let took =
+        |fate: &Fate| fate.rung.as_ref().map_or(PATIENCE, |(rung, _)| rung.duration_since(fate.placed));
+    // Where the machine holds up even a call without a lookup, the half second passes whatever the service does.
+    let bound = Duration::from_millis(500);
+    let is_held_up = |fate: &Fate| {
+        let is_near = |other: &&&Fate| {
+            let (one, other) = (fate.placed, other.placed);
+            one.max(other).duration_since(one.min(other)) < bound
+        };
+        took(fate) >= bound && others.iter().filter(is_near).any(|other| took(other) > bound / 5)
+    };
+    let unnamed = known.iter().filter(|fate| !is_named(fate) && !is_held_up(fate));
+    let when: Vec<_> =
+        unnamed.map(|fate| (fate.placed.duration_since(begun.into_std()), took(fate))).collect();
+    assert!(when.is_empty(), "unnamed, so long after the first: {when:?}\n{}", lab.nameplate.log());
     assert_eq!(lab.nameplate.log().matches("the configuration is reloaded").count(), 6);
     lab.asterisk.wait_idle();
 }

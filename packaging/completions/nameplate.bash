@@ -28,6 +28,9 @@ _nameplate() {
             nameplate,refresh)
                 cmd="nameplate__subcmd__refresh"
                 ;;
+            nameplate,reload)
+                cmd="nameplate__subcmd__reload"
+                ;;
             nameplate,serve)
                 cmd="nameplate__subcmd__serve"
                 ;;
@@ -46,6 +49,9 @@ _nameplate() {
             nameplate__subcmd__help,refresh)
                 cmd="nameplate__subcmd__help__subcmd__refresh"
                 ;;
+            nameplate__subcmd__help,reload)
+                cmd="nameplate__subcmd__help__subcmd__reload"
+                ;;
             nameplate__subcmd__help,serve)
                 cmd="nameplate__subcmd__help__subcmd__serve"
                 ;;
@@ -59,7 +65,7 @@ _nameplate() {
 
     case "${cmd}" in
         nameplate)
-            opts="-c -h -V --config --help --version serve check lookup refresh sources help"
+            opts="-c -h -V --config --help --version serve check lookup refresh reload sources help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -103,7 +109,7 @@ _nameplate() {
             return 0
             ;;
         nameplate__subcmd__help)
-            opts="serve check lookup refresh sources help"
+            opts="serve check lookup refresh reload sources help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -159,6 +165,20 @@ _nameplate() {
             return 0
             ;;
         nameplate__subcmd__help__subcmd__refresh)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nameplate__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -232,6 +252,28 @@ _nameplate() {
             ;;
         nameplate__subcmd__refresh)
             opts="-c -h --accept --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nameplate__subcmd__reload)
+            opts="-c -h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

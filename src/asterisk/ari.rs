@@ -149,12 +149,7 @@ pub async fn run(
         if matches!(error, ConnectionError::Replaced) {
             error!(%pbx, "{error}");
             let left = takeover::until_left(&current);
-            let changed = until_changed(&mut settings, |new| current.change_to(new) != Change::Stays);
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = left => {}
-                () = changed => {}
-            }
+            rest(left, &shutdown, &mut settings, |new| !current.keeps_connection(new)).await;
             continue;
         }
         // Measured from the end of the set-up: an attempt that took long at a mute host is no good connection.
@@ -180,13 +175,9 @@ pub async fn run(
             warn!(%pbx, ?wait, "not connected: {failure}");
         }
         logged = Some(failure);
-        let changed = until_changed(&mut settings, |new| {
-            current.change_to(new) != Change::Stays || is_mended(&leftovers, new)
-        });
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
-            () = changed => backoff.reset(),
+        let is_other = |new: &Settings| !current.keeps_connection(new) || is_mended(&leftovers, new);
+        if rest(tokio::time::sleep(wait), &shutdown, &mut settings, is_other).await {
+            backoff.reset();
         }
     }
     leftovers.finish().await;
@@ -213,12 +204,25 @@ async fn end_at_a_change(
     }
 }
 
-/// Waits for settings that are `wanted`.
-async fn until_changed(settings: &mut watch::Receiver<Arc<Settings>>, wanted: impl Fn(&Settings) -> bool) {
-    while settings.changed().await.is_ok() {
-        if wanted(&settings.borrow_and_update()) {
-            return;
+/// Waits until `end`, or for other settings or the shutdown. Whether there are `other` settings.
+async fn rest(
+    end: impl Future<Output = ()>,
+    shutdown: &CancellationToken,
+    settings: &mut watch::Receiver<Arc<Settings>>,
+    other: impl Fn(&Settings) -> bool,
+) -> bool {
+    let changed = async {
+        // It fails when the service is stopping.
+        while settings.changed().await.is_ok() {
+            if other(&settings.borrow_and_update()) {
+                return;
+            }
         }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => false,
+        () = end => false,
+        () = changed => true,
     }
-    std::future::pending::<()>().await;
 }

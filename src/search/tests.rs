@@ -1,7 +1,10 @@
 //! What searches find and keep, on paused time.
 
+use std::path::Path;
+
 use super::worker::spellings;
 use super::*;
+use crate::config::Config;
 use crate::directory::Choice;
 use crate::directory::merge::{Rules, merge_by};
 use crate::directory::ranges::{self, KnownRange, KnownRanges};
@@ -9,8 +12,8 @@ use crate::entry::Entry;
 use crate::lookup::{Certainty, Pbx, Resolver};
 use crate::name::Style;
 use crate::number::{self, Country, readings};
-use crate::source::SourceError;
 use crate::source::superoffice::error::FetchError;
+use crate::source::{self, SourceError};
 
 /// A source that shows these entries for any digits, after `delay`.
 #[derive(Clone, Default)]
@@ -203,4 +206,43 @@ async fn a_full_queue_drops_and_the_next_call_tries_again() {
 fn zeros_that_belong_to_a_number_are_searched_for() {
     let readings = caller("+390212348326");
     assert_eq!(spellings(&readings[0]), ["0212348326", "390212348326"]);
+}
+
+/// One SuperOffice that is searched, with these further lines.
+fn sources(lines: &str, before: &[Prepared]) -> Vec<Prepared> {
+    let text = format!(
+        "numbers.country = \"NO\"\n[[source]]\nname = \"crm\"\ntype = \"superoffice\"\napi = \"http://127.0.0.1:1/api\"\n\
+         auth = {{ type = \"basic\", username = \"nameplate\", password = \"secret\" }}\n{lines}\n"
+    );
+    let config = Config::parse(Path::new("nameplate.toml"), &text).unwrap();
+    source::prepare(&config.sources, before).unwrap()
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_results_of_a_source_that_has_not_changed() {
+    const SEARCHES: &str = "search_on_miss = true";
+    crate::tls::install();
+    let (metrics, mut supervisor) = (Metrics::new(), Supervisor::default());
+    let (mut workers, both) = (Workers::default(), SharedNumbers::Both);
+    let first = sources(SEARCHES, &[]);
+    let results = |searches: &Searches| Arc::clone(&searches.sources[0].cache);
+    let before = results(&workers.reload(&first, both, &metrics, &mut supervisor));
+    let same = sources(SEARCHES, &first);
+    let after = results(&workers.reload(&same, both, &metrics, &mut supervisor));
+    assert!(Arc::ptr_eq(&before, &after));
+
+    // Another setting for a number of several, then another one of the source.
+    let judged = results(&workers.reload(&same, SharedNumbers::None, &metrics, &mut supervisor));
+    assert!(!Arc::ptr_eq(&after, &judged));
+    let changed = sources("search_on_miss = true\ntimeout = \"1m\"", &same);
+    let other = results(&workers.reload(&changed, SharedNumbers::None, &metrics, &mut supervisor));
+    assert!(!Arc::ptr_eq(&judged, &other));
+
+    let searched = "nameplate_searches_total{source=\"crm\"";
+    assert!(metrics.write().unwrap().contains(searched));
+    let none = workers.reload(&sources("", &changed), SharedNumbers::None, &metrics, &mut supervisor);
+    assert!(none.is_empty() && !metrics.write().unwrap().contains(searched));
+    // All workers have ended, and none of them as a failure.
+    supervisor.shutdown().cancel();
+    supervisor.finish(Duration::from_secs(5)).await.unwrap();
 }

@@ -121,10 +121,10 @@ impl Running {
     async fn take(&mut self, mut new: Config, sources: Vec<Prepared>, supervisor: &mut Supervisor) -> Report {
         let mut stays = difference::keep_what_stays(&self.config, &mut new);
         let difference = Difference::of(&self.config, &new);
-        if new.log != self.config.log && !logging::change(new.log) && new.log.level != self.config.log.level {
+        let is_level_taken = new.log == self.config.log || logging::change(new.log);
+        if !is_level_taken && new.log.level != self.config.log.level {
             let variable = logging::LEVEL_VARIABLE;
-            stays
-                .push(format!("[log] level: the environment variable {variable} is set, and counts instead"));
+            stays.push(format!("[log] level: the variable {variable} is set, and counts instead"));
         }
         if difference.sources || difference.rules || difference.style {
             let searches = self.searches.reload(&sources, new.rules.shared, &self.metrics, supervisor);
