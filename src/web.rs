@@ -4,7 +4,8 @@
 //! - `server`: connections; `places`: what keeps one of them from holding up the others
 //! - `guard`: who may ask: the `Host` header on loopback, the token elsewhere
 //! - `lookup`: `GET /lookup`
-//! - `health`: `GET /healthz`, `/readyz` and `/metrics`
+//! - `health`: `GET /healthz` and `/readyz`
+//! - `scrape`: `GET /metrics`, in the form that is asked for
 //!
 //! Answers that are not wanted as a name have an empty body where a dialplan could take it for one: its
 //! `CURL()` gives the body whatever the status is.
@@ -13,6 +14,7 @@ mod guard;
 mod health;
 mod lookup;
 mod places;
+mod scrape;
 mod server;
 
 use std::net::SocketAddr;
@@ -121,7 +123,7 @@ impl Server {
             .route("//lookup", get(lookup::lookup))
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
-            .route("/metrics", get(health::metrics))
+            .route("/metrics", get(scrape::metrics))
             .fallback(StatusCode::NOT_FOUND)
             .with_state(Arc::new(State { rooms, counted }))
             .layer(middleware::from_fn_with_state(guard, guard::check))

@@ -45,6 +45,7 @@ mod old_asterisk_is_served_over_http;
 mod others_read_the_same;
 mod outside_lines_show_the_providers_name;
 mod presentation_is_as_documented;
+mod prometheus_reads_the_metrics;
 mod public_reports_are_answered;
 mod refused_while_connected_costs_no_call;
 mod replicas_take_over;

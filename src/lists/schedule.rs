@@ -58,6 +58,8 @@ impl<S: ListSource> Schedule<S> {
         let mut backoff = Backoff::new(FIRST_WAIT, self.refresh);
         let mut reported: Option<String> = None;
         let mut order: Option<Order> = None;
+        // One may be held back since before the start.
+        self.metrics.set_held(self.refresher.held().is_some());
         loop {
             let begun = Instant::now();
             // A panic leaves nothing half done: the list in use is only ever replaced as a whole.
@@ -160,6 +162,7 @@ impl<S: ListSource> Schedule<S> {
     }
 
     fn count(&self, result: &Result<RefreshOutcome, RefreshError>) {
+        self.metrics.set_held(self.refresher.held().is_some());
         match result {
             Ok(RefreshOutcome::New { .. }) => self.metrics.taken(),
             Ok(RefreshOutcome::Unchanged) => self.metrics.unchanged(),

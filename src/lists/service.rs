@@ -155,7 +155,7 @@ pub fn start(
             changed: changed.clone(),
             orders: receive_orders,
             status: Arc::clone(&status),
-            metrics: metrics.list(&list.source_name, &list.name),
+            metrics: metrics.list(&list.source_name, &list.name, settings.refresh),
         };
         let progress = schedule.refresher.progress().clone();
         lists.push(ScheduledList {

@@ -9,6 +9,7 @@ use crate::entry::Entry;
 use crate::lookup::{Certainty, Pbx, Resolver};
 use crate::name::Style;
 use crate::number::{self, Country, readings};
+use crate::observe::metrics::Form;
 use crate::source::SourceError;
 use crate::source::superoffice::error::FetchError;
 
@@ -197,7 +198,7 @@ async fn a_full_queue_drops_and_the_next_call_tries_again() {
         assert_eq!(known(&searches, &format!("225445{caller:02}")), None);
     }
     let dropped = "nameplate_searches_total{source=\"crm\",outcome=\"dropped\"} 3";
-    assert!(metrics.write().unwrap().contains(dropped), "{}", metrics.write().unwrap());
+    assert!(metrics.write(Form::Plain).unwrap().contains(dropped), "{}", metrics.write(Form::Plain).unwrap());
     tokio::spawn(worker.run());
     tokio::time::sleep(Duration::from_hours(1) / 2).await;
     let last = format!("225445{:02}", QUEUE + 2);

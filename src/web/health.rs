@@ -1,17 +1,14 @@
-//! How the service is: for supervisors, monitoring and people.
+//! How the service is: for supervisors and people.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::words;
 use crate::asterisk::pbx_status;
-
-/// `OpenMetrics` 1.0, which Prometheus asks for and reads.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The process answers: a restart would change nothing.
 pub(super) async fn healthz() -> &'static str {
@@ -41,13 +38,5 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
         words(StatusCode::OK, format!("ready\n{missing}").trim_end().to_owned())
     } else {
         words(StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{missing}").trim_end().to_owned())
-    }
-}
-
-/// All that is counted.
-pub(super) async fn metrics(State(state): State<Arc<super::State>>) -> Response {
-    match state.rooms.metrics.write() {
-        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(error) => words(StatusCode::INTERNAL_SERVER_ERROR, format!("can't be written: {error}")),
     }
 }

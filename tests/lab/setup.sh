@@ -6,8 +6,10 @@
 #   tests/lab/setup.sh        Asterisk 22 (Debian forky: the LTS of today)
 #   tests/lab/setup.sh 16     Asterisk 16 (Debian bullseye: the oldest that is still met)
 #   tests/lab/setup.sh tools  the C compiler alone
+#   tests/lab/setup.sh promtool   Prometheus' tool that checks metrics and alerts
+#   tests/lab/setup.sh faketime   a library that gives a program another clock
 #
-# The last line on stdout is the root's path; progress and errors go to stderr.
+# The last line on stdout is the root's path, or that of the one file; progress and errors go to stderr.
 #   NAMEPLATE_ASTERISK    path of an installed asterisk binary: no root is made, the answer is "/"
 #   NAMEPLATE_LAB_CACHE   where the roots live, else $XDG_CACHE_HOME or ~/.cache, nameplate-lab
 set -euo pipefail
@@ -34,8 +36,39 @@ case $version in
     22) suite=forky packages=asterisk,ca-certificates,baresip-core ;;
     16) suite=bullseye packages=asterisk,ca-certificates ;;
     tools) ;;
-    *) die "no Asterisk '$version' here: 22, 16 or tools" ;;
+    promtool) package=prometheus file=usr/bin/promtool ;;
+    # Of this machine's own architecture; the one for programs with threads.
+    faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
+    *) die "no Asterisk '$version' here: 22, 16, tools, promtool or faketime" ;;
 esac
+
+cache=${NAMEPLATE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/nameplate-lab}
+apt_options=(-qq -o DPkg::Lock::Timeout=300)
+
+# --- one file of a package ----------------------------------------------------------------------
+
+# The package is not installed: Prometheus' would start a service, and brings 15 others. apt checks its signature.
+if [ -n "${package:-}" ]; then
+    folder=$cache/$version
+    found() { compgen -G "$folder/$file" || true; }
+    if [ -z "$(found)" ]; then
+        mkdir -p "$cache"
+        new=$(mktemp -d "$cache/$version.XXXXXX")
+        trap 'rm -rf "$new"' EXIT
+        cd "$new"
+        say "$version, from Debian's package $package …"
+        if ! apt-get -qq download "$package" 2>/dev/null; then
+            as_root apt-get "${apt_options[@]}" update
+            apt-get -qq download "$package" 2>/dev/null || die "no package $package"
+        fi
+        dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards "./$file"
+        rm ./*.deb
+        chmod 755 "$new"
+        mv -T "$new" "$folder" 2>/dev/null || [ -n "$(found)" ] || die "$folder can't be made"
+    fi
+    found
+    exit
+fi
 
 # --- packages of the machine itself -------------------------------------------------------------
 
@@ -57,7 +90,7 @@ if [ "$version" != tools ]; then
 fi
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]} …"
-    apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    apt=(env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}")
     as_root "${apt[@]}" update
     as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null
 fi
@@ -72,7 +105,6 @@ fi
 
 # --- the root with Asterisk ---------------------------------------------------------------------
 
-cache=${NAMEPLATE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/nameplate-lab}
 root=$cache/asterisk-$version
 # A root of another recipe (packages added, say) is replaced.
 recipe="$suite $packages 1"

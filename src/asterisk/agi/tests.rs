@@ -10,7 +10,7 @@ use crate::directory::merge::{Listed, merge};
 use crate::entry::Entry;
 use crate::name::Style;
 use crate::number::Number;
-use crate::observe::metrics::Metrics;
+use crate::observe::metrics::{Form, Metrics};
 
 /// Kari, whose number is Norwegian, and Åsa, whose number is Swedish.
 fn resolver() -> Arc<Resolver> {
@@ -74,7 +74,7 @@ impl Running {
     }
 
     fn count(&self, line: &str) -> bool {
-        self.metrics.write().unwrap().lines().any(|counted| counted == line)
+        self.metrics.write(Form::Plain).unwrap().lines().any(|counted| counted == line)
     }
 }
 
@@ -157,7 +157,7 @@ async fn the_context_gets_all_in_one_variable() {
     assert!(
         server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"found\"} 4"),
         "{}",
-        server.metrics.write().unwrap()
+        server.metrics.write(Form::Plain).unwrap()
     );
 }
 
@@ -410,7 +410,7 @@ async fn a_response_has_at_most_64_lines() {
             "nameplate_calls_total{{pbx=\"agi\",outcome=\"{}\"}} 1",
             if taken { "found" } else { "unserved" }
         );
-        assert!(server.count(&found), "{lines}: {}", server.metrics.write().unwrap());
+        assert!(server.count(&found), "{lines}: {}", server.metrics.write(Form::Plain).unwrap());
     }
 }
 
