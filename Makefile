@@ -3,6 +3,7 @@
 #   make demo     eight calls on a real Asterisk, with the names that a softphone shows
 #   make test     all checks and tests
 #   make drill    calls without end while everything goes wrong in turn; a table of what became of them
+#   make soak     a year of refreshes on a fast clock, and 200,000 calls
 #
 # And while the code is changed:
 #
@@ -11,7 +12,7 @@
 #
 # What they need from Debian, Asterisk in a root of its own included, tests/lab/setup.sh installs at the first run.
 
-.PHONY: demo check promise test promises drill bench fuzz lab rust tools deny
+.PHONY: demo check promise test promises drill soak bench fuzz lab rust tools deny
 .DEFAULT_GOAL := demo
 
 # Debian leaves these out of an ordinary user's PATH; chroot is there.
@@ -26,14 +27,16 @@ demo: rust
 	@cargo test --release --locked --no-run --test demo
 	@cargo test --release --locked --quiet --test demo
 
-# Formatting, lints, documentation, the crates' licences, unit tests, the tables of numbers, and whether these documents are true.
+# Formatting, lints, documentation, the crates' licences, unit tests, the tables of numbers, the metrics and alerts for Prometheus, and
+# whether these documents are true.
 check: rust tools deny
 	cargo fmt --check
 	cargo deny --locked check bans licenses sources
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 	cargo test --locked --no-fail-fast --lib --bins
-	cargo test --locked --no-fail-fast --test promises -- numbers_are_read_as_google_does documents_are_true
+	cargo test --locked --no-fail-fast --test promises -- numbers_are_read_as_google_does documents_are_true \
+		prometheus_reads_the_metrics
 
 # The ways are websocket, http, http_on_16, agi, agi_on_16.
 promise: rust lab
@@ -62,6 +65,14 @@ drill: rust
 	@tests/lab/setup.sh $(ON) >/dev/null
 	@cargo test --release --locked --no-run --test drill
 	@cargo test --release --locked --quiet --test drill -- long $(ON)
+
+# What only shows after a long time. `make soak CALLS=20000` places fewer calls.
+CALLS ?= 200000
+soak: rust
+	@tests/lab/setup.sh 22 >/dev/null
+	@cargo test --release --locked --no-run --test soak
+	@cargo test --release --locked --quiet --test soak -- year
+	@cargo test --release --locked --quiet --test soak -- calls $(CALLS)
 
 # Speed and size, each beside something to compare with: what is on a call's way, whole calls, large lists. About 15 minutes.
 bench: rust lab

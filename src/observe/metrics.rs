@@ -224,10 +224,7 @@ impl Metrics {
         self.build_info.get_or_create(&BuildLabels::of_this_build()).set(1);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
-        Ok(match form {
-            Form::OpenMetrics => text,
-            Form::Plain => text::plain(&text),
-        })
+        Ok(if form == Form::Plain { text::plain(&text) } else { text })
     }
 }
 
