@@ -4,6 +4,7 @@
 #   make test     all checks and tests
 #   make drill    calls without end while everything goes wrong in turn; a table of what became of them
 #   make package  the Debian package, for Debian 12 and later: target/debian/nameplate_….deb
+#   make soak     a year of refreshes on a fast clock, and 200,000 calls
 #
 # And while the code is changed:
 #
@@ -12,7 +13,7 @@
 #
 # What they need from Debian, Asterisk in a root of its own included, tests/lab/setup.sh installs at the first run.
 
-.PHONY: demo check promise test promises drill package reproducible bench fuzz lab rust tools deny deb sbom
+.PHONY: demo check promise test promises drill package reproducible soak bench fuzz lab rust tools deny deb sbom
 .DEFAULT_GOAL := demo
 
 # Debian leaves these out of an ordinary user's PATH; chroot is there.
@@ -27,14 +28,16 @@ demo: rust
 	@cargo test --release --locked --no-run --test demo
 	@cargo test --release --locked --quiet --test demo
 
-# Formatting, lints, documentation, the crates' licences, unit tests, the tables of numbers, and whether these documents are true.
+# Formatting, lints, documentation, the crates' licences, unit tests, the tables of numbers, the metrics and alerts for Prometheus, and
+# whether these documents are true.
 check: rust tools deny
 	cargo fmt --check
 	cargo deny --locked check bans licenses sources
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 	cargo test --locked --no-fail-fast --lib --bins
-	cargo test --locked --no-fail-fast --test promises -- numbers_are_read_as_google_does documents_are_true manual_pages_fit
+	cargo test --locked --no-fail-fast --test promises -- numbers_are_read_as_google_does documents_are_true manual_pages_fit \
+		prometheus_reads_the_metrics
 
 # The ways are websocket, http, http_on_16, agi, agi_on_16.
 promise: rust lab
@@ -76,6 +79,14 @@ reproducible: rust tools deb sbom
 	done
 	sha256sum target/reproducible/*/target/debian/*.deb
 	cmp target/reproducible/*/target/debian/*.deb
+
+# What only shows after a long time. `make soak CALLS=20000` places fewer calls.
+CALLS ?= 200000
+soak: rust
+	@tests/lab/setup.sh 22 >/dev/null
+	@cargo test --release --locked --no-run --test soak
+	@cargo test --release --locked --quiet --test soak -- year
+	@cargo test --release --locked --quiet --test soak -- calls $(CALLS)
 
 # Speed and size, each beside something to compare with: what is on a call's way, whole calls, large lists. About 15 minutes.
 bench: rust lab

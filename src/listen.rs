@@ -110,7 +110,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::observe::metrics::Metrics;
+    use crate::observe::metrics::{Form, Metrics};
 
     #[tokio::test]
     async fn calls_connect_at_once_while_none_is_accepted() {
@@ -158,13 +158,13 @@ mod tests {
         let begun = tokio::time::Instant::now();
         let (listener, ()) = tokio::join!(port.listener(), async {
             sleep(AGAIN * 2 + Duration::from_millis(1)).await;
-            let text = metrics.write().unwrap();
+            let text = metrics.write(Form::Plain).unwrap();
             assert!(text.contains("nameplate_listening{section=\"agi\"} 0"), "{text}");
             drop(holder);
         });
         assert_eq!(begun.elapsed().as_secs(), AGAIN.as_secs() * 3);
         assert_eq!(listener.local_addr().unwrap(), address);
-        let text = metrics.write().unwrap();
+        let text = metrics.write(Form::Plain).unwrap();
         assert!(text.contains("nameplate_listening{section=\"agi\"} 1"), "{text}");
         assert!(text.contains("nameplate_listen_failures_total{section=\"agi\"} 3"), "{text}");
     }

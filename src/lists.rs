@@ -22,7 +22,7 @@ pub mod lock;
 pub mod losses;
 pub mod offline;
 pub mod outcome;
-mod publisher;
+pub mod publisher;
 pub mod refresh;
 pub mod schedule;
 pub mod service;

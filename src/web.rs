@@ -4,7 +4,8 @@
 //! - `server`: connections; `slots`: a slow connection does not hold up the others
 //! - `guard`: which requests are served: by the `Host` header on loopback, by the token elsewhere
 //! - `lookup`: `GET /lookup`
-//! - `health`: `GET /healthz`, `/readyz` and `/metrics`
+//! - `health`: `GET /healthz` and `/readyz`
+//! - `scrape`: `GET /metrics`, in the form that is asked for
 //!
 //! `CURL()` in a dialplan returns the body whatever the status is. So a lookup without a name has an empty body: nothing else
 //! can be shown as a name.
@@ -12,6 +13,7 @@
 mod guard;
 mod health;
 mod lookup;
+mod scrape;
 mod server;
 mod slots;
 
@@ -139,7 +141,7 @@ impl Server {
             .route("//lookup", get(lookup::lookup))
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
-            .route("/metrics", get(health::metrics))
+            .route("/metrics", get(scrape::metrics))
             .fallback(StatusCode::NOT_FOUND)
             .with_state(Arc::new(State { live, counted }))
             .layer(middleware::from_fn_with_state(guard, guard::check))

@@ -47,6 +47,7 @@ mod others_read_the_same;
 mod outside_lines_show_the_providers_name;
 mod package_comes_and_goes;
 mod presentation_is_as_documented;
+mod prometheus_reads_the_metrics;
 mod public_reports_are_answered;
 mod refused_while_connected_costs_no_call;
 mod reload_changes_what_it_can;

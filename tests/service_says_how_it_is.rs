@@ -83,7 +83,7 @@ async fn a_call_is_counted_and_a_lost_asterisk_is_noticed() {
     assert_eq!(metric(address, "nameplate_asterisk_connected{pbx=\"pbx1\"}"), 1.0);
 
     let metrics = get(address, "/metrics", "");
-    assert!(metrics.head.contains("application/openmetrics-text"), "{}", metrics.head);
+    assert!(metrics.head.contains("text/plain; version=0.0.4"), "{}", metrics.head);
     for personal in ["22334455", "334455", "22999999", "Kari", "Nordmann", "Fjord", "OSLO"] {
         assert!(!metrics.body.contains(personal), "{personal}:\n{}", metrics.body);
     }

@@ -128,7 +128,7 @@ impl PbxStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::metrics::Metrics;
+    use crate::observe::metrics::{Form, Metrics};
 
     #[test]
     fn the_first_connection_is_no_reconnect() {
@@ -147,7 +147,7 @@ mod tests {
             pbx_status.set(state);
             assert_eq!(pbx_status.state(), state);
             let line = format!("nameplate_asterisk_reconnects_total{{pbx=\"pbx1\"}} {reconnects}");
-            assert!(metrics.write().unwrap().contains(&line));
+            assert!(metrics.write(Form::Plain).unwrap().contains(&line));
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let pbx_status = PbxStatus::new("pbx1", metrics.pbx("pbx1"));
         let refused = |reason: &str, value: u8| {
             let line = format!("nameplate_asterisk_refused{{pbx=\"pbx1\",reason=\"{reason}\"}} {value}");
-            assert!(metrics.write().unwrap().contains(&line), "{line}");
+            assert!(metrics.write(Form::Plain).unwrap().contains(&line), "{line}");
         };
         pbx_status.set_with_reason(State::Refused(Refusal::Unauthorized), "compare with ari.conf");
         pbx_status.begin_attempt();

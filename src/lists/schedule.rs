@@ -81,6 +81,8 @@ impl<S: ListSource + Clone> Schedule<S> {
         let mut reported: Option<String> = None;
         let mut order: Option<Order> = None;
         let mut settings = self.settings.borrow_and_update().clone();
+        // One may be held back since before the start.
+        self.metrics.set_held(self.refresher.held().is_some());
         loop {
             let begun = Instant::now();
             let result = self.refresh_unless_changed(order.as_ref(), settings.as_ref()).await;
@@ -187,6 +189,7 @@ impl<S: ListSource + Clone> Schedule<S> {
         let ListSettings { source, fingerprint, refresh, full_refresh } = &**latest;
         self.refresher.reconfigure(source.clone(), *fingerprint, *full_refresh);
         self.refresh = *refresh;
+        self.metrics.set_refresh(*refresh);
         self.status().note(&self.refresher);
         let asks_the_same = before.is_some_and(|before| before.fingerprint == *fingerprint);
         !asks_the_same || failed.is_some()
@@ -278,6 +281,7 @@ impl<S: ListSource + Clone> Schedule<S> {
     }
 
     fn count(&self, result: &Result<RefreshOutcome, RefreshError>) {
+        self.metrics.set_held(self.refresher.held().is_some());
         match result {
             Ok(RefreshOutcome::New { .. }) => self.metrics.taken(),
             Ok(RefreshOutcome::Unchanged) => self.metrics.unchanged(),

@@ -286,7 +286,7 @@ impl Schedules {
             changed: self.changes.clone(),
             orders: receive_orders,
             status: Arc::clone(&status),
-            metrics: metrics.list(&config.source_name, &config.name),
+            metrics: metrics.list(&config.source_name, &config.name, refresh),
         };
         let shutdown = supervisor.shutdown().clone();
         let task = supervisor.spawn_with(format!("the refresh of `{}`", config.name), |_| async move {

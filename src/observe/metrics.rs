@@ -11,9 +11,11 @@
 //! - [`Pbx`], [`List`] …: the counters of one PBX, one list, one source
 //! - `labels`: the labels and their values
 //! - `forget`: what is no longer in the configuration
+//! - `text`: the two forms of the text
 
 mod forget;
 mod labels;
+mod text;
 
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,10 +27,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use labels::{
-    CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels, SearchLabels,
-    SectionLabels,
+    BuildLabels, CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels,
+    SearchLabels, SectionLabels,
 };
 pub use labels::{CallOutcome, Refusal};
+pub use text::Form;
 
 /// The prefix of every metric's name.
 const PREFIX: &str = "nameplate";
@@ -39,10 +42,10 @@ const BOUNDS: [f64; 16] = [
     0.25, 0.5, 1.0,
 ];
 
-/// A time: seconds since 1970, UTC; 0 before it was set.
-type Timestamp = Gauge<f64, AtomicU64>;
+/// A time in seconds: since 1970, UTC, or how long something takes; 0 before it was set.
+type Seconds = Gauge<f64, AtomicU64>;
 
-fn set_now(timestamp: &Timestamp) {
+fn set_now(timestamp: &Seconds) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     timestamp.set(now.as_secs_f64());
 }
@@ -80,6 +83,8 @@ metrics! {
     /// All metrics of the service.
     #[derive(Debug)]
     pub struct Metrics {
+        /// The running build, with the value 1: its version, and the processor and system that it is made for.
+        build_info: Family<BuildLabels, Gauge>,
         /// Calls by PBX and by what they were answered; `unserved` were left to the dialplan without an answer.
         calls: Family<CallLabels, Counter>,
         /// From a call's event to its answer on the way to Asterisk.
@@ -106,9 +111,13 @@ metrics! {
         /// Numbers in the directory.
         directory_numbers: Gauge,
         /// When the directory was put in place, in seconds since 1970; it is replaced only when a list has changed.
-        directory_placed_timestamp_seconds: Timestamp,
+        directory_placed_timestamp_seconds: Seconds,
         /// When a list was last known to be the source's, in seconds since 1970: it was taken, or the source said that nothing has changed; 0 for never.
-        list_success_timestamp_seconds: Family<ListLabels, Timestamp>,
+        list_success_timestamp_seconds: Family<ListLabels, Seconds>,
+        /// How often a list is asked for, in seconds: `refresh` of its source. A slow source is asked four times as rarely.
+        list_refresh_seconds: Family<ListLabels, Seconds>,
+        /// Whether a list that looks like a mass loss is held back, 1 or 0; the known one stays in use.
+        list_held: Family<ListLabels, Gauge>,
         /// Refreshes by source, list and outcome; `held` lists look like a mass loss and are not taken.
         refreshes: Family<RefreshLabels, Counter>,
         /// Searches for callers whom no list knows, by source and outcome; `dropped` ones found the queue full, or the source at rest after a failure.
@@ -165,20 +174,25 @@ impl Metrics {
         Web { lookups: CallOutcome::ALL.map(lookup), wrong_tokens: self.web_wrong_tokens.clone() }
     }
 
-    /// The counters of one list of a source, by their names in the configuration.
+    /// The counters of one list of a source, by their names in the configuration. The list is asked for every `refresh`.
     #[must_use]
-    pub fn list(&self, source: &str, list: &str) -> List {
+    pub fn list(&self, source: &str, list: &str, refresh: Duration) -> List {
         let (source, list) = (source.to_owned(), list.to_owned());
-        let refresh = |outcome| {
+        let labels = ListLabels { source: source.clone(), list: list.clone() };
+        let refresh_seconds = self.list_refresh_seconds.get_or_create_owned(&labels);
+        refresh_seconds.set(refresh.as_secs_f64());
+        let outcome = |outcome| {
             let labels = RefreshLabels { source: source.clone(), list: list.clone(), outcome };
             self.refreshes.get_or_create_owned(&labels)
         };
         List {
-            taken: refresh("taken"),
-            unchanged: refresh("unchanged"),
-            held: refresh("held"),
-            failed: refresh("failed"),
-            succeeded: self.list_success_timestamp_seconds.get_or_create_owned(&ListLabels { source, list }),
+            taken: outcome("taken"),
+            unchanged: outcome("unchanged"),
+            held: outcome("held"),
+            failed: outcome("failed"),
+            succeeded: self.list_success_timestamp_seconds.get_or_create_owned(&labels),
+            refresh_seconds,
+            is_held: self.list_held.get_or_create_owned(&labels),
         }
     }
 
@@ -206,11 +220,15 @@ impl Metrics {
         }
     }
 
-    /// All metrics as `OpenMetrics` text, which Prometheus reads.
-    pub fn write(&self) -> Result<String, std::fmt::Error> {
+    /// All metrics as text.
+    ///
+    /// # Errors
+    /// If a metric can't be written, which is a mistake in it.
+    pub fn write(&self, form: Form) -> Result<String, std::fmt::Error> {
+        self.build_info.get_or_create(&BuildLabels::of_this_build()).set(1);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
-        Ok(text)
+        Ok(if form == Form::Plain { text::plain(&text) } else { text })
     }
 }
 
@@ -321,7 +339,9 @@ pub struct List {
     unchanged: Counter,
     held: Counter,
     failed: Counter,
-    succeeded: Timestamp,
+    succeeded: Seconds,
+    refresh_seconds: Seconds,
+    is_held: Gauge,
 }
 
 impl List {
@@ -340,6 +360,16 @@ impl List {
     /// A list came that looks like a mass loss: the known one stays.
     pub fn held(&self) {
         self.held.inc();
+    }
+
+    /// Sets how often the list is asked for.
+    pub fn set_refresh(&self, refresh: Duration) {
+        self.refresh_seconds.set(refresh.as_secs_f64());
+    }
+
+    /// Sets whether a list is held back now.
+    pub fn set_held(&self, is_held: bool) {
+        self.is_held.set(is_held.into());
     }
 
     /// A refresh has failed.
@@ -365,7 +395,7 @@ pub struct Search {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     numbers: Gauge,
-    placed: Timestamp,
+    placed: Seconds,
 }
 
 impl Directory {

@@ -12,6 +12,7 @@ use crate::entry::Entry;
 use crate::lookup::{Certainty, Pbx, Resolver};
 use crate::name::Style;
 use crate::number::{self, Country, readings};
+use crate::observe::metrics::Form;
 use crate::source::superoffice::error::FetchError;
 use crate::source::{self, SourceError};
 
@@ -192,7 +193,7 @@ async fn a_full_queue_drops_and_the_next_call_tries_again() {
         assert_eq!(known(&searches, &format!("225445{caller:02}")), None);
     }
     let dropped = "nameplate_searches_total{source=\"crm\",outcome=\"dropped\"} 3";
-    assert!(metrics.write().unwrap().contains(dropped), "{}", metrics.write().unwrap());
+    assert!(metrics.write(Form::Plain).unwrap().contains(dropped), "{}", metrics.write(Form::Plain).unwrap());
     tokio::spawn(worker.run());
     tokio::time::sleep(Duration::from_hours(1) / 2).await;
     let last = format!("225445{:02}", QUEUE + 2);
@@ -239,9 +240,9 @@ async fn a_reload_keeps_the_results_of_a_source_that_has_not_changed() {
     assert!(!Arc::ptr_eq(&judged, &other));
 
     let searched = "nameplate_searches_total{source=\"crm\"";
-    assert!(metrics.write().unwrap().contains(searched));
+    assert!(metrics.write(Form::Plain).unwrap().contains(searched));
     let none = workers.reload(&sources("", &changed), SharedNumbers::None, &metrics, &mut supervisor);
-    assert!(none.is_empty() && !metrics.write().unwrap().contains(searched));
+    assert!(none.is_empty() && !metrics.write(Form::Plain).unwrap().contains(searched));
     // All workers have ended, and none of them as a failure.
     supervisor.shutdown().cancel();
     supervisor.finish(Duration::from_secs(5)).await.unwrap();

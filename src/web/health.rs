@@ -1,16 +1,13 @@
-//! The state of the service: for supervisors, monitoring and people.
+//! The state of the service: for supervisors and people.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::words;
 use crate::asterisk::pbx_status;
-
-/// `OpenMetrics` 1.0, a format of Prometheus.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The process is alive. A supervisor need not restart it.
 pub(super) async fn healthz() -> &'static str {
@@ -39,12 +36,4 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
     let (status, first) =
         if is_ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
     words(status, format!("{first}\n{missing}").trim_end().to_owned())
-}
-
-/// All metrics.
-pub(super) async fn metrics(State(state): State<Arc<super::State>>) -> Response {
-    match state.live().backend.metrics.write() {
-        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(error) => words(StatusCode::INTERNAL_SERVER_ERROR, format!("can't be written: {error}")),
-    }
 }

@@ -267,7 +267,10 @@ async fn lookups_are_counted_without_number_or_name() {
     web.get("/lookup?number=22334455", "").await;
     web.get("/lookup?number=22999999", "").await;
     let metrics = web.get("/metrics", "").await;
-    assert!(metrics.head.contains("content-type: application/openmetrics-text"), "{}", metrics.head);
+    assert!(metrics.head.contains("content-type: text/plain; version=0.0.4"), "{}", metrics.head);
+    let open = web.get("/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n").await;
+    assert!(open.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{}", open.head);
+    assert!(open.body.ends_with("# EOF\n") && open.head.contains("vary: accept"), "{}", open.head);
     for line in [
         "nameplate_web_lookups_total{outcome=\"found\"} 1",
         "nameplate_web_lookups_total{outcome=\"notfound\"} 1",

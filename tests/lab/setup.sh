@@ -8,8 +8,10 @@
 #   tests/lab/setup.sh debian-12  Debian 12 with systemd, to install the package in (tests/lab/systemd.sh); debian-13 likewise
 #   tests/lab/setup.sh build      Debian 12 with a C compiler, to build the package in (packaging/build.sh)
 #   tests/lab/setup.sh tools      the C compiler alone
+#   tests/lab/setup.sh promtool   Prometheus' tool that checks metrics and alerts
+#   tests/lab/setup.sh faketime   a library that gives a program another clock
 #
-# The last line on stdout is the root's path; progress and errors go to stderr.
+# The last line on stdout is the root's path, or that of the one file; progress and errors go to stderr.
 #   NAMEPLATE_ASTERISK    path of an installed asterisk binary: no root is made, the answer is "/"
 #   NAMEPLATE_LAB_CACHE   where the roots live, else $XDG_CACHE_HOME or ~/.cache, nameplate-lab
 set -euo pipefail
@@ -40,9 +42,40 @@ case $wanted in
     # On the oldest Debian that the package is for: a newer glibc runs what an older one was linked with.
     build) name=build-12 suite=bookworm packages=gcc,libc6-dev,lintian,make ;;
     tools) ;;
-    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build or tools" ;;
+    promtool) package=prometheus file=usr/bin/promtool ;;
+    # Of this machine's own architecture; the one for programs with threads.
+    faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, promtool or faketime" ;;
 esac
 is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
+
+cache=${NAMEPLATE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/nameplate-lab}
+apt_options=(-qq -o DPkg::Lock::Timeout=300)
+
+# --- one file of a package ----------------------------------------------------------------------
+
+# The package is not installed: Prometheus' would start a service, and brings 15 others. apt checks its signature.
+if [ -n "${package:-}" ]; then
+    folder=$cache/$wanted
+    found() { compgen -G "$folder/$file" || true; }
+    if [ -z "$(found)" ]; then
+        mkdir -p "$cache"
+        new=$(mktemp -d "$cache/$wanted.XXXXXX")
+        trap 'rm -rf "$new"' EXIT
+        cd "$new"
+        say "$wanted, from Debian's package $package …"
+        if ! apt-get -qq download "$package" 2>/dev/null; then
+            as_root apt-get "${apt_options[@]}" update
+            apt-get -qq download "$package" 2>/dev/null || die "no package $package"
+        fi
+        dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards "./$file"
+        rm ./*.deb
+        chmod 755 "$new"
+        mv -T "$new" "$folder" 2>/dev/null || [ -n "$(found)" ] || die "$folder can't be made"
+    fi
+    found
+    exit
+fi
 
 # --- packages of the machine itself -------------------------------------------------------------
 
@@ -64,7 +97,7 @@ if [ "$wanted" != tools ]; then
 fi
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]} …"
-    apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    apt=(env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}")
     as_root "${apt[@]}" update
     as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null
 fi
@@ -79,7 +112,6 @@ fi
 
 # --- the root ----------------------------------------------------------------------------------
 
-cache=${NAMEPLATE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/nameplate-lab}
 root=$cache/$name
 # A root of another recipe (packages added, say) is replaced.
 recipe="$suite $packages 1"

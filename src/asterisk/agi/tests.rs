@@ -13,7 +13,7 @@ use crate::directory::merge::{MergeInput, merge};
 use crate::entry::Entry;
 use crate::name::Style;
 use crate::number::Number;
-use crate::observe::metrics::Metrics;
+use crate::observe::metrics::{Form, Metrics};
 
 /// Kari, whose number is Norwegian, and Åsa, whose number is Swedish.
 fn resolver() -> Arc<Resolver> {
@@ -78,7 +78,7 @@ impl Running {
     }
 
     fn count(&self, line: &str) -> bool {
-        self.metrics.write().unwrap().lines().any(|counted| counted == line)
+        self.metrics.write(Form::Plain).unwrap().lines().any(|counted| counted == line)
     }
 }
 
@@ -161,7 +161,7 @@ async fn the_context_gets_all_in_one_variable() {
     assert!(
         server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"found\"} 4"),
         "{}",
-        server.metrics.write().unwrap()
+        server.metrics.write(Form::Plain).unwrap()
     );
 }
 

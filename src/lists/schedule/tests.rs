@@ -3,10 +3,13 @@
 use tokio::time::sleep;
 
 use super::*;
+use crate::entry::Entry;
 use crate::lists::snapshot::Snapshot;
 use crate::lists::store::Store;
+use crate::number::Number;
+use crate::observe::metrics::{Form, Metrics};
 use crate::source::superoffice::error::FetchError;
-use crate::source::{Fetched, Progress, SourceError};
+use crate::source::{Delivery, Fetched, Progress, SourceError};
 
 const REFRESH: Duration = Duration::from_secs(60);
 /// The wait is somewhere between half of the time and the whole.
@@ -253,4 +256,57 @@ async fn a_shorter_interval_counts_from_now_on() {
     assert!(status.lock().unwrap().next.unwrap() <= now() + 1);
     sleep(Duration::from_secs(5)).await;
     assert!(crm.asked.lock().unwrap().len() >= 5);
+}
+
+/// A CRM with so many records.
+#[derive(Clone)]
+struct Counted(Arc<Mutex<u64>>);
+
+impl ListSource for Counted {
+    async fn fetch(&self, _hash: &str, _progress: &Progress) -> Result<Fetched, SourceError> {
+        let count = *self.0.lock().unwrap();
+        let mut delivery = Delivery { hash: count.to_string(), ..Delivery::default() };
+        for place in 0..count {
+            let number = Number::new(47, 22_334_400 + place).unwrap();
+            let (person, company) = ("Kari".into(), String::new());
+            delivery.entries.push(&Entry {
+                number,
+                person_id: 1,
+                person,
+                mrmrs: String::new(),
+                company_id: 0,
+                company,
+                likely: true,
+            });
+        }
+        Ok(Fetched::Entries(delivery))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_metrics_show_a_list_that_is_held_back_for_as_long_as_it_is() {
+    let (metrics, count) = (Metrics::new(), Arc::new(Mutex::new(20)));
+    let (mut schedule, _status) = schedule(Counted(Arc::clone(&count)));
+    schedule.metrics = metrics.list("crm", "crm", REFRESH);
+    let (changed, _receive) = mpsc::channel(9);
+    schedule.changed = changed;
+    let running = tokio::spawn(schedule.run());
+    let until = async |line: &str| {
+        for _ in 0..300 {
+            let text = metrics.write(Form::Plain).unwrap();
+            if text.lines().any(|written| written == line) {
+                return text;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        panic!("{line}\n{}", metrics.write(Form::Plain).unwrap());
+    };
+    let held = |is_held: u8| format!("nameplate_list_held{{source=\"crm\",list=\"crm\"}} {is_held}");
+    let taken = until("nameplate_refreshes_total{source=\"crm\",list=\"crm\",outcome=\"taken\"} 1").await;
+    assert!(taken.contains(&held(0)), "{taken}");
+    *count.lock().unwrap() = 0;
+    until(&held(1)).await;
+    *count.lock().unwrap() = 20;
+    until(&held(0)).await;
+    assert!(!running.is_finished());
 }

@@ -29,7 +29,10 @@ impl Metrics {
             let labels = RefreshLabels { source: source.clone(), list: list.clone(), outcome };
             self.refreshes.remove(&labels);
         }
-        self.list_success_timestamp_seconds.remove(&ListLabels { source, list });
+        let labels = ListLabels { source, list };
+        self.list_success_timestamp_seconds.remove(&labels);
+        self.list_refresh_seconds.remove(&labels);
+        self.list_held.remove(&labels);
     }
 
     /// `/metrics` no longer shows the searches in this source.
@@ -43,22 +46,23 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::metrics::Form;
 
     #[test]
     fn nothing_of_it_is_left() {
         let metrics = Metrics::new();
-        let before = metrics.write().unwrap();
+        let before = metrics.write(Form::Plain).unwrap();
         let pbx = metrics.pbx("gone");
-        metrics.list("gone", "gone-1").taken();
+        metrics.list("gone", "gone-1", std::time::Duration::from_mins(1)).taken();
         metrics.search("gone").found.inc();
         pbx.answered(CallOutcome::Found, std::time::Duration::from_millis(1));
         pbx.set_connected(true);
-        assert!(metrics.write().unwrap().contains("gone"));
+        assert!(metrics.write(Form::Plain).unwrap().contains("gone"));
         metrics.forget_pbx("gone");
         metrics.forget_list("gone", "gone-1");
         metrics.forget_search("gone");
         // A connection that is being closed counts in vain.
         pbx.set_connected(false);
-        assert_eq!(metrics.write().unwrap(), before);
+        assert_eq!(metrics.write(Form::Plain).unwrap(), before);
     }
 }

@@ -62,6 +62,21 @@ impl Refusal {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct BuildLabels {
+    version: &'static str,
+    /// The processor: `x86_64`, `aarch64`.
+    arch: &'static str,
+    os: &'static str,
+}
+
+impl BuildLabels {
+    pub(super) fn of_this_build() -> Self {
+        let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
+        Self { version: env!("CARGO_PKG_VERSION"), arch, os }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct CallLabels {
     pub(super) pbx: String,
     pub(super) outcome: &'static str,

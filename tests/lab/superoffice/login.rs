@@ -39,6 +39,8 @@ pub(crate) struct Login {
     pub page: Option<u16>,
     /// The `Date` of its answers, where it is another than now.
     pub date: Option<String>,
+    /// By how many seconds its clock is ahead of this machine's.
+    pub ahead: i64,
     /// How long access tokens live, in seconds.
     pub expires_in: u64,
     /// When it handed out the last one.
@@ -61,6 +63,7 @@ impl Default for Login {
             refusal: None,
             page: None,
             date: None,
+            ahead: 0,
             expires_in: 3600,
             issued_at: None,
             forges: false,
@@ -119,8 +122,13 @@ impl Login {
         })
     }
 
+    /// Seconds since 1970.
+    fn now(&self) -> i64 {
+        Timestamp::now().as_second() + self.ahead
+    }
+
     fn state(&self, origin: &str) -> Answer {
-        let until = Timestamp::from_second(Timestamp::now().as_second() + self.valid).expect("a time");
+        let until = Timestamp::from_second(self.now() + self.valid).expect("a time");
         let endpoint = format!("{origin}/{}/{TENANT}", self.node);
         let is_running = matches!(self.state, "Running" | "OnlineMaintenance");
         json_of(
@@ -189,7 +197,7 @@ impl Login {
         let Some((SYSTEM_TOKEN, minute)) = data.split_once('.') else {
             return refused(8, "Unknown system token");
         };
-        let now = Timestamp::now().as_second();
+        let now = self.now();
         let minutes = [now - 60, now]
             .map(|at| Timestamp::from_second(at).expect("a time").strftime("%Y%m%d%H%M").to_string());
         if !minutes.iter().any(|allowed| allowed == minute) {

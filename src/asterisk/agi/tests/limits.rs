@@ -135,7 +135,7 @@ async fn a_response_has_at_most_64_lines() {
             "nameplate_calls_total{{pbx=\"agi\",outcome=\"{}\"}} 1",
             if taken { "found" } else { "unserved" }
         );
-        assert!(server.count(&found), "{lines}: {}", server.metrics.write().unwrap());
+        assert!(server.count(&found), "{lines}: {}", server.metrics.write(Form::Plain).unwrap());
     }
 }
 
