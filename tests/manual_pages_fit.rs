@@ -45,7 +45,10 @@ fn compare(folder: &str, wanted: &BTreeMap<String, String>) {
     assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "packaging/{folder}");
     for (name, text) in wanted {
         for (number, (is, is_wanted)) in (1..).zip(found[name].lines().zip(text.lines())) {
-            assert_eq!(is, is_wanted, "packaging/{folder}/{name}, line {number}: NAMEPLATE_GOLDEN=write mends it");
+            assert_eq!(
+                is, is_wanted,
+                "packaging/{folder}/{name}, line {number}: NAMEPLATE_GOLDEN=write mends it"
+            );
         }
         assert_eq!(&found[name], text, "packaging/{folder}/{name} is longer or shorter");
     }
@@ -70,7 +73,17 @@ fn the_manual_pages_are_those_of_the_program() {
     let configuration = fs::read_to_string(project().join("docs/configuration.md")).unwrap();
     let page = roff::page(&configuration);
     // One key of each table, and of the first and the last section.
-    for key in ["state_dir", "country", "max_bytes", "delimiter", "tenant", "basic", "max_sessions", "token", "NO_COLOR"] {
+    for key in [
+        "state_dir",
+        "country",
+        "max_bytes",
+        "delimiter",
+        "tenant",
+        "basic",
+        "max_sessions",
+        "token",
+        "NO_COLOR",
+    ] {
         assert!(page.contains(&format!("\n.TP\n\\fB{key}\\fR")), "{key}");
     }
     pages.insert("nameplate.toml.5".into(), page);

@@ -102,7 +102,10 @@ fn comes_and_goes(version: &str) {
     let before = all_files(&debian);
 
     install(&debian, OLD);
-    assert_eq!(debian.good("stat -c '%a %U:%G' /var/lib/nameplate /etc/nameplate"), "700 nameplate:nameplate\n750 root:nameplate");
+    assert_eq!(
+        debian.good("stat -c '%a %U:%G' /var/lib/nameplate /etc/nameplate"),
+        "700 nameplate:nameplate\n750 root:nameplate"
+    );
     assert_eq!(debian.good("systemctl is-enabled nameplate"), "enabled");
     assert_eq!(debian.good("nameplate --version"), format!("nameplate {}", env!("CARGO_PKG_VERSION")));
     let files = debian.good("dpkg --listfiles nameplate");
@@ -135,7 +138,10 @@ fn comes_and_goes(version: &str) {
          cp /usr/share/nameplate/vip.csv /etc/nameplate/ && systemctl start nameplate",
     );
     assert_eq!(name(&debian), "Kari Nordmann (Fjord Sjømat AS)");
-    assert_eq!(debian.good("stat -c %U /proc/$(systemctl show nameplate --property MainPID --value)"), "nameplate");
+    assert_eq!(
+        debian.good("stat -c %U /proc/$(systemctl show nameplate --property MainPID --value)"),
+        "nameplate"
+    );
 
     // The list is on disk, and its source is gone: what is served now comes from the files of /var/lib/nameplate.
     debian.until("test -s /var/lib/nameplate/lists/vip.list");

@@ -78,7 +78,8 @@ impl Debian {
 
     /// What the service has logged, for a test that fails.
     fn journal(&self) -> String {
-        let output = self.run("systemctl status nameplate --no-pager; journalctl -u nameplate --no-pager -n 50");
+        let output =
+            self.run("systemctl status nameplate --no-pager; journalctl -u nameplate --no-pager -n 50");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
