@@ -53,5 +53,5 @@ rm nameplate.cdx.json
 CARGO_TARGET_DIR=$target cargo deb --variant published --no-build --no-strip --locked --output "$PWD/target/debian/"
 version=$(cargo pkgid --locked | sed 's/.*[#@]//')
 package=target/debian/nameplate_${version}_$(dpkg --print-architecture).deb
-inside lintian --fail-on error,warning --no-tag-display-limit "/source/$package"
+inside lintian --allow-root --fail-on error,warning --tag-display-limit 0 "/source/$package"
 ls -l "$package"
