@@ -43,13 +43,15 @@ inside /target/release/nameplate --version
 size=$(stat -c %s "$target/release/nameplate")
 [ "$size" -le $((16 << 20)) ] || die "the program has $size bytes, more than 16 MB"
 
-# The bill of materials: each crate that is linked, its version and its licence. cargo-cyclonedx writes beside Cargo.toml.
-cargo cyclonedx --quiet --format json --no-build-deps --target "$(rustc -vV | sed -n 's/^host: //p')" \
-    --override-filename nameplate.cdx
-mv nameplate.cdx.json target/package/
+# The bill of materials: each crate of the program, its version and its licence. cargo-cyclonedx writes it beside Cargo.toml,
+# with the path of this folder.
+cargo cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
+    --target "$(rustc -vV | sed -n 's/^host: //p')" --override-filename nameplate.cdx
+sed "s|file://$PWD|file:///source|g" nameplate.cdx.json >target/package/nameplate.cdx.json
+rm nameplate.cdx.json
 
 CARGO_TARGET_DIR=$target cargo deb --variant published --no-build --no-strip --locked --output "$PWD/target/debian/"
 version=$(cargo pkgid --locked | sed 's/.*[#@]//')
 package=target/debian/nameplate_${version}_$(dpkg --print-architecture).deb
-inside lintian --fail-on error,warning --no-tag-display-limit "/source/$package"
+inside lintian --allow-root --fail-on error,warning --tag-display-limit 0 "/source/$package"
 ls -l "$package"
