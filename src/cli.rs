@@ -50,8 +50,8 @@ struct Arguments {
 enum Command {
     /// Runs the service: keeps the caller ids fresh and answers Asterisk
     Serve,
-    /// Tries the configuration: its secrets, its files and the folder of the lists; asks nobody
-    Check,
+    /// Looks whether calls will have names: asks SuperOffice, each Asterisk and this machine, and changes nothing
+    Check(check::Arguments),
     /// Says who a number belongs to, and how that was found out
     Lookup(lookup::Arguments),
     /// Asks the sources now, and says what changed
@@ -103,7 +103,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     let config = Config::read(&arguments.config)?;
     match arguments.command {
         Command::Serve => serve::run(config),
-        Command::Check => check::run(&config),
+        Command::Check(check) => check::run(&config, &check),
         Command::Lookup(lookup) => lookup::run(&config, &lookup),
         Command::Refresh(refresh) => refresh::run(&config, &refresh),
         Command::Sources(sources) => sources::run(&config, &sources),

@@ -11,6 +11,7 @@ mod call_rings_with_name;
 mod calls_come_from_anywhere;
 mod calls_left_behind_go_on;
 mod certificates_are_checked;
+mod check_goes_and_looks;
 mod command_line_helps;
 mod configuration_is_checked;
 mod connection_comes_back;

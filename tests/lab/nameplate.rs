@@ -56,6 +56,19 @@ impl Folder {
         self.command().args(arguments).stdin(Stdio::null()).output().expect("nameplate")
     }
 
+    /// Runs a command to its end, by a command that it is put behind, as `prlimit --nofile=64`, and with these variables.
+    pub(crate) fn run_behind(
+        &self,
+        mut behind: Command,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Output {
+        let command = self.command();
+        behind.arg(command.get_program()).args(command.get_args()).args(arguments);
+        behind.env_remove("NAMEPLATE_LOG").envs(environment.iter().copied());
+        behind.stdin(Stdio::null()).output().expect("nameplate")
+    }
+
     /// Starts a command, whose output is kept for whoever waits for it.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> process::Child {
         let mut command = self.command();
