@@ -149,6 +149,7 @@ fn the_other_commands() {
         &["refresh", "--help"],
         &["sources", "--help"],
         &["check", "--help"],
+        &["init", "--help"],
         &["serve", "--help"],
         &["check", "--offline"],
         &["check", "--offline", "--json"],

@@ -32,6 +32,7 @@ mod hangup_leaves_nothing_behind;
 mod held_lists_are_kept;
 mod hostile_callers_stay_text;
 mod hostile_names_arrive_clean;
+mod init_leads_to_a_named_call;
 mod known_names_stay;
 mod lists_are_steered;
 mod lists_have_an_owner;

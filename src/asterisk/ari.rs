@@ -53,7 +53,8 @@ use crate::secret::Secret;
 pub use call::PROTOCOL;
 use driver::Leftovers;
 use error::ConnectionError;
-pub use inspection::{Inspection, Problem, inspect};
+pub use inspection::{Inspection, Problem, inspect, server_version};
+pub use version::delays_commands;
 #[doc(hidden)]
 pub use wire::{Started, started};
 

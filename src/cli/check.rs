@@ -12,7 +12,7 @@ use crate::observe::logging;
 use crate::owner::{self, User};
 use crate::tls;
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(super) struct Arguments {
     /// Try the configuration, its secrets and its files only: ask nobody
     #[arg(long)]
@@ -26,6 +26,11 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     let _logging = logging::start(config.log, "error");
     config.check_for_service()?;
     tls::install();
+    print(config, arguments)
+}
+
+/// Looks, and prints the findings.
+pub(super) fn print(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
     // With this user's own rights: the service's user may not open Asterisk's console.
     let mut findings =
         if arguments.offline { Vec::new() } else { super::block_on(check::on_the_pbx(config))? };

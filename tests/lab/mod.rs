@@ -5,7 +5,7 @@
 //! - [`baresip`]: a real softphone
 //! - [`superoffice`]: the stand-in of SuperOffice's server
 //! - [`people`]: who is in it
-//! - [`nameplate`]: the program under test
+//! - [`nameplate`]: the program under test; [`terminal`]: a terminal that it asks questions on
 //! - [`configuration`]: what it is configured with
 //! - [`web`]: a client of its web server
 //! - [`machine`]: rights, ports, what is installed, what killed tests have left
@@ -37,6 +37,7 @@ pub(crate) mod people;
 pub(crate) mod proxy;
 pub(crate) mod sip;
 pub(crate) mod superoffice;
+pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod uptime;
 pub(crate) mod way;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::asterisk::tail;
 use super::network::Network;
+use super::terminal::Terminal;
 
 /// How long the program may take for what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,6 +88,15 @@ impl Folder {
             scope.spawn(move || stdin.write_all(input.as_bytes()).expect("all is read"));
             process.wait_with_output().expect("nameplate")
         })
+    }
+
+    /// Starts a command on a terminal of its own, where it can be answered.
+    pub(crate) fn spawn_on_terminal(&self, arguments: &str) -> Terminal {
+        let program = env!("CARGO_BIN_EXE_nameplate");
+        Terminal::start(&format!(
+            "'{program}' --config '{}' {arguments}",
+            self.path("nameplate.toml").display()
+        ))
     }
 
     /// Runs a command to its end on a terminal of its own; gives what the terminal was sent.

@@ -2,8 +2,11 @@
 //! service keeps its application.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use reqwest::Url;
+use reqwest::header::SERVER;
 use rustls::ClientConfig;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep_until};
@@ -22,6 +25,8 @@ use super::wire::{ConfigTuple, Info, Module, segment};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::observe::metrics::Metrics;
 
+/// The most time for the version of an Asterisk that has no user for us yet.
+const LIMIT: Duration = Duration::from_secs(3);
 /// The modules without which Nameplate does not connect, or does not answer.
 const FOR_ARI: [&str; 7] = [
     "app_stasis.so",
@@ -128,6 +133,18 @@ async fn ask(settings: &Settings) -> Result<Inspection, ConnectionError> {
         clock: http.clock(),
         version,
     })
+}
+
+/// Asterisk's version by the header `Server` of its HTTP server, which needs no user; none if there is no answer, or if the header
+/// does not say it.
+pub async fn server_version(url: &Url) -> Option<String> {
+    let tls = crate::tls::client(None).ok()?;
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(LIMIT).no_proxy();
+    let mut url = url.clone();
+    url.set_path(&format!("{}/ari/asterisk/info", url.path().trim_end_matches('/')));
+    let response = client.build().ok()?.get(url).send().await.ok()?;
+    let version = response.headers().get(SERVER)?.to_str().ok()?.strip_prefix("Asterisk/")?;
+    Some(version.to_owned())
 }
 
 /// Whether `ari.conf` has `read_only` for the user. Asterisk 22.10 says it, 16 does not.

@@ -17,7 +17,8 @@ pub(super) fn poisons(version: &str) -> bool {
 
 /// Whether a command to a call in `Stasis()` waits up to 200 ms while no media flows: before 20.10, 21.5 and 22.0. An unknown
 /// version counts as a new one.
-pub(super) fn delays_commands(version: &str) -> bool {
+#[must_use]
+pub fn delays_commands(version: &str) -> bool {
     let Some((major, rest)) = parts(version) else { return false };
     match major {
         ..20 => true,
