@@ -65,3 +65,22 @@ pub async fn online(config: &Config) -> Vec<Finding> {
 pub async fn on_the_pbx(config: &Config) -> Vec<Finding> {
     console::findings(config).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page of the service may await it.
+    #[allow(dead_code)]
+    fn the_collection_can_move_between_threads(config: &Config) -> impl Send {
+        async move { (online(config).await, on_the_pbx(config).await, offline(config).await) }
+    }
+
+    #[test]
+    fn the_worst_is_last_and_what_is_said_twice_stands_once() {
+        let bad = Finding::error("[web]", "taken", "no lookups", "take another");
+        let good = Finding::ok("[agi]", "free");
+        let sorted = sorted(vec![bad.clone(), good.clone(), bad.clone()]);
+        assert_eq!(sorted, [good, bad]);
+    }
+}

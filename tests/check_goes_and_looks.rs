@@ -2,14 +2,12 @@
 //! for calls and what mends it, and changes nothing.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
-use tokio::net::{TcpListener, TcpStream};
 
+use crate::lab::another_date;
 use crate::lab::asterisk::{Asterisk, Setup};
 use crate::lab::call::{Turn, asterisk_of, fjord};
 use crate::lab::certificate::Certificate;
@@ -76,7 +74,7 @@ fn check(folder: &Folder) -> Found {
     Found::of(tokio::task::block_in_place(|| folder.run(&["check", "--json"])))
 }
 
-/// A folder whose secrets are the service's alone.
+/// The secrets are the service's alone.
 fn closed(crm: &StandIn, asterisk: &Asterisk) -> Folder {
     let folder = crate::lab::configuration::folder(crm, asterisk);
     for secret in ["superoffice.password", "ari.password"] {
@@ -136,8 +134,8 @@ async fn where_all_is_well_nothing_is_wrong_and_nothing_changed() {
 async fn offline_asks_nobody() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let folder = with_source(&onsite(&crm.api_url()));
-    let output = tokio::task::block_in_place(|| folder.run(&["check", "--offline"]));
-    assert_eq!((output.status.code(), crm.count()), (Some(0), 0));
+    let status = tokio::task::block_in_place(|| folder.run(&["check", "--offline"])).status;
+    assert_eq!((status.code(), crm.count()), (Some(0), 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,41 +217,16 @@ async fn a_clock_that_is_wrong_is_a_warning() {
     check(&with_source(&onsite(&crm.api_url()))).has("warning", CRM, "ahead of the server's: set it (NTP)");
 }
 
-/// Where Asterisk answers with another date.
-async fn at_another_date(asterisk: &Asterisk) -> SocketAddr {
-    let (listener, behind) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), asterisk.http());
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
-            let far = TcpStream::connect(behind).await.unwrap();
-            let ((mut from_near, mut to_near), (mut from_far, mut to_far)) =
-                (near.into_split(), far.into_split());
-            tokio::spawn(async move { copy(&mut from_near, &mut to_far).await });
-            tokio::spawn(async move {
-                let mut bytes = vec![0; 1 << 16];
-                while let Ok(length @ 1..) = from_far.read(&mut bytes).await {
-                    let header = b"\r\nDate: ";
-                    if let Some(at) = bytes[..length].windows(header.len()).position(|found| found == header)
-                    {
-                        let date = b"Fri, 31 Jul 2026 12:00:00 GMT";
-                        bytes[at + header.len()..][..date.len()].copy_from_slice(date);
-                    }
-                    to_near.write_all(&bytes[..length]).await?;
-                }
-                std::io::Result::Ok(())
-            });
-        }
-    });
-    address
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_not_asterisks_is_a_warning() {
     let _turn = Turn::beside().await;
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let asterisk = Asterisk::start("");
     let folder = closed(&crm, &asterisk);
-    folder.configure(&config(&crm.api_url(), &format!("http://{}", at_another_date(&asterisk).await)));
+    folder.configure(&config(
+        &crm.api_url(),
+        &format!("http://{}", another_date::before(asterisk.http()).await),
+    ));
     let found = check(&folder);
     found.has("warning", PBX, "ahead of the server's: set it (NTP)");
     assert_eq!(found.status(), Some(0), "{}", found.all());
@@ -312,6 +285,11 @@ async fn what_asterisk_refuses_is_said() {
     let found = check_on_the_pbx(&closed(&crm, &off), &off);
     found.has("error", PBX, "can't reach Asterisk's HTTP server");
     found.has("error", "Asterisk's HTTP server", "it is off");
+    let asterisk = Asterisk::start("");
+    let folder = closed(&crm, &asterisk);
+    folder.configure(&config(&crm.api_url(), &format!("http://127.0.0.1:{}", free_tcp_port())));
+    let found = check_on_the_pbx(&folder, &asterisk);
+    found.has("error", "Asterisk's HTTP server", "Enabled and Bound to 127.0.0.1:");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,6 +302,10 @@ async fn modules_that_do_not_run_are_named() {
     let found = check(&closed(&crm, &asterisk));
     found.has("error", PBX, "modules that are needed do not run: res_ari_applications.so");
     found.has("error", PBX, "modules that are needed do not run: func_cut.so");
+    let modules = "noload = res_ari_asterisk.so";
+    let asterisk =
+        Asterisk::start_with(&Setup { extra_conf: &[("modules.conf", modules)], ..Setup::default() });
+    check(&closed(&crm, &asterisk)).has("unknown", PBX, "Asterisk does not list its modules");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -341,6 +323,14 @@ async fn a_service_keeps_its_application() {
     found.has("ok", PBX, "the app nameplate is connected, and the service of this state_dir runs");
     found.has("ok", "[web] 127.0.0.1:", "our running service listens there");
     found.has("ok", "open files", "the service may open as many as it may need");
+    // What the service has not read yet.
+    let another =
+        config(&crm.api_url(), &asterisk.http_url()).replace("[[asterisk]]", "[[asterisk]]\napp = \"new\"");
+    let changed = format!("{another}\n[web]\nlisten = \"127.0.0.1:{}\"\n", free_tcp_port());
+    nameplate.folder().configure(&changed);
+    let found = check(nameplate.folder());
+    found.has("error", PBX, "the service runs, and is not connected with the app new");
+    found.has("warning", "[web] 127.0.0.1:", "the port is free, though the service runs");
     // Another copy, which would take it.
     let other = closed(&crm, &asterisk);
     other.configure(&(config(&crm.api_url(), &asterisk.http_url()) + &web));
@@ -394,8 +384,7 @@ async fn this_machine_is_looked_at_too() {
     fs::set_permissions(folder.path("superoffice.password"), fs::Permissions::from_mode(0o644)).unwrap();
     let mut few = Command::new("prlimit");
     few.arg("--nofile=64:64");
-    let output = tokio::task::block_in_place(|| folder.run_behind(few, &[], &["check", "--json"]));
-    let found = Found::of(output);
+    let found = Found::of(tokio::task::block_in_place(|| folder.run_behind(few, &[], &["check", "--json"])));
     found.has("warning", "open files", "may open 64 files, and may need");
     found.has("warning", "[[source]] crm: password", "(mode 644)");
     assert_eq!(found.status(), Some(0), "{}", found.all());

@@ -1,5 +1,6 @@
 //! This machine: the running service, the ports, the limit of open files.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use super::finding::Finding;
@@ -31,6 +32,12 @@ pub(super) async fn service(config: &Config) -> (Service, Option<Finding>) {
             (Service { answers: true, process }, Some(found))
         }
         Ok(None) => (Service { answers: false, process }, None),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let what = format!("this user may not ask the running service: {error}");
+            let found =
+                Finding::unknown(place, what, "run `nameplate check` as root, or as the service's user");
+            (Service { answers: false, process }, Some(found))
+        }
         Err(error) => {
             let meaning = "the service may hang: then calls wait half a second, and ring without names";
             let found = Finding::error(place, error.to_string(), meaning, "systemctl restart nameplate");

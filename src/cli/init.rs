@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// The country of the PBX, as ISO 3166 has it: how numbers without + are read
     #[arg(long, value_name = "COUNTRY")]
     country: Option<String>,
-    /// The WebAPI of SuperOffice on a server of one's own: https://crm.example.com/SuperOffice/api
+    /// The WebAPI of SuperOffice on a server of one's own, its address with https:// and /SuperOffice/api
     #[arg(long, value_name = "URL", conflicts_with = "tenant")]
     api: Option<String>,
     /// The user whose caller ids are asked for

@@ -1,5 +1,6 @@
 //! The lab: everything real that a promise is proved on, and the one stand-in.
 //!
+//! - [`another_date`]: a server whose clock is wrong
 //! - [`asterisk`]: a real Asterisk, private, on loopback
 //! - [`sip`]: a caller and an operator's phone, for precise checks
 //! - [`baresip`]: a real softphone
@@ -20,6 +21,7 @@
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
+pub(crate) mod another_date;
 pub(crate) mod asterisk;
 pub(crate) mod baresip;
 pub(crate) mod call;

@@ -109,3 +109,31 @@ fn group(name: &str) -> Option<u32> {
         (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_found_by_its_name() {
+        assert_eq!((group("root"), group("no-such-group")), (Some(0), None));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_none_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| NewFile {
+            path: folder.path().join(name),
+            text: "text".to_owned().into(),
+            reader: Reader::Service,
+        };
+        // A file stands where the second one needs a folder.
+        fs::write(folder.path().join("file"), "").unwrap();
+        let (first, second) = (file("first"), file("file/second"));
+        assert!(write(&[&first, &second]).is_err());
+        assert!(!first.path.exists());
+        refuse_existing([first.path.as_path()]).unwrap();
+        let there = refuse_existing([folder.path().join("file").as_path()]).unwrap_err().to_string();
+        assert!(there.contains("/file; nothing is written"), "{there}");
+    }
+}
