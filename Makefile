@@ -3,6 +3,7 @@
 #   make demo     eight calls on a real Asterisk, with the names that a softphone shows
 #   make test     all checks and tests
 #   make drill    calls without end while everything goes wrong in turn; a table of what became of them
+#   make package  the Debian package, for Debian 12 and later: target/debian/nameplate_….deb
 #
 # And while the code is changed:
 #
@@ -11,7 +12,7 @@
 #
 # What they need from Debian, Asterisk in a root of its own included, tests/lab/setup.sh installs at the first run.
 
-.PHONY: demo check promise test promises drill bench fuzz lab rust tools deny
+.PHONY: demo check promise test promises drill package reproducible bench fuzz lab rust tools deny deb sbom
 .DEFAULT_GOAL := demo
 
 # Debian leaves these out of an ordinary user's PATH; chroot is there.
@@ -33,7 +34,7 @@ check: rust tools deny
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 	cargo test --locked --no-fail-fast --lib --bins
-	cargo test --locked --no-fail-fast --test promises -- numbers_are_read_as_google_does documents_are_true
+	cargo test --locked --no-fail-fast --test promises -- numbers_are_read_as_google_does documents_are_true manual_pages_fit
 
 # The ways are websocket, http, http_on_16, agi, agi_on_16.
 promise: rust lab
@@ -44,7 +45,7 @@ promise: rust lab
 	[ -n "$$names" ] || { echo "no promise $(NAME) $(if $(WAY),by the way $(WAY) )in tests/"; exit 1; }; \
 	cargo test --locked --test promises -- --exact $$names
 
-test: check lab
+test: check lab deb
 	cargo test --locked --no-fail-fast --no-run
 	$(MAKE) promises
 	cargo test --locked --no-fail-fast --test demo --test drill
@@ -62,6 +63,19 @@ drill: rust
 	@tests/lab/setup.sh $(ON) >/dev/null
 	@cargo test --release --locked --no-run --test drill
 	@cargo test --release --locked --quiet --test drill -- long $(ON)
+
+# A release build in a Debian 12 of its own, its bill of materials, and what lintian says of the package.
+package: rust tools deb sbom
+	@packaging/build.sh
+
+# Two clones of the last commit, in folders of different names, make the same package, byte by byte. Two release builds.
+reproducible: rust tools deb sbom
+	rm -rf target/reproducible
+	for folder in one another-one; do \
+		git clone --quiet . target/reproducible/$$folder && $(MAKE) -C target/reproducible/$$folder package || exit 1; \
+	done
+	sha256sum target/reproducible/*/target/debian/*.deb
+	cmp target/reproducible/*/target/debian/*.deb
 
 # Speed and size, each beside something to compare with: what is on a call's way, whole calls, large lists. About 15 minutes.
 bench: rust lab
@@ -82,6 +96,14 @@ fuzz: rust
 # on two busy ones.
 deny: rust tools
 	@command -v cargo-deny >/dev/null || cargo install --locked --debug cargo-deny
+
+# Packs the Debian package, for `make package` and for the test of it. Once, where it is missing: a minute or two.
+deb: rust tools
+	@command -v cargo-deb >/dev/null || cargo install --locked --debug cargo-deb@3.8.0
+
+# Writes the bill of materials.
+sbom: rust tools
+	@command -v cargo-cyclonedx >/dev/null || cargo install --locked --debug cargo-cyclonedx@0.5.9
 
 # A C compiler for the crates.
 tools:

@@ -15,7 +15,7 @@ use std::iter::repeat_with;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nameplate::directory::Directory;
 use nameplate::directory::list::List;
-use nameplate::directory::merge::{Listed, Rules, merge, merge_by};
+use nameplate::directory::merge::{MergeInput, Rules, merge, merge_by};
 use nameplate::directory::ranges::{Holder, KnownRange, KnownRanges, Settings as RangeSettings};
 use nameplate::entry::Entry;
 use nameplate::lookup::{Pbx, Resolver};
@@ -54,7 +54,8 @@ fn directory(numbers: &[Number]) -> Directory {
         likely: true,
     };
     let list: List = (0..).zip(numbers).map(entry).collect();
-    merge(&["crm".into()], vec![Listed { source: 0, group: 0, entries: Box::new(list.entries()) }]).unwrap()
+    merge(&["crm".into()], vec![MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) }])
+        .unwrap()
 }
 
 fn bench_directory(criterion: &mut Criterion) {
@@ -133,7 +134,7 @@ fn bench_ranges(criterion: &mut Criterion) {
         likely: true,
     };
     let list: List = (0..RANGES).map(switchboard).collect();
-    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+    let listed = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
     let rules = Rules { ranges: RangeSettings { guess: true, known }, ..Rules::default() };
     let directory = merge_by(&rules, &["crm".into()], vec![listed]).unwrap();
 

@@ -129,7 +129,7 @@ pub struct Handoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::{CompanyParty, PersonParty};
+    use crate::directory::{Company, Person};
     use crate::name::Style;
     use crate::number;
 
@@ -155,9 +155,8 @@ mod tests {
         }
         resolution.status = Status::Found;
         resolution.name = Name::new(&"Ж".repeat(28), usize::MAX, false);
-        resolution.person =
-            Some(PersonParty { id: Some(u32::MAX), name: String::new(), mrmrs: String::new() });
-        resolution.company = Some(CompanyParty { id: Some(u32::MAX), name: String::new() });
+        resolution.person = Some(Person { id: u32::MAX, name: String::new(), mrmrs: String::new() });
+        resolution.company = Some(Company { id: u32::MAX, name: String::new() });
         let [answer, _] = both(&resolution);
         let Handoff { extension, label } = answer.handoff();
         assert_eq!((extension.len(), label), (79, "found"));
@@ -175,7 +174,7 @@ mod tests {
         let mut range = not_found();
         range.status = Status::Found;
         range.name = Name::new("~Fjord", usize::MAX, false);
-        range.company = Some(CompanyParty { id: Some(243), name: "Fjord".into() });
+        range.company = Some(Company { id: 243, name: "Fjord".into() });
         // A range that the administrator has configured.
         let [answer, kept] = both(&range);
         assert_eq!(words(&answer), ("=:243:~Fjord".into(), "found", "FOUND::243:~Fjord".into()));

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, DEFAULT_PATH};
 
@@ -86,6 +86,12 @@ NAMEPLATE_LOG says how much is logged on stderr: error, warn, info (the service'
 #[error("{0}")]
 struct Usage(String);
 
+/// The command line as clap knows it: the manual pages and the completions are made of it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the command that the arguments ask for.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -129,12 +135,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_arguments_are_consistent() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -23,6 +23,8 @@ use ranges::Ranges;
 use rows::{CompanyRow, Kind, PersonRow, SharedRow};
 use texts::Texts;
 
+use serde::{Serialize, Serializer};
+
 use crate::name::{folded, looks_same};
 use crate::number::Number;
 
@@ -59,12 +61,12 @@ pub enum Choice<'d> {
     /// One person.
     Person {
         /// The person.
-        person: Person<'d>,
+        person: Person<&'d str>,
         /// The person's company.
-        company: Option<Company<'d>>,
+        company: Option<Company<&'d str>>,
     },
     /// A company, or several persons of it.
-    Company(Company<'d>),
+    Company(Company<&'d str>),
     /// Several companies share the number.
     Shared(Sharing<'d>),
     /// Several persons without a common company: no name can be right.
@@ -99,24 +101,49 @@ impl Choice<'_> {
     }
 }
 
-/// A person of the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Person<'d> {
+/// A person of an answer. In a directory the texts are borrowed (`&str`); an answer that outlives its directory owns them
+/// (`String`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Person<Text> {
     /// Id in the CRM, 0 for none.
+    #[serde(serialize_with = "id_or_null")]
     pub id: u32,
     /// Full name as the CRM has it, not cleaned.
-    pub name: &'d str,
+    pub name: Text,
     /// Form of address; may be empty.
-    pub mrmrs: &'d str,
+    pub mrmrs: Text,
 }
 
-/// A company of the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Company<'d> {
+/// A company of an answer, as [`Person`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Company<Text> {
     /// Id in the CRM, 0 for none.
+    #[serde(serialize_with = "id_or_null")]
     pub id: u32,
     /// Name as the CRM has it, not cleaned.
-    pub name: &'d str,
+    pub name: Text,
+}
+
+// Serde passes fields by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn id_or_null<S: Serializer>(id: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(*id).filter(|id| *id != 0).serialize(serializer)
+}
+
+impl Person<&str> {
+    /// The person with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Person<String> {
+        Person { id: self.id, name: self.name.to_owned(), mrmrs: self.mrmrs.to_owned() }
+    }
+}
+
+impl Company<&str> {
+    /// The company with a name of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Company<String> {
+        Company { id: self.id, name: self.name.to_owned() }
+    }
 }
 
 /// The companies that share a number, ordered by name; at least two.
@@ -128,7 +155,7 @@ pub struct Sharing<'d> {
 
 impl<'d> Sharing<'d> {
     /// The companies.
-    pub fn companies(&self) -> impl Iterator<Item = Company<'d>> + use<'d> {
+    pub fn companies(&self) -> impl Iterator<Item = Company<&'d str>> + use<'d> {
         let directory = self.directory;
         self.rows.iter().filter_map(move |row| directory.company(*row))
     }
@@ -188,7 +215,7 @@ impl Directory {
         Some(Found { source: self.sources.get(usize::from(source))?, choice, likely: row_ref.is_likely() })
     }
 
-    fn company(&self, row: u32) -> Option<Company<'_>> {
+    fn company(&self, row: u32) -> Option<Company<&str>> {
         let row = self.companies.get(row as usize)?;
         Some(Company { id: row.id, name: self.texts.get(row.name) })
     }

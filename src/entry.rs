@@ -3,7 +3,9 @@
 use crate::name;
 use crate::number::{Number, Numbers, RecordNumber};
 
-/// A phone number with its person or company.
+/// A phone number with its person or company: the form in which records come from sources, and go through lists and merges. The
+/// other forms of a record are the packed one of a list in memory and on disk (`directory::list::record`), and the rows of a
+/// directory, which have each name once (`directory::rows`).
 ///
 /// At least one of the two names is there. A number without a name is counted among the unusable records
 /// ([`crate::source::UnusableRecords`]).
@@ -26,7 +28,8 @@ pub struct Entry {
     pub likely: bool,
 }
 
-/// The subscriber of a number: a person, a company, or a person with a company.
+/// The subscriber of a number: a person, a company, or a person with a company. A source reads one record, whose numbers make an
+/// [`Entry`] each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscriber {
     /// As in [`Entry`].
@@ -66,6 +69,17 @@ impl Subscriber {
     pub fn entry(self, RecordNumber { number, likely }: RecordNumber) -> Entry {
         let Self { person_id, person, mrmrs, company_id, company } = self;
         Entry { number, person_id, person, mrmrs, company_id, company, likely }
+    }
+}
+
+#[cfg(test)]
+impl Entry {
+    /// An entry for tests: the likeliest number of a person at a company, each with id and name.
+    pub(crate) fn example(number: Number, person: (u32, &str), company: (u32, &str)) -> Self {
+        let ((person_id, person), (company_id, company)) = (person, company);
+        let (person, company) = (person.to_owned(), company.to_owned());
+        let subscriber = Subscriber { person_id, person, mrmrs: String::new(), company_id, company };
+        subscriber.entry(RecordNumber { number, likely: true })
     }
 }
 

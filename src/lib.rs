@@ -28,6 +28,7 @@
 //! - [`listen`]: ports; a taken port is tried again
 //! - [`files`]: the limit of open files
 //! - [`supervisor`]: the tasks of the running service
+//! - [`systemd`]: ready, a line of status, the watchdog
 //! - [`observe`]: logging, masking, metrics, throttled warnings, panics
 //! - [`backoff`], `clock`, [`owner`], [`secret`], [`tls`]: small, used by all
 //!
@@ -57,5 +58,6 @@ pub mod secret;
 pub mod serve;
 pub mod source;
 pub mod supervisor;
+pub mod systemd;
 pub mod tls;
 pub mod web;

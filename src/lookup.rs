@@ -9,9 +9,7 @@ mod naming;
 mod resolution;
 
 pub use explanation::{ChoiceKind, Explanation, Listing, Rendering};
-pub use resolution::{
-    Certainty, CompanyParty, Decided, PersonParty, ReadingOutcome, Reason, Resolution, Status,
-};
+pub use resolution::{Certainty, Decided, ReadingOutcome, Reason, Resolution, Status};
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,9 +19,9 @@ use lru::LruCache;
 use tokio::sync::watch;
 
 use crate::directory::ranges::{Range, RangeMatch};
-use crate::directory::{Choice, Directory, Found};
+use crate::directory::{Choice, Company, Directory, Found};
 use crate::name::{Doubtful, Style};
-use crate::number::{self, Country, Fit, Reading, Rule};
+use crate::number::{self, Country, Fit, Number, Reading, Rule};
 use crate::observe::metrics;
 use crate::search::Searches;
 use naming::Naming;
@@ -144,6 +142,16 @@ impl Resolver {
         self.current.load().directory.len()
     }
 
+    /// Looks up a number that nobody has, as a call does, and returns the count of numbers. For a watchdog: where lookups hang,
+    /// this hangs. It is not counted, not kept and not searched for.
+    #[must_use]
+    pub fn probe(&self) -> usize {
+        let epoch = self.current.load();
+        drop(epoch.answers());
+        let _ = Number::new(999, 1).map(|nobodys| epoch.directory.find(nobodys).is_some());
+        epoch.directory.len()
+    }
+
     /// The answer for `caller`, the number as the PBX has it. `country` is the country of the trunk, if it differs from the
     /// country of the PBX. No I/O; the only locks are those of the kept answers and of the kept searches.
     #[must_use]
@@ -241,7 +249,7 @@ impl Resolver {
         resolution.range = Some(matched.range.to_string());
         resolution.guessed = matches!(matched.range, Range::Stem(_));
         resolution.source = matched.source.map(str::to_owned);
-        resolution.company = Some(matched.company.into());
+        resolution.company = Some(matched.company.into_owned());
         self.write_name(resolution, &Naming::of_range(matched), explanation);
     }
 
@@ -252,10 +260,10 @@ impl Resolver {
         resolution.source = Some(found.source.to_owned());
         match found.choice {
             Choice::Person { person, company } => {
-                resolution.person = Some(person.into());
-                resolution.company = company.map(CompanyParty::from);
+                resolution.person = Some(person.into_owned());
+                resolution.company = company.map(Company::into_owned);
             }
-            Choice::Company(company) => resolution.company = Some(company.into()),
+            Choice::Company(company) => resolution.company = Some(company.into_owned()),
             Choice::Shared(_) => resolution.shared = true,
             Choice::Ambiguous => resolution.reason = Some(Reason::Ambiguous),
         }

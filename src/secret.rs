@@ -1,4 +1,4 @@
-//! Secrets: given in the configuration, in a file of their own, or in an environment variable.
+//! Secrets: given in the configuration, in a file of their own, in an environment variable, or as a credential of systemd.
 //!
 //! A secret is read when it is used. So a file that another program renews works without a restart, and only the request has the
 //! clear text. Errors and `Debug` never show it.
@@ -17,7 +17,12 @@ pub enum Secret {
     File(PathBuf),
     /// The value of an environment variable.
     Env(String),
+    /// A credential of systemd (`LoadCredential=` in the unit, systemd.exec(5)): the content of a file with this name.
+    Credential(String),
 }
+
+/// Where systemd puts the credentials of the service. A command that root starts has no `CREDENTIALS_DIRECTORY` of its own.
+const OF_THE_SERVICE: &str = "/run/credentials/nameplate.service";
 
 /// Why a secret could not be read. The text names the place, never the secret.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +38,19 @@ pub enum SecretError {
     /// The variable is not set, or not UTF-8.
     #[error("the environment variable {0} is not set, or is not text")]
     Env(String),
+    /// The credential is missing, unreadable or not UTF-8.
+    #[error(
+        "can't read the credential {name} in {}: {error}; the unit needs LoadCredential={name}:FILE, and only the running service and root can read it",
+        folder.display()
+    )]
+    Credential {
+        /// The credential.
+        name: String,
+        /// The folder of the credentials.
+        folder: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// A file or a variable is empty or blank, which is a mistake.
     #[error("the secret in {0} is empty, or a blank")]
     Empty(String),
@@ -47,7 +65,7 @@ impl SecretError {
     /// Whether the error is temporary: no file descriptor is free, and the secret itself is correct.
     #[must_use]
     pub fn passes(&self) -> bool {
-        let Self::File { error, .. } = self else { return false };
+        let (Self::File { error, .. } | Self::Credential { error, .. }) = self else { return false };
         // The limit of this process, or of the machine.
         [Errno::MFILE, Errno::NFILE].iter().any(|none| error.raw_os_error() == Some(none.raw_os_error()))
     }
@@ -64,6 +82,16 @@ impl Secret {
                 Ok(value) => Ok(value.into()),
                 Err(_) => Err(SecretError::Env(name.clone())),
             },
+            Self::Credential(name) => {
+                let folder = std::env::var_os("CREDENTIALS_DIRECTORY");
+                let folder = folder.map_or_else(|| PathBuf::from(OF_THE_SERVICE), PathBuf::from);
+                read_file(&folder.join(name)).map_err(|error| match error {
+                    SecretError::File { error, .. } => {
+                        SecretError::Credential { name: name.clone(), folder, error }
+                    }
+                    other => other,
+                })
+            }
         }
     }
 
@@ -79,6 +107,7 @@ impl Secret {
             Self::Given(_) => "the configuration".to_owned(),
             Self::File(path) => path.display().to_string(),
             Self::Env(name) => name.clone(),
+            Self::Credential(name) => format!("the credential {name}"),
         }))
     }
 }

@@ -14,7 +14,7 @@ use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::panics;
 use crate::supervisor::Supervisor;
-use crate::{control, files, lists, number, search, source, tls, web};
+use crate::{control, files, lists, number, search, source, systemd, tls, web};
 
 /// The most time for calls in hand after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -64,9 +64,9 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
         let (resolver, metrics, pbx_statuses) =
             (Arc::clone(&resolver), Arc::clone(&metrics), pbx_statuses.clone());
         let counted = metrics.port("web");
-        let rooms = web::Rooms { resolver, pbx: config.pbx, links: pbx_statuses, metrics };
+        let backend = web::Backend { resolver, pbx: config.pbx, pbx_statuses, metrics };
         Port::open(counted, move || {
-            let server = web::Server::new(&settings, rooms.clone()).context("[web]")?;
+            let server = web::Server::new(&settings, backend.clone()).context("[web]")?;
             Ok((server, listen::listen("web", "web server", settings.listen())?))
         })
     });
@@ -91,7 +91,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
         });
     }
     // Without a directory "not found" would be untrue. So ARI connects only when there is one; until then Asterisk's calls go on.
-    for (asterisk, pbx_status) in config.asterisks.into_iter().zip(pbx_statuses) {
+    for (asterisk, pbx_status) in config.asterisks.into_iter().zip(pbx_statuses.clone()) {
         let resolver = Arc::clone(&resolver);
         let name = format!("the connection to `{}`", asterisk.name);
         supervisor.spawn_with(name, |shutdown| async move {
@@ -110,6 +110,7 @@ async fn start(config: Config, supervisor: &mut Supervisor) -> anyhow::Result<()
     };
     let handle = lists::service::start(opened, &asked, &metrics, supervisor);
     control::start(&handle, state_dir, supervisor);
+    systemd::start(&resolver, pbx_statuses, &handle, supervisor);
     Ok(())
 }
 
@@ -135,16 +136,20 @@ mod tests {
     use super::*;
     use crate::lists::lock::{Lock, Purpose};
 
+    /// A configuration with a web server on a free port.
+    fn config(folder: &tempfile::TempDir, sections: &str) -> Config {
+        let text =
+            format!("state_dir = \".\"\nnumbers.country = \"NO\"\nweb.listen = \"127.0.0.1:0\"\n{sections}");
+        Config::parse(&folder.path().join("nameplate.toml"), &text).unwrap()
+    }
+
     #[tokio::test]
     async fn every_task_of_the_service_is_supervised() {
         tls::install();
         let folder = tempfile::tempdir().unwrap();
         // No server listens on port 1.
-        let text = r#"
-            state_dir = "."
-            numbers.country = "NO"
+        let sections = r#"
             agi.listen = "127.0.0.1:0"
-            web.listen = "127.0.0.1:0"
             [[source]]
             name = "crm"
             type = "superoffice"
@@ -158,9 +163,8 @@ mod tests {
             username = "nameplate"
             password = "secret"
         "#;
-        let config = Config::parse(&folder.path().join("nameplate.toml"), text).unwrap();
         let mut supervisor = Supervisor::default();
-        start(config, &mut supervisor).await.unwrap();
+        start(config(&folder, sections), &mut supervisor).await.unwrap();
         let expected = [
             "the FastAGI server",
             "the building of directories",
@@ -177,16 +181,7 @@ mod tests {
 
     /// The smallest configuration of a service.
     fn web_only(folder: &tempfile::TempDir) -> Config {
-        let text = r#"
-            state_dir = "."
-            numbers.country = "NO"
-            web.listen = "127.0.0.1:0"
-            [[source]]
-            name = "vip"
-            type = "csv"
-            path = "vip.csv"
-        "#;
-        Config::parse(&folder.path().join("nameplate.toml"), text).unwrap()
+        config(folder, "[[source]]\nname = \"vip\"\ntype = \"csv\"\npath = \"vip.csv\"\n")
     }
 
     #[tokio::test]

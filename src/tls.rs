@@ -6,8 +6,8 @@
 mod diagnose;
 mod trust;
 
-pub(crate) use diagnose::{Trouble, trouble, trouble_behind};
-pub(crate) use trust::{Mark, client_if_changed, nobody};
+pub(crate) use diagnose::{TlsFault, fault, fault_behind};
+pub(crate) use trust::{CertificatesDigest, client_if_changed, client_without_certificates};
 pub use trust::{TrustError, client};
 
 /// Makes ring the process's provider: every client that is built afterwards uses it. A second call changes nothing.

@@ -1,19 +1,19 @@
-//! The web server: lookups for whatever can ask over HTTP, and how the service is.
+//! The web server: lookups over HTTP, and the state of the service.
 //!
-//! - [`Server`] serves until it is told to stop
-//! - `server`: connections; `places`: what keeps one of them from holding up the others
-//! - `guard`: who may ask: the `Host` header on loopback, the token elsewhere
+//! - [`Server`] serves until the shutdown
+//! - `server`: connections; `slots`: a slow connection does not hold up the others
+//! - `guard`: which requests are served: by the `Host` header on loopback, by the token elsewhere
 //! - `lookup`: `GET /lookup`
 //! - `health`: `GET /healthz`, `/readyz` and `/metrics`
 //!
-//! Answers that are not wanted as a name have an empty body where a dialplan could take it for one: its
-//! `CURL()` gives the body whatever the status is.
+//! `CURL()` in a dialplan returns the body whatever the status is. So a lookup without a name has an empty body: nothing else
+//! can be shown as a name.
 
 mod guard;
 mod health;
 mod lookup;
-mod places;
 mod server;
+mod slots;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use crate::observe::metrics::{self, Metrics};
 use crate::secret::{Secret, SecretError};
 use guard::Guard;
 
-/// Connections at once.
+/// The most connections at once.
 pub const CONNECTIONS: usize = 256;
 
 /// The settings of `[web]`.
@@ -44,8 +44,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Where to listen, and the token that each request must then show. Beyond loopback there must be one. One that stands in
-    /// the configuration must be fit for a header.
+    /// The settings for this address and this token. An error if there is no token and the address is beyond loopback, or if a
+    /// token that is written in the configuration can't be sent in a header.
     pub fn try_new(listen: SocketAddr, token: Option<Secret>) -> Result<Self, String> {
         if let Some(given @ Secret::Given(_)) = &token {
             given.read_for_header().map_err(|error| format!("`token`: {error}"))?;
@@ -59,7 +59,7 @@ impl Settings {
         Ok(Self { listen, token })
     }
 
-    /// Where to listen.
+    /// The address to listen on.
     #[must_use]
     pub fn listen(&self) -> SocketAddr {
         self.listen
@@ -78,29 +78,29 @@ impl Settings {
     }
 }
 
-/// Whether only this machine can reach it. `::ffff:127.0.0.1` is loopback too.
+/// Whether only this machine can reach the address. `::ffff:127.0.0.1` is loopback, too.
 fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-/// What the answers are made from.
+/// The parts of the service that the answers come from.
 #[derive(Clone, Debug)]
-pub struct Rooms {
-    /// Who is calling.
+pub struct Backend {
+    /// The directory.
     pub resolver: Arc<Resolver>,
-    /// How the digits of lookups are read: `[numbers]`.
+    /// How the digits of a lookup are read: `[numbers]`.
     pub pbx: Pbx,
-    /// The PBXs that are to be connected.
-    pub links: Vec<Arc<PbxStatus>>,
-    /// All that is counted.
+    /// The state of each PBX of the configuration.
+    pub pbx_statuses: Vec<Arc<PbxStatus>>,
+    /// The metrics of the service.
     pub metrics: Arc<Metrics>,
 }
 
 /// What every handler works with.
 #[derive(Debug)]
 struct State {
-    rooms: Rooms,
-    /// Of this server's own lookups.
+    backend: Backend,
+    /// The counters of this server.
     counted: metrics::Web,
 }
 
@@ -111,31 +111,31 @@ pub struct Server {
 }
 
 impl Server {
-    /// Prepares the answers. Fails when the token can't be read.
-    pub fn new(settings: &Settings, rooms: Rooms) -> Result<Self, SecretError> {
-        let counted = rooms.metrics.web();
+    /// A server for these settings. An error if the token can't be read.
+    pub fn new(settings: &Settings, backend: Backend) -> Result<Self, SecretError> {
+        let counted = backend.metrics.web();
         let guard = Arc::new(Guard::new(settings, counted.clone())?);
         let router = Router::new()
             .route("/lookup", get(lookup::lookup))
-            // As FreePBX makes it of the path `/lookup`.
+            // FreePBX makes this of the path `/lookup`.
             .route("//lookup", get(lookup::lookup))
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
             .route("/metrics", get(health::metrics))
             .fallback(StatusCode::NOT_FOUND)
-            .with_state(Arc::new(State { rooms, counted }))
+            .with_state(Arc::new(State { backend, counted }))
             .layer(middleware::from_fn_with_state(guard, guard::check))
             .layer(middleware::from_fn(private));
         Ok(Self { router })
     }
 
-    /// Serves what comes to `listener`, at most `connections` at once, until `shutdown`; then finishes what is in hand.
+    /// Serves at most `connections` of `listener` at once, until `shutdown`. Then finishes the requests in hand.
     pub async fn run(self, listener: TcpListener, connections: usize, shutdown: CancellationToken) {
         server::run(listener, self.router, connections, shutdown).await;
     }
 }
 
-/// Answers are personal data or of the moment: nobody is to keep them.
+/// No client may keep an answer: it is personal data, or a state that changes.
 async fn private(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -144,7 +144,7 @@ async fn private(request: Request, next: Next) -> Response {
     response
 }
 
-/// An answer for people.
+/// An answer in words, for people.
 fn words(status: StatusCode, what: String) -> Response {
     (status, what + "\n").into_response()
 }

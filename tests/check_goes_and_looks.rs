@@ -142,7 +142,7 @@ async fn offline_asks_nobody() {
 async fn the_worst_is_said_last_in_one_line() {
     let folder = with_source(&onsite("http://127.0.0.1:9/api"));
     let output = tokio::task::block_in_place(|| folder.run(&["check"]));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stdout);
     let levels: Vec<_> = said.lines().map(|line| line.split(' ').next().unwrap()).collect();
     let place = |level: &str| levels.iter().position(|found| *found == level).expect(level);
     assert!(place("ok") < place("warning") && place("warning") < place("error"), "{said}");
@@ -169,7 +169,7 @@ async fn what_is_wrong_with_superoffice_is_said() {
         assert_eq!(found.status(), Some(1), "{}", found.all());
     }
     crm.heal();
-    folder.write("superoffice.password", "another");
+    folder.write("superoffice.password", "x");
     check(&folder).has("error", CRM, "it refuses the credential (401");
     for (api, what) in [
         ("http://nobody.invalid/api".to_owned(), "its name can't be resolved"),

@@ -2,16 +2,10 @@
 
 use std::process::Output;
 
+use crate::lab::configuration::CSV_ONLY;
 use crate::lab::nameplate::{Folder, project};
 
-const CONFIG: &str = r#"
-[numbers]
-country = "NO"
-[[source]]
-name = "vip"
-type = "csv"
-path = "vip.csv"
-[[source]]
+const FURTHER: &str = r#"[[source]]
 name = "crm"
 type = "superoffice"
 api = "http://127.0.0.1:9/api"
@@ -26,8 +20,13 @@ listen = "127.0.0.1:8480"
 token_env = "NAMEPLATE_TEST_WEB_TOKEN"
 "#;
 
+/// A configuration with all that is checked.
+fn config() -> String {
+    format!("{CSV_ONLY}{FURTHER}")
+}
+
 fn folder() -> Folder {
-    let folder = Folder::new(CONFIG);
+    let folder = Folder::new(&config());
     folder.write("vip.csv", "number,person,company\n22334455,Kari Nordmann,\n");
     folder.write("superoffice.password", "hunter2\n");
     folder.write("ari.password", "hunter3\n");
@@ -42,7 +41,7 @@ fn said(output: &Output) -> String {
 #[test]
 fn what_can_be_used_is_said_and_no_secret_shown() {
     let folder = folder();
-    folder.configure(&CONFIG.replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", "token = \"hunter4\""));
+    folder.configure(&config().replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", "token = \"hunter4\""));
     let output = folder.run(&["check", "--offline"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let said = said(&output);
@@ -87,8 +86,9 @@ fn everything_that_fails_is_said_at_once() {
 #[test]
 fn a_token_that_no_request_can_show_is_a_failure() {
     let folder = folder();
-    folder
-        .configure(&CONFIG.replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", "token_file = \"web.token\""));
+    folder.configure(
+        &config().replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", "token_file = \"web.token\""),
+    );
     for (token, why) in [
         (" \n", "is empty, or a blank"),
         ("tøken", "can't be sent in a header"),
@@ -104,7 +104,7 @@ fn a_token_that_no_request_can_show_is_a_failure() {
     }
     for token in [" ", "tøken", "token "] {
         folder.configure(
-            &CONFIG.replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", &format!("token = \"{token}\"")),
+            &config().replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", &format!("token = \"{token}\"")),
         );
         let output = folder.run(&["check", "--offline"]);
         assert_eq!(output.status.code(), Some(2), "{token:?}: {}", said(&output));
@@ -127,7 +127,7 @@ fn lines_that_cannot_be_used_and_damaged_lists_are_failures() {
 #[test]
 fn records_that_can_be_read_in_two_ways_are_counted_and_no_failure() {
     let folder = folder();
-    folder.configure(&CONFIG.replace("country = \"NO\"", "country = \"DE\"").replace("token_env", "token"));
+    folder.configure(&config().replace("country = \"NO\"", "country = \"DE\"").replace("token_env", "token"));
     let records = "4915112345678,Anna,\n+4915112345679,Jonas,\n4722334455,Hans,\n+47 580012345678,Heis,\n";
     folder.write("vip.csv", format!("number,person,company\n{records}"));
     let output = folder.run(&["check", "--offline"]);
@@ -143,7 +143,7 @@ fn records_that_can_be_read_in_two_ways_are_counted_and_no_failure() {
 fn a_configuration_that_cannot_be_served_exits_with_2() {
     let folder = folder();
     for wrong in
-        [CONFIG.replace("country", "contry"), CONFIG.split("[[asterisk]]").next().unwrap().to_owned()]
+        [config().replace("country", "contry"), config().split("[[asterisk]]").next().unwrap().to_owned()]
     {
         folder.configure(&wrong);
         assert_eq!(folder.run(&["check", "--offline"]).status.code(), Some(2));

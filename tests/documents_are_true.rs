@@ -326,9 +326,11 @@ fn a_package_holds_the_program_its_documents_and_what_goes_on_the_pbx() {
     let files = set(files.lines());
     assert!(files.contains("src/main.rs"), "{}", String::from_utf8_lossy(&output.stderr));
     let mut wanted: Vec<_> = pages().iter().map(Page::name).collect();
-    for folder in ["asterisk-conf", "packaging"] {
-        let inside = fs::read_dir(project().join(folder)).unwrap();
-        wanted.extend(inside.map(|file| format!("{folder}/{}", file.unwrap().file_name().to_string_lossy())));
+    for folder in ["asterisk-conf", "packaging", "packaging/completions", "packaging/debian", "packaging/man"]
+    {
+        let inside = fs::read_dir(project().join(folder)).unwrap().map(|entry| entry.unwrap());
+        let files = inside.filter(|entry| entry.path().is_file());
+        wanted.extend(files.map(|file| format!("{folder}/{}", file.file_name().to_string_lossy())));
     }
     wanted.extend([".cargo/config.toml", "LICENSE-APACHE", "LICENSE-MIT"].map(str::to_owned));
     for file in &wanted {

@@ -23,22 +23,15 @@ async fn service(folder: Folder) -> Nameplate {
     nameplate
 }
 
-/// Runs a command; its status and all that it said.
-fn run(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = tokio::task::block_in_place(|| folder.run(arguments));
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_by_order_is_the_list_that_was_shown() {
     let crm = StandIn::start(crowd(20)).await.expect("the stand-in");
     let nameplate = service(folder(&crm)).await;
     crm.set_records(crowd(5));
-    let (status, said) = run(nameplate.folder(), &["refresh"]);
+    let (status, said) = nameplate.folder().said(&["refresh"]);
     let held = "a list of 5 entries is held back, until it has come 2 times more; 20 stay in use. `nameplate refresh crm --accept` takes it: 0 new, 15 gone, 0 renamed; 15 of 20 numbers lose their names (15 gone)";
     assert!(status == Some(1) && said.contains(held), "{said}");
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     for shown in [
         "held back     a list of 5 entries, seen 1 times; `nameplate refresh crm --accept` takes it",
         "state/lists/crm.held",
@@ -47,20 +40,20 @@ async fn what_is_taken_by_order_is_the_list_that_was_shown() {
     ] {
         assert!(said.contains(shown), "{said}");
     }
-    let (_, said) = run(nameplate.folder(), &["lookup", &one_of_crowd(3).0]);
+    let (_, said) = nameplate.folder().said(&["lookup", &one_of_crowd(3).0]);
     assert!(said.contains("held back crm: another list of 5 entries has come, and is not in use"), "{said}");
     // What the CRM says by now does not matter, nor whether it says anything.
     crm.set_records(Vec::new());
     crm.fail(Fault::status(503));
-    let (status, said) = run(nameplate.folder(), &["refresh", "crm", "--accept"]);
+    let (status, said) = nameplate.folder().said(&["refresh", "crm", "--accept"]);
     assert!(status == Some(0) && said.contains("crm: 5 entries: 0 new, 15 gone, 0 renamed"), "{said}");
     nameplate.until_logged("directory is in place numbers=5", 1).await;
     assert!(!nameplate.folder().path("state/lists/crm.held").exists());
     // What is lost by and by is counted, and shown.
     crm.heal();
     crm.set_records(crowd(4));
-    let _ = run(nameplate.folder(), &["refresh"]);
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let _ = nameplate.folder().said(&["refresh"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(said.contains("lost          1 entries of 5 numbers since "), "{said}");
 }
 
@@ -75,7 +68,7 @@ async fn another_one_that_has_come_meanwhile_is_not_taken_unseen() {
     crm.set_records(Vec::new());
     crm.heal();
     nameplate.until_logged("a list of 0 entries is held back", 1).await;
-    let (status, said) = run(nameplate.folder(), &["refresh", "--accept"]);
+    let (status, said) = nameplate.folder().said(&["refresh", "--accept"]);
     assert!(status == Some(1), "{said}");
     assert!(
         said.contains("crm: not taken, for another list has come than the one that was shown:"),
@@ -83,7 +76,7 @@ async fn another_one_that_has_come_meanwhile_is_not_taken_unseen() {
     );
     assert!(said.contains("crm: a list of 0 entries is held back; 20 stay in use"), "{said}");
     // It has been shown now.
-    let (status, said) = run(nameplate.folder(), &["refresh", "--accept"]);
+    let (status, said) = nameplate.folder().said(&["refresh", "--accept"]);
     assert!(status == Some(0) && said.contains("crm: 0 entries: 0 new, 20 gone"), "{said}");
 }
 
@@ -104,7 +97,7 @@ async fn a_new_start_keeps_the_count_and_each_answer_may_have_a_hash_of_its_own(
             )
             .await;
     }
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(said.contains("a list of 6 entries, seen 2 times"), "{said}");
     crm.set_records(crowd(5));
     let nameplate = nameplate.again();
@@ -121,11 +114,11 @@ async fn an_order_for_all_takes_only_what_is_held() {
         crm.set_selection(202, crowd(20));
         let config = crm_alone(&crm).replace("refresh = \"1s\"", "refresh = \"1h\"\nselections = [201, 202]");
         let folder = crm_folder(&config);
-        let _ = run(&folder, &["refresh"]);
+        let _ = folder.said(&["refresh"]);
         let nameplate = service(folder).await;
         nameplate.until_logged("directory is in place", 1).await;
         crm.set_selection(201, crowd(5));
-        let (_, said) = run(nameplate.folder(), &["refresh"]);
+        let (_, said) = nameplate.folder().said(&["refresh"]);
         assert!(
             said.contains("crm-201: a list of 5 entries") && said.contains("crm-202: unchanged"),
             "{said}"
@@ -135,7 +128,7 @@ async fn an_order_for_all_takes_only_what_is_held() {
         if !runs {
             nameplate.kill();
         }
-        let (status, said) = run(nameplate.folder(), &["refresh", "--accept"]);
+        let (status, said) = nameplate.folder().said(&["refresh", "--accept"]);
         assert!(status == Some(1) && said.contains("crm-201: 5 entries: 0 new, 15 gone"), "{said}");
         assert!(said.contains("crm-202: a list of 0 entries is held back; 20 stay in use"), "{said}");
     }
@@ -155,7 +148,7 @@ async fn the_same_hash_with_other_data_is_taken() {
     crm.fail(set(&crm.hash(), &records));
     for arguments in [&["refresh"][..], &["refresh", "--accept"]] {
         let renamed = if arguments.len() == 1 { "20 entries: 0 new, 0 gone, 1 renamed" } else { "unchanged" };
-        let (status, said) = run(nameplate.folder(), arguments);
+        let (status, said) = nameplate.folder().said(arguments);
         assert!(status == Some(0) && said.contains(renamed), "{said}");
     }
     let output =
@@ -169,9 +162,9 @@ async fn a_hash_acts_on_no_terminal_and_forges_no_line() {
     let crm = StandIn::start(crowd(20)).await.expect("the stand-in");
     crm.fail(set("a\u{1b}[31mb\n  entries       9\u{202e}", &crowd(3)));
     let folder = folder(&crm);
-    let _ = run(&folder, &["refresh"]);
+    let _ = folder.said(&["refresh"]);
     let nameplate = service(folder).await;
-    let (_, running) = run(nameplate.folder(), &["sources"]);
+    let (_, running) = nameplate.folder().said(&["sources"]);
     let entries = "entries       3 (hash a\\u{1b}[31mb\\n  entries       9\\u{202e})";
     assert!(running.contains(entries) && !running.contains('\u{1b}'), "{running}");
 }
@@ -188,7 +181,7 @@ async fn the_file_of_a_later_version_stays_where_it_is() {
         .await;
     nameplate.until_logged("the new list is served, but can't be written to disk", 1).await;
     nameplate.until_logged("directory is in place numbers=20", 1).await;
-    let (_, said) = run(nameplate.folder(), &["refresh"]);
+    let (_, said) = nameplate.folder().said(&["refresh"]);
     assert!(said.contains("crm: unchanged"), "{said}");
     assert!(crm.until_count(2, SOON).await);
     let kept = std::fs::read_to_string(nameplate.folder().path("state/lists/crm.list")).unwrap();

@@ -7,20 +7,13 @@ use serde_json::Value;
 use crate::lab::call::fjord;
 use crate::lab::configuration::{CRM_PASSWORD, crm_alone, crm_folder, further};
 use crate::lab::nameplate::{Folder, Nameplate};
-use crate::lab::people::crowd;
 use crate::lab::superoffice::{Credential, Fault, Record, StandIn};
+
+mod terminal;
 
 fn folder(crm: &StandIn) -> Folder {
     // Asked for once an hour: what comes in between was ordered.
     crm_folder(&crm_alone(crm).replace("refresh = \"1s\"", "refresh = \"1h\""))
-}
-
-/// Runs a command; its status and all that it said.
-fn run(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
-    // The stand-in goes on meanwhile.
-    let output = tokio::task::block_in_place(|| folder.run(arguments));
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
 async fn service(crm: &StandIn) -> Nameplate {
@@ -40,17 +33,17 @@ fn changed() -> Vec<Record> {
 async fn refresh_asks_the_running_service_and_says_what_changed() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let nameplate = service(&crm).await;
-    let (status, said) = run(nameplate.folder(), &["refresh"]);
+    let (status, said) = nameplate.folder().said(&["refresh"]);
     assert!(status == Some(0) && said.contains("crm: unchanged"), "{said}");
     crm.set_records(changed());
-    let (status, said) = run(nameplate.folder(), &["refresh", "crm"]);
+    let (status, said) = nameplate.folder().said(&["refresh", "crm"]);
     assert!(status == Some(0) && said.contains("crm: 4 entries: 1 new, 1 gone, 1 renamed"), "{said}");
     nameplate.until_logged("directory is in place", 2).await;
 
     crm.fail(Fault::status(500));
-    let (status, said) = run(nameplate.folder(), &["refresh"]);
+    let (status, said) = nameplate.folder().said(&["refresh"]);
     assert!(status == Some(1) && said.contains("crm: failed, what is known stays: it answers 500"), "{said}");
-    let (status, said) = run(nameplate.folder(), &["sources"]);
+    let (status, said) = nameplate.folder().said(&["sources"]);
     assert!(status == Some(0) && said.contains("last error    it answers 500"), "{said}");
     assert!(said.contains("entries       4") && said.contains(&crm.hash()), "{said}");
 }
@@ -60,11 +53,11 @@ async fn a_held_list_is_shown_and_accepted() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let nameplate = service(&crm).await;
     crm.set_records(Vec::new());
-    let (status, said) = run(nameplate.folder(), &["refresh"]);
+    let (status, said) = nameplate.folder().said(&["refresh"]);
     assert!(status == Some(1) && said.contains("a list of 0 entries is held back; 4 stay in use"), "{said}");
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(said.contains("held back     a list of 0 entries"), "{said}");
-    let (status, said) = run(nameplate.folder(), &["refresh", "crm", "--accept"]);
+    let (status, said) = nameplate.folder().said(&["refresh", "crm", "--accept"]);
     assert!(status == Some(0) && said.contains("crm: 0 entries: 0 new, 3 gone"), "{said}");
     nameplate.until_logged("numbers=0", 1).await;
 }
@@ -74,14 +67,14 @@ async fn a_list_that_has_shrunk_is_taken_by_order() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let nameplate = service(&crm).await;
     crm.set_records(fjord().split_off(3));
-    let (status, said) = run(nameplate.folder(), &["refresh"]);
+    let (status, said) = nameplate.folder().said(&["refresh"]);
     let held = "a list of 1 entries is held back, until it has come 2 times more; 4 stay in use";
     assert!(status == Some(1) && said.contains(held), "{said}");
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(said.contains("held back     a list of 1 entries, seen 1 times"), "{said}");
-    let (status, said) = run(nameplate.folder(), &["refresh", "--accept"]);
+    let (status, said) = nameplate.folder().said(&["refresh", "--accept"]);
     assert!(status == Some(0) && said.contains("crm: 1 entries: 0 new, 2 gone"), "{said}");
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(!said.contains("held back") && said.contains("entries       1"), "{said}");
 }
 
@@ -89,15 +82,15 @@ async fn a_list_that_has_shrunk_is_taken_by_order() {
 async fn without_a_service_nobody_counts_how_often_a_list_has_come() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let folder = folder(&crm);
-    assert_eq!(run(&folder, &["refresh"]).0, Some(0));
+    assert_eq!(folder.said(&["refresh"]).0, Some(0));
     crm.set_records(fjord().split_off(3));
     for _ in 0..3 {
-        let (status, said) = run(&folder, &["refresh"]);
+        let (status, said) = folder.said(&["refresh"]);
         let held =
             "a list of 1 entries is held back; 4 stay in use. `nameplate refresh crm --accept` takes it";
         assert!(status == Some(1) && said.contains(held), "{said}");
     }
-    let (status, said) = run(&folder, &["refresh", "--accept"]);
+    let (status, said) = folder.said(&["refresh", "--accept"]);
     assert!(status == Some(0) && said.contains("crm: 1 entries: 0 new, 2 gone"), "{said}");
 }
 
@@ -114,21 +107,21 @@ async fn another_user_or_selection_is_another_question() {
     crm.set_selection(201, fjord());
     let folder = folder(&crm);
     let config = crm_alone(&crm);
-    let _ = run(&folder, &["refresh"]);
-    let _ = run(&folder, &["refresh"]);
+    let _ = folder.said(&["refresh"]);
+    let _ = folder.said(&["refresh"]);
     assert_eq!(last_hash(&crm), crm.hash());
     // The hash on disk is that of somebody else's list.
     folder.configure(
         &config.replace("username = \"nameplate\", password_file", "username = \"other\", password_file"),
     );
-    let (_, said) = run(&folder, &["refresh"]);
+    let (_, said) = folder.said(&["refresh"]);
     assert_eq!(last_hash(&crm), "", "{said}");
     // It has the guard all the same.
     assert!(said.contains("crm: a list of 1 entries is held back; 4 stay in use"), "{said}");
-    let (_, said) = run(&folder, &["refresh", "--accept"]);
+    let (_, said) = folder.said(&["refresh", "--accept"]);
     assert!(said.contains("crm: 1 entries: 1 new, 3 gone"), "{said}");
     folder.configure(&config.replace("refresh = \"1s\"", "refresh = \"1s\"\nselections = [201]"));
-    let (_, said) = run(&folder, &["refresh"]);
+    let (_, said) = folder.said(&["refresh"]);
     assert_eq!(last_hash(&crm), "", "{said}");
     assert!(said.contains("crm-201: 4 entries"), "{said}");
 }
@@ -142,13 +135,13 @@ async fn what_two_users_know_is_judged_together() {
     crm.add_user(Credential::basic("other", CRM_PASSWORD), vec![ola]);
     let other = further("other", &crm, "").replace("username = \"nameplate\"", "username = \"other\"");
     let folder = crm_folder(&(crm_alone(&crm) + &other));
-    let (status, said) = run(&folder, &["refresh"]);
+    let (status, said) = folder.said(&["refresh"]);
     assert!(
         status == Some(0) && said.contains("crm: 1 entries") && said.contains("other: 1 entries"),
         "{said}"
     );
     // Either user alone would name one of two; together they name whose number it is.
-    let (_, said) = run(&folder, &["lookup", "22334455"]);
+    let (_, said) = folder.said(&["lookup", "22334455"]);
     assert_eq!(said.lines().next(), Some("Fjord Sjømat AS"), "{said}");
 }
 
@@ -156,17 +149,17 @@ async fn what_two_users_know_is_judged_together() {
 async fn without_a_service_it_runs_alone_and_lookup_reads_what_it_wrote() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let folder = folder(&crm);
-    let (status, said) = run(&folder, &["refresh"]);
+    let (status, said) = folder.said(&["refresh"]);
     assert!(status == Some(0) && said.contains("crm: 4 entries: 3 new, 0 gone"), "{said}");
     let asked = crm.count();
     let output = tokio::task::block_in_place(|| folder.run(&["lookup", "--json", "22334455"]));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["person"]["name"], "Kari Nordmann");
     assert_eq!(crm.count(), asked, "lookup reads the list in place");
-    let (status, said) = run(&folder, &["sources"]);
+    let (status, said) = folder.said(&["sources"]);
     assert!(status == Some(0) && said.contains("the service is not running"), "{said}");
     assert!(said.contains("entries       4"), "{said}");
-    let (status, said) = run(&folder, &["refresh", "nobody"]);
+    let (status, said) = folder.said(&["refresh", "nobody"]);
     assert!(status == Some(1) && said.contains("no source or list `nobody`; there are crm"), "{said}");
 }
 
@@ -180,7 +173,7 @@ fn line<'a>(said: &'a str, word: &str) -> &'a str {
 async fn sources_says_when_the_list_was_taken_and_asked_for_also_before_the_first_answer() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let mut nameplate = service(&crm).await;
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     let taken = line(&said, "taken").split(' ').next().unwrap().to_owned();
     assert!(line(&said, "taken").ends_with(" s ago)"), "{said}");
     assert!(line(&said, "last success").ends_with(" s ago)"), "{said}");
@@ -193,7 +186,7 @@ async fn sources_says_when_the_list_was_taken_and_asked_for_also_before_the_firs
     let nameplate = nameplate.again();
     nameplate.until_logged("directory is in place", 2).await;
     assert!(crm.until_count(crm.count().max(2), Duration::from_secs(20)).await);
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert_eq!(line(&said, "entries"), format!("4 (hash {})", crm.hash()));
     assert!(line(&said, "taken").starts_with(&taken), "{said}");
     assert_eq!((line(&said, "last success"), line(&said, "next")), ("-", "-"));
@@ -215,7 +208,7 @@ async fn what_cannot_be_used_is_shown_alike_with_and_without_a_service() {
     let alone = folder(&crm);
     let mut seen = Vec::new();
     // The service has asked already.
-    let _ = run(&alone, &["refresh"]);
+    let _ = alone.said(&["refresh"]);
     for (records, arguments) in [
         (&first, &["refresh"][..]),
         (&second, &["refresh"]),
@@ -224,8 +217,8 @@ async fn what_cannot_be_used_is_shown_alike_with_and_without_a_service() {
         (&vec![unusable(0)], &["refresh", "--accept"]),
     ] {
         crm.set_records(records.clone());
-        let (_, beside) = run(nameplate.folder(), arguments);
-        let (_, without) = run(&alone, arguments);
+        let (_, beside) = nameplate.folder().said(arguments);
+        let (_, without) = alone.said(arguments);
         assert_eq!(of_the_list(&beside), of_the_list(&without));
         seen.push(of_the_list(&beside));
     }
@@ -241,12 +234,12 @@ async fn what_cannot_be_used_is_shown_alike_with_and_without_a_service() {
         assert!(said.contains(": record 1: "), "{said}");
     }
     // Also after a new start, before the CRM has sent the set again, and where no service runs.
-    let (_, said) = run(&alone, &["sources"]);
+    let (_, said) = alone.said(&["sources"]);
     assert!(said.contains("can't be used 1 "), "{said}");
     crm.fail(Fault::Silent);
     let nameplate = nameplate.again();
     nameplate.until_logged("nameplate starts", 2).await;
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(said.contains("can't be used 1 "), "{said}");
 }
 
@@ -262,19 +255,19 @@ async fn what_can_be_read_in_two_ways_is_counted_and_used() {
         "1 of a length that the numbering plan does not know: record 5: ",
     ];
     for arguments in [["refresh"], ["sources"]] {
-        let (_, said) = run(nameplate.folder(), &arguments);
+        let (_, said) = nameplate.folder().said(&arguments);
         assert!(
             wanted.iter().all(|wanted| said.contains(wanted)) && !said.contains("can't be used"),
             "{said}"
         );
     }
-    let shown = |number: &str| run(nameplate.folder(), &["lookup", number]).1;
+    let shown = |number: &str| nameplate.folder().said(&["lookup", number]).1;
     assert!(shown("+4915112345678").starts_with("Anna (Rot GmbH)\n"), "{}", shown("+4915112345678"));
     assert!(shown("+47580012345678").starts_with("Heis (Rot GmbH)\n"), "{}", shown("+47580012345678"));
     // After a new start the remarks are there as well.
     let nameplate = nameplate.again();
     nameplate.until_logged("nameplate starts", 2).await;
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{said}");
 }
 
@@ -290,65 +283,12 @@ async fn what_cannot_be_used_is_shown_masked() {
     };
     for folder in [nameplate.folder(), &folder(&crm)] {
         for command in ["refresh", "sources"] {
-            let (_, said) = run(folder, &[command]);
+            let (_, said) = folder.said(&[command]);
             assert!(said.contains("1 too_long: record 5"), "{said}");
             is_masked(&said);
         }
     }
     is_masked(&nameplate.log());
-}
-
-/// What stood on the terminal's line, one after the other, and the lines that stayed.
-fn on_terminal(folder: &Folder, arguments: &str) -> (Vec<String>, Vec<String>) {
-    let said = tokio::task::block_in_place(|| folder.run_on_terminal(arguments));
-    let line = |piece: &str| Some(piece.strip_prefix("\x1b[?7l")?.strip_suffix("\x1b[K\x1b[?7h")?.to_owned());
-    let shown: Vec<_> = said.split('\r').filter_map(line).collect();
-    let stayed = |line: &str| line.rsplit("\r\x1b[K").next().unwrap_or_default().to_owned();
-    (shown, said.split("\r\n").map(stayed).filter(|line| !line.is_empty()).collect())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_shows_how_far_a_refresh_is() {
-    const MANY: u32 = 10_000;
-    let crm = StandIn::start(fjord()).await.expect("the stand-in");
-    let nameplate = service(&crm).await;
-    let alone = folder(&crm);
-    crm.set_records(crowd(MANY));
-    crm.set_delay(Duration::from_millis(700));
-    for folder in [nameplate.folder(), &alone] {
-        crm.fail_next(1, Fault::Halting(Duration::from_secs(1)));
-        let (shown, stayed) = on_terminal(folder, "refresh");
-        assert_eq!(shown[0], "crm: waiting for the answer …", "{shown:?}");
-        let records: Vec<u32> = shown
-            .iter()
-            .filter_map(|line| line.strip_prefix("crm: ")?.strip_suffix(" records read …"))
-            .map(|count| count.replace(',', "").parse().unwrap())
-            .collect();
-        assert!(records.iter().any(|count| *count > 0 && *count < MANY), "{shown:?}");
-        assert!(records.is_sorted() && records.iter().all(|count| *count <= MANY), "{shown:?}");
-        assert_eq!(stayed[0], "asking crm …");
-        assert!(stayed.len() == 2 && stayed[1].starts_with("crm: 10000 entries: "), "{stayed:?}");
-        // A file or a pipe gets only what came of it.
-        let (_, said) = run(folder, &["refresh"]);
-        assert_eq!(said, "asking crm …\ncrm: unchanged\n");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn lists_in_progress_share_one_line_of_the_terminal() {
-    let crm = StandIn::start(fjord()).await.expect("the stand-in");
-    crm.set_selection(201, fjord());
-    crm.set_selection(202, changed());
-    let config = crm_alone(&crm).replace("refresh = \"1s\"", "refresh = \"1h\"\nselections = [201, 202]");
-    let folder = crm_folder(&config);
-    let nameplate = folder.serve();
-    nameplate.until_logged("new list", 2).await;
-    crm.set_delay(Duration::from_millis(700));
-    let (shown, mut stayed) = on_terminal(nameplate.folder(), "refresh crm");
-    let both = "crm-201: waiting for the answer · crm-202: waiting for the answer …";
-    assert!(shown.iter().any(|line| line == both), "{shown:?}");
-    stayed.sort();
-    assert_eq!(stayed, ["asking crm …", "crm-201: unchanged", "crm-202: unchanged"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -367,7 +307,7 @@ async fn a_service_that_ends_in_the_middle_of_a_refresh_is_no_success() {
     let (status, said) = tokio::task::block_in_place(|| {
         std::thread::scope(|scope| {
             scope.spawn(kill);
-            run(nameplate.folder(), &["refresh"])
+            nameplate.folder().said(&["refresh"])
         })
     });
     assert!(
@@ -380,7 +320,7 @@ async fn a_service_that_ends_in_the_middle_of_a_refresh_is_no_success() {
 async fn one_state_dir_has_one_service() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let nameplate = service(&crm).await;
-    let (status, said) = run(nameplate.folder(), &["serve"]);
+    let (status, said) = nameplate.folder().said(&["serve"]);
     assert!(status == Some(1) && said.contains("another nameplate runs with the same state_dir"), "{said}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,15 +22,17 @@ fn folder(crm: &StandIn, selections: &str) -> Folder {
     crm_folder(&config(crm, selections))
 }
 
-fn config(crm: &StandIn, selections: &str) -> String {
-    crm_alone(crm).replace("refresh = \"1s\"", &format!("refresh = \"1h\"\nselections = [{selections}]"))
+/// A folder, and its `state_dir`, which belongs to the user.
+fn owned_folder(crm: &StandIn) -> (Folder, PathBuf) {
+    let folder = folder(crm, "");
+    let state = folder.path("state");
+    std::fs::create_dir(&state).unwrap();
+    chown(&state, Some(USER), Some(GROUP)).unwrap();
+    (folder, state)
 }
 
-/// Runs a command; its status and all that it said.
-fn run(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = tokio::task::block_in_place(|| folder.run(arguments));
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+fn config(crm: &StandIn, selections: &str) -> String {
+    crm_alone(crm).replace("refresh = \"1s\"", &format!("refresh = \"1h\"\nselections = [{selections}]"))
 }
 
 /// A command that runs another one as this user.
@@ -59,14 +61,11 @@ async fn what_root_refreshes_is_read_by_the_services_user() {
         return;
     }
     let mut crm = StandIn::start(crowd(20)).await.expect("the stand-in");
-    let folder = crm_folder(&crm_alone(&crm).replace("refresh = \"1s\"", "refresh = \"1h\""));
-    let state = folder.path("state");
-    std::fs::create_dir(&state).unwrap();
-    chown(&state, Some(USER), Some(GROUP)).unwrap();
-    let (status, said) = run(&folder, &["refresh"]);
+    let (folder, state) = owned_folder(&crm);
+    let (status, said) = folder.said(&["refresh"]);
     assert!(status == Some(0) && said.contains("crm: 20 entries"), "{said}");
     crm.set_records(crowd(5));
-    let (status, said) = run(&folder, &["refresh"]);
+    let (status, said) = folder.said(&["refresh"]);
     assert!(status == Some(1) && said.contains("a list of 5 entries is held back"), "{said}");
     let owners = owners(&state);
     assert!(
@@ -77,7 +76,7 @@ async fn what_root_refreshes_is_read_by_the_services_user() {
     crm.go_down().await;
     let nameplate = folder.serve_behind(as_user(USER));
     nameplate.until_logged("directory is in place numbers=20 lists=from disk", 1).await;
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(said.contains("held back     a list of 5 entries"), "{said}");
 }
 
@@ -87,10 +86,7 @@ async fn another_user_is_told_whose_folder_it_is() {
         return;
     }
     let crm = StandIn::start(crowd(20)).await.expect("the stand-in");
-    let folder = folder(&crm, "");
-    let state = folder.path("state");
-    std::fs::create_dir(&state).unwrap();
-    chown(&state, Some(USER), Some(GROUP)).unwrap();
+    let (folder, state) = owned_folder(&crm);
     std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     for command in ["refresh", "sources"] {
         let mut process = as_user(USER + 1);
@@ -110,16 +106,13 @@ async fn check_tries_as_the_owner() {
         return;
     }
     let crm = StandIn::start(crowd(20)).await.expect("the stand-in");
-    let folder = folder(&crm, "");
-    let state = folder.path("state");
-    std::fs::create_dir(&state).unwrap();
-    chown(&state, Some(USER), Some(GROUP)).unwrap();
-    let _ = run(&folder, &["refresh"]);
-    let (status, said) = run(&folder, &["check", "--offline"]);
+    let (folder, state) = owned_folder(&crm);
+    let _ = folder.said(&["refresh"]);
+    let (status, said) = folder.said(&["check", "--offline"]);
     let tried =
         format!("ok       as user {USER}: what follows is tried as the user to whom state_dir belongs");
     assert!(status == Some(0) && said.contains(&tried) && said.contains("list crm: entries: 20"), "{said}");
-    let (_, said) = run(&folder, &["check"]);
+    let (_, said) = folder.said(&["check"]);
     assert!(said.contains("[[source]] crm: it answers: entries: 20"), "{said}");
     // What root alone can read is of no use to the service.
     chown(state.join("lists/crm.list"), Some(0), Some(0)).unwrap();
@@ -129,7 +122,7 @@ async fn check_tries_as_the_owner() {
         std::os::unix::fs::PermissionsExt::from_mode(0o600),
     )
     .unwrap();
-    let (status, said) = run(&folder, &["check", "--offline"]);
+    let (status, said) = folder.said(&["check", "--offline"]);
     for failed in
         ["error    list crm: can't read", "error    [[source]] crm: password: can't read the secret"]
     {
@@ -144,20 +137,20 @@ async fn a_list_that_was_taken_out_of_the_configuration_goes() {
         crm.set_selection(selection, crowd(5));
     }
     let folder = folder(&crm, "201, 202, 203");
-    let _ = run(&folder, &["refresh"]);
+    let _ = folder.said(&["refresh"]);
     folder.configure(&config(&crm, "201, 202"));
     let nameplate = folder.serve();
     nameplate.until_logged("the list is no longer in the configuration: its files are removed in 30 days; `nameplate sources --purge` does it now list=crm-203", 1).await;
     // Taken out while the service uses it.
     nameplate.folder().configure(&config(&crm, "201"));
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     assert!(
         said.contains("crm-202\n  entries")
             && said.contains("crm-203\n  removed       it is not in the configuration since"),
         "{said}"
     );
     assert!(said.contains("its files stay for 30 days, or until `nameplate sources --purge`"), "{said}");
-    let (status, said) = run(nameplate.folder(), &["sources", "--purge"]);
+    let (status, said) = nameplate.folder().said(&["sources", "--purge"]);
     assert_eq!((status, said.as_str()), (Some(0), "crm-203: its files are removed\n"));
     let there = |list: &str| nameplate.folder().path(&format!("state/lists/{list}.list")).is_file();
     assert_eq!(["crm-201", "crm-202", "crm-203"].map(there), [true, true, false]);
@@ -176,13 +169,13 @@ async fn sources_knows_a_service_that_it_cannot_ask() {
     let nameplate = folder(&crm, "").serve();
     nameplate.until_logged("directory is in place", 1).await;
     std::fs::remove_file(nameplate.folder().path("state/control.sock")).unwrap();
-    let (status, said) = run(nameplate.folder(), &["sources"]);
+    let (status, said) = nameplate.folder().said(&["sources"]);
     let runs = format!(
         "the service runs, `nameplate serve` (process {}), and can't be asked just now",
         nameplate.id()
     );
     assert!(status == Some(0) && said.contains(&runs) && said.contains("entries       20"), "{said}");
-    let (status, said) = run(nameplate.folder(), &["sources", "--purge"]);
+    let (status, said) = nameplate.folder().said(&["sources", "--purge"]);
     assert!(status == Some(1) && said.contains("can't be asked"), "{said}");
     // One that waits for a command.
     let mut nameplate = nameplate;
@@ -193,7 +186,7 @@ async fn sources_knows_a_service_that_it_cannot_ask() {
     assert!(crm.until_count(asked + 1, SOON).await);
     let nameplate = nameplate.again();
     nameplate.until_logged("no list is asked for before `nameplate refresh`", 1).await;
-    let (_, said) = run(nameplate.folder(), &["sources"]);
+    let (_, said) = nameplate.folder().said(&["sources"]);
     let waits = format!(
         "`nameplate refresh` (process {}) is writing the lists, and a service that was started meanwhile waits",
         alone.id()
@@ -210,7 +203,7 @@ async fn connections_that_ask_for_nothing_keep_no_command_waiting() {
     nameplate.until_logged("directory is in place", 1).await;
     let socket = nameplate.folder().path("state/control.sock");
     let silent: Vec<_> = (0..300).map(|_| UnixStream::connect(&socket).expect("a connection")).collect();
-    let (status, said) = run(nameplate.folder(), &["sources"]);
+    let (status, said) = nameplate.folder().said(&["sources"]);
     assert!(status == Some(0) && said.contains("entries       20"), "{said}");
     let open = std::fs::read_dir(format!("/proc/{}/fd", nameplate.id())).unwrap().count();
     assert!(open < 100, "{open} open files");

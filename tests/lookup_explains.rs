@@ -5,21 +5,14 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::lab::configuration::VIP_AND_ALL;
 use crate::lab::nameplate::Folder;
 
-const TWO_SOURCES: &str = r#"
+const SETTINGS: &str = r#"
 [numbers]
 country = "NO"
 [names]
 max_bytes = 30
-[[source]]
-name = "vip"
-type = "csv"
-path = "vip.csv"
-[[source]]
-name = "all"
-type = "csv"
-path = "all.csv"
 [[asterisk]]
 name = "stockholm"
 url = "http://127.0.0.1:9"
@@ -30,8 +23,12 @@ numbers = { country = "SE", strip_prefixes = ["9"] }
 
 const HEADER: &str = "number,person,company,person_id,contact_id\n";
 
+fn config() -> String {
+    format!("{SETTINGS}{VIP_AND_ALL}")
+}
+
 fn folder() -> Folder {
-    let folder = Folder::new(TWO_SOURCES);
+    let folder = Folder::new(&config());
     let vip = "22334455,Kari Nordmann,Fjord Sjømat AS,654,243\n\
                22334460,Ola,Fjord Sjømat AS,1,243\n22334460,Siri,Fjord Sjømat AS,2,243\n\
                22334461,Ola,Acme,1,5\n22334461,Siri,Globex,2,6\n22334462,Ola,,1,\n22334462,Siri,,2,\n";
@@ -94,7 +91,7 @@ fn each_verdict_is_explained() {
         ("company", "22334461", "`shared_numbers = \"company\"` in [names] shows only a company that all"),
         ("none", "22334460", "`shared_numbers = \"none\"` in [names] shows none of them"),
     ] {
-        folder.configure(&TWO_SOURCES.replace("[names]", &format!("[names]\nshared_numbers = \"{shared}\"")));
+        folder.configure(&config().replace("[names]", &format!("[names]\nshared_numbers = \"{shared}\"")));
         let said = out(&folder.run(&["lookup", number]));
         let wanted = format!("(no name: several have this number, and {reason}");
         assert!(said.starts_with(&wanted) && said.contains("→ ambiguous by vip"), "{said}");

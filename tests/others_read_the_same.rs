@@ -1,5 +1,5 @@
 //! What others read stays the same over a change within: scripts read the commands' output, dashboards the metrics, dialplans the
-//! answers over HTTP and FastAGI, the version before and the next one the list files and the control socket.
+//! answers over HTTP, FastAGI and ARI, the version before and the next one the list files and the control socket.
 //!
 //! The files of `tests/data/golden` are what was read when they were written. A change that is meant is written there by
 //! `NAMEPLATE_GOLDEN=write make promise NAME=others_read_the_same`, and stands in the changelog.
@@ -11,10 +11,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Output;
 
-use crate::lab::configuration::{CRM_PASSWORD, onsite, superoffice_alone};
+use crate::lab::configuration::{CRM_PASSWORD, VIP_AND_ALL, onsite, superoffice_alone};
 use crate::lab::nameplate::{Folder, Nameplate, project};
 use crate::lab::superoffice::{Record, StandIn};
 use crate::lab::{machine, web};
+
+mod ari;
 
 const CSV: &str = r#"
 [numbers]
@@ -23,16 +25,6 @@ internal = ["3xx"]
 
 [names]
 max_bytes = 30
-
-[[source]]
-name = "vip"
-type = "csv"
-path = "vip.csv"
-
-[[source]]
-name = "all"
-type = "csv"
-path = "all.csv"
 
 [ranges]
 known = { "+47 2251 8000-8099" = "company Fjord Sjømat AS" }
@@ -45,7 +37,7 @@ const VIP: &str = "22334455,Kari Nordmann,Fjord Sjømat AS,Mrs,654,243\n22334460
 const ALL: &str = "22334455,Somebody Else,Älvsby Förlag AB,,7,8\n+4681234567,Åsa,,,9,\n";
 
 fn csv(config: &str) -> Folder {
-    let folder = Folder::new(&format!("{CSV}{config}"));
+    let folder = Folder::new(&format!("{CSV}{VIP_AND_ALL}{config}"));
     folder.write("vip.csv", format!("{HEADER}{VIP}"));
     folder.write("all.csv", format!("{HEADER}{ALL}"));
     folder

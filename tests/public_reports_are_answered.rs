@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::{fs, path::Path};
 
 use nameplate::directory::Directory;
-use nameplate::directory::merge::{Listed, merge};
+use nameplate::directory::merge::{MergeInput, merge};
 use nameplate::lookup::{Pbx, Resolver};
 use nameplate::name::Style;
 use nameplate::number::{Country, CrmValue, Settings, of_crm};
@@ -37,7 +37,7 @@ async fn directory(folder: &Path, country: Country, records: &str) -> Directory 
     let file = csv::File { path, delimiter: None, country };
     let Ok(Fetched::Entries(read)) = file.fetch("", &Progress::default()).await else { panic!("{records}") };
     let lists = [read.entries, crm.entries].map(Collector::finish);
-    let listed = (0..).zip(&lists).map(|(source, list)| Listed {
+    let listed = (0..).zip(&lists).map(|(source, list)| MergeInput {
         source,
         group: 0,
         entries: Box::new(list.entries()),

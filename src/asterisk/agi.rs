@@ -1,20 +1,16 @@
-//! FastAGI. A call enters `AGI(agi://…)`, Asterisk connects to us, sends the caller's number, and takes the name.
+//! FastAGI. When a call enters `AGI(agi://…)`, Asterisk connects to us, sends the caller's number, and takes the name.
 //!
 //! In reading order:
 //!
 //! - [`run`] accepts connections; each one is a session
-//! - `session`: one call, from its block of variables to the last command
-//! - `block`: the variables about the call
-//! - `command`: our commands, and Asterisk's responses
-//! - `lines`: lines from Asterisk, with a limit
+//! - `session`: one call, from the block of variables to the last command
+//! - `protocol`: the block, our commands, Asterisk's responses
 //!
 //! A session has limits: the length of a line and of the block, the number of variables, the time for the block, for each
 //! response and for the whole session. So a slow, flooding or vanished client takes one of [`Settings::max_sessions`] for a
 //! few seconds, and holds up no other call.
 
-mod block;
-mod command;
-mod lines;
+mod protocol;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -37,7 +33,7 @@ use crate::lookup::{Pbx, Resolver};
 use crate::observe::panics;
 use crate::observe::throttle::Throttle;
 #[doc(hidden)]
-pub use block::{Block, block};
+pub use protocol::{Block, block};
 use session::SessionError;
 
 /// The name of FastAGI in place of a PBX's name: in logs, metrics and `/readyz`.
@@ -78,7 +74,7 @@ impl Settings {
     fn allows(&self, address: IpAddr) -> bool {
         // Where both families are listened to, IPv4 comes as `::ffff:192.0.2.1`.
         let address = address.to_canonical();
-        // So it does where `allow` has a network of all there is, `::/0`.
+        // The network `::/0` in `allow` has IPv4 addresses in that form only.
         let mapped = match address {
             IpAddr::V4(address) => IpAddr::V6(address.to_ipv6_mapped()),
             IpAddr::V6(_) => address,
@@ -148,17 +144,17 @@ struct Server {
     settings: Settings,
     resolver: Arc<Resolver>,
     pbx_status: Arc<PbxStatus>,
-    /// By the country.
+    /// For each country.
     unknown_countries: Throttle<String>,
-    /// By the script's name.
+    /// For each script.
     unknown_scripts: Throttle<String>,
-    /// By the kind of error.
+    /// For each kind of error.
     session_errors: Throttle<Discriminant<SessionError>>,
 }
 
 impl Server {
     async fn serve(&self, mut stream: TcpStream) {
-        // A command is one write, and must not wait for the next one.
+        // Each command is one write. It must not wait for the next write.
         if let Err(error) = stream.set_nodelay(true) {
             return debug!("[agi] a connection is gone: {error}");
         }
@@ -182,7 +178,7 @@ impl Server {
                 self.pbx_status.metrics.foreign_script();
                 self.unknown_scripts.log_for(script.clone(), |times| warn!(times, "[agi] {error}"));
             }
-            // No fault: the caller has hung up, or the service is just starting.
+            // No fault: the caller has hung up, or the service has just started.
             error if error.is_hangup() || matches!(error, SessionError::NoDirectory) => {
                 debug!("[agi] {error}");
             }

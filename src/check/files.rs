@@ -122,12 +122,14 @@ fn secret(place: &str, key: &str, secret: &Secret, in_a_header: bool, meaning: &
             Secret::Given(_) => format!("mend `{key}`"),
             Secret::File(path) => format!("write it into {}, readable by the service's user", path.display()),
             Secret::Env(name) => format!("set {name} in the service's environment"),
+            Secret::Credential(name) => format!("give it to the unit: LoadCredential={name}:FILE"),
         };
         return vec![Finding::error(place, error.to_string(), meaning, remedy)];
     }
     match secret {
         Secret::Given(_) => vec![Finding::ok(place, "stands in the configuration")],
         Secret::Env(name) => vec![Finding::ok(place, format!("in the variable {name}"))],
+        Secret::Credential(name) => vec![Finding::ok(place, format!("the credential {name}"))],
         Secret::File(path) => {
             let found = Finding::ok(place.clone(), format!("in {}", path.display()));
             [Some(found), open_to_others(&place, path)].into_iter().flatten().collect()

@@ -109,9 +109,9 @@ struct Explained<'a> {
 fn one(lookup: &Lookup<'_>, arguments: &Arguments, lists: &Lists, shared: SharedNumbers) -> io::Result<Exit> {
     let (Answer { resolution, .. }, explanation) = lookup.explain(&arguments.number);
     let numbers: Vec<_> = resolution.readings.iter().map(|read| read.reading.number).collect();
-    let held = lists.entries_for(&numbers)?;
+    let entries = lists.entries_for(&numbers)?;
     let (missing, held_back) = (lists.missing(), lists.held_back());
-    let details = Details { explanation: &explanation, held: &held, missing, held_back, shared };
+    let details = Details { explanation: &explanation, entries: &entries, missing, held_back, shared };
     if arguments.json {
         let explained = Explained { resolution: &resolution, explanation: details.json(&resolution) };
         writeln!(io::stdout().lock(), "{}", serde_json::to_string(&explained)?)?;

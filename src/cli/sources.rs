@@ -14,7 +14,7 @@ use crate::lists::configured;
 use crate::lists::guard::{self, HeldList};
 use crate::lists::lock::{Lock, Purpose};
 use crate::lists::snapshot::Snapshot;
-use crate::lists::status::ListStatus;
+use crate::lists::status::{ListStatus, time_span};
 use crate::lists::store::Store;
 use crate::observe::logging;
 use crate::owner;
@@ -219,15 +219,10 @@ fn time(seconds: Option<u64>) -> String {
     let timestamp = seconds.and_then(|seconds| Timestamp::from_second(i64::try_from(seconds).ok()?).ok());
     let Some(timestamp) = timestamp else { return "-".into() };
     let distance = Timestamp::now().duration_since(timestamp).as_secs();
-    let (amount, unit) = match distance.unsigned_abs() {
-        seconds @ 0..120 => (seconds, "s"),
-        seconds @ 120..7200 => (seconds / 60, "min"),
-        seconds @ 7200..172_800 => (seconds / 3600, "h"),
-        seconds => (seconds / 86_400, "d"),
-    };
+    let time_span = time_span(distance.unsigned_abs());
     if distance < 0 {
-        format!("{timestamp} (in {amount} {unit})")
+        format!("{timestamp} (in {time_span})")
     } else {
-        format!("{timestamp} ({amount} {unit} ago)")
+        format!("{timestamp} ({time_span} ago)")
     }
 }

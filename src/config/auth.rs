@@ -1,17 +1,17 @@
-//! `auth` of a SuperOffice source: which secrets each scheme has, and in which of their three forms.
+//! The `auth` of a SuperOffice source: the secrets of each scheme.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Reader;
-use super::value::{SecretText, secret};
+use super::value::{CredentialName, GivenSecret, SecretText};
 use crate::secret::Secret;
 use crate::source::superoffice::credential::Credential;
 
-/// Every secret as `x`, `x_file` and `x_env`, in one table, so that a mistyped key is answered with the nearest.
+/// Makes `Auth`, the table. Each secret has four keys: `x`, `x_file`, `x_env` and `x_credential`. One struct has all keys, so that an error can
+/// name the nearest key.
 macro_rules! auth {
-    ($($given:ident $file:ident $env:ident;)*) => {
+    ($($given:ident $file:ident $env:ident $credential:ident;)*) => {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(super) struct Auth {
@@ -19,14 +19,15 @@ macro_rules! auth {
             scheme: Scheme,
             username: Option<String>,
             client_id: Option<String>,
-            $($given: Option<SecretText>, $file: Option<PathBuf>, $env: Option<String>,)*
+            $($given: Option<SecretText>, $file: Option<PathBuf>, $env: Option<String>,
+                $credential: Option<CredentialName>,)*
         }
 
         impl Auth {
-            /// The secrets by their names.
-            fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<Given>) {
-                let secrets = vec![$(Given {
-                    key: stringify!($given), text: self.$given, file: self.$file, env: self.$env,
+            /// The scheme, the user name, the client id, and all secrets.
+            fn take(self) -> (Scheme, Option<String>, Option<String>, Vec<GivenSecret>) {
+                let secrets = vec![$(GivenSecret {
+                    key: stringify!($given), text: self.$given, file: self.$file, env: self.$env, credential: self.$credential,
                 },)*];
                 (self.scheme, self.username, self.client_id, secrets)
             }
@@ -35,22 +36,14 @@ macro_rules! auth {
 }
 
 auth! {
-    password password_file password_env;
-    ticket ticket_file ticket_env;
-    token token_file token_env;
-    client_secret client_secret_file client_secret_env;
-    refresh_token refresh_token_file refresh_token_env;
-    system_token system_token_file system_token_env;
-    private_key private_key_file private_key_env;
-    cookie cookie_file cookie_env;
-}
-
-/// A secret as it is given, in any number of its forms.
-struct Given {
-    key: &'static str,
-    text: Option<SecretText>,
-    file: Option<PathBuf>,
-    env: Option<String>,
+    password password_file password_env password_credential;
+    ticket ticket_file ticket_env ticket_credential;
+    token token_file token_env token_credential;
+    client_secret client_secret_file client_secret_env client_secret_credential;
+    refresh_token refresh_token_file refresh_token_env refresh_token_credential;
+    system_token system_token_file system_token_env system_token_credential;
+    private_key private_key_file private_key_env private_key_credential;
+    cookie cookie_file cookie_env cookie_credential;
 }
 
 /// `auth.type`.
@@ -78,14 +71,13 @@ impl Scheme {
     }
 }
 
-impl Reader<'_> {
-    pub(super) fn credential(&self, auth: Auth) -> Result<Credential, String> {
-        let (scheme, mut username, mut client_id, mut secrets) = auth.take();
+impl Auth {
+    pub(super) fn credential(self, folder: &Path) -> Result<Credential, String> {
+        let (scheme, mut username, mut client_id, mut secrets) = self.take();
         let mut take = |key: &str| -> Result<Secret, String> {
-            let place = secrets.iter().position(|given| given.key == key);
-            let given = place.map(|place| secrets.swap_remove(place)).ok_or("auth: no such secret")?;
-            let file = given.file.map(|path| self.path(path));
-            secret(key, given.text, file, given.env).map_err(|what| format!("auth: {what}"))
+            let index = secrets.iter().position(|secret| secret.key == key);
+            let secret = index.map(|index| secrets.swap_remove(index)).ok_or("auth: no such secret")?;
+            secret.required(folder).map_err(|what| format!("auth: {what}"))
         };
         let named = |text: &mut Option<String>, key: &str| {
             text.take().filter(|text| !text.is_empty()).ok_or_else(|| format!("auth: `{key}` is missing"))
@@ -108,9 +100,7 @@ impl Reader<'_> {
             },
             Scheme::Xsrf => Credential::Xsrf { token: take("token")?, cookie: take("cookie")? },
         };
-        let left =
-            secrets.iter().find(|given| given.text.is_some() || given.file.is_some() || given.env.is_some());
-        let left = left.map(|given| given.key);
+        let left = secrets.iter().find(|secret| secret.is_given()).map(|secret| secret.key);
         let left = left.or_else(|| username.map(|_| "username")).or_else(|| client_id.map(|_| "client_id"));
         match left {
             Some(key) => Err(format!("auth: `{key}` is not for type = \"{}\"", scheme.name())),

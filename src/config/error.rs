@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
+
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -17,33 +19,49 @@ pub enum ConfigError {
     /// Something in it is wrong.
     #[error("{place}: {what}")]
     Wrong {
-        /// `FILE:LINE`, or the file alone where something is missing.
+        /// `FILE:LINE`. `FILE` alone if something is missing in the file.
         place: String,
         /// The key, the value, and what is allowed.
         what: String,
     },
 }
 
-/// The text that is being read, for naming places in it.
+/// The TOML document that is being read. It makes errors that have their place.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct Document<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
 }
 
-impl Place<'_> {
-    /// Something is wrong with the file as a whole.
+impl Document<'_> {
+    /// The folder of the file. Relative paths begin there.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Reads a table. An error of `read` gets the line of the table, and `title` in front.
+    pub(super) fn table<Table, Settings>(
+        &self,
+        title: &str,
+        table: Spanned<Table>,
+        read: impl FnOnce(Table) -> Result<Settings, String>,
+    ) -> Result<Settings, ConfigError> {
+        let at = table.span().start;
+        read(table.into_inner()).map_err(|what| self.at(at, &format!("{title}: {what}")))
+    }
+
+    /// An error of the whole file.
     pub(super) fn whole(&self, what: &str) -> ConfigError {
         ConfigError::Wrong { place: self.path.display().to_string(), what: what.to_owned() }
     }
 
-    /// Something is wrong at byte `at`.
+    /// An error at byte `at`.
     pub(super) fn at(&self, at: usize, what: &str) -> ConfigError {
         let line = self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1;
         ConfigError::Wrong { place: format!("{}:{line}", self.path.display()), what: what.to_owned() }
     }
 
-    /// What the TOML reader complains about.
+    /// An error of the TOML reader.
     pub(super) fn toml(&self, error: &toml::de::Error) -> ConfigError {
         let message = error.message();
         let Some(span) = error.span() else { return self.whole(&plain(message)) };
@@ -65,7 +83,7 @@ impl Place<'_> {
         self.at(span.start, &what)
     }
 
-    /// The key whose value stands at byte `at`: what is left of the `=` in front of it.
+    /// The key of the value at byte `at`: the word before the last `=` in front of the value.
     fn key_at(&self, at: usize) -> Option<&str> {
         let before = self.text.get(..at)?;
         let line = before.rsplit('\n').next()?;
@@ -80,7 +98,7 @@ fn holds_secret(key: &str) -> bool {
     ["auth", "password", "secret", "token", "ticket", "cookie", "key"].iter().any(|word| key.contains(word))
 }
 
-/// `invalid type: string "…", expected a table` without what was found.
+/// A message without the value that was found: the end of `invalid type: string "…", expected a table`.
 fn without_value(message: &str) -> String {
     match message.rsplit_once(", expected ") {
         Some((_, expected)) => format!("allowed is {expected} (the value is not shown)"),
@@ -99,7 +117,7 @@ fn plain(message: &str) -> String {
     message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// For serde's "unknown field": the key, and the nearest of those that are known at its place.
+/// The message for serde's "unknown field": the key, the nearest known key, and all known keys of the table.
 fn unknown_key(message: &str) -> Option<String> {
     let (key, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
     // The names between backticks.

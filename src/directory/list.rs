@@ -3,49 +3,51 @@
 //!
 //! - [`Collector`] takes entries as they arrive, and packs them: a million need 80 MB, not 200
 //! - [`file`](mod@file): a list on disk, where a merge reads it
+//! - `by_number`: lists that are read side by side
 //! - `record`: the packed form of an entry
 
+mod by_number;
 pub mod file;
 mod record;
+
+pub use by_number::{Entries, ListedEntry, by_number};
 
 use std::io;
 
 use crate::entry::Entry;
 
-/// Entries in the order of their arrival, packed.
+/// Entries in the order of their arrival: a list that is not sorted yet.
 #[derive(Debug, Default)]
-pub struct Collector {
-    packed: Vec<u8>,
-    /// Each number, with the offset of its record.
-    places: Vec<(u64, u64)>,
-}
+pub struct Collector(List);
 
 impl Collector {
     /// Adds an entry.
     pub fn push(&mut self, entry: &Entry) {
-        self.places.push((entry.number.packed(), self.packed.len() as u64));
-        record::pack(entry, &mut self.packed);
+        let List { packed, places } = &mut self.0;
+        places.push((entry.number.packed(), packed.len() as u64));
+        record::pack(entry, packed);
     }
 
     /// The count of entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.0.len()
     }
 
     /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.0.is_empty()
     }
 
     /// Sorts the entries. Entries of one number keep their order, which is that of their offsets.
     #[must_use]
-    pub fn finish(mut self) -> List {
-        self.places.sort_unstable();
-        self.places.shrink_to_fit();
-        self.packed.shrink_to_fit();
-        List { packed: self.packed, places: self.places }
+    pub fn finish(self) -> List {
+        let List { mut packed, mut places } = self.0;
+        places.sort_unstable();
+        places.shrink_to_fit();
+        packed.shrink_to_fit();
+        List { packed, places }
     }
 }
 
@@ -53,7 +55,7 @@ impl Collector {
 #[derive(Debug, Default)]
 pub struct List {
     packed: Vec<u8>,
-    /// Sorted by number, then as delivered.
+    /// Each number, with the offset of its record; sorted by number, then as delivered.
     places: Vec<(u64, u64)>,
 }
 
@@ -73,15 +75,6 @@ impl List {
     /// The entries, by number.
     pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
         self.records().map(|mut record| record::unpack(&mut record))
-    }
-
-    /// The entries, by number; consumes the list.
-    fn into_entries(self) -> impl Iterator<Item = io::Result<Entry>> {
-        let Self { packed, places } = self;
-        places.into_iter().map(move |(_, place)| {
-            let start = usize::try_from(place).unwrap_or(usize::MAX);
-            record::unpack(&mut packed.get(start..).unwrap_or_default())
-        })
     }
 
     /// The packed entries, by number.
@@ -109,13 +102,8 @@ mod tests {
     #[test]
     fn entries_of_one_number_keep_their_order() {
         let entry = |national, person: &str| Entry {
-            number: Number::new(47, national).unwrap(),
-            person_id: 1,
-            person: person.into(),
             mrmrs: "Mrs".into(),
-            company_id: 2,
-            company: "Fjord Sjømat AS".into(),
-            likely: true,
+            ..Entry::example(Number::new(47, national).unwrap(), (1, person), (2, "Fjord Sjømat AS"))
         };
         let list: List = [entry(9, "a"), entry(5, "b"), entry(9, "c"), entry(1, "d")].into_iter().collect();
         let read: Vec<_> = list.entries().map(Result::unwrap).collect();

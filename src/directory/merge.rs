@@ -11,21 +11,16 @@ mod builder;
 mod judgement;
 mod parties;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io;
 
 use super::Directory;
-use crate::entry::Entry;
+use super::list::{Entries, by_number};
 use builder::Builder;
 pub use judgement::{Rules, SharedNumbers};
 use parties::Candidate;
 
-/// The entries of a list, ordered by number, from memory or from disk.
-pub type Entries<'a> = Box<dyn Iterator<Item = io::Result<Entry>> + 'a>;
-
-/// A list, with its source and its group.
-pub struct Listed<'a> {
+/// The entries of one list, with the source and the group of the list.
+pub struct MergeInput<'a> {
     /// The source of the list: its place in the configuration.
     pub source: u16,
     /// The group of the list. Groups answer in the order of their numbers, which is the order of their first sources.
@@ -46,52 +41,45 @@ pub enum MergeError {
 }
 
 /// As [`merge_by`], with the default rules.
-pub fn merge(sources: &[String], lists: Vec<Listed<'_>>) -> Result<Directory, MergeError> {
+pub fn merge(sources: &[String], lists: Vec<MergeInput<'_>>) -> Result<Directory, MergeError> {
     merge_by(&Rules::default(), sources, lists)
 }
 
 /// Builds the directory of all lists. `sources` are the names of the sources, `lists` in their order.
 ///
-/// The lists are read side by side, one number at a time. Only the next entry of each list is in memory.
+/// # Errors
+/// [`MergeError`]
 pub fn merge_by(
     rules: &Rules,
     sources: &[String],
-    mut lists: Vec<Listed<'_>>,
+    lists: Vec<MergeInput<'_>>,
 ) -> Result<Directory, MergeError> {
     let mut builder = Builder::new(rules, sources);
-    // The next entry of each list: the smallest number first, and for one number the first list.
-    let mut heads: Vec<Option<Entry>> = Vec::new();
-    let mut next = BinaryHeap::new();
-    for (place, list) in lists.iter_mut().enumerate() {
-        let head = list.entries.next().transpose()?;
-        next.extend(head.as_ref().map(|entry| Reverse((entry.number, place))));
-        heads.push(head);
-    }
-    let mut speaking: Vec<(u16, u16, Entry)> = Vec::new();
-    while let Some(&Reverse((number, _))) = next.peek() {
-        speaking.clear();
-        while let Some(&Reverse((same, place))) = next.peek()
-            && same == number
-        {
-            next.pop();
-            let (Some(list), Some(head)) = (lists.get_mut(place), heads.get_mut(place)) else { break };
-            while let Some(entry) = head.take_if(|entry| entry.number == number) {
-                speaking.push((list.group, list.source, entry));
-                *head = list.entries.next().transpose()?;
-            }
-            next.extend(head.as_ref().map(|entry| Reverse((entry.number, place))));
-        }
+    let (origins, mut lists): (Vec<_>, Vec<_>) =
+        lists.into_iter().map(|list| ((list.group, list.source), list.entries)).unzip();
+    by_number(&mut lists, |number, entries| {
         // A less likely number of a record counts only if no other record has the number, in any group.
-        let likely = speaking.iter().any(|(.., entry)| entry.likely);
-        let counting = || speaking.iter().filter(|(.., entry)| entry.likely == likely);
-        let answering = counting().map(|(group, ..)| *group).min();
+        let likely = entries.iter().any(|(_, entry)| entry.likely);
+        let counting = || {
+            let counting = entries.iter().filter(|(_, entry)| entry.likely == likely);
+            counting.filter_map(|(list, entry)| Some((origins.get(*list)?, entry)))
+        };
+        let answering = counting().map(|((group, _), _)| *group).min();
         let candidates: Vec<_> = counting()
-            .filter(|(group, ..)| Some(*group) == answering)
-            .map(|(_, source, entry)| Candidate { source: *source, entry })
+            .filter(|((group, _), _)| Some(*group) == answering)
+            .map(|((_, source), entry)| Candidate { source: *source, entry })
             .collect();
-        builder.add(number, likely, &candidates).ok_or(MergeError::TooLarge)?;
-    }
+        builder.add(number, likely, &candidates).ok_or(MergeError::TooLarge)
+    })?;
     builder.finish().ok_or(MergeError::TooLarge)
+}
+
+/// The directory of one list, for tests.
+#[cfg(test)]
+pub(crate) fn merge_one(rules: &Rules, entries: impl IntoIterator<Item = crate::entry::Entry>) -> Directory {
+    let list: super::list::List = entries.into_iter().collect();
+    let input = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
+    merge_by(rules, &["crm".into()], vec![input]).unwrap()
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub struct RangeMatch<'d> {
     /// The source of the company. None for a company that only the configuration has.
     pub source: Option<&'d str>,
     /// The company.
-    pub company: Company<'d>,
+    pub company: Company<&'d str>,
     /// The range.
     pub range: Range<'d>,
 }

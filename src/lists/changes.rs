@@ -5,8 +5,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::directory::list::by_number;
 use crate::entry::Entry;
-use crate::number::Number;
 
 /// The counts of numbers that a new list adds, removes or renames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,17 +27,23 @@ impl fmt::Display for Changes {
 
 impl Changes {
     /// Compares two lists. Each is read once.
-    pub fn between(
-        old: impl Iterator<Item = io::Result<Entry>>,
-        new: impl Iterator<Item = io::Result<Entry>>,
+    pub fn between<'a>(
+        old: impl Iterator<Item = io::Result<Entry>> + 'a,
+        new: impl Iterator<Item = io::Result<Entry>> + 'a,
     ) -> io::Result<Self> {
         let mut changes = Self::default();
-        side_by_side(&mut Numbers::of(old)?, &mut Numbers::of(new)?, |before, after| {
+        by_number(&mut [Box::new(old), Box::new(new)], |_, entries| {
+            let (before, after) = entries.split_at(entries.partition_point(|(list, _)| *list == 0));
             match (before.is_empty(), after.is_empty()) {
                 (true, _) => changes.new += 1,
                 (_, true) => changes.gone += 1,
-                _ => changes.renamed += usize::from(before != after),
+                _ => {
+                    let is_same =
+                        before.iter().map(|(_, entry)| entry).eq(after.iter().map(|(_, entry)| entry));
+                    changes.renamed += usize::from(!is_same);
+                }
             }
+            io::Result::Ok(())
         })?;
         Ok(changes)
     }
@@ -49,71 +55,15 @@ impl Changes {
     }
 }
 
-/// A list, read number by number.
-pub(super) trait ByNumber {
-    /// The next number; none at the end.
-    fn number(&self) -> Option<Number>;
-    /// The entries of that number.
-    fn take(&mut self) -> io::Result<Vec<Entry>>;
-}
-
-/// Reads two lists side by side. For each number `each` gets the entries of both; those of one may be empty.
-pub(super) fn side_by_side(
-    old: &mut impl ByNumber,
-    new: &mut impl ByNumber,
-    mut each: impl FnMut(Vec<Entry>, Vec<Entry>),
-) -> io::Result<()> {
-    while let Some(number) = old.number().into_iter().chain(new.number()).min() {
-        let of = |list: &mut dyn ByNumber| {
-            if list.number() == Some(number) { list.take() } else { Ok(Vec::new()) }
-        };
-        each(of(old)?, of(new)?);
-    }
-    Ok(())
-}
-
-/// A list that is read once.
-pub(super) struct Numbers<I> {
-    head: Option<Entry>,
-    rest: I,
-}
-
-impl<I: Iterator<Item = io::Result<Entry>>> Numbers<I> {
-    pub(super) fn of(mut list: I) -> io::Result<Self> {
-        Ok(Self { head: list.next().transpose()?, rest: list })
-    }
-}
-
-impl<I: Iterator<Item = io::Result<Entry>>> ByNumber for Numbers<I> {
-    fn number(&self) -> Option<Number> {
-        self.head.as_ref().map(|entry| entry.number)
-    }
-
-    fn take(&mut self) -> io::Result<Vec<Entry>> {
-        let number = self.number();
-        let mut entries = Vec::new();
-        while let Some(entry) = self.head.take_if(|entry| Some(entry.number) == number) {
-            entries.push(entry);
-            self.head = self.rest.next().transpose()?;
-        }
-        Ok(entries)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::directory::list::List;
+    use crate::number::Number;
 
     fn list(entries: &[(u64, &str)]) -> List {
-        let entry = |(national, person): &(u64, &str)| Entry {
-            number: Number::new(47, *national).unwrap(),
-            person_id: 1,
-            person: (*person).into(),
-            mrmrs: String::new(),
-            company_id: 0,
-            company: String::new(),
-            likely: true,
+        let entry = |(national, person): &(u64, &str)| {
+            Entry::example(Number::new(47, *national).unwrap(), (1, person), (0, ""))
         };
         entries.iter().map(entry).collect()
     }

@@ -10,7 +10,7 @@ use super::snapshot::Snapshot;
 use super::store::Store;
 use super::{ListConfig, refresh};
 use crate::directory::Directory;
-use crate::directory::merge::{Listed, MergeError, Rules, merge_by};
+use crate::directory::merge::{MergeError, MergeInput, Rules, merge_by};
 use crate::observe::{mask, panics};
 use crate::source::{Settings, Source};
 
@@ -95,7 +95,7 @@ impl Engine {
         for (list, snapshot) in &self.lists {
             let group = self.sources.get(list.source).map_or(0, |source| source.group);
             let source = u16::try_from(list.source).map_err(|_| MergeError::TooLarge)?;
-            listed.push(Listed { source, group, entries: snapshot.entries()? });
+            listed.push(MergeInput { source, group, entries: snapshot.entries()? });
         }
         let directory = merge_by(rules, &names, listed)?;
         for (range, contact) in directory.ranges_of_nobody() {

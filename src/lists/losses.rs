@@ -14,11 +14,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::changes::{ByNumber, Numbers, side_by_side};
 use super::snapshot::{LostNumbers, Snapshot};
-use crate::directory::list::{Collector, List};
+use crate::directory::list::{Collector, List, ListedEntry, by_number};
 use crate::entry::Entry;
-use crate::number::Number;
 
 /// The counts of lost numbers, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,22 +60,33 @@ impl Losses {
         wrong: &WrongNames,
         mut renamed: impl FnMut(&str, &str),
     ) -> io::Result<(Self, List)> {
-        let (mut losses, mut entries) = (Self::default(), Collector::default());
-        let in_use = walk(in_use, lost, new, |old, new| {
-            losses.named += usize::from(are_named(&new));
-            match NumberChange::between(&old, &new) {
-                NumberChange::New | NumberChange::Same => return,
+        let (mut losses, mut lost_entries) = (Self::default(), Collector::default());
+        let mut known = 0;
+        let lists = &mut [in_use.entries()?, lost.list.entries()?, Box::new(new.entries())];
+        by_number(lists, |_, entries| {
+            let (old, new) = entries.split_at(entries.partition_point(|(list, _)| *list < 2));
+            let (in_use, lost) = old.split_at(old.partition_point(|(list, _)| *list < 1));
+            known += usize::from(are_named(in_use));
+            losses.named += usize::from(are_named(new));
+            // The lost entry was the first one.
+            let old = if lost.is_empty() { in_use } else { lost };
+            match NumberChange::between(old, new) {
+                NumberChange::New | NumberChange::Same => return io::Result::Ok(()),
                 NumberChange::Renamed(_, after) if wrong.is_common(after) => losses.alike += 1,
                 NumberChange::Renamed(_, after) if wrong.is_taken(after) => losses.others += 1,
-                NumberChange::Renamed(before, after) => return renamed(before, after),
+                NumberChange::Renamed(before, after) => {
+                    renamed(before, after);
+                    return Ok(());
+                }
                 NumberChange::Gone => losses.gone += 1,
                 NumberChange::Nameless => losses.nameless += 1,
                 NumberChange::Other => losses.others += 1,
             }
-            old.iter().for_each(|entry| entries.push(entry));
+            old.iter().for_each(|(_, entry)| lost_entries.push(entry));
+            Ok(())
         })?;
-        losses.known = in_use.max(lost.of);
-        Ok((losses, entries.finish()))
+        losses.known = known.max(lost.of);
+        Ok((losses, lost_entries.finish()))
     }
 
     /// The count of lost numbers.
@@ -103,40 +112,6 @@ impl fmt::Display for Losses {
     }
 }
 
-/// Reads the known numbers and the new list side by side. Returns how many numbers in use have a name.
-fn walk(
-    in_use: &Snapshot,
-    lost: &LostNumbers,
-    new: &List,
-    each: impl FnMut(Vec<Entry>, Vec<Entry>),
-) -> io::Result<usize> {
-    let (list, lost) = (Numbers::of(in_use.entries()?)?, Numbers::of(lost.list.entries()?)?);
-    let mut old = KnownNumbers { list, lost, in_use: 0 };
-    side_by_side(&mut old, &mut Numbers::of(new.entries())?, each)?;
-    Ok(old.in_use)
-}
-
-/// The list in use and the numbers that were lost before. If a number is in both, the lost entry counts: it was the first.
-struct KnownNumbers<List, Lost> {
-    list: List,
-    lost: Lost,
-    /// The count of numbers in use with a name, so far.
-    in_use: usize,
-}
-
-impl<List: ByNumber, Lost: ByNumber> ByNumber for KnownNumbers<List, Lost> {
-    fn number(&self) -> Option<Number> {
-        self.list.number().into_iter().chain(self.lost.number()).min()
-    }
-
-    fn take(&mut self) -> io::Result<Vec<Entry>> {
-        let number = self.number();
-        let list = if self.list.number() == number { self.list.take()? } else { Vec::new() };
-        self.in_use += usize::from(are_named(&list));
-        if self.lost.number() == number { self.lost.take() } else { Ok(list) }
-    }
-}
-
 /// What a new list changes of a number.
 enum NumberChange<'a> {
     /// It had no name.
@@ -150,14 +125,14 @@ enum NumberChange<'a> {
 }
 
 impl<'a> NumberChange<'a> {
-    fn between(old: &'a [Entry], new: &'a [Entry]) -> Self {
+    fn between(old: &'a [ListedEntry], new: &'a [ListedEntry]) -> Self {
         if !are_named(old) {
             return Self::New;
         }
         if new.is_empty() {
             return Self::Gone;
         }
-        let pairs = || old.iter().flat_map(|old| new.iter().map(move |new| (old, new)));
+        let pairs = || old.iter().flat_map(|(_, old)| new.iter().map(move |(_, new)| (old, new)));
         if pairs().any(|(old, new)| is_name(shown(old)) && shown(old) == shown(new)) {
             return Self::Same;
         }
@@ -182,8 +157,8 @@ fn is_same(old: &Entry, new: &Entry) -> bool {
     before != 0 && before == after && has_person(old) == has_person(new)
 }
 
-fn are_named(entries: &[Entry]) -> bool {
-    entries.iter().any(|entry| is_name(shown(entry)))
+fn are_named(entries: &[ListedEntry]) -> bool {
+    entries.iter().any(|(_, entry)| is_name(shown(entry)))
 }
 
 fn has_person(entry: &Entry) -> bool {
@@ -249,19 +224,14 @@ mod tests {
 
     use super::*;
     use crate::directory::list::file::Header;
+    use crate::number::Number;
 
     /// National number, person, company.
     type Line<'a> = (u64, u32, &'a str, u32, &'a str);
 
     fn list(lines: &[Line<'_>]) -> List {
-        let entry = |(national, person_id, person, company_id, company): &Line<'_>| Entry {
-            number: Number::new(47, *national).unwrap(),
-            person_id: *person_id,
-            person: (*person).into(),
-            mrmrs: String::new(),
-            company_id: *company_id,
-            company: (*company).into(),
-            likely: true,
+        let entry = |(national, person_id, person, company_id, company): &Line<'_>| {
+            Entry::example(Number::new(47, *national).unwrap(), (*person_id, person), (*company_id, company))
         };
         lines.iter().map(entry).collect()
     }

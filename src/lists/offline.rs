@@ -33,15 +33,6 @@ pub struct Lists {
     held_back: Vec<(String, HeldList)>,
 }
 
-/// An entry, and the name of its list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListEntry {
-    /// The list's name.
-    pub list: String,
-    /// The entry.
-    pub entry: Entry,
-}
-
 /// How lists without a file are fetched.
 #[derive(Debug, Default)]
 pub struct Fetching {
@@ -127,14 +118,15 @@ impl Lists {
         Ok(self.engine.directory(rules)?)
     }
 
-    /// The entries of all lists for these numbers, in the order of the configuration. Reads every list to its end.
-    pub fn entries_for(&self, numbers: &[Number]) -> io::Result<Vec<ListEntry>> {
+    /// The entries of all lists for these numbers, each with the name of its list, in the order of the configuration. Reads every
+    /// list to its end.
+    pub fn entries_for(&self, numbers: &[Number]) -> io::Result<Vec<(String, Entry)>> {
         let mut found = Vec::new();
         for (list, snapshot) in self.engine.lists() {
             for entry in snapshot.entries()? {
                 let entry = entry?;
                 if numbers.contains(&entry.number) {
-                    found.push(ListEntry { list: list.name.clone(), entry });
+                    found.push((list.name.clone(), entry));
                 }
             }
         }

@@ -234,7 +234,8 @@ pub(super) fn warn_unusable(list: &str, unusable: &UnusableRecords) {
 }
 
 /// Seconds since 1970, UTC.
-pub(super) fn now() -> u64 {
+#[must_use]
+pub fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
 }
 

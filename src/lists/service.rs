@@ -36,6 +36,17 @@ pub struct Handle {
     lists: Arc<[ScheduledList]>,
 }
 
+/// The age of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListAge {
+    /// The list's name.
+    pub name: String,
+    /// The last refresh without a failure, or when the list on disk was fetched: seconds since 1970, UTC.
+    pub last_success: Option<u64>,
+    /// Whether a new list is held back.
+    pub is_held: bool,
+}
+
 /// A list with a schedule.
 struct ScheduledList {
     config: ListConfig,
@@ -61,6 +72,17 @@ impl Handle {
             ListStatus { tenant: list.source.tenant(), ..status }
         };
         self.lists.iter().map(status).collect()
+    }
+
+    /// The age of each list, for a line of status. A list that is held back does not count as shown.
+    #[must_use]
+    pub fn ages(&self) -> Vec<ListAge> {
+        let age = |list: &ScheduledList| {
+            let status = list.status();
+            let is_held = status.held.is_some();
+            ListAge { name: status.list.clone(), last_success: status.last_success.or(status.taken), is_held }
+        };
+        self.lists.iter().map(age).collect()
     }
 
     /// Orders a refresh of the list with this name, of all lists of the source with this name, or of all lists. Returns each

@@ -3,9 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::directory::list::List;
 use crate::directory::list::file::{Header, ListFile};
-use crate::directory::merge::Entries;
+use crate::directory::list::{Entries, List};
 
 /// A list in use: one set of entries, with its header.
 #[derive(Clone, Debug, Default)]

@@ -41,6 +41,17 @@ pub struct ListStatus {
     pub tenant: Option<Tenant>,
 }
 
+/// So many seconds in the unit that fits: `90 s`, `3 min`, `5 h`, `12 d`.
+#[must_use]
+pub fn time_span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 impl ListStatus {
     /// The state, to be shown. The list that is held back now counts as shown.
     pub fn show(&mut self) -> Self {

@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::snapshot::Snapshot;
 use crate::directory::list::List;
-use crate::directory::list::file::{FileError, Header, ListFile, set_aside};
+use crate::directory::list::file::{FileError, Header, ListFile, beside, set_aside};
 use crate::owner;
 use crate::source::UnusableRecords;
 
@@ -47,12 +47,17 @@ impl Store {
         owner::create_folder(&self.folder)
     }
 
+    /// The file of a list with this ending.
+    fn file(&self, list: &str, ending: &str) -> PathBuf {
+        self.folder.join(format!("{list}.{ending}"))
+    }
+
     fn path(&self, list: &str) -> PathBuf {
-        self.folder.join(format!("{list}.list"))
+        self.file(list, "list")
     }
 
     fn copy(&self, list: &str) -> PathBuf {
-        self.folder.join(format!("{list}.list.copy"))
+        self.file(list, "list.copy")
     }
 
     /// Opens a list, for the writer. A damaged file is renamed and reported. Its copy replaces it, and also replaces a file that is
@@ -96,7 +101,7 @@ impl Store {
     fn restore(&self, list: &str) -> Option<ListFile> {
         let (from, to) = (self.copy(list), self.path(list));
         let copy = ListFile::open(&from).ok()?;
-        let beside = to.with_extension("list.new");
+        let beside = beside(&to);
         let copied = fs::copy(&from, &beside)
             .and_then(|_| {
                 owner::give(&beside, 0);
@@ -128,13 +133,13 @@ impl Store {
     /// The same, with the error in the log.
     #[must_use]
     pub fn look(&self, list: &str) -> Snapshot {
-        let (kept, error) = self.peek(list);
-        match (&kept, error) {
+        let (snapshot, error) = self.peek(list);
+        match (&snapshot, error) {
             (_, None) => {}
             (Snapshot::Absent, Some(error)) => warn!(%list, "the list can't be used: {error}"),
             (_, Some(error)) => warn!(%list, "the list's copy is used: {error}"),
         }
-        kept
+        snapshot
     }
 
     /// Writes a list and its copy. The copy is for a later damage by the disk: after a restart its names are there before the CRM
@@ -152,7 +157,7 @@ impl Store {
     /// The unusable records of the list with this header; empty if they are not known.
     #[must_use]
     pub fn unusable(&self, list: &str, header: &Header) -> UnusableRecords {
-        let unusable_file = fs::read(self.unusable_file(list)).ok();
+        let unusable_file = fs::read(self.file(list, "unusable")).ok();
         let unusable_file = unusable_file.and_then(|text| serde_json::from_slice::<UnusableFile>(&text).ok());
         let ours = unusable_file.filter(|of| {
             (of.fingerprint, of.taken, &of.hash) == (header.fingerprint, header.taken, &header.hash)
@@ -162,7 +167,7 @@ impl Store {
 
     /// Writes the unusable records of the list with this header. A failure costs no name, so it is not reported.
     pub fn write_unusable(&self, list: &str, header: &Header, unusable: &UnusableRecords) {
-        let path = self.unusable_file(list);
+        let path = self.file(list, "unusable");
         let write = || {
             if unusable.is_empty() {
                 return fs::remove_file(&path);
@@ -176,16 +181,11 @@ impl Store {
             debug!(%list, "{} can't be written: {error}", path.display());
         }
     }
-
-    fn unusable_file(&self, list: &str) -> PathBuf {
-        self.folder.join(format!("{list}.unusable"))
-    }
 }
 
 /// Writes the file beside its place and renames it.
 fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    owner::create(beside.as_ref())?.write_all(&serde_json::to_vec(value)?)?;
+    let beside = beside(path);
+    owner::create(&beside)?.write_all(&serde_json::to_vec(value)?)?;
     fs::rename(&beside, path)
 }

@@ -79,15 +79,7 @@ impl Crm {
         }
         let mut delivery = Delivery { hash, ..Delivery::default() };
         for (national, name) in people {
-            delivery.entries.push(&Entry {
-                number: Number::new(47, *national).unwrap(),
-                person_id: 1,
-                person: name.clone(),
-                mrmrs: String::new(),
-                company_id: 0,
-                company: String::new(),
-                likely: true,
-            });
+            delivery.entries.push(&Entry::example(Number::new(47, *national).unwrap(), (1, name), (0, "")));
         }
         Ok(Fetched::Entries(delivery))
     }
@@ -280,15 +272,7 @@ async fn no_name_is_lost_in_an_hour_of_failures() {
 }
 
 fn entry(national: u64, person: &str) -> Entry {
-    Entry {
-        number: Number::new(47, national).unwrap(),
-        person_id: 1,
-        person: person.into(),
-        mrmrs: String::new(),
-        company_id: 0,
-        company: String::new(),
-        likely: true,
-    }
+    Entry::example(Number::new(47, national).unwrap(), (1, person), (0, ""))
 }
 
 /// A second damage finds the copy of the copy; without any, the list is empty, and that is said.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 #[cfg(doc)]
 use super::MAX_CALLER_BYTES;
-use crate::directory;
+use crate::directory::{Company, Person};
 use crate::name::Name;
 use crate::number::{Country, Reading, Rule, Skip};
 use crate::observe::metrics;
@@ -21,7 +21,7 @@ pub enum Status {
     Skipped,
 }
 
-impl From<Status> for metrics::Outcome {
+impl From<Status> for metrics::CallOutcome {
     fn from(status: Status) -> Self {
         match status {
             Status::Found => Self::Found,
@@ -154,48 +154,15 @@ pub struct Resolution {
     #[serde(skip)]
     pub guessed: bool,
     /// The person.
-    pub person: Option<PersonParty>,
+    pub person: Option<Person<String>>,
     /// The company: the person's, or the company of the number.
-    pub company: Option<CompanyParty>,
+    pub company: Option<Company<String>>,
     /// The source of the number, or of the company of the range. None for a company that only the configuration has.
     pub source: Option<String>,
     /// Whether several companies share the number.
     pub shared: bool,
     /// The readings of the digits, most likely first.
     pub readings: Vec<ReadingOutcome>,
-}
-
-/// A person in a resolution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PersonParty {
-    /// Id in the CRM.
-    pub id: Option<u32>,
-    /// Full name as the CRM has it.
-    pub name: String,
-    /// Form of address.
-    pub mrmrs: String,
-}
-
-/// A company in a resolution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CompanyParty {
-    /// Id in the CRM.
-    pub id: Option<u32>,
-    /// Name as the CRM has it.
-    pub name: String,
-}
-
-impl From<directory::Person<'_>> for PersonParty {
-    fn from(person: directory::Person<'_>) -> Self {
-        let id = (person.id != 0).then_some(person.id);
-        Self { id, name: person.name.to_owned(), mrmrs: person.mrmrs.to_owned() }
-    }
-}
-
-impl From<directory::Company<'_>> for CompanyParty {
-    fn from(company: directory::Company<'_>) -> Self {
-        Self { id: (company.id != 0).then_some(company.id), name: company.name.to_owned() }
-    }
 }
 
 /// One reading of the caller's digits, and whether it decided.
@@ -242,8 +209,9 @@ impl Resolution {
         if self.name.is_none() || self.is_unsure() {
             return [None; 2];
         }
-        let person = self.person.as_ref().and_then(|person| person.id);
-        [person, self.company.as_ref().and_then(|company| company.id)]
+        let ids =
+            [self.person.as_ref().map(|person| person.id), self.company.as_ref().map(|company| company.id)];
+        ids.map(|id| id.filter(|id| *id != 0))
     }
 
     /// The status for a call that keeps the provider's name (`keeps`). Then a guess or a name in doubt is worth nothing: it

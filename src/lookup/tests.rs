@@ -4,20 +4,13 @@ mod explanation;
 mod guesses;
 
 use super::*;
-use crate::directory::list::List;
-use crate::directory::merge::{Listed, Rules, SharedNumbers, merge_by};
+use crate::directory::merge::{Rules, SharedNumbers, merge_one};
 use crate::directory::ranges;
 use crate::entry::Entry;
 use crate::number::Number;
 
 fn directory(entries: Vec<Entry>) -> Directory {
-    directory_by(&Rules::default(), entries)
-}
-
-fn directory_by(rules: &Rules, entries: Vec<Entry>) -> Directory {
-    let list: List = entries.into_iter().collect();
-    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
-    merge_by(rules, &["crm".into()], vec![listed]).unwrap()
+    merge_one(&Rules::default(), entries)
 }
 
 /// Guesses, and knows whose +47 2251 8000-8099 are.
@@ -29,15 +22,9 @@ fn ranges(shared: SharedNumbers) -> Rules {
 }
 
 fn kari(national: u64) -> Entry {
-    Entry {
-        number: Number::new(47, national).unwrap(),
-        person_id: 654,
-        person: "Kari Nordmann".into(),
-        mrmrs: "Mrs".into(),
-        company_id: 243,
-        company: "Fjord Sjømat AS".into(),
-        likely: true,
-    }
+    let number = Number::new(47, national).unwrap();
+    let kari = Entry::example(number, (654, "Kari Nordmann"), (243, "Fjord Sjømat AS"));
+    Entry { mrmrs: "Mrs".into(), ..kari }
 }
 
 fn norway(id: u16) -> Pbx {

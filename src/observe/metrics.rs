@@ -26,7 +26,7 @@ use labels::{
     CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels, SearchLabels,
     SectionLabels,
 };
-pub use labels::{Outcome, Refusal};
+pub use labels::{CallOutcome, Refusal};
 
 /// The prefix of every metric's name.
 const PREFIX: &str = "nameplate";
@@ -129,12 +129,12 @@ impl Metrics {
             let labels = RefusalLabels { pbx: name.to_owned(), reason: refusal.as_str() };
             self.asterisk_refused.get_or_create_owned(&labels)
         };
-        let call = |outcome: Outcome| {
+        let call = |outcome: CallOutcome| {
             let labels = CallLabels { pbx: name.to_owned(), outcome: outcome.as_str() };
             self.calls.get_or_create_owned(&labels)
         };
         Pbx {
-            calls: Outcome::ALL.map(call),
+            calls: CallOutcome::ALL.map(call),
             answer_seconds: self.answer_seconds.get_or_create_owned(&pbx),
             handoff_failures: self.handoff_failures.get_or_create_owned(&pbx),
             connected: self.asterisk_connected.get_or_create_owned(&pbx),
@@ -157,10 +157,10 @@ impl Metrics {
     /// The counters of the web server.
     #[must_use]
     pub fn web(&self) -> Web {
-        let lookup = |outcome: Outcome| {
+        let lookup = |outcome: CallOutcome| {
             self.web_lookups.get_or_create_owned(&OutcomeLabels { outcome: outcome.as_str() })
         };
-        Web { lookups: Outcome::ALL.map(lookup), wrong_tokens: self.web_wrong_tokens.clone() }
+        Web { lookups: CallOutcome::ALL.map(lookup), wrong_tokens: self.web_wrong_tokens.clone() }
     }
 
     /// The counters of one list of a source, by their names in the configuration.
@@ -189,7 +189,7 @@ impl Metrics {
         };
         Search {
             found: search("found"),
-            nobody: search("nobody"),
+            not_found: search("nobody"),
             failed: search("failed"),
             dropped: search("dropped"),
         }
@@ -215,7 +215,7 @@ impl Metrics {
 /// The counters of one PBX.
 #[derive(Clone, Debug)]
 pub struct Pbx {
-    /// By [`Outcome`].
+    /// By [`CallOutcome`].
     calls: [Counter; 4],
     answer_seconds: Histogram,
     handoff_failures: Counter,
@@ -234,14 +234,14 @@ impl Default for Pbx {
 
 impl Pbx {
     /// A call has its answer, `took` after its event.
-    pub fn answered(&self, outcome: Outcome, took: Duration) {
+    pub fn answered(&self, outcome: CallOutcome, took: Duration) {
         self.calls[outcome as usize].inc();
         self.answer_seconds.observe(took.as_secs_f64());
     }
 
     /// A call goes on in the dialplan without an answer.
     pub fn unserved(&self) {
-        self.calls[Outcome::Unserved as usize].inc();
+        self.calls[CallOutcome::Unserved as usize].inc();
     }
 
     /// The PBX has not taken an answer.
@@ -295,14 +295,14 @@ impl Port {
 /// The counters of the web server.
 #[derive(Clone, Debug, Default)]
 pub struct Web {
-    /// By [`Outcome`].
+    /// By [`CallOutcome`].
     lookups: [Counter; 4],
     wrong_tokens: Counter,
 }
 
 impl Web {
     /// A lookup has its answer.
-    pub fn answered(&self, outcome: Outcome) {
+    pub fn answered(&self, outcome: CallOutcome) {
         self.lookups[outcome as usize].inc();
     }
 
@@ -352,7 +352,7 @@ pub struct Search {
     /// The source has a record with the number.
     pub found: Counter,
     /// No record has the number.
-    pub nobody: Counter,
+    pub not_found: Counter,
     /// The search has failed.
     pub failed: Counter,
     /// The search was not started.

@@ -49,15 +49,7 @@ impl Scripted {
 }
 
 fn person(national: u64, id: u32, name: &str) -> Entry {
-    Entry {
-        number: Number::new(47, national).unwrap(),
-        person_id: id,
-        person: name.into(),
-        mrmrs: String::new(),
-        company_id: 0,
-        company: String::new(),
-        likely: true,
-    }
+    Entry::example(Number::new(47, national).unwrap(), (id, name), (0, ""))
 }
 
 fn start(source: &Scripted) -> Searches {

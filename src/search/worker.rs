@@ -11,7 +11,7 @@ use super::{CACHED_FOR, Cache, CachedSearch, Caller, lock};
 use crate::backoff::Backoff;
 use crate::directory::Directory;
 use crate::directory::list::List;
-use crate::directory::merge::{Listed, MergeError, Rules, SharedNumbers, merge_by};
+use crate::directory::merge::{MergeError, MergeInput, Rules, SharedNumbers, merge_by};
 use crate::entry::Entry;
 use crate::number::{Number, Reading};
 use crate::observe::panics::Panicked;
@@ -148,7 +148,7 @@ impl<S: SearchSource> Worker<S> {
                 continue;
             }
             let entries = Box::new(list.entries());
-            let listed = vec![Listed { source: 0, group: 0, entries }];
+            let listed = vec![MergeInput { source: 0, group: 0, entries }];
             let directory = merge_by(&self.rules, std::slice::from_ref(&self.name), listed)?;
             found.push((reading.number, Some(directory)));
             break;
@@ -165,7 +165,7 @@ impl<S: SearchSource> Worker<S> {
         if somebody {
             self.metrics.found.inc();
         } else {
-            self.metrics.nobody.inc();
+            self.metrics.not_found.inc();
         }
         let mut cache = lock(&self.cache);
         for (number, directory) in found {
@@ -216,7 +216,7 @@ impl<S: SearchSource> Worker<S> {
 /// The digits of a number in the CRM: the national ones, then those with the calling code. Both are searched for, because two
 /// persons with one number may have it stored in both ways.
 pub(super) fn spellings(reading: &Reading) -> [String; 2] {
-    let e164 = reading.e164().to_string();
+    let e164 = reading.number.to_string();
     let international = e164.trim_start_matches('+').to_owned();
     let code = reading.number.country_code().to_string();
     let national = international.strip_prefix(&code).unwrap_or_default().to_owned();

@@ -3,30 +3,30 @@
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error};
 
-/// What is wrong, and whether the fault lasts.
+/// A fault of a server's TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// In words that follow "TLS: ".
-    pub(crate) what: String,
+pub(crate) struct TlsFault {
+    /// The fault in words, which follow "TLS: ".
+    pub(crate) text: String,
     /// The fault lasts until an administrator changes something: it is no use to try again soon.
     pub(crate) lasts: bool,
 }
 
 /// What is wrong with TLS, if that is the cause of an HTTP client's error.
-pub(crate) fn trouble_behind(error: &(dyn std::error::Error + 'static)) -> Option<Trouble> {
+pub(crate) fn fault_behind(error: &(dyn std::error::Error + 'static)) -> Option<TlsFault> {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref().and_then(trouble)).next()
+    causes.filter_map(|cause| cause.downcast_ref().and_then(fault)).next()
 }
 
 /// What is wrong with TLS, if this error is about TLS.
-pub(crate) fn trouble(error: &std::io::Error) -> Option<Trouble> {
+pub(crate) fn fault(error: &std::io::Error) -> Option<TlsFault> {
     let behind = error.get_ref()?;
     // hyper's connector wraps the error twice.
     if let Some(error) = behind.downcast_ref() {
-        return trouble(error);
+        return fault(error);
     }
     let error = behind.downcast_ref::<Error>()?;
-    let what = match error {
+    let text = match error {
         Error::InvalidCertificate(error) => certificate(error),
         Error::InvalidMessage(_) => {
             "no TLS is spoken at this port: is it the right one (of an Asterisk: is `tlsenable` set in http.conf), or is http:// meant?"
@@ -36,7 +36,7 @@ pub(crate) fn trouble(error: &std::io::Error) -> Option<Trouble> {
         error => error.to_string(),
     };
     let lasts = matches!(error, Error::InvalidCertificate(_) | Error::InvalidMessage(_));
-    Some(Trouble { what, lasts })
+    Some(TlsFault { text, lasts })
 }
 
 fn certificate(error: &CertificateError) -> String {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn message(error: Error) -> String {
-        trouble(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap().what
+        fault(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap().text
     }
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn errors_that_are_not_about_tls_have_no_diagnosis() {
-        assert_eq!(trouble(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
-        assert_eq!(trouble(&io::Error::other("Kari")), None);
+        assert_eq!(fault(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
+        assert_eq!(fault(&io::Error::other("Kari")), None);
     }
 }

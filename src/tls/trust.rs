@@ -31,7 +31,7 @@ pub enum TrustError {
     NoCertificate(PathBuf),
     /// No certificate is trusted.
     #[error("this system has no certificates to trust; allowed is `ca_file`, with the server's")]
-    Nobody,
+    NoneTrusted,
 }
 
 /// The settings of a TLS client, which trusts the system's certificates and those of `ca_file` (PEM). It reads files: not
@@ -40,28 +40,28 @@ pub fn client(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
     Certificates::read(ca_file)?.client(ca_file)
 }
 
-/// As [`client`], for a client that lives longer than one connection, with the mark of its certificates. None: the
-/// certificates still have the mark `known`.
+/// As [`client`], for a client that lives longer than one connection, with the digest of its certificates. None: the
+/// certificates still have the digest `known`.
 pub(crate) fn client_if_changed(
     ca_file: Option<&Path>,
-    known: Option<Mark>,
-) -> Result<Option<(ClientConfig, Mark)>, TrustError> {
+    known: Option<CertificatesDigest>,
+) -> Result<Option<(ClientConfig, CertificatesDigest)>, TrustError> {
     let certificates = Certificates::read(ca_file)?;
-    let mark = certificates.mark();
-    if known == Some(mark) {
+    let digest = certificates.digest();
+    if known == Some(digest) {
         return Ok(None);
     }
-    Ok(Some((certificates.client(ca_file)?, mark)))
+    Ok(Some((certificates.client(ca_file)?, digest)))
 }
 
 /// A client that trusts no certificate, for connections without TLS: reading the system's certificates takes milliseconds.
-pub(crate) fn nobody() -> ClientConfig {
+pub(crate) fn client_without_certificates() -> ClientConfig {
     ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
 
 /// A digest of certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark([u8; 32]);
+pub(crate) struct CertificatesDigest([u8; 32]);
 
 /// The trusted certificates.
 struct Certificates {
@@ -76,13 +76,13 @@ impl Certificates {
         Ok(Self { system: rustls_native_certs::load_native_certs().certs, given })
     }
 
-    fn mark(&self) -> Mark {
+    fn digest(&self) -> CertificatesDigest {
         let mut digest = Context::new(&SHA256);
         for certificates in [&self.system, &self.given] {
             digest.update(&(certificates.len() as u64).to_be_bytes());
             certificates.iter().for_each(|certificate| digest.update(certificate));
         }
-        Mark(digest.finish().as_ref().first_chunk().copied().unwrap_or_default())
+        CertificatesDigest(digest.finish().as_ref().first_chunk().copied().unwrap_or_default())
     }
 
     fn client(self, ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
@@ -93,7 +93,8 @@ impl Certificates {
             let added = roots.add(certificate.clone());
             added.map_err(|_| TrustError::NoCertificate(ca_file.unwrap_or(Path::new("")).to_owned()))?;
         }
-        let usual = WebPkiServerVerifier::builder(Arc::new(roots)).build().map_err(|_| TrustError::Nobody)?;
+        let usual =
+            WebPkiServerVerifier::builder(Arc::new(roots)).build().map_err(|_| TrustError::NoneTrusted)?;
         let verifier = Arc::new(Verifier { usual, given: self.given });
         Ok(ClientConfig::builder()
             .dangerous()

@@ -1,17 +1,17 @@
-//! Who may ask.
+//! Which requests are served.
 //!
-//! On loopback everybody on this machine, but not the pages in their browsers: a page can point its own
-//! host name at 127.0.0.1 after it was loaded (DNS rebinding) and would then read our answers. Its requests
-//! carry that host name, so only those for this machine by name or by address are served.
+//! On loopback: each request of this machine, but no page of another site in a browser of this machine. Such a page can point its
+//! own host name at 127.0.0.1 after it was loaded (DNS rebinding), and would then read our answers. Its requests have that host
+//! name in `Host`. So only requests with a name or an address of this machine in `Host` are served.
 //!
-//! Nor does a page of another origin learn who is a customer from whether there is an answer: a browser says where a request
-//! comes from (`Sec-Fetch-Site` of Fetch Metadata, `Origin` of RFC 6454), and what comes from elsewhere gets the same refusal
-//! whatever it asks for. A page of another port of this machine is elsewhere, too.
+//! A page of another origin must not find out who is a customer from the status of an answer. A browser sends the origin of a
+//! request (`Sec-Fetch-Site` of Fetch Metadata, `Origin` of RFC 6454). All requests of another origin get the same refusal. A page
+//! of another port of this machine is another origin, too.
 //!
-//! With a token, which is required beyond loopback, each request must show it as RFC 6750 §2.1 says, or as the password
-//! of HTTP Basic (RFC 7617), with any user name: FreePBX's CID lookup source has a user and a password, and no header. Only
-//! `/healthz` need not: load balancers and container runtimes can't be given secrets, and its answer is the
-//! same as that of the open port itself. A request with a wrong token is refused late, and counted.
+//! With a token, which is required beyond loopback: each request must show the token as RFC 6750 §2.1 says, or as the password of
+//! HTTP Basic (RFC 7617) with any user name, because FreePBX's CID lookup source has a user and a password, and no header. Only
+//! `/healthz` needs no token: load balancers and container runtimes can't be given secrets, and its answer says no more than the
+//! open port. A request with a wrong token is refused late, and counted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,43 +34,41 @@ use crate::observe::metrics;
 use crate::observe::throttle::Throttle;
 use crate::secret::{Secret, SecretError};
 
-/// Where a browser's request comes from.
+/// The header in which a browser sends where a request comes from.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// How long a token that was read is used before its file is looked at again: a token that was replaced
-/// opens nothing after this time.
+/// The time after which the token is read again. A token that was replaced opens nothing after this time.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// The time until a wrong token is refused: it limits guesses to some hundreds a second, over all connections.
+/// The time until a wrong token is refused. It limits attackers to some hundreds of tokens a second, over all connections.
 const PENALTY: Duration = Duration::from_millis(500);
 
-/// What a request must show.
+/// The conditions for a request.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// The address on loopback that is listened on: `Host` must be this machine.
+    /// The address that is listened on if it is on loopback: `Host` must then be this machine.
     loopback: Option<IpAddr>,
     token: Option<Token>,
     counted: metrics::Web,
-    /// Wrong tokens.
-    guesses: Throttle,
+    wrong_tokens: Throttle,
 }
 
 impl Guard {
     pub(super) fn new(settings: &Settings, counted: metrics::Web) -> Result<Self, SecretError> {
         let loopback = is_loopback(settings.listen).then(|| settings.listen.ip());
         let token = settings.token.clone().map(Token::new).transpose()?;
-        Ok(Self { loopback, token, counted, guesses: Throttle::each_minute() })
+        Ok(Self { loopback, token, counted, wrong_tokens: Throttle::each_minute() })
     }
 
-    /// A wrong token was shown.
+    /// Counts and logs a wrong token, then waits.
     async fn slow_down(&self) {
         self.counted.wrong_token();
-        self.guesses.log(|times| warn!(times, "[web] a request with a wrong token is refused"));
+        self.wrong_tokens.log(|times| warn!(times, "[web] a request with a wrong token is refused"));
         sleep(PENALTY).await;
     }
 }
 
-/// Lets a request through, or says why not.
+/// Serves a request, or refuses it with the reason.
 pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     if let Some(own) = guard.loopback
         && !is_for(own, request.headers())
@@ -98,16 +96,16 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
     next.run(request).await
 }
 
-/// A refusal in words; of a lookup without any that could be shown as a name.
+/// A refusal with its reason. That of a lookup has nothing that could be shown as a name.
 fn refused(request: &Request, status: StatusCode, what: &str) -> Response {
-    if lookup::is_meant(request.uri().path()) {
+    if lookup::is_lookup(request.uri().path()) {
         lookup::refusal(status, what, request.headers())
     } else {
         words(status, what.into())
     }
 }
 
-/// Whether a browser sends it for a page that is not this server's own.
+/// Whether a browser sends the request for a page of another origin.
 fn is_of_another_page(headers: &HeaderMap) -> bool {
     if headers.contains_key(SITE) {
         let is_own = |site: &HeaderValue| ["same-origin", "none"].iter().any(|own| site == own);
@@ -121,8 +119,8 @@ fn is_of_another_page(headers: &HeaderMap) -> bool {
     !headers.get_all(header::ORIGIN).iter().all(is_own_origin)
 }
 
-/// Whether the one `Host` header is this machine: by name, by loopback's usual addresses, or by the one
-/// that is listened on. An address can't be rebound.
+/// Whether there is one `Host` header, with a name or an address of this machine: `localhost`, 127.0.0.1, ::1, or `own`, which is
+/// listened on. No page can rebind an address.
 fn is_for(own: IpAddr, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
@@ -142,10 +140,11 @@ fn is_for(own: IpAddr, headers: &HeaderMap) -> bool {
         }
 }
 
-/// The token, and where it is read again.
+/// The token.
 #[derive(Debug)]
 struct Token {
     secret: Secret,
+    /// When the token was read, and the token; none if it could not be read.
     read: Mutex<(Instant, Option<SecretString>)>,
 }
 
@@ -163,18 +162,18 @@ impl Token {
                 Ok(now) => *read = (Instant::now(), Some(now)),
                 Err(error) if error.passes() => {}
                 Err(error) => {
-                    // Nobody is let in by a token that may have been taken back.
+                    // The old token may have been replaced, so it opens nothing.
                     warn!("web: no request is served: {error}");
                     *read = (Instant::now(), None);
                 }
             }
         }
-        // The time it takes tells the length of the token, not what is in it.
+        // The time of this comparison depends on the length of the token, not on its content.
         read.1.as_ref().is_some_and(|token| token.expose_secret().as_bytes().ct_eq(&shown).into())
     }
 }
 
-/// The token of a request.
+/// The token that a request shows.
 fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
     let (scheme, credentials) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let credentials = credentials.trim();
@@ -245,7 +244,7 @@ mod tests {
         for own in [
             &[][..],
             &[("sec-fetch-site", "none")],
-            // A proxy in front has another name.
+            // A proxy in front of the server has another name.
             &[("sec-fetch-site", "same-origin"), ("origin", "https://names.example")],
             &[("origin", "http://localhost:8480")],
         ] {

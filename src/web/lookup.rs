@@ -16,11 +16,11 @@ use crate::lookup::{Resolution, Status};
 use crate::number::Country;
 use crate::observe::mask;
 
-/// The longest query, in bytes: the longest number that is read, each byte percent-encoded, and some.
+/// The longest query, in bytes: the longest number, each byte percent-encoded, and some room.
 const MAX_QUERY: usize = 512;
-/// Where the words of a refusal are.
+/// The header with the reason of a refusal.
 const ERROR: HeaderName = HeaderName::from_static("nameplate-error");
-/// So many of them, in bytes.
+/// The longest reason in that header, in bytes.
 const MAX_ERROR: usize = 300;
 
 /// The parameters of a lookup. Unknown ones are ignored.
@@ -30,7 +30,7 @@ pub(super) struct Asked {
     country: Option<String>,
 }
 
-/// The name as text, or the whole resolution as JSON; 404 where there is no name.
+/// The name as text, or the whole resolution as JSON. 404 without a name.
 pub(super) async fn lookup(
     State(state): State<Arc<super::State>>,
     RawQuery(query): RawQuery,
@@ -46,12 +46,12 @@ pub(super) async fn lookup(
         Ok(read) => read,
         Err(what) => return refusal(StatusCode::BAD_REQUEST, &what, &headers),
     };
-    // Before there is a directory, "not found" would be untrue.
-    if !state.rooms.resolver.is_filled() {
+    // Without a directory "not found" would be untrue.
+    if !state.backend.resolver.is_filled() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", &headers);
     }
     let caller = Caller { number: &number, country, ..Caller::default() };
-    let Answer { resolution, .. } = call::answer(&state.rooms.resolver, &state.rooms.pbx, caller);
+    let Answer { resolution, .. } = call::answer(&state.backend.resolver, &state.backend.pbx, caller);
     state.counted.answered(resolution.status.into());
     info!(
         caller = %mask::Number(&resolution.input),
@@ -66,21 +66,21 @@ pub(super) async fn lookup(
     response
 }
 
-/// Whether a request is meant for the lookup, also where its path is not quite right.
-pub(super) fn is_meant(path: &str) -> bool {
+/// Whether the path is that of a lookup, or nearly: `/lookup/`.
+pub(super) fn is_lookup(path: &str) -> bool {
     let path = path.trim_start_matches('/');
     path.strip_prefix("lookup").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// A lookup that is refused. The words are in a header, because `CURL()` gives its dialplan the body whatever the status
-/// is, and the operator would see them as the caller's name. Who asks for JSON reads them there.
-pub(super) fn refusal(status: StatusCode, what: &str, asked: &HeaderMap) -> Response {
-    let mut response = if wants_json(asked) {
+/// The refusal of a lookup. The reason is in a header: `CURL()` returns the body whatever the status is, and the operator would
+/// see the reason as the caller's name. A client that accepts JSON gets the reason in the body, too.
+pub(super) fn refusal(status: StatusCode, what: &str, request: &HeaderMap) -> Response {
+    let mut response = if wants_json(request) {
         (status, Json(serde_json::json!({ "error": what }))).into_response()
     } else {
         status.into_response()
     };
-    // A header is ASCII, and one line.
+    // A header is one line of ASCII.
     let ascii = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     let what: String = what.chars().take(MAX_ERROR).map(ascii).collect();
     if let Ok(what) = HeaderValue::from_str(&what) {
@@ -90,22 +90,21 @@ pub(super) fn refusal(status: StatusCode, what: &str, asked: &HeaderMap) -> Resp
     response
 }
 
-/// The caller's number, and the country in which it is to be read.
+/// The caller's number, and the country of the trunk.
 fn read(asked: Asked) -> Result<(String, Option<Country>), String> {
     const USAGE: &str = "GET /lookup?number=%2B4722334455[&country=SE]";
     let mut number = asked.number.ok_or_else(|| format!("`number` is missing: {USAGE}"))?;
-    // In a query a `+` is a blank, and no dialplan encodes it unless it is told to.
+    // In a query a `+` means a blank, and a dialplan does not encode it by itself.
     if number.starts_with(' ') {
         number.replace_range(..1, "+");
     }
-    // An empty one is a variable that is not set.
+    // An empty country comes from a variable that is not set.
     let country = asked.country.as_deref().map(str::trim).filter(|country| !country.is_empty());
     let country = country.map(str::parse).transpose().map_err(|error| format!("`country`: {error}"))?;
     Ok((number, country))
 }
 
-/// Whether JSON is among what the client accepts, by its own name: `*/*`, which curl sends, is content
-/// with text.
+/// Whether the client accepts JSON by its own name. `*/*`, which curl sends, gets text.
 fn wants_json(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted
@@ -120,7 +119,7 @@ fn answer(resolution: &Resolution, json: bool) -> Response {
     match (json, &resolution.name) {
         (true, _) => (status, Json(resolution)).into_response(),
         (false, Some(name)) => (status, name.as_str().to_owned()).into_response(),
-        // Not a byte: a dialplan shows whatever it is given.
+        // Not a byte: a dialplan shows what it gets.
         (false, None) => status.into_response(),
     }
 }

@@ -1,5 +1,4 @@
-//! Connections. Each carries one request and is bounded in time and size, so that whoever holds one, by
-//! malice or by a mistake, does not hold up a call's lookup.
+//! Connections. Each one carries one request, with limits of time and size.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,31 +16,31 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::places::{Place, Places};
+use super::slots::{Slot, Slots};
 
-/// How long a request may take until its head is whole. A dialplan sends it in one packet.
+/// The most time for the head of a request. A dialplan sends it in one packet.
 const HEAD: Duration = Duration::from_secs(1);
-/// How long a connection may take from its first byte to its last. A call's lookup takes a millisecond.
+/// The most time for a connection. A lookup takes a millisecond.
 const LONGEST: Duration = Duration::from_secs(5);
-/// How long a connection may still take when the service stops.
+/// The most time for a connection after the shutdown.
 const DRAIN: Duration = Duration::from_secs(1);
-/// The longest request line with all headers; what is longer is answered 431.
+/// The longest head, in bytes: the request line and all headers. A longer one is answered 431.
 const MAX_HEAD: usize = 16 << 10;
-/// The wait after the system can't give a connection, as when no file descriptor is left.
+/// The pause after a failure to accept. The usual cause is a lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `listener` until `shutdown`, at most `most` connections at once; returns when none is left.
+/// Serves at most `most` connections of `listener` at once, until `shutdown`. Returns when the last connection has ended.
 pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shutdown: CancellationToken) {
-    let places = Places::new(most);
+    let slots = Slots::new(most);
     let connections = TaskTracker::new();
     let accepting = async {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let place = places.take(peer.ip()).await;
-                    let id = place.id();
-                    let served = serve(stream, router.clone(), Arc::new(place), shutdown.clone());
-                    places.ends_by(id, connections.spawn(served).abort_handle());
+                    let slot = slots.take(peer.ip()).await;
+                    let id = slot.id();
+                    let served = serve(stream, router.clone(), Arc::new(slot), shutdown.clone());
+                    slots.ends_by(id, connections.spawn(served).abort_handle());
                 }
                 Err(error) => {
                     warn!("web: can't accept a connection: {error}");
@@ -51,23 +50,23 @@ pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shut
         }
     };
     shutdown.run_until_cancelled(accepting).await;
-    // Nobody new while the last ones finish.
+    // No new connections while the last ones finish.
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-async fn serve(stream: TcpStream, router: Router, place: Arc<Place>, shutdown: CancellationToken) {
-    // An answer is one small write: it need not wait for another.
+async fn serve(stream: TcpStream, router: Router, slot: Arc<Slot>, shutdown: CancellationToken) {
+    // An answer is one small write. It must not wait for the next write.
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
-    let asked = Arc::clone(&place);
+    let asked = Arc::clone(&slot);
     let service = service_fn(move |request| {
         asked.asks();
         router.call(request)
     });
-    // One request for each connection: Asterisk's CURL() would keep its own open for as long as the call's
-    // thread lives (a handle for each thread, `func_curl.c`), and a rush of calls would use up the places.
+    // One request for each connection. Asterisk's CURL() would keep its connection open as long as the thread of the call lives
+    // (a handle for each thread, `func_curl.c`), and many calls at once would use up the slots.
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(MAX_HEAD)
@@ -75,11 +74,11 @@ async fn serve(stream: TcpStream, router: Router, place: Arc<Place>, shutdown: C
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    // As a rule the request is there already, and so is its answer.
+    // Usually the request is there already, and this sends the answer.
     if let Poll::Ready(ended) = poll!(connection.as_mut()) {
         return report(ended);
     }
-    place.waits();
+    slot.waits();
     let ended = tokio::select! {
         ended = timeout(LONGEST, connection.as_mut()) => ended,
         () = shutdown.cancelled() => timeout(DRAIN, connection.as_mut()).await,
@@ -90,7 +89,7 @@ async fn serve(stream: TcpStream, router: Router, place: Arc<Place>, shutdown: C
     }
 }
 
-/// Whoever sends nonsense or goes away is no matter of ours. The text holds nothing of the request.
+/// Logs how a connection has failed. That is no fault of the service. The text has nothing of the request.
 fn report(ended: Result<(), hyper::Error>) {
     if let Err(error) = ended {
         debug!("web: a connection failed: {error}");

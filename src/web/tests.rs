@@ -9,20 +9,20 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::asterisk::pbx_status;
 use crate::directory::list::List;
-use crate::directory::merge::{Listed, merge};
+use crate::directory::merge::{MergeInput, merge};
 use crate::entry::Entry;
 use crate::name::Style;
 use crate::number::{self, Number};
 
 struct Running {
     address: SocketAddr,
-    rooms: Rooms,
+    backend: Backend,
     shutdown: CancellationToken,
     server: JoinHandle<()>,
 }
 
 impl Running {
-    /// A server on a port of its own that knows Kari, with `token` where there is one.
+    /// A server that knows Kari, on a port of its own. With `token`, if there is one.
     async fn start(token: Option<&str>) -> Self {
         let resolver = Arc::new(Resolver::new(Style::default()));
         let entry = Entry {
@@ -35,27 +35,27 @@ impl Running {
             likely: true,
         };
         let list: List = [entry].into_iter().collect();
-        let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+        let listed = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
         resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
         let metrics = Arc::new(Metrics::new());
         let numbers = number::Settings::new("NO".parse().unwrap());
-        let links = vec![
+        let pbx_statuses = vec![
             Arc::new(PbxStatus::new("pbx1", metrics.pbx("pbx1"))),
             Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
         ];
-        let rooms = Rooms { resolver, pbx: Pbx { id: 0, numbers }, links, metrics };
+        let backend = Backend { resolver, pbx: Pbx { id: 0, numbers }, pbx_statuses, metrics };
 
         let token = token.map(|token| Secret::Given(token.into()));
         let settings = Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap();
         let listener = TcpListener::bind(settings.listen()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let server = Server::new(&settings, rooms.clone()).unwrap();
+        let server = Server::new(&settings, backend.clone()).unwrap();
         let server = tokio::spawn(server.run(listener, CONNECTIONS, shutdown.clone()));
-        Self { address, rooms, shutdown, server }
+        Self { address, backend, shutdown, server }
     }
 
-    /// What is answered to `GET {path}` with these further headers.
+    /// The answer to `GET {path}` with these further headers.
     async fn get(&self, path: &str, headers: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).await
     }
@@ -80,7 +80,7 @@ struct Answer {
 
 async fn answer(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
-    // A reset behind the answer is no matter.
+    // A reset after the answer does not matter.
     let _ = stream.read_to_end(&mut bytes).await;
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
@@ -136,7 +136,7 @@ async fn json_is_the_resolution_also_for_a_miss() {
     let found = web.get("/lookup?number=22334455", json).await;
     assert_eq!(found.status, 200);
     assert!(found.head.contains("content-type: application/json"), "{}", found.head);
-    let same = web.rooms.resolver.resolve(&web.rooms.pbx, None, "22334455");
+    let same = web.backend.resolver.resolve(&web.backend.pbx, None, "22334455");
     assert_eq!(found.body, serde_json::to_string(same.as_ref()).unwrap());
 
     let miss = web.get("/lookup?number=anonymous", json).await;
@@ -157,7 +157,7 @@ async fn a_wrong_question_is_answered_with_what_is_allowed() {
     ] {
         let answer = web.get(&path, "").await;
         assert_eq!(answer.status, status, "{path}");
-        // Not in the body: a dialplan shows whatever it is given there.
+        // Not in the body: a dialplan shows what it gets there.
         assert_eq!(answer.body, "", "{path}");
         let header = format!("nameplate-error: {}", said.to_lowercase());
         assert!(
@@ -216,7 +216,7 @@ async fn a_wrong_token_is_counted_and_answered_late() {
     for headers in ["Authorization: Bearer wrong\r\n", "Authorization: nonsense\r\n"] {
         assert_eq!(web.get("/metrics", headers).await.status, 401);
     }
-    // However fast the machine is.
+    // This holds on any machine.
     assert!(begun.elapsed() >= 2 * Duration::from_millis(500));
     let metrics = web.get("/metrics", "Authorization: Bearer s3cret\r\n").await;
     assert!(metrics.body.contains("nameplate_web_wrong_tokens_total 2"), "{}", metrics.body);
@@ -250,11 +250,11 @@ async fn ready_when_somebody_is_known_and_one_pbx_is_connected() {
         (answer.status, answer.body.as_str()),
         (503, "not ready\nasterisk pbx1 is disconnected\nasterisk pbx2 is disconnected\n")
     );
-    web.rooms.links[0].set(pbx_status::State::Connected);
-    web.rooms.links[1].set(pbx_status::State::Connecting);
+    web.backend.pbx_statuses[0].set(pbx_status::State::Connected);
+    web.backend.pbx_statuses[1].set(pbx_status::State::Connecting);
     let answer = web.get("/readyz", "").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "ready\nasterisk pbx2 is connecting\n"));
-    web.rooms.resolver.swap(crate::directory::Directory::default());
+    web.backend.resolver.swap(crate::directory::Directory::default());
     let answer = web.get("/readyz", "").await;
     assert_eq!(answer.status, 503);
     assert!(answer.body.contains("the directory knows no number"), "{}", answer.body);
@@ -303,7 +303,7 @@ async fn what_is_in_hand_is_finished_at_the_end() {
     let web = Running::start(None).await;
     let mut stream = web.connect().await;
     stream.write_all(b"GET /lookup?number=22334455 HTTP/1.1\r\n").await.unwrap();
-    // The server has taken the connection when it has answered a later one.
+    // The server answers a later connection, so it has taken this one.
     assert_eq!(web.get("/healthz", "").await.status, 200);
     web.shutdown.cancel();
     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -20,10 +20,11 @@ fn accepted(section: &str) -> BTreeSet<String> {
     set(keys.trim_end_matches(')').split(", "))
 }
 
-/// `password` for `password`, `password_file` and `password_env`.
+/// `password` for `password`, `password_file`, `password_env` and `password_credential`.
 fn secrets_once(keys: BTreeSet<String>) -> BTreeSet<String> {
     let base = |key: &String| {
-        let base = key.strip_suffix("_file").or(key.strip_suffix("_env"))?;
+        let forms = ["_file", "_env", "_credential"];
+        let base = forms.iter().find_map(|form| key.strip_suffix(form))?;
         keys.contains(&format!("{base}_env")).then(|| base.to_owned())
     };
     keys.iter().map(|key| base(key).unwrap_or_else(|| key.clone())).collect()

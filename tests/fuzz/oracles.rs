@@ -215,7 +215,7 @@ fn are_readings(found: &Readings, caller: &str, country: Country) {
         );
         // A number that fits is one everywhere, once it is written with its plus.
         if reading.fit == Fit::Valid {
-            let shown = reading.e164().to_string();
+            let shown = reading.number.to_string();
             let again = readings(&shown, country, &[]);
             assert_eq!(
                 again.first().map(|again| again.number),

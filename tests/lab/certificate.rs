@@ -31,13 +31,17 @@ impl Certificate {
         Self { with_key: certificate.clone() + &folder.read("server.key"), authority: certificate }
     }
 
+    /// The name of the host that a signed certificate is for, besides `127.0.0.1`.
+    pub(crate) const HOST: &str = "crm.lab";
+
     /// Signed by an authority, and valid for so many days: with 0 it has expired.
     pub(crate) fn signed(days: u32) -> Self {
         let folder = Folder::new();
         folder.openssl(&format!(
             "req -x509 {KEY} -keyout authority.key -out authority.pem -days 30 -subj /CN=lab"
         ));
-        folder.request("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n");
+        let host = Self::HOST;
+        folder.request(&format!("subjectAltName=IP:127.0.0.1,DNS:{host}\nbasicConstraints=CA:FALSE\n"));
         folder.openssl(&format!(
             "x509 -req -in request -CA authority.pem -CAkey authority.key -CAcreateserial -days {days} -extfile extensions -out server.pem"
         ));

@@ -76,3 +76,16 @@ pub(crate) fn csv_folder(config: &str, further: &str) -> Folder {
     folder.write("vip.csv", format!("{kari}{further}"));
     folder
 }
+
+/// The sources `vip` and `all`, each with a CSV file of its name.
+pub(crate) const VIP_AND_ALL: &str = r#"
+[[source]]
+name = "vip"
+type = "csv"
+path = "vip.csv"
+
+[[source]]
+name = "all"
+type = "csv"
+path = "all.csv"
+"#;

@@ -18,6 +18,7 @@
 //! - [`comparison`]: how much longer a call takes than one without us
 //! - [`proxy`], [`disk`]: what can be cut, what can be full
 //! - [`muffler`]: what makes a new Asterisk an older one
+//! - [`systemd`]: a Debian with a real systemd, for the package and its unit; [`package`]: the package
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
@@ -35,10 +36,12 @@ pub(crate) mod machine;
 pub(crate) mod muffler;
 pub(crate) mod nameplate;
 pub(crate) mod network;
+pub(crate) mod package;
 pub(crate) mod people;
 pub(crate) mod proxy;
 pub(crate) mod sip;
 pub(crate) mod superoffice;
+pub(crate) mod systemd;
 pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod uptime;

@@ -77,6 +77,13 @@ impl Folder {
         command.spawn().expect("nameplate")
     }
 
+    /// Runs a command to its end, while the test's own servers go on; its status and all that it said.
+    pub(crate) fn said(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = tokio::task::block_in_place(|| self.run(arguments));
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// Runs a command to its end with this on its standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = self.command();

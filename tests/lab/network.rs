@@ -32,15 +32,9 @@ pub(crate) struct Network {
 impl Network {
     /// A path that is whole.
     pub(crate) fn new() -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
         remove_abandoned();
-        let made = MADE.fetch_add(1, Ordering::Relaxed);
-        // Tests that run side by side are not to meet: /30 networks out of 198.18.0.0/15.
-        let place = (process::id() * 4 + made) % (1 << 15);
-        let base = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + place * 4;
-        let (address, theirs) = (Ipv4Addr::from(base + 1), Ipv4Addr::from(base + 2));
+        let Ends { made, link, inside, address, theirs } = Ends::new();
         let namespace = format!("{PREFIX}{}-{made}", process::id());
-        let (link, inside) = (format!("np{place}a"), format!("np{place}b"));
         ip(&format!("netns add {namespace}"));
         let network = Self { namespace, link: link.clone(), address, relays: Vec::new() };
         let namespace = &network.namespace;
@@ -85,6 +79,42 @@ impl Network {
         let mut command = as_root("ip");
         command.args(["netns", "exec", &self.namespace]);
         command
+    }
+}
+
+/// A path to the network namespace of this process; gives the machine's address on it. The path goes with the namespace.
+pub(crate) fn link_to_process(id: &str) -> Ipv4Addr {
+    let Ends { link, inside, address, theirs, .. } = Ends::new();
+    ip(&format!("link add {link} type veth peer name {inside} netns {id}"));
+    ip(&format!("addr add {address}/30 dev {link}"));
+    ip(&format!("link set {link} up"));
+    for arguments in [format!("addr add {theirs}/30 dev {inside}"), format!("link set {inside} up")] {
+        let mut command = as_root("nsenter");
+        command.args(["--net", "--target", id, "ip"]).args(arguments.split(' '));
+        assert!(command.status().expect("nsenter").success(), "ip {arguments}");
+    }
+    address
+}
+
+/// Both ends of a path: their names and their addresses.
+struct Ends {
+    /// How many were made before by this process.
+    made: u32,
+    link: String,
+    inside: String,
+    address: Ipv4Addr,
+    theirs: Ipv4Addr,
+}
+
+impl Ends {
+    /// Tests that run side by side do not meet: /30 networks out of 198.18.0.0/15.
+    fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let made = MADE.fetch_add(1, Ordering::Relaxed);
+        let place = (process::id() * 4 + made) % (1 << 15);
+        let base = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + place * 4;
+        let (link, inside) = (format!("np{place}a"), format!("np{place}b"));
+        Self { made, link, inside, address: Ipv4Addr::from(base + 1), theirs: Ipv4Addr::from(base + 2) }
     }
 }
 

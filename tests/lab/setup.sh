@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# What the tests need and a plain Debian 12 or 13 does not have: a C compiler for the crates,
-# and a real Asterisk. Debian's own suite has no Asterisk package, so one is taken from another
-# suite into a root of its own, below the user's cache, where it changes nothing on the machine.
+# What the tests need and a plain Debian 12 or 13 does not have: a C compiler for the crates, and roots
+# of their own, below the user's cache, where they change nothing on the machine. One has a real Asterisk:
+# Debian's own suite has no Asterisk package, so it is taken from another suite.
 #
-#   tests/lab/setup.sh        Asterisk 22 (Debian forky: the LTS of today)
-#   tests/lab/setup.sh 16     Asterisk 16 (Debian bullseye: the oldest that is still met)
-#   tests/lab/setup.sh tools  the C compiler alone
+#   tests/lab/setup.sh            Asterisk 22 (Debian forky: the LTS of today)
+#   tests/lab/setup.sh 16         Asterisk 16 (Debian bullseye: the oldest that is still met)
+#   tests/lab/setup.sh debian-12  Debian 12 with systemd, to install the package in (tests/lab/systemd.sh); debian-13 likewise
+#   tests/lab/setup.sh build      Debian 12 with a C compiler, to build the package in (packaging/build.sh)
+#   tests/lab/setup.sh tools      the C compiler alone
 #
 # The last line on stdout is the root's path; progress and errors go to stderr.
 #   NAMEPLATE_ASTERISK    path of an installed asterisk binary: no root is made, the answer is "/"
@@ -28,14 +30,19 @@ as_root() {
     fi
 }
 
-version=${1:-22}
-case $version in
+wanted=${1:-22}
+case $wanted in
     # baresip is the softphone; it runs in the chroot too.
-    22) suite=forky packages=asterisk,ca-certificates,baresip-core ;;
-    16) suite=bullseye packages=asterisk,ca-certificates ;;
+    22) name=asterisk-22 suite=forky packages=asterisk,ca-certificates,baresip-core ;;
+    16) name=asterisk-16 suite=bullseye packages=asterisk,ca-certificates ;;
+    debian-12) name=debian-12 suite=bookworm packages=systemd-sysv,ca-certificates ;;
+    debian-13) name=debian-13 suite=trixie packages=systemd-sysv,ca-certificates,passwd ;;
+    # On the oldest Debian that the package is for: a newer glibc runs what an older one was linked with.
+    build) name=build-12 suite=bookworm packages=gcc,libc6-dev,lintian,make ;;
     tools) ;;
-    *) die "no Asterisk '$version' here: 22, 16 or tools" ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build or tools" ;;
 esac
+is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 
 # --- packages of the machine itself -------------------------------------------------------------
 
@@ -46,11 +53,11 @@ need() { # command or file, package
 need cc gcc
 need make make
 need /usr/include/stdlib.h libc6-dev
-if [ "$version" != tools ]; then
+if [ "$wanted" != tools ]; then
     need unshare util-linux
     need ip iproute2
     need openssl openssl
-    if [ -z "${NAMEPLATE_ASTERISK:-}" ]; then
+    if ! is_asterisk || [ -z "${NAMEPLATE_ASTERISK:-}" ]; then
         need mmdebstrap mmdebstrap
         need /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
     fi
@@ -62,18 +69,18 @@ if [ ${#missing[@]} -gt 0 ]; then
     as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-[ "$version" != tools ] || exit 0
+[ "$wanted" != tools ] || exit 0
 
-if [ -n "${NAMEPLATE_ASTERISK:-}" ]; then
+if is_asterisk && [ -n "${NAMEPLATE_ASTERISK:-}" ]; then
     [ -x "$NAMEPLATE_ASTERISK" ] || die "NAMEPLATE_ASTERISK=$NAMEPLATE_ASTERISK is not a program"
     echo /
     exit
 fi
 
-# --- the root with Asterisk ---------------------------------------------------------------------
+# --- the root ----------------------------------------------------------------------------------
 
 cache=${NAMEPLATE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/nameplate-lab}
-root=$cache/asterisk-$version
+root=$cache/$name
 # A root of another recipe (packages added, say) is replaced.
 recipe="$suite $packages 1"
 
@@ -82,7 +89,7 @@ present() { [ "$(cat "$root/.recipe" 2>/dev/null)" = "$recipe" ]; }
 if ! present; then
     mkdir -p "$cache"
     exec 9>"$root.lock"
-    flock -n 9 || { say "another run is making Asterisk $version, waiting …"; flock -w 900 9; }
+    flock -n 9 || { say "another run is making $name, waiting …"; flock -w 900 9; }
 fi
 if ! present; then
     # The machine's own mirror; its security archive and third parties' archives have other names.
@@ -97,15 +104,15 @@ if ! present; then
     options=(--variant=apt --quiet --include="$packages"
         --keyring=/usr/share/keyrings/debian-archive-keyring.gpg
         --aptopt='APT::Install-Recommends "false"'
-        --aptopt='Acquire::Check-Valid-Until "false"'
-        --dpkgopt='path-exclude=/usr/share/doc/*'
-        --dpkgopt='path-exclude=/usr/share/man/*')
+        --aptopt='Acquire::Check-Valid-Until "false"')
+    # The package's own documents are looked at in the others.
+    ! is_asterisk || options+=(--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*')
     for scheme in http https; do
         proxy=$(apt-config shell proxy "Acquire::$scheme::Proxy" | sed "s/^proxy='\(.*\)'$/\1/")
         [ -z "$proxy" ] || options+=(--aptopt="Acquire::$scheme::Proxy \"$proxy\"")
     done
 
-    say "Asterisk $version from Debian $suite … one to two minutes, once"
+    say "$name from Debian $suite … one to two minutes, once"
     new=$root.new
     trap 'as_root rm -rf --one-file-system "$new" "$new.log"' EXIT
     as_root rm -rf --one-file-system "$new" # of a run that was killed: we have the lock
@@ -113,7 +120,12 @@ if ! present; then
         tail -n 20 "$new.log" >&2
         die "mmdebstrap failed"
     fi
-    as_root chroot "$new" asterisk -V >&2
+    if is_asterisk; then
+        as_root chroot "$new" asterisk -V >&2
+    elif [ "$wanted" = build ]; then
+        # Where build.sh mounts what the build reads and writes.
+        as_root mkdir "$new/rust" "$new/cargo" "$new/source" "$new/target"
+    fi
     echo "$recipe" | as_root tee "$new/.recipe" >/dev/null
     if [ -e "$root" ]; then
         as_root mv "$root" "$new.old"

@@ -24,6 +24,11 @@ pub(crate) struct Front {
 impl Front {
     /// Listens on a free port of 127.0.0.1, in front of `behind`.
     pub(crate) async fn start(certificate: &Certificate, behind: SocketAddr) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST, certificate, behind).await
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) async fn start_at(address: Ipv4Addr, certificate: &Certificate, behind: SocketAddr) -> Self {
         let pem = certificate.with_key.as_bytes();
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         let key = PrivateKeyDer::from_pem_slice(pem).expect("a key");
@@ -35,7 +40,7 @@ impl Front {
             .with_single_cert(chain.expect("certificates"), key)
             .expect("a certificate with its key");
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let listener = TcpListener::bind((address, 0)).await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let server = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {

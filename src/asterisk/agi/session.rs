@@ -1,4 +1,4 @@
-//! One call: its block, its name, its commands.
+//! The session of one call: the block, the name, the commands.
 
 use std::time::Duration;
 
@@ -7,21 +7,19 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
-use super::block::{Block, BlockError};
-use super::command::{Answer, NOTHING, set_variable};
-use super::lines::{LineError, Lines};
+use super::protocol::{Block, BlockError, LineError, Lines, NOTHING, Response, set_variable};
 use crate::call::{self, Caller};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::mask;
 
-/// How long the block may take to arrive.
+/// The most time for the block.
 const BLOCK: Duration = Duration::from_secs(1);
-/// How long the answer to a command may take, and the command to be written.
-const ANSWER: Duration = Duration::from_secs(1);
-/// The most lines that are read while an answer is waited for.
+/// The most time for a command and its response.
+const RESPONSE: Duration = Duration::from_secs(1);
+/// The most lines that a response may have.
 const MAX_LINES: usize = 64;
 
-/// Why a call went on without its name.
+/// Why a call goes on without its name.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionError {
     #[error("the caller has hung up")]
@@ -34,13 +32,13 @@ pub(super) enum SessionError {
         "a call wants the script `{0}`, which is none of nameplate's (`handoff`, for the shipped dialplan, and `lookup`, for others): its dialplan goes on without the script. It looks for another FastAGI server at this port: FreePBX's own is 4573. Give [agi] another `listen`, and write that port into the AGI() lines of the context `nameplate`"
     )]
     Foreign(String),
-    /// Before there is a directory, "not found" would be untrue: the call goes on as with nobody to ask.
+    /// Without a directory "not found" would be untrue, so the call goes on as if no service were there.
     #[error("no source has delivered a list yet")]
     NoDirectory,
-    #[error("Asterisk's answer is missing: {0}")]
-    Answer(#[from] LineError),
-    #[error("Asterisk has not answered within {ANSWER:?}")]
-    AnswerTooSlow,
+    #[error("Asterisk's response is missing: {0}")]
+    Response(#[from] LineError),
+    #[error("Asterisk has not responded within {RESPONSE:?}")]
+    ResponseTooSlow,
     #[error("a session has taken {0:?} and is closed")]
     TooSlow(Duration),
     #[error("Asterisk does not take the command: {0}")]
@@ -48,12 +46,12 @@ pub(super) enum SessionError {
 }
 
 impl SessionError {
-    /// Whether the caller has simply gone.
+    /// Whether the caller has hung up.
     pub(super) fn is_hangup(&self) -> bool {
         match self {
             Self::HungUp => true,
-            // A dead channel's connection is closed by Asterisk without a word.
-            Self::Block(BlockError::Line(error)) | Self::Answer(error) => {
+            // Asterisk closes the connection of a dead channel without a response.
+            Self::Block(BlockError::Line(error)) | Self::Response(error) => {
                 matches!(error, LineError::Closed | LineError::Broken(_))
             }
             _ => false,
@@ -61,16 +59,16 @@ impl SessionError {
     }
 }
 
-/// Which script `AGI()` asks for.
+/// The script that `AGI()` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
-    /// `agi://host/handoff`, of the shipped context: one variable carries all.
+    /// `agi://host/handoff`, for the shipped context: one variable has the whole answer.
     Handoff,
-    /// `agi://host/lookup`, in a user's own dialplan: each variable is set.
+    /// `agi://host/lookup`, for a user's own dialplan: a variable for each part of the answer.
     Lookup,
 }
 
-/// Serves one call. What was found has then been taken by Asterisk.
+/// Serves one call. Returns the answer when Asterisk has taken it.
 pub(super) async fn serve(
     stream: &mut TcpStream,
     resolver: &Resolver,
@@ -88,73 +86,74 @@ pub(super) async fn serve(
     if !resolver.is_filled() {
         return Err(SessionError::NoDirectory);
     }
-    // A withheld number is not looked at, wherever it comes from.
+    // A withheld number is not looked up.
     let number = if block.is_allowed() { block.caller.as_str() } else { "" };
     let country = call::country(&block.country, unknown_country);
     let answer = call::answer(resolver, pbx, Caller { number, name: &block.name, country });
-    let mut talk = Talk { lines, write };
+    let mut commands = Commands { lines, write };
     match script {
-        Script::Handoff => talk.set("LOCAL(NAMEPLATE_ANSWER)", &answer.line()).await?,
+        Script::Handoff => commands.set("LOCAL(NAMEPLATE_ANSWER)", &answer.line()).await?,
         Script::Lookup => {
-            // A caller's words can end the block, and say before that the number is not withheld. Asterisk executes commands
-            // when it has said its own block to the end, which its answer proves. The shipped context asks for withheld
-            // numbers before it comes here.
+            // A caller may write the end of the block, and before it that the number is not withheld. Asterisk executes a command
+            // only after its own whole block, so its response proves that the block was whole. The shipped context does not
+            // need this: it skips withheld numbers before the AGI().
             if block.is_asterisks() {
-                talk.command(NOTHING).await?;
+                commands.send(NOTHING).await?;
             }
             if let Some(name) = answer.name() {
-                talk.set("CALLERID(name)", name).await?;
+                commands.set("CALLERID(name)", name).await?;
             }
             let [person, company] = answer.ids();
-            talk.set("__NAMEPLATE_PERSON_ID", &person).await?;
-            talk.set("__NAMEPLATE_CONTACT_ID", &company).await?;
-            talk.set("__NAMEPLATE_STATUS", answer.word()).await?;
+            commands.set("__NAMEPLATE_PERSON_ID", &person).await?;
+            commands.set("__NAMEPLATE_CONTACT_ID", &company).await?;
+            commands.set("__NAMEPLATE_STATUS", answer.word()).await?;
         }
     }
     Ok(answer)
 }
 
-/// Somebody else's word, for a line of the log.
+/// At most 32 characters of a word that is not ours, for a log line.
 fn shortened(word: &str) -> String {
     mask::Text(&word.chars().take(32).collect::<String>()).to_string()
 }
 
-/// The talk with Asterisk about one call: a command, then its answer, then the next.
-struct Talk<'a> {
+/// Commands to Asterisk, one after the other. Each one waits for the response to the one before.
+struct Commands<'a> {
     lines: Lines<ReadHalf<'a>>,
     write: WriteHalf<'a>,
 }
 
-impl Talk<'_> {
-    /// Sets a variable, and waits until that is done.
+impl Commands<'_> {
+    /// Sets a variable.
     async fn set(&mut self, name: &str, value: &str) -> Result<(), SessionError> {
-        self.command(&set_variable(name, value)).await
+        self.send(&set_variable(name, value)).await
     }
 
-    async fn command(&mut self, command: &str) -> Result<(), SessionError> {
+    /// Sends a command, and waits for its response.
+    async fn send(&mut self, command: &str) -> Result<(), SessionError> {
         let done = async {
-            // Whole, in one write: a part of a line makes Asterisk spin.
+            // In one write: Asterisk spins on a part of a line.
             self.write.write_all(command.as_bytes()).await.map_err(LineError::Broken)?;
-            self.answer().await
+            self.response().await
         };
-        timeout(ANSWER, done).await.unwrap_or(Err(SessionError::AnswerTooSlow))
+        timeout(RESPONSE, done).await.unwrap_or(Err(SessionError::ResponseTooSlow))
     }
 
-    async fn answer(&mut self) -> Result<(), SessionError> {
+    async fn response(&mut self) -> Result<(), SessionError> {
         for _ in 0..MAX_LINES {
             let line = self.lines.next().await?;
-            match Answer::of(&line) {
-                Answer::Done => return Ok(()),
-                Answer::Dead => return Err(SessionError::HungUp),
-                // The usage ends with a line of its own, `520 End of proper usage.`; a hangup is no answer.
-                Answer::Hangup | Answer::UsageFollows => {}
-                Answer::Refused if line.starts_with(|c: char| c.is_ascii_digit()) => {
+            match Response::of(&line) {
+                Response::Done => return Ok(()),
+                Response::Dead => return Err(SessionError::HungUp),
+                // The last line of a usage is `520 End of proper usage.`, which is refused below.
+                Response::Hangup | Response::UsageFollows => {}
+                Response::Refused if line.starts_with(|c: char| c.is_ascii_digit()) => {
                     return Err(SessionError::Refused(shortened(&line)));
                 }
-                // The block goes on: what ended it was a caller's, and so is what it said.
-                Answer::Refused if line.starts_with("agi_") => return Err(BlockError::Foreign.into()),
+                // The block goes on, so the caller has written its end.
+                Response::Refused if line.starts_with("agi_") => return Err(BlockError::Foreign.into()),
                 // A line of a usage.
-                Answer::Refused => {}
+                Response::Refused => {}
             }
         }
         Err(SessionError::Refused("it says too much".into()))

@@ -1,4 +1,7 @@
-//! The server over real sockets: its answers, and clients that behave badly.
+//! The server over real sockets.
+
+mod limits;
+mod protocol;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -6,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::directory::list::List;
-use crate::directory::merge::{Listed, merge};
+use crate::directory::merge::{MergeInput, merge};
 use crate::entry::Entry;
 use crate::name::Style;
 use crate::number::Number;
@@ -32,7 +35,7 @@ fn resolver_with(style: Style) -> Arc<Resolver> {
         entry(46, 812_345_678, 7, "Åsa", "Älv AB"),
     ];
     let list: List = entries.into_iter().collect();
-    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
+    let listed = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
     let resolver = Resolver::new(style);
     resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
     Arc::new(resolver)
@@ -107,7 +110,7 @@ impl Client {
         self.say("\n").await;
     }
 
-    /// The next command; empty where the connection was closed.
+    /// The next command. Empty if the connection was closed.
     async fn command(&mut self) -> String {
         let mut line = String::new();
         let read = timeout(Duration::from_secs(10), self.read.read_line(&mut line)).await.unwrap();
@@ -144,7 +147,7 @@ async fn the_context_gets_all_in_one_variable() {
         ("22334455", "0", &["XX"], "FOUND:654:655:Kari 'K' Nordmann (Fjord)"),
         ("22999999", "0", &[], "NOTFOUND:::"),
         ("unknown", "0", &[], "SKIPPED:::"),
-        // Withheld, and not available.
+        // A withheld number, a number that is not available, and an unknown presentation.
         ("22334455", "32", &[], "SKIPPED:::"),
         ("22334455", "67", &[], "SKIPPED:::"),
         ("22334455", "", &[], "SKIPPED:::"),
@@ -200,7 +203,7 @@ async fn a_call_keeps_the_providers_name() {
 #[tokio::test]
 async fn a_hangup_may_come_at_any_point() {
     let server = Running::usual().await;
-    // In front of the answer, which still comes.
+    // Before the response, which still follows.
     let mut client = server.connect().await;
     client.describe("lookup", "22334455", "0", &[]).await;
     assert_eq!(client.command().await, "NOOP\n");
@@ -211,7 +214,7 @@ async fn a_hangup_may_come_at_any_point() {
     // The channel is dead.
     client.say("511 Command Not Permitted on a dead channel or intercept routine\n").await;
     assert!(client.is_closed().await);
-    // In the middle of the block, without a word.
+    // In the middle of the block: the connection is closed.
     let mut client = server.connect().await;
     client.say("agi_network: yes\nagi_calle").await;
     drop(client);
@@ -221,36 +224,8 @@ async fn a_hangup_may_come_at_any_point() {
 }
 
 #[tokio::test]
-async fn input_beyond_a_limit_closes_the_session() {
-    let server = Running::usual().await;
-    let long = format!("agi_calleridname: {}\n", "x".repeat(17_000));
-    let many = "agi_arg_1: x\n".repeat(129);
-    let block = format!("agi_calleridname: {}\n", "x".repeat(8000)).repeat(9);
-    for (what, flood) in [
-        ("a line", long.as_str()),
-        ("variables", &many),
-        ("the block", &block),
-        ("what is no AGI", "GET / HTTP/1.1\r\n"),
-    ] {
-        let mut client = server.connect().await;
-        // It may be closed before all is written.
-        let _ = client.write.write_all(flood.as_bytes()).await;
-        assert!(client.is_closed().await, "{what}");
-    }
-    // A line of 8 KiB is allowed, and so are bytes that are not UTF-8.
-    let mut client = server.connect().await;
-    client.say(&format!("agi_calleridname: {}\n", "x".repeat(8192))).await;
-    client
-        .write
-        .write_all(b"agi_network_script: handoff\nagi_callerid: \xff\xfe\nagi_threadid: 1\n\n")
-        .await
-        .unwrap();
-    assert!(client.command().await.contains("SKIPPED"));
-}
-
-#[tokio::test]
 async fn a_script_of_another_server_is_refused_and_counted() {
-    // Also before there is a directory: the script is wrong in any case.
+    // Also without a directory: the script is wrong in any case.
     for resolver in [resolver(), Arc::new(Resolver::new(Style::default()))] {
         let server = Running::start(16, &["127.0.0.1/32"], resolver).await;
         for (so_many, script) in
@@ -258,174 +233,13 @@ async fn a_script_of_another_server_is_refused_and_counted() {
         {
             let mut client = server.connect().await;
             client.describe(script, "22334455", "0", &[]).await;
-            // Not a word that could change the call.
+            // No command changes the call.
             assert!(client.is_closed().await, "{script}");
             assert!(server.count(&format!("nameplate_agi_foreign_scripts_total {so_many}")), "{script}");
             let unserved = format!("nameplate_calls_total{{pbx=\"agi\",outcome=\"unserved\"}} {so_many}");
             assert!(server.count(&unserved), "{script}");
         }
     }
-}
-
-#[tokio::test]
-async fn line_breaks_in_a_callers_words_change_no_number() {
-    let server = Running::usual().await;
-    let begin = "agi_network_script: handoff\n";
-    let end = "agi_callingpres: 0\nagi_threadid: 1\n\n";
-    // A name of a folded header. A number with a second line, even an empty one, is no number, as by ARI.
-    let mut client = server.connect().await;
-    client.say(&format!("{begin}agi_callerid: 22334455\nagi_calleridname: A\r\n X: yes\n{end}")).await;
-    assert!(client.command().await.contains("FOUND:654"));
-    let mut client = server.connect().await;
-    client.say(&format!("{begin}agi_callerid: 22334455\nfoo\nagi_calleridname: A\n{end}")).await;
-    assert!(client.command().await.contains("SKIPPED"));
-    let mut client = server.connect().await;
-    client.say(&format!("{begin}agi_callerid: 22334455\n\nagi_calleridname: A\n{end}")).await;
-    assert!(client.command().await.contains("SKIPPED"));
-    // Another's number behind the own one, or in the name.
-    for caller in [
-        "agi_callerid: 22999999\nagi_callerid: 22334455\n",
-        "agi_callerid: unknown\nagi_calleridname: A\nagi_callerid: 22334455\n",
-    ] {
-        let mut client = server.connect().await;
-        client.say(&format!("{begin}{caller}{end}")).await;
-        assert!(client.is_closed().await, "{caller}");
-    }
-}
-
-#[tokio::test]
-async fn a_refused_command_ends_the_session() {
-    let server = Running::usual().await;
-    for refusal in ["510 Invalid or unknown command\n", "520-Invalid\nUsage: x\n520 End of proper usage.\n"] {
-        let mut client = server.connect().await;
-        client.describe("lookup", "22334455", "0", &[]).await;
-        client.command().await;
-        client.say(refusal).await;
-        assert!(client.is_closed().await, "{refusal}");
-    }
-}
-
-#[tokio::test]
-async fn a_slow_or_vanished_client_holds_up_no_call() {
-    let server = Running::usual().await;
-    let mut slow = server.connect().await;
-    slow.say("agi_netw").await;
-    let mut silent = server.connect().await;
-    silent.describe("handoff", "22334455", "0", &[]).await;
-    silent.command().await;
-    for _ in 0..20 {
-        let mut client = server.connect().await;
-        client.describe("handoff", "22334455", "0", &[]).await;
-        assert_eq!(client.take_all().await.len(), 1);
-    }
-    assert!(slow.is_closed().await);
-    assert!(silent.is_closed().await);
-}
-
-/// Slows paused time down, so that it does not pass data that is on its way on a socket: time stands still while a blocking
-/// task runs.
-async fn brake() {
-    loop {
-        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1))).await.unwrap();
-        sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// Sends this text for ever, a byte each 50 ms. Returns how long the server has kept the connection open.
-async fn send_slowly(client: Client, text: &'static str) -> Duration {
-    let begun = tokio::time::Instant::now();
-    let Client { mut read, mut write } = client;
-    let saying = tokio::spawn(async move {
-        for byte in text.bytes().cycle() {
-            sleep(Duration::from_millis(50)).await;
-            if write.write_all(&[byte]).await.is_err() {
-                return;
-            }
-        }
-    });
-    let mut rest = Vec::new();
-    let _ = timeout(Duration::from_secs(60), read.read_to_end(&mut rest)).await.expect("its end");
-    saying.abort();
-    begun.elapsed()
-}
-
-fn about(took: Duration, limit: u64) -> bool {
-    (limit..limit + 150).contains(&u64::try_from(took.as_millis()).unwrap())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_block_has_one_second_even_if_bytes_keep_coming() {
-    tokio::spawn(brake());
-    let server = Running::usual().await;
-    let took = send_slowly(server.connect().await, "agi_network: yes\n").await;
-    assert!(about(took, 1_000), "{took:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_response_has_one_second_even_if_lines_keep_coming() {
-    tokio::spawn(brake());
-    let server = Running::usual().await;
-    let mut client = server.connect().await;
-    client.describe("handoff", "22334455", "0", &[]).await;
-    assert!(client.command().await.contains("FOUND"));
-    let took = send_slowly(client, "HANGUP\n").await;
-    assert!(about(took, 1_000), "{took:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_session_has_three_seconds_even_if_each_response_is_in_time() {
-    tokio::spawn(brake());
-    let server = Running::usual().await;
-    let begun = tokio::time::Instant::now();
-    let mut client = server.connect().await;
-    sleep(Duration::from_millis(800)).await;
-    client.describe("lookup", "22334455", "0", &[]).await;
-    for command in ["NOOP", "SET VARIABLE"] {
-        assert!(client.command().await.contains(command));
-        sleep(Duration::from_millis(850)).await;
-        client.say("200 result=1\n").await;
-    }
-    assert!(client.command().await.contains("SET VARIABLE"));
-    assert!(client.is_closed().await);
-    let took = begun.elapsed();
-    assert!(about(took, 3_000), "{took:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_response_has_at_most_64_lines() {
-    tokio::spawn(brake());
-    let server = Running::usual().await;
-    for (lines, taken) in [(63, true), (64, false)] {
-        let mut client = server.connect().await;
-        client.describe("handoff", "22334455", "0", &[]).await;
-        assert!(client.command().await.contains("FOUND"));
-        let begun = tokio::time::Instant::now();
-        client.say(&format!("520-Invalid\n{}", "Usage: x\n".repeat(lines - 1))).await;
-        sleep(Duration::from_millis(100)).await;
-        let _ = client.write.write_all(b"200 result=1\n").await;
-        assert!(client.is_closed().await);
-        // Not only by the time limit.
-        assert!(begun.elapsed() < Duration::from_millis(500), "{lines}: {:?}", begun.elapsed());
-        let found = format!(
-            "nameplate_calls_total{{pbx=\"agi\",outcome=\"{}\"}} 1",
-            if taken { "found" } else { "unserved" }
-        );
-        assert!(server.count(&found), "{lines}: {}", server.metrics.write().unwrap());
-    }
-}
-
-#[tokio::test]
-async fn a_session_beyond_the_limit_is_closed_until_another_one_ends() {
-    let server = Running::start(1, &["127.0.0.1/32"], resolver()).await;
-    let mut first = server.connect().await;
-    first.describe("handoff", "22334455", "0", &[]).await;
-    assert!(first.command().await.contains("FOUND"));
-    assert!(server.connect().await.is_closed().await);
-    first.say("200 result=1\n").await;
-    assert!(first.is_closed().await);
-    let mut next = server.connect().await;
-    next.describe("handoff", "22334455", "0", &[]).await;
-    assert_eq!(next.take_all().await.len(), 1);
 }
 
 #[tokio::test]
@@ -462,68 +276,4 @@ async fn a_call_in_hand_is_finished_at_the_shutdown() {
     client.say("200 result=1\n").await;
     assert!(client.is_closed().await);
     server.task.await.unwrap();
-}
-
-/// What Asterisk says of a caller with this name and presentation, then these lines.
-fn described(name: &str, presentation: &str, arguments: &str) -> Option<Block> {
-    block::block(
-        format!(
-            "agi_network_script: handoff\nagi_callerid: 22334455\nagi_calleridname: {name}\nagi_callingpres: {presentation}\nagi_threadid: 2\n{arguments}\n"
-        )
-        .as_bytes(),
-    )
-}
-
-#[test]
-fn a_call_whose_block_says_something_twice_is_not_looked_up() {
-    for key in ["network_script", "calleridname", "callingpres", "threadid", "arg_1", "dnid"] {
-        let (name, arguments) = (format!("Kari\nagi_{key}: 0"), "agi_dnid: 1\nagi_arg_1: NO\n");
-        for presentation in ["0", "32"] {
-            let block = described(&name, presentation, arguments).unwrap();
-            assert!(!block.is_allowed(), "{key} {presentation}");
-            assert_eq!((block.script.as_str(), block.country.as_str()), ("handoff", "NO"), "{key}");
-        }
-        assert!(described("Kari", "0", arguments).unwrap().is_allowed());
-    }
-    assert_eq!(described("Kari\nagi_callerid: 1", "0", ""), None);
-    let block = described("Kari\n\nX: yes\nagi_other: 1", "0", "agi_arg_1: NO\n").unwrap();
-    assert_eq!((block.is_allowed(), block.country.as_str()), (true, "NO"));
-    // What a caller says of an argument that Asterisk does not have.
-    let block = described("Kari\nagi_arg_1: SE", "0", "").unwrap();
-    assert_eq!((block.is_allowed(), block.country.as_str()), (true, ""));
-}
-
-/// All that Asterisk would say, and its own words behind it, at once or a moment later.
-#[tokio::test]
-async fn a_caller_who_ends_the_block_is_told_nothing() {
-    let server = Running::usual().await;
-    let forged = "agi_callerid: 22334455\nagi_calleridname: Kari\nagi_callingpres: 0\nagi_threadid: 1\n\n";
-    let own = "agi_calleridname: A\nagi_callingpres: 32\nagi_threadid: 2\n\n";
-    let mut client = server.connect().await;
-    client.say(&format!("agi_network_script: lookup\n{forged}{own}")).await;
-    assert!(client.is_closed().await);
-    // By the number, without a name.
-    for forged in
-        [forged, "agi_channel: SIP/1\nagi_callerid: 22334455\nagi_callingpres: 0\nagi_threadid: 1\n\n"]
-    {
-        let mut client = server.connect().await;
-        client.say(&format!("agi_network_script: lookup\n{forged}")).await;
-        // As long as nothing is known of the caller, nothing is said.
-        assert_eq!(client.command().await, "NOOP\n");
-        client.say(own).await;
-        assert!(client.is_closed().await);
-    }
-    assert!(server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"unserved\"} 3"));
-}
-
-#[test]
-fn a_value_stays_within_its_quotes() {
-    for (value, command) in [
-        ("Zoë O'Brien", "SET VARIABLE X \"Zoë O'Brien\"\n"),
-        ("a\"b\\c", "SET VARIABLE X \"a\\\"b\\\\c\"\n"),
-        ("a\"\nHANGUP\n", "SET VARIABLE X \"a\\\" HANGUP \"\n"),
-        ("${SHELL(id)}", "SET VARIABLE X \"${SHELL(id)}\"\n"),
-    ] {
-        assert_eq!(command::set_variable("X", value), command);
-    }
 }

@@ -132,7 +132,7 @@ impl Application {
         match timeout(DIRECT, served).await {
             Ok(Ok(Some(answer))) => self.pbx_status.answered(&answer, begun),
             // Withheld: nothing is logged.
-            Ok(Ok(None)) => self.pbx_status.metrics.answered(metrics::Outcome::Skipped, begun.elapsed()),
+            Ok(Ok(None)) => self.pbx_status.metrics.answered(metrics::CallOutcome::Skipped, begun.elapsed()),
             Ok(Err(failure)) => self.warnings.presentation(&failure),
             Err(_) => self.warnings.slow(DIRECT),
         }

@@ -18,8 +18,8 @@ pub(super) enum ConnectionError {
     Secret(#[from] SecretError),
     #[error(transparent)]
     Trust(#[from] TrustError),
-    #[error("TLS: {}", .0.what)]
-    Tls(tls::Trouble),
+    #[error("TLS: {}", .0.text)]
+    Tls(tls::TlsFault),
     #[error("can't reach Asterisk's HTTP server: {0} (is it enabled in http.conf?)")]
     Unreachable(String),
     #[error(
@@ -84,7 +84,7 @@ impl ConnectionError {
     pub(super) fn of(failure: Failure) -> Self {
         match failure {
             Failure::Unreachable(what) => Self::Unreachable(what),
-            Failure::Tls(trouble) => Self::Tls(trouble),
+            Failure::Tls(fault) => Self::Tls(fault),
             Failure::Closed => Self::NoAnswer,
             Failure::Late(limit) | Failure::Busy(limit) => Self::TooSlow(limit),
             Failure::Status { status: 401, .. } => Self::Unauthorized,
@@ -145,7 +145,7 @@ impl ConnectionError {
             Self::Handoffs(_) => Some(Refusal::Handoffs),
             Self::Secret(error) if !error.passes() => Some(Refusal::Secret),
             Self::Trust(_) => Some(Refusal::Certificate),
-            Self::Tls(trouble) if trouble.lasts => Some(Refusal::Certificate),
+            Self::Tls(fault) if fault.lasts => Some(Refusal::Certificate),
             _ => None,
         }
     }
@@ -205,8 +205,8 @@ impl From<tungstenite::Error> for ConnectionError {
                     status => Self::Handshake(status),
                 }
             }
-            tungstenite::Error::Io(error) => match (tls::trouble(&error), error.kind()) {
-                (Some(trouble), _) => Self::Tls(trouble),
+            tungstenite::Error::Io(error) => match (tls::fault(&error), error.kind()) {
+                (Some(fault), _) => Self::Tls(fault),
                 (None, ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {
                     Self::NoAnswer
                 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::wire::{ErrorBody, ErrorWords};
 use crate::observe::mask;
-use crate::tls::{self, Trouble};
+use crate::tls::{self, TlsFault};
 
 /// How much of an error's body is shown, in characters.
 const MAX_SHOWN: usize = 100;
@@ -26,8 +26,8 @@ pub(super) enum Failure {
     /// There is no connection.
     #[error("{0}")]
     Unreachable(String),
-    #[error("TLS: {}", .0.what)]
-    Tls(Trouble),
+    #[error("TLS: {}", .0.text)]
+    Tls(TlsFault),
     #[error("the connection is closed without an answer")]
     Closed,
     /// The request was sent, and Asterisk has not answered in time.
@@ -103,8 +103,8 @@ fn of_io(mut error: &io::Error) -> Option<Failure> {
     while let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         error = inner;
     }
-    match (tls::trouble(error), error.kind()) {
-        (Some(trouble), _) => Some(Failure::Tls(trouble)),
+    match (tls::fault(error), error.kind()) {
+        (Some(fault), _) => Some(Failure::Tls(fault)),
         (None, ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {
             Some(Failure::Closed)
         }

@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
 use crate::lists::guard::HeldList;
-use crate::lists::offline::ListEntry;
 use crate::lookup::{
     Certainty, ChoiceKind, Decided, Explanation, Listing, ReadingOutcome, Reason, Rendering, Resolution,
 };
@@ -22,8 +21,8 @@ const QUIET: Style = Style::new().dimmed();
 /// The details that are shown beside the answer.
 pub(super) struct Details<'a> {
     pub explanation: &'a Explanation,
-    /// The entries of each list for the readings.
-    pub held: &'a [ListEntry],
+    /// The entries for the readings, each with the name of its list.
+    pub entries: &'a [(String, Entry)],
     /// The lists that could not be fetched.
     pub missing: &'a [String],
     /// The lists that have arrived and are held back, by the names of the lists in use.
@@ -48,12 +47,11 @@ pub(super) fn write(resolution: &Resolution, details: &Details<'_>, out: &mut im
         let (word, meaning) = (certainty_in_words(decided.certainty()), decided_in_words(decided));
         writeln!(out, "  {QUIET}certainty{QUIET:#} {word}: {meaning} ({})", decided.as_str())?;
     }
-    let id = |id: Option<u32>| id.map_or_else(String::new, |id| format!(" (id {id})"));
     if let Some(person) = &resolution.person {
-        writeln!(out, "  {QUIET}person{QUIET:#}    {}{}", printable(&person.name), id(person.id))?;
+        writeln!(out, "  {QUIET}person{QUIET:#}    {}{}", printable(&person.name), in_brackets(person.id))?;
     }
     if let Some(company) = &resolution.company {
-        writeln!(out, "  {QUIET}company{QUIET:#}   {}{}", printable(&company.name), id(company.id))?;
+        writeln!(out, "  {QUIET}company{QUIET:#}   {}{}", printable(&company.name), in_brackets(company.id))?;
     }
     if let Some(range) = &resolution.range {
         writeln!(out, "  {QUIET}range{QUIET:#}     {range}")?;
@@ -125,7 +123,7 @@ fn write_reading(
         Some(_) => writeln!(out, "  {QUIET}← known too, but a likelier reading is{QUIET:#}")?,
         None => writeln!(out)?,
     }
-    for (list, entry) in details.held_for(reading.reading.number) {
+    for (list, entry) in details.entries_for(reading.reading.number) {
         writeln!(out, "              {list}: {}", in_one_line(entry))?;
     }
     if let Some(known) = known {
@@ -147,11 +145,7 @@ fn write_rendering(rendering: &Rendering, out: &mut impl Write) -> io::Result<()
 
 /// `Kari Nordmann (id 654) of Fjord Sjømat AS (id 243)`
 fn in_one_line(entry: &Entry) -> String {
-    let party = |name: &str, id: u32| {
-        let id = if id == 0 { String::new() } else { format!(" (id {id})") };
-        let name = printable(name.trim());
-        if name.is_empty() && id.is_empty() { name } else { format!("{name}{id}") }
-    };
+    let party = |name: &str, id: u32| printable(name.trim()) + &in_brackets(id);
     let person = party(&entry.person, entry.person_id);
     let company = party(&entry.company, entry.company_id);
     let who = match (person.is_empty(), company.is_empty()) {
@@ -160,6 +154,11 @@ fn in_one_line(entry: &Entry) -> String {
         (true, _) => format!("{company}, the company itself"),
     };
     if entry.likely { who } else { format!("{who}; the less likely number of its record") }
+}
+
+/// An id behind a name. Nothing for 0, which is no id.
+fn in_brackets(id: u32) -> String {
+    if id == 0 { String::new() } else { format!(" (id {id})") }
 }
 
 fn reason_in_words(reason: Reason, shared: SharedNumbers) -> &'static str {
@@ -280,6 +279,7 @@ struct JsonEntry<'a> {
     less_likely: bool,
 }
 
+/// A person or a company of an entry. Unlike [`Person`](crate::directory::Person) it has no form of address.
 #[derive(Serialize)]
 struct JsonParty<'a> {
     id: Option<u32>,
@@ -288,9 +288,9 @@ struct JsonParty<'a> {
 
 impl<'a> Details<'a> {
     /// The entries for one number, with their lists.
-    fn held_for(&self, number: Number) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
-        let ours = self.held.iter().filter(move |held| held.entry.number == number);
-        ours.map(|held| (held.list.as_str(), &held.entry))
+    fn entries_for(&self, number: Number) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
+        let ours = self.entries.iter().filter(move |(_, entry)| entry.number == number);
+        ours.map(|(list, entry)| (list.as_str(), entry))
     }
 
     pub(super) fn json(&self, resolution: &'a Resolution) -> Json<'a> {
@@ -307,7 +307,7 @@ impl<'a> Details<'a> {
                 valid: read.reading.fit == Fit::Valid,
                 outside_line: read.reading.outside_line,
                 known: known.as_ref(),
-                entries: self.held_for(read.reading.number).map(entry).collect(),
+                entries: self.entries_for(read.reading.number).map(entry).collect(),
             });
         Json {
             readings: readings.collect(),

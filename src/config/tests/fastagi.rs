@@ -21,7 +21,7 @@ fn alone_it_is_for_this_machine() {
         assert_eq!(allowed, is_allowed, "{address}");
     }
     assert_eq!((settings.pbx.id, settings.pbx.numbers.country.as_str()), (0, "NO"));
-    // Written out it is a choice, though it is the same.
+    // An address that is written is no default, even if it is the same.
     assert!(!agi("listen = \"127.0.0.1:4577\"").is_default);
 }
 
@@ -50,8 +50,8 @@ fn it_may_have_numbers_of_its_own() {
     assert_eq!(settings.pbx.numbers.country.as_str(), "SE");
     assert_eq!(settings.pbx.numbers.area_code.as_deref(), Some("8"));
     assert_eq!(settings.pbx.numbers.strip_prefixes, ["0"]);
-    // Their answers are kept apart from those of any PBX.
+    // Kept answers are not shared with a PBX.
     assert_eq!(settings.pbx.id, u16::MAX);
-    // What it does not say is as everywhere.
+    // An absent key is taken from `[numbers]`.
     assert_eq!(agi("numbers = { strip_prefixes = [\"9\"] }").pbx.numbers.area_code.as_deref(), Some("22"));
 }

@@ -36,7 +36,7 @@ fn a_pbx_may_have_numbers_of_its_own() {
         config.asterisks.remove(0).pbx.numbers
     };
     let common = parse(&head).unwrap();
-    assert_eq!(common.pbx.numbers.short_codes, number::SHORT_CODES);
+    assert_eq!(common.pbx.numbers.short_codes, crate::number::SHORT_CODES);
     assert_eq!(common.asterisks[0].pbx.numbers, common.pbx.numbers);
     assert_eq!(numbers("country = \"NO\"").area_code.as_deref(), Some("22"));
     assert_eq!(numbers("country = \"SE\", area_code = \"8\"").area_code.as_deref(), Some("8"));

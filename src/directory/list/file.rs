@@ -169,11 +169,10 @@ impl ListFile {
             return Ok(Box::new(entries));
         }
         // A file of version 1, until the source delivers again. With its zero a number has another place in the order.
-        let restored =
-            entries.map(|entry| entry.map(|entry| Entry { number: with_lost_zero(entry.number), ..entry }));
-        let list: Vec<Entry> = restored.collect::<io::Result<_>>()?;
-        let list: List = list.into_iter().collect();
-        Ok(Box::new(list.into_entries()))
+        let with_zero = |entry: Entry| Entry { number: with_lost_zero(entry.number), ..entry };
+        let mut list = entries.map(|entry| entry.map(with_zero)).collect::<io::Result<Vec<_>>>()?;
+        list.sort_by_key(|entry| entry.number);
+        Ok(Box::new(list.into_iter().map(Ok)))
     }
 }
 
@@ -237,19 +236,22 @@ fn is_ours_but_for_its_beginning(file: &File) -> io::Result<bool> {
     Ok(content.verify().is_ok())
 }
 
-/// The path of a list before its rename.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
+/// The path of a file while it is written, before its rename.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    with_ending(path, ".new")
 }
 
 /// Renames a damaged file to `….damaged-<seconds>`, for an administrator. Returns the new name.
 pub fn set_aside(path: &Path, now: u64) -> io::Result<PathBuf> {
+    let aside = with_ending(path, &format!(".damaged-{now}"));
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".damaged-{now}"));
-    fs::rename(path, &name)?;
-    Ok(name.into())
+    name.push(ending);
+    name.into()
 }
 
 impl Header {

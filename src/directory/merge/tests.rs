@@ -5,18 +5,11 @@ use proptest::prelude::*;
 use super::super::list::List;
 use super::super::{Choice, Company, Found};
 use super::*;
+use crate::entry::Entry;
 use crate::number::Number;
 
 fn entry(person_id: u32, person: &str, company_id: u32, company: &str) -> Entry {
-    Entry {
-        number: number(),
-        person_id,
-        person: person.into(),
-        mrmrs: String::new(),
-        company_id,
-        company: company.into(),
-        likely: true,
-    }
+    Entry::example(number(), (person_id, person), (company_id, company))
 }
 
 fn number() -> Number {
@@ -31,7 +24,7 @@ fn answer(lists: &[(u16, Vec<Entry>)]) -> String {
 fn answer_by(shared: SharedNumbers, lists: &[(u16, Vec<Entry>)]) -> String {
     let sources: Vec<String> = (0..lists.len()).map(|at| format!("s{at}")).collect();
     let made: Vec<List> = lists.iter().map(|(_, entries)| entries.iter().cloned().collect()).collect();
-    let listed = (0_u16..).zip(lists.iter().zip(&made)).map(|(source, ((group, _), list))| Listed {
+    let listed = (0_u16..).zip(lists.iter().zip(&made)).map(|(source, ((group, _), list))| MergeInput {
         source,
         group: *group,
         entries: Box::new(list.entries()),
@@ -157,9 +150,7 @@ fn those_who_look_the_same_are_the_same() {
 #[test]
 fn an_id_is_handed_on_where_all_agree() {
     let ids = |entries: Vec<Entry>| {
-        let list: List = entries.into_iter().collect();
-        let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
-        let directory = merge(&["crm".into()], vec![listed]).unwrap();
+        let directory = merge_one(&Rules::default(), entries);
         match directory.find(number()).unwrap().choice {
             Choice::Person { person, company } => (person.id, company.map_or(0, |company| company.id)),
             Choice::Company(company) => (0, company.id),
@@ -186,11 +177,7 @@ fn a_less_likely_number_answers_only_where_nobody_else_has_it() {
     ] {
         assert_eq!(answer(&lists), expected);
     }
-    let likely = |entry: Entry| {
-        let list: List = [entry].into_iter().collect();
-        let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
-        merge(&["crm".into()], vec![listed]).unwrap().find(number()).unwrap().likely
-    };
+    let likely = |entry: Entry| merge_one(&Rules::default(), [entry]).find(number()).unwrap().likely;
     assert_eq!((likely(kari()), likely(unlikely(kari()))), (true, false));
 }
 
@@ -257,9 +244,7 @@ fn what_entries_tell_differently_of_the_same_one_is_taken_from_the_earliest_sour
 #[test]
 fn ids_are_kept_and_rows_are_shared() {
     let second = Entry { number: Number::new(47, 99).unwrap(), ..entry(1, "Kari", 10, "Fjord") };
-    let list: List = [second, entry(1, "Kari", 10, "Fjord")].into_iter().collect();
-    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
-    let directory = merge(&["crm".into()], vec![listed]).unwrap();
+    let directory = merge_one(&Rules::default(), [second, entry(1, "Kari", 10, "Fjord")]);
     assert_eq!((directory.len(), directory.persons.len(), directory.companies.len()), (2, 1, 1));
     let Some(Found { choice: Choice::Person { person, company }, .. }) = directory.find(number()) else {
         unreachable!("Kari is there");
@@ -273,14 +258,9 @@ fn any_list() -> impl Strategy<Value = Vec<Entry>> {
         let name = |id: u32, kind: &str| if id == 0 { String::new() } else { format!("{kind} {id}") };
         // A person has one company, or none, whichever list the entry is in.
         let company = [company, 1, 2, 0][person as usize];
-        (person + company > 0).then(|| Entry {
-            number: Number::new(47, 22_334_400 + number).unwrap(),
-            person_id: person,
-            person: name(person, "person"),
-            mrmrs: String::new(),
-            company_id: company,
-            company: name(company, "company"),
-            likely: true,
+        (person + company > 0).then(|| {
+            let number = Number::new(47, 22_334_400 + number).unwrap();
+            Entry::example(number, (person, &name(person, "person")), (company, &name(company, "company")))
         })
     });
     prop::collection::vec(entry, 0..12)
@@ -296,7 +276,7 @@ fn answers(groups: &[u16], lists: &[Vec<Entry>]) -> Vec<Option<String>> {
 fn answers_of(of: &[u16], groups: &[u16], lists: &[Vec<Entry>]) -> Vec<Option<String>> {
     let sources: Vec<String> = (0..lists.len()).map(|at| format!("s{at}")).collect();
     let made: Vec<List> = lists.iter().map(|entries| entries.iter().cloned().collect()).collect();
-    let listed = of.iter().zip(groups.iter().zip(&made)).map(|(source, (group, list))| Listed {
+    let listed = of.iter().zip(groups.iter().zip(&made)).map(|(source, (group, list))| MergeInput {
         source: *source,
         group: *group,
         entries: Box::new(list.entries()),

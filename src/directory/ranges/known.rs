@@ -80,7 +80,7 @@ impl KnownRange {
                 .ok_or_else(|| wrong("has an end that is longer than its beginning"))?
         };
         let last = read(&end, country).ok_or_else(|| wrong("does not end with a possible number"))?;
-        let length = |reading: &Reading| reading.e164().to_string().len();
+        let length = |reading: &Reading| reading.number.to_string().len();
         let alike = (first.number.country_code(), first.number.leading_zeros(), length(&first))
             == (last.number.country_code(), last.number.leading_zeros(), length(&last));
         if !alike {
@@ -143,7 +143,7 @@ fn with_last_digits(number: &str, digits: &str) -> Option<String> {
 
 /// The first number, then the digits in which the last number differs, at least four.
 fn label(first: &Reading, last: &Reading) -> String {
-    let (first, last) = (first.e164().to_string(), last.e164().to_string());
+    let (first, last) = (first.number.to_string(), last.number.to_string());
     let same = first.bytes().zip(last.bytes()).take_while(|(first, last)| first == last).count();
     let shown = last.get(same.min(last.len().saturating_sub(4))..).unwrap_or_default();
     format!("{first}-{shown}")

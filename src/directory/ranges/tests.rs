@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::directory::list::List;
-use crate::directory::merge::{Listed, Rules, merge_by};
+use crate::directory::merge::{MergeInput, Rules, merge_by, merge_one};
 use crate::entry::Entry;
 use crate::number::Country;
 
@@ -13,8 +13,7 @@ fn number(code: u16, national: u64) -> Number {
 }
 
 fn company(number: Number, company_id: u32, company: &str) -> Entry {
-    let (person, mrmrs) = (String::new(), String::new());
-    Entry { number, person_id: 0, person, mrmrs, company_id, company: company.into(), likely: true }
+    Entry::example(number, (0, ""), (company_id, company))
 }
 
 fn person(number: Number, person_id: u32, company_id: u32, name: &str) -> Entry {
@@ -22,9 +21,7 @@ fn person(number: Number, person_id: u32, company_id: u32, name: &str) -> Entry 
 }
 
 fn directory(settings: Settings, entries: &[Entry]) -> Directory {
-    let list: List = entries.iter().cloned().collect();
-    let listed = Listed { source: 0, group: 0, entries: Box::new(list.entries()) };
-    merge_by(&Rules { ranges: settings, ..Rules::default() }, &["crm".into()], vec![listed]).unwrap()
+    merge_one(&Rules { ranges: settings, ..Rules::default() }, entries.iter().cloned())
 }
 
 fn guessing() -> Settings {
@@ -182,7 +179,7 @@ fn a_company_id_that_no_list_has_is_reported() {
 fn a_company_id_is_that_of_the_earliest_source() {
     let lists = [company(number(47, 99), 243, "Second"), company(number(47, 98), 243, "First")];
     let lists: Vec<List> = lists.into_iter().map(|entry| [entry].into_iter().collect()).collect();
-    let listed = lists.iter().zip([1, 0]).map(|(list, source)| Listed {
+    let listed = lists.iter().zip([1, 0]).map(|(list, source)| MergeInput {
         source,
         group: source,
         entries: Box::new(list.entries()),

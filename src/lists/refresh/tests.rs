@@ -31,15 +31,7 @@ impl Crm {
 }
 
 fn entry(place: u64) -> Entry {
-    Entry {
-        number: Number::new(47, 22_334_400 + place).unwrap(),
-        person_id: 1,
-        person: "Kari".into(),
-        mrmrs: String::new(),
-        company_id: 0,
-        company: String::new(),
-        likely: true,
-    }
+    Entry::example(Number::new(47, 22_334_400 + place).unwrap(), (1, "Kari"), (0, ""))
 }
 
 impl ListSource for Crm {

@@ -36,15 +36,11 @@ fn delivery(people: &People, hash: &str) -> Delivery {
 fn of_records<'a>(records: impl Iterator<Item = (u64, &'a Who)>, hash: &str) -> Delivery {
     let mut entries = Collector::default();
     for (number, (person_id, person, company_id, company)) in records {
-        entries.push(&Entry {
-            number: Number::new(47, 20_000_000 + number).unwrap(),
-            person_id: *person_id,
-            person: person.clone(),
-            mrmrs: String::new(),
-            company_id: *company_id,
-            company: company.clone(),
-            likely: true,
-        });
+        entries.push(&Entry::example(
+            Number::new(47, 20_000_000 + number).unwrap(),
+            (*person_id, person),
+            (*company_id, company),
+        ));
     }
     Delivery { entries, unusable: UnusableRecords::default(), hash: hash.to_owned() }
 }

@@ -39,20 +39,16 @@ impl HeldRecord {
 }
 
 impl Store {
-    pub(super) fn beside(&self, list: &str, kind: &str) -> PathBuf {
-        self.folder.join(format!("{list}.{kind}"))
-    }
-
     /// The file of the list that is held back.
     #[must_use]
     pub fn held_path(&self, list: &str) -> PathBuf {
-        self.beside(list, "held")
+        self.file(list, "held")
     }
 
     /// The description of the list that is held back, if it answers the request with this fingerprint.
     #[must_use]
     pub fn held(&self, list: &str, fingerprint: u64) -> Option<HeldRecord> {
-        let text = fs::read(self.beside(list, "guard")).ok()?;
+        let text = fs::read(self.file(list, "guard")).ok()?;
         serde_json::from_slice(&text).ok().filter(|held: &HeldRecord| held.fingerprint == fingerprint)
     }
 
@@ -82,20 +78,20 @@ impl Store {
 
     /// Writes the description of the list that is held back.
     pub fn write_guard(&self, list: &str, held: &HeldRecord) -> io::Result<()> {
-        super::write_json(&self.beside(list, "guard"), held)
+        super::write_json(&self.file(list, "guard"), held)
     }
 
     /// Removes the files of the list that is held back.
     pub fn remove_held(&self, list: &str) {
         for kind in ["guard", "held"] {
-            remove(list, &self.beside(list, kind));
+            remove(list, &self.file(list, kind));
         }
     }
 
     /// The lost numbers. The fingerprint in their file's header is the most numbers that were known.
     #[must_use]
     pub fn lost(&self, list: &str) -> LostNumbers {
-        match ListFile::open(&self.beside(list, "missing")) {
+        match ListFile::open(&self.file(list, "missing")) {
             Ok(file) => {
                 let Header { taken: since, fingerprint, .. } = *file.header();
                 let of = usize::try_from(fingerprint).unwrap_or(usize::MAX);
@@ -111,7 +107,7 @@ impl Store {
 
     /// Writes the lost numbers. If there are none, the file is removed; if it can't be written, they stay in memory.
     pub fn write_lost(&self, list: &str, entries: List, since: u64, of: usize) -> LostNumbers {
-        let path = self.beside(list, "missing");
+        let path = self.file(list, "missing");
         if entries.is_empty() {
             remove(list, &path);
             return LostNumbers::default();

@@ -70,7 +70,7 @@ impl Store {
     }
 
     fn mark(&self, list: &str) -> PathBuf {
-        self.beside(list, "removed")
+        self.file(list, "removed")
     }
 
     /// Removes the files of lists whose time is over, and marks new ones; for the writer.

@@ -55,7 +55,7 @@ fn the_explained_answer_is_the_answer() {
         Entry { person_id: 9, person: "Ola".into(), company_id: 9, company: "Globex".into(), ..kari(1) };
     let ola = Entry { number: kari(22_334_456).number, ..ola };
     let entries = vec![kari(22_334_455), kari(22_334_456), ola, kari(22_518_001)];
-    resolver.swap(directory_by(&ranges(SharedNumbers::Both), entries));
+    resolver.swap(merge_one(&ranges(SharedNumbers::Both), entries));
     for (caller, key) in [
         ("22334455", Some("person")),
         ("22334456", Some("shared")),

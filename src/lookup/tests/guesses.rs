@@ -5,15 +5,8 @@ use super::*;
 #[test]
 fn who_lies_in_a_range_is_a_company_and_a_guess() {
     let resolver = Resolver::new(Style::default());
-    let switchboard = Entry {
-        number: Number::new(49, 30_123_450).unwrap(),
-        person_id: 0,
-        person: String::new(),
-        company: "Acme GmbH".into(),
-        company_id: 7,
-        ..kari(1)
-    };
-    resolver.swap(directory_by(&ranges(SharedNumbers::Both), vec![kari(22_518_001), switchboard]));
+    let switchboard = Entry::example(Number::new(49, 30_123_450).unwrap(), (0, ""), (7, "Acme GmbH"));
+    resolver.swap(merge_one(&ranges(SharedNumbers::Both), vec![kari(22_518_001), switchboard]));
     let json = |caller| {
         let resolution = resolver.resolve(&norway(0), None, caller);
         serde_json::to_value(resolution.as_ref()).unwrap()
@@ -64,9 +57,9 @@ fn any_reading_that_is_known_comes_before_a_range() {
         let resolution = resolver.resolve(&germany, None, "4722334455");
         (resolution.name.as_ref().map(|name| name.as_str().to_owned()), resolution.certainty)
     };
-    resolver.swap(directory_by(&rules, vec![kari(22_334_455)]));
+    resolver.swap(merge_one(&rules, vec![kari(22_334_455)]));
     assert_eq!(name(&resolver), (Some("Kari Nordmann (Fjord Sjømat AS)".into()), Some(Certainty::Reading)));
-    resolver.swap(directory_by(&rules, Vec::new()));
+    resolver.swap(merge_one(&rules, Vec::new()));
     assert_eq!(name(&resolver), (Some("~Range".into()), Some(Certainty::Range)));
 }
 
@@ -85,7 +78,7 @@ fn an_ambiguous_number_never_falls_through_to_a_range() {
         (SharedNumbers::None, vec![kari(22_518_001), other(243, "Fjord Sjømat AS")]),
     ] {
         let resolver = Resolver::new(Style::default());
-        resolver.swap(directory_by(&ranges(shared), entries));
+        resolver.swap(merge_one(&ranges(shared), entries));
         let resolution = resolver.resolve(&norway(0), None, "22518001");
         assert_eq!((resolution.status, resolution.reason), (Status::NotFound, Some(Reason::Ambiguous)));
         assert_eq!((&resolution.name, &resolution.range), (&None, &None));
@@ -95,16 +88,8 @@ fn an_ambiguous_number_never_falls_through_to_a_range() {
 #[test]
 fn a_number_in_use_is_in_no_range_behind_the_area_code() {
     let resolver = Resolver::new(Style::default());
-    let switchboard = Entry {
-        number: Number::new(49, 301_512_345_670).unwrap(),
-        person_id: 0,
-        person: String::new(),
-        mrmrs: String::new(),
-        company: "Acme GmbH".into(),
-        company_id: 7,
-        likely: true,
-    };
-    resolver.swap(directory_by(&ranges(SharedNumbers::Both), vec![switchboard]));
+    let switchboard = Entry::example(Number::new(49, 301_512_345_670).unwrap(), (0, ""), (7, "Acme GmbH"));
+    resolver.swap(merge_one(&ranges(SharedNumbers::Both), vec![switchboard]));
     let mut numbers = number::Settings::new("DE".parse().unwrap());
     numbers.area_code = Some("30".into());
     let berlin = Pbx { id: 0, numbers };
@@ -127,6 +112,6 @@ fn only_a_valid_number_lies_in_a_range() {
     let known = ranges::KnownRanges::try_new(vec![range]).unwrap();
     let rules = Rules { ranges: ranges::Settings { guess: false, known }, ..Rules::default() };
     let resolver = Resolver::new(Style::default());
-    resolver.swap(directory_by(&rules, Vec::new()));
+    resolver.swap(merge_one(&rules, Vec::new()));
     assert_eq!(resolver.resolve(&norway(0), None, "+4712345601").status, Status::NotFound);
 }

@@ -80,14 +80,6 @@ pub struct Reading {
     pub outside_line: bool,
 }
 
-impl Reading {
-    /// The number in E.164 form, to show: `+390212348326`.
-    #[must_use]
-    pub fn e164(&self) -> Number {
-        self.number
-    }
-}
-
 /// The readings of one caller, most likely first. At most [`Readings::MAX`], each number once.
 #[derive(Clone, Copy, Default)]
 pub struct Readings {

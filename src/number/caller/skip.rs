@@ -134,7 +134,7 @@ mod tests {
 
     fn read(settings: &Settings, caller: &str) -> Result<String, Skip> {
         settings.read(caller, settings.country).map(|found| {
-            let all: Vec<_> = found.iter().map(|r| format!("{} {}", r.e164(), r.rule)).collect();
+            let all: Vec<_> = found.iter().map(|r| format!("{} {}", r.number, r.rule)).collect();
             all.join(", ")
         })
     }
@@ -237,7 +237,7 @@ mod tests {
         for caller in ["*31*22334455", "#22334455", "#+4722334455", "#004722334455", "022334455", "22334455"]
         {
             let found = signs.read(caller, signs.country).unwrap();
-            assert_eq!(found.first().unwrap().e164().to_string(), "+4722334455", "{caller}");
+            assert_eq!(found.first().unwrap().number.to_string(), "+4722334455", "{caller}");
             assert_eq!(found.first().unwrap().outside_line, !caller.starts_with('2'), "{caller}");
         }
         assert_eq!(read(&signs, "#112"), Err(Skip::ShortCode));

@@ -11,7 +11,7 @@ fn read_behind(caller: &str, country: &str, prefixes: &[&str]) -> Vec<String> {
     let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
     readings(caller, country.parse().unwrap(), &prefixes)
         .into_iter()
-        .map(|reading| format!("{} {}", reading.e164(), reading.rule))
+        .map(|reading| format!("{} {}", reading.number, reading.rule))
         .collect()
 }
 
@@ -71,7 +71,7 @@ fn two_zeros_are_read_as_international_also_where_something_else_is_dialled() {
 fn zeros_that_belong_to_a_number_are_a_part_of_it() {
     let found = readings("02 1234 8326", "IT".parse().unwrap(), &[]);
     let reading = found.first().unwrap();
-    assert_eq!(reading.e164().to_string(), "+390212348326");
+    assert_eq!(reading.number.to_string(), "+390212348326");
     assert_eq!(reading.number, Number::with_zeros(39, 1, 212_348_326).unwrap());
     assert_eq!(read("02800", "NO"), ["+4702800 national"]);
 }
@@ -104,7 +104,7 @@ fn a_plus_may_stand_in_front_of_the_countrys_own_international_prefix() {
 fn a_length_that_no_plan_knows_is_read_with_a_plus_or_prefix_where_nothing_else_is() {
     let fit = |caller: &str, country: &str| {
         let found = readings(caller, country.parse().unwrap(), &[]);
-        found.iter().map(|reading| (reading.e164().to_string(), reading.fit)).collect::<Vec<_>>()
+        found.iter().map(|reading| (reading.number.to_string(), reading.fit)).collect::<Vec<_>>()
     };
     for caller in ["+47 580012345678", "0047580012345678", "+0047580012345678"] {
         assert_eq!(fit(caller, "NO"), [("+47580012345678".into(), Fit::Unplanned)], "{caller}");
@@ -172,7 +172,7 @@ proptest::proptest! {
         let country = "NO".parse().unwrap();
         let found = readings(&format!("{national}"), country, &[]);
         for reading in found.iter().filter(|reading| reading.fit == Fit::Valid) {
-            let again = readings(&reading.e164().to_string(), country, &[]);
+            let again = readings(&reading.number.to_string(), country, &[]);
             assert_eq!(again.first().map(|r| r.number), Some(reading.number));
         }
     }
@@ -213,7 +213,7 @@ fn russia_and_kazakhstan_share_a_code_and_a_trunk_prefix() {
             let found = readings(caller, country.parse().unwrap(), &[]);
             let valid = found.iter().find(|reading| reading.fit == Fit::Valid).unwrap();
             assert_eq!(
-                format!("{} {}", valid.e164(), valid.rule),
+                format!("{} {}", valid.number, valid.rule),
                 format!("+77710009998 {rule}"),
                 "{country} {caller}"
             );

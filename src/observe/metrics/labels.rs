@@ -4,7 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 
 /// The answer to a call, or to a lookup over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// A name.
     Found,
     /// No name, or no certain one.
@@ -15,7 +15,7 @@ pub enum Outcome {
     Unserved,
 }
 
-impl Outcome {
+impl CallOutcome {
     pub(super) const ALL: [Self; 4] = [Self::Found, Self::NotFound, Self::Skipped, Self::Unserved];
 
     pub(super) fn as_str(self) -> &'static str {

@@ -8,13 +8,13 @@ use super::*;
 fn each_metric_is_written_with_its_help() {
     let metrics = Metrics::new();
     let pbx = metrics.pbx("pbx1");
-    pbx.answered(Outcome::Found, Duration::from_micros(40));
+    pbx.answered(CallOutcome::Found, Duration::from_micros(40));
     pbx.unserved();
     pbx.set_connected(true);
     metrics.list("crm", "crm-12").taken();
     let _never = metrics.list("crm", "crm-7");
     metrics.directory().placed(7);
-    metrics.web().answered(Outcome::Skipped);
+    metrics.web().answered(CallOutcome::Skipped);
     let text = metrics.write().unwrap();
     for line in [
         "# HELP nameplate_directory_numbers Numbers in the directory.",
@@ -39,7 +39,7 @@ fn each_metric_is_written_with_its_help() {
 fn two_handles_of_one_pbx_share_their_counters() {
     let metrics = Metrics::new();
     for _ in 0..2 {
-        metrics.pbx("pbx1").answered(Outcome::NotFound, Duration::ZERO);
+        metrics.pbx("pbx1").answered(CallOutcome::NotFound, Duration::ZERO);
     }
     assert!(metrics.write().unwrap().contains("outcome=\"notfound\"} 2"));
 }

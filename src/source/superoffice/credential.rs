@@ -103,5 +103,6 @@ fn place(secret: &Secret) -> String {
         Secret::Given(_) => "configuration".to_owned(),
         Secret::File(path) => format!("file {}", path.display()),
         Secret::Env(name) => format!("env {name}"),
+        Secret::Credential(name) => format!("credential {name}"),
     }
 }

@@ -151,8 +151,8 @@ impl FetchError {
     }
 
     pub(super) fn unreachable(error: reqwest::Error) -> Self {
-        if let Some(trouble) = tls::trouble_behind(&error) {
-            return Self::Tls(trouble.what);
+        if let Some(fault) = tls::fault_behind(&error) {
+            return Self::Tls(fault.text);
         }
         let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
         let said = chain(&error.without_url());

@@ -18,8 +18,11 @@ pub(super) struct Fields<const N: usize> {
 
 /// The values of these keys in an object. None if the JSON is broken; a value other than an object has no fields.
 pub(super) fn read<const N: usize>(json: &[u8], came: Came, keys: &[&str; N]) -> Option<Fields<N>> {
+    if json.first() != Some(&b'{') {
+        return scalar(json, came).map(|_| Fields::none());
+    }
     let mut json = serde_json::Deserializer::from_slice(json);
-    let fields = FieldsSeed { keys }.deserialize(&mut json).ok().filter(|_| json.end().is_ok());
+    let fields = json.deserialize_map(FieldsVisitor { keys }).ok().filter(|_| json.end().is_ok());
     fields.filter(|_| !came.is_broken)
 }
 
@@ -28,33 +31,25 @@ pub(super) fn scalar(json: &[u8], came: Came) -> Option<Scalar> {
     serde_json::from_slice(json).ok().filter(|_| !came.is_broken)
 }
 
-struct FieldsSeed<'a, const N: usize> {
+impl<const N: usize> Fields<N> {
+    fn none() -> Self {
+        Self { values: std::array::from_fn(|_| Scalar::Missing), is_twice: false }
+    }
+}
+
+struct FieldsVisitor<'a, const N: usize> {
     keys: &'a [&'a str; N],
 }
 
-impl<'de, const N: usize> DeserializeSeed<'de> for FieldsSeed<'_, N> {
-    type Value = Fields<N>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields<N>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<const N: usize> FieldsSeed<'_, N> {
-    fn none() -> Fields<N> {
-        Fields { values: std::array::from_fn(|_| Scalar::Missing), is_twice: false }
-    }
-}
-
-impl<'de, const N: usize> Visitor<'de> for FieldsSeed<'_, N> {
+impl<'de, const N: usize> Visitor<'de> for FieldsVisitor<'_, N> {
     type Value = Fields<N>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<N>, A::Error> {
-        let mut fields = Self::none();
+        let mut fields = Fields::none();
         while let Some(place) = map.next_key_seed(Key { keys: self.keys })? {
             let Some(value) = place.and_then(|place| fields.values.get_mut(place)) else {
                 map.next_value::<IgnoredAny>()?;
@@ -69,34 +64,6 @@ impl<'de, const N: usize> Visitor<'de> for FieldsSeed<'_, N> {
             }
         }
         Ok(fields)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Fields<N>, A::Error> {
-        ScalarVisitor.visit_seq(seq).map(|_| Self::none())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Fields<N>, E> {
-        Ok(Self::none())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Fields<N>, E> {
-        Ok(Self::none())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Fields<N>, E> {
-        Ok(Self::none())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Fields<N>, E> {
-        Ok(Self::none())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Fields<N>, E> {
-        Ok(Self::none())
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<Fields<N>, E> {
-        Ok(Self::none())
     }
 }
 

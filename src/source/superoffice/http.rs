@@ -20,7 +20,7 @@ use crate::clock;
 use crate::observe::panics;
 use crate::secret::Secret;
 use crate::source::fingerprint::Fingerprint;
-use crate::tls::{self, Mark};
+use crate::tls::{self, CertificatesDigest};
 
 /// The most time for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ struct ConnectionSettings {
 #[derive(Debug)]
 struct TrustedClient {
     client: Client,
-    mark: Mark,
+    digest: CertificatesDigest,
     /// The last check of the certificates.
     looked: Instant,
 }
@@ -84,7 +84,7 @@ impl Http {
                 user.add(key, secret.expose_secret());
             }
         }
-        let client = connection.client(tls::nobody())?;
+        let client = connection.client(tls::client_without_certificates())?;
         Ok(Self {
             client,
             settings: connection,
@@ -134,13 +134,13 @@ impl Http {
         if let Some(known) = fresh {
             return Ok(known.client.clone());
         }
-        let (ca_file, known) = (self.settings.ca_file.clone(), trusting.as_ref().map(|known| known.mark));
+        let (ca_file, known) = (self.settings.ca_file.clone(), trusting.as_ref().map(|known| known.digest));
         let read = panics::blocking(move || tls::client_if_changed(ca_file.as_deref(), known)).await;
         let read = read.map_err(|_| FetchError::Interrupted)??;
         let looked = Instant::now();
-        if let Some((config, mark)) = read {
+        if let Some((config, digest)) = read {
             let client = self.settings.client(config).map_err(FetchError::unreachable)?;
-            *trusting = Some(TrustedClient { client, mark, looked });
+            *trusting = Some(TrustedClient { client, digest, looked });
         } else if let Some(known) = &mut *trusting {
             known.looked = looked;
         }
@@ -167,7 +167,7 @@ impl ConnectionSettings {
 /// Reads a small JSON answer; `what` is what was requested. The inner error describes a body that is not this JSON: without its
 /// text, which may have tokens. A status of a server in trouble, or of one that asks for a pause, counts before the body.
 pub(super) async fn json<T: DeserializeOwned>(
-    mut response: Response,
+    response: Response,
     what: &str,
 ) -> Result<Result<T, String>, FetchError> {
     let status = response.status();
@@ -175,14 +175,20 @@ pub(super) async fn json<T: DeserializeOwned>(
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(FetchError::Status { status, said: format!("it was asked for {what}"), retry_after });
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(FetchError::unreachable)? {
-        if body.len() + chunk.len() > SMALL {
-            return Err(FetchError::TooLarge(SMALL as u64));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = body(response, SMALL).await?.ok_or(FetchError::TooLarge(SMALL as u64))?;
     let length = body.len();
     let read = serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body));
     Ok(read.map_err(|_| format!("{status} with {length} bytes that are not the JSON of {what}")))
+}
+
+/// The body of an answer; None if it has more than `limit` bytes.
+pub(super) async fn body(mut response: Response, limit: usize) -> Result<Option<Vec<u8>>, FetchError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(FetchError::unreachable)? {
+        if body.len() + chunk.len() > limit {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }

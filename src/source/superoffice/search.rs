@@ -6,7 +6,7 @@
 use std::io;
 
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{StatusCode, Url};
 
 use super::error::{self, FetchError};
 use super::fields::{self, Scalar};
@@ -14,7 +14,7 @@ use super::json::{Came, Scanner};
 use super::manners::RequestKind;
 use super::record::name;
 use super::signer::SignedHeaders;
-use super::{Attempts, Client, refusal};
+use super::{Attempts, Client, http, refusal};
 use crate::entry::{Entry, Subscriber};
 use crate::number::{self, Country};
 
@@ -99,21 +99,14 @@ impl Client {
             self.signer.accepted(signed);
         }
         match response.status() {
-            StatusCode::OK => entries(&body(response).await?, self.settings.country, &self.settings.language),
+            StatusCode::OK => {
+                let body = http::body(response, MAX_ANSWER).await?;
+                let body = body.ok_or_else(|| FetchError::NoHits("more than a megabyte".into()))?;
+                entries(&body, self.settings.country, &self.settings.language)
+            }
             _ => Err(refusal(response).await),
         }
     }
-}
-
-async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(FetchError::unreachable)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(FetchError::NoHits("more than a megabyte".into()));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// The usable items of an answer. An item that can't be read costs only itself.
@@ -160,15 +153,7 @@ mod tests {
             {"Id": 15, "Type": "Person", "Name": "Jo \ud83d", "ExtraInfo": "22544545"}
             ]"#,
         );
-        let nobody = Entry {
-            number: number::Number::new(47, 22_544_545).unwrap(),
-            person_id: 0,
-            person: String::new(),
-            mrmrs: String::new(),
-            company_id: 0,
-            company: String::new(),
-            likely: true,
-        };
+        let nobody = Entry::example(number::Number::new(47, 22_544_545).unwrap(), (0, ""), (0, ""));
         let wanted = [
             Entry { person_id: 7, person: "Per Strand".into(), ..nobody.clone() },
             Entry { company_id: 8, company: "Fjord AS".into(), ..nobody.clone() },

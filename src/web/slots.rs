@@ -1,6 +1,6 @@
-//! The places of the server's connections. A connection whose client keeps it waiting gives its place to a new one, and
-//! the connections of one address have half of all places at most: whoever holds connections, by malice or by a mistake,
-//! does not hold up a call's lookup.
+//! The slots of the server, one for each connection. A connection whose client keeps the server waiting loses its slot to a
+//! new connection. The connections of one address have at most half of all slots. So a client that holds connections open, by
+//! malice or by mistake, does not hold up the lookup of a call.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,19 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-/// How long a connection without a whole request has its place for sure: the request of a client in a hurry is under way.
+/// The time for which a connection without a whole request keeps its slot: a request may come in two packets.
 const ARRIVAL: Duration = Duration::from_millis(20);
-/// How long one with a whole request has it. Its answer takes a millisecond, and then it is the client who is slow.
+/// The time for which a connection with a whole request keeps its slot. An answer takes a millisecond, so later the client is
+/// slow.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// All places. Clones are the same.
+/// All slots. A clone shares them.
 #[derive(Clone, Debug)]
-pub(super) struct Places(Arc<Shared>);
+pub(super) struct Slots(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// How many there are.
+    /// The number of slots.
     all: usize,
     taken: Mutex<Taken>,
     freed: Notify,
@@ -29,43 +30,43 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// Each connection has a number of its own.
+    /// The id of the last connection.
     last: u64,
     holders: Vec<Holder>,
 }
 
-/// A connection that has a place.
+/// A connection that has a slot.
 #[derive(Debug)]
 struct Holder {
     id: u64,
     address: IpAddr,
-    /// From then on the place may be taken away; none while the server itself has not looked at the connection yet.
+    /// From this time on a new connection may take the slot. None while the server has not yet looked at the connection.
     until: Option<Instant>,
-    /// Ends the connection; none while it is being started.
+    /// Ends the connection. None while the connection is being started.
     end: Option<AbortHandle>,
 }
 
-/// A connection's right to be served. Dropping it frees the place.
+/// The slot of one connection. Dropping it frees the slot.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     id: u64,
-    places: Places,
+    slots: Slots,
 }
 
-impl Places {
-    /// So many, at least two.
+impl Slots {
+    /// So many slots, at least two.
     pub(super) fn new(all: usize) -> Self {
         Self(Arc::new(Shared { all: all.max(2), taken: Mutex::default(), freed: Notify::new() }))
     }
 
-    /// A place for a connection from `address`. Where none is free for it, the connection that has kept the server waiting
-    /// longest is ended; as long as there is none, this waits, a second at most unless the machine is overloaded.
-    pub(super) async fn take(&self, address: IpAddr) -> Place {
+    /// A slot for a connection from `address`. If no slot is free for this address, the connection that has kept the server
+    /// waiting longest is ended. If there is none such, this waits: one second at most unless the machine is overloaded.
+    pub(super) async fn take(&self, address: IpAddr) -> Slot {
         let address = address.to_canonical();
         loop {
             let freed = self.0.freed.notified();
             let next = match self.try_take(address) {
-                Ok(place) => return place,
+                Ok(slot) => return slot,
                 Err(next) => next,
             };
             match next {
@@ -75,8 +76,8 @@ impl Places {
         }
     }
 
-    /// A place, or when the next one may be taken away.
-    fn try_take(&self, address: IpAddr) -> Result<Place, Option<Instant>> {
+    /// A slot. Or the time from which the next slot may be taken; none if that is not known.
+    fn try_take(&self, address: IpAddr) -> Result<Slot, Option<Instant>> {
         let (all, of_one_address) = (self.0.all, self.0.all / 2);
         let mut taken = self.taken();
         let mut ended = None;
@@ -95,14 +96,14 @@ impl Places {
         let id = taken.last;
         taken.holders.push(Holder { id, address, until: None, end: None });
         drop(taken);
-        // What it drops frees its place, which is another's already.
+        // The connection that ends drops its slot, which takes the lock again.
         if let Some(ended) = ended {
             ended.abort();
         }
-        Ok(Place { id, places: self.clone() })
+        Ok(Slot { id, slots: self.clone() })
     }
 
-    /// What ends the connection with this place.
+    /// Says how to end the connection with this id.
     pub(super) fn ends_by(&self, id: u64, end: AbortHandle) {
         if let Some(holder) = self.taken().holder(id) {
             holder.end = Some(end);
@@ -120,17 +121,17 @@ impl Taken {
     }
 
     fn remove(&mut self, id: u64) -> Option<Holder> {
-        let place = self.holders.iter().position(|holder| holder.id == id)?;
-        Some(self.holders.swap_remove(place))
+        let index = self.holders.iter().position(|holder| holder.id == id)?;
+        Some(self.holders.swap_remove(index))
     }
 }
 
-impl Place {
+impl Slot {
     pub(super) fn id(&self) -> u64 {
         self.id
     }
 
-    /// All that has come is read. Unless it was a whole request, the client keeps the server waiting.
+    /// All received bytes are read. Without a whole request the client now keeps the server waiting.
     pub(super) fn waits(&self) {
         self.keep(|until| until.unwrap_or_else(|| Instant::now() + ARRIVAL));
     }
@@ -141,18 +142,18 @@ impl Place {
     }
 
     fn keep(&self, until: impl FnOnce(Option<Instant>) -> Instant) {
-        if let Some(holder) = self.places.taken().holder(self.id) {
+        if let Some(holder) = self.slots.taken().holder(self.id) {
             holder.until = Some(until(holder.until));
         }
-        // Whoever waits for a place learns when this one may be taken away.
-        self.places.0.freed.notify_one();
+        // A connection that waits for a slot has to know this time.
+        self.slots.0.freed.notify_one();
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.places.taken().remove(self.id);
-        self.places.0.freed.notify_one();
+        self.slots.taken().remove(self.id);
+        self.slots.0.freed.notify_one();
     }
 }
 
@@ -167,42 +168,42 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_address_has_half_of_the_places_and_takes_none_of_anothers() {
-        let places = Places::new(2 * HALF);
+    async fn one_address_has_half_of_the_slots_and_takes_none_of_anothers() {
+        let slots = Slots::new(2 * HALF);
         let mut greedy = Vec::new();
         for _ in 0..HALF {
-            greedy.push(places.take(address(1)).await);
+            greedy.push(slots.take(address(1)).await);
         }
-        greedy.iter().for_each(Place::asks);
+        greedy.iter().for_each(Slot::asks);
         let begun = Instant::now();
-        let other = places.take(address(2)).await;
+        let other = slots.take(address(2)).await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
         other.waits();
-        // One more of the first takes the place of one of its own, when that has had its time.
-        greedy.push(places.take(address(1)).await);
+        // One more of the first address takes a slot of its own address, when the time of that slot has passed.
+        greedy.push(slots.take(address(1)).await);
         assert!(begun.elapsed() >= ANSWER);
-        let taken = places.taken();
+        let taken = slots.taken();
         assert!(taken.holders.iter().any(|holder| holder.id == other.id));
         assert_eq!(taken.holders.len(), HALF + 1);
         drop(taken);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_the_server_has_not_looked_at_keeps_its_place() {
-        let places = Places::new(2 * HALF);
+    async fn a_connection_that_the_server_has_not_looked_at_keeps_its_slot() {
+        let slots = Slots::new(2 * HALF);
         let mut held = Vec::new();
         for _ in 0..HALF {
-            held.push(places.take(address(1)).await);
+            held.push(slots.take(address(1)).await);
         }
-        let wait = tokio::time::timeout(Duration::from_mins(1), places.take(address(1))).await;
+        let wait = tokio::time::timeout(Duration::from_mins(1), slots.take(address(1))).await;
         assert!(wait.is_err());
         held[7].waits();
-        let place = tokio::time::timeout(ARRIVAL * 2, places.take(address(1))).await.unwrap();
-        assert!(places.taken().holder(held[7].id).is_none() && places.taken().holder(place.id).is_some());
-        // A place that is given back is there at once.
-        drop(place);
+        let slot = tokio::time::timeout(ARRIVAL * 2, slots.take(address(1))).await.unwrap();
+        assert!(slots.taken().holder(held[7].id).is_none() && slots.taken().holder(slot.id).is_some());
+        // A slot that is dropped is free at once.
+        drop(slot);
         let begun = Instant::now();
-        drop(places.take(address(1)).await);
+        drop(slots.take(address(1)).await);
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }
