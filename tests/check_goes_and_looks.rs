@@ -3,9 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
-
-use serde_json::Value;
+use std::process::Command;
 
 use crate::lab::another_date;
 use crate::lab::asterisk::{Asterisk, Setup};
@@ -17,62 +15,10 @@ use crate::lab::nameplate::Folder;
 use crate::lab::superoffice::login::TENANT;
 use crate::lab::superoffice::{Answer, Credential, Fault, Record, StandIn};
 use crate::lab::tls::Front;
+use found::{Found, check, check_on_the_pbx, check_with_program};
 
-/// What `check --json` has found.
-struct Found {
-    output: Output,
-    findings: Vec<Value>,
-}
-
-impl Found {
-    fn of(output: Output) -> Self {
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        let findings = lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-        Self { output, findings }
-    }
-
-    /// Fails unless there is this finding. A warning and an error have a meaning and a remedy.
-    fn has(&self, level: &str, place: &str, what: &str) {
-        let found = self.findings.iter().find(|finding| {
-            finding["level"] == level
-                && finding["place"].as_str().unwrap().starts_with(place)
-                && finding["what"].as_str().unwrap().contains(what)
-        });
-        let found = found.unwrap_or_else(|| panic!("{level} {place}: {what}\n{}", self.all()));
-        if level == "warning" || level == "error" {
-            assert_ne!((&found["meaning"], &found["remedy"]), (&"".into(), &"".into()), "{found}");
-        }
-    }
-
-    /// The findings of a level.
-    fn count(&self, level: &str) -> usize {
-        self.findings.iter().filter(|finding| finding["level"] == level).count()
-    }
-
-    fn status(&self) -> Option<i32> {
-        self.output.status.code()
-    }
-
-    fn all(&self) -> String {
-        let error = String::from_utf8_lossy(&self.output.stderr);
-        String::from_utf8_lossy(&self.output.stdout).into_owned() + &error
-    }
-}
-
-/// Looks, with this Asterisk's console on the machine.
-fn check_on_the_pbx(folder: &Folder, asterisk: &Asterisk) -> Found {
-    fs::create_dir_all(folder.path("bin")).unwrap();
-    asterisk.write_program(&folder.path("bin"));
-    let path = format!("{}:{}", folder.path("bin").display(), std::env::var("PATH").unwrap());
-    let output = tokio::task::block_in_place(|| {
-        folder.run_behind(Command::new("env"), &[("PATH", &path)], &["check", "--json"])
-    });
-    Found::of(output)
-}
-
-fn check(folder: &Folder) -> Found {
-    Found::of(tokio::task::block_in_place(|| folder.run(&["check", "--json"])))
-}
+#[path = "check_goes_and_looks/found.rs"]
+mod found;
 
 /// The secrets are the service's alone.
 fn closed(crm: &StandIn, asterisk: &Asterisk) -> Folder {
@@ -370,11 +316,7 @@ async fn what_the_dialplan_lacks_is_said_on_the_pbx() {
     check_on_the_pbx(&folder, &asterisk).has("error", context, "it is not loaded");
     // Without Asterisk's console nothing of that is known.
     folder.write("bin/asterisk", "#!/bin/sh\necho 'Unable to connect to remote asterisk' >&2\nexit 1\n");
-    let path = format!("{}:{}", folder.path("bin").display(), std::env::var("PATH").unwrap());
-    let output = tokio::task::block_in_place(|| {
-        folder.run_behind(Command::new("env"), &[("PATH", &path)], &["check", "--json"])
-    });
-    Found::of(output).has("unknown", "Asterisk's console", "it can't be asked (Unable to connect");
+    check_with_program(&folder).has("unknown", "Asterisk's console", "it can't be asked (Unable to connect");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,9 +41,10 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
         findings.extend(secret(&place, "password", &asterisk.password, false, NOT_CONNECTED));
         findings.extend(ca_file(&place, asterisk.ca_file.as_deref(), NOT_CONNECTED));
     }
-    let notices = config.notices().into_iter();
-    findings
-        .extend(notices.map(|notice| Finding::warning(config.path.display().to_string(), notice, "", "")));
+    let (path, notices) = (config.path.display().to_string(), config.notices());
+    findings.extend(notices.into_iter().map(|notice| {
+        Finding::warning(&path, notice, "the service starts with it all the same", format!("change {path}"))
+    }));
     if let Some(web) = &config.web {
         let place = format!("[web] {}", web.listen());
         match web.token() {
@@ -153,7 +154,12 @@ fn state_dir(folder: &Path) -> Vec<Finding> {
     let remedy = format!("let the service's user write there: chown -R nameplate: {}", folder.display());
     let mut findings = Vec::new();
     if let Err(error) = owner::check(folder) {
-        findings.push(Finding::error(place.clone(), error.to_string(), meaning, ""));
+        findings.push(Finding::error(
+            place.clone(),
+            error.to_string(),
+            meaning,
+            "run it as that user, or as root",
+        ));
     }
     findings.push(match try_to_write(folder) {
         Ok(text) => Finding::ok(place, text),

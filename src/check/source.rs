@@ -60,7 +60,7 @@ async fn ask(client: &Source, list: ListId) -> Result<(Delivery, Duration), Find
         Ok(Ok(Fetched::Entries(delivery))) => Ok((delivery, begun.elapsed())),
         Ok(Ok(Fetched::Unchanged)) => Ok((Delivery::default(), begun.elapsed())),
         Ok(Err(SourceError::SuperOffice(error))) => Err(of_failure(&error)),
-        Ok(Err(error)) => Err(Finding::error("", error.to_string(), NO_LIST, "")),
+        Ok(Err(error)) => Err(Finding::error("", error.to_string(), NO_LIST, "mend the source")),
         Err(_) => Err(too_slow(&progress)),
     }
 }
