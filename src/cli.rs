@@ -3,6 +3,7 @@
 //! Errors of a command come up as [`anyhow::Error`] and are written to stderr here, once.
 
 mod check;
+mod init;
 mod lookup;
 mod progress;
 mod refresh;
@@ -51,8 +52,10 @@ struct Arguments {
 enum Command {
     /// Runs the service: keeps the caller ids fresh and answers Asterisk
     Serve,
-    /// Tries the configuration: its secrets, its files and the folder of the lists; asks nobody
-    Check,
+    /// Looks whether calls will have names: asks SuperOffice, each Asterisk and this machine, and changes nothing
+    Check(check::Arguments),
+    /// Asks five questions, or takes flags, and writes the configuration and the files for the PBX
+    Init(Box<init::Arguments>),
     /// Says who a number belongs to, and how that was found out
     Lookup(lookup::Arguments),
     /// Asks the sources now, and says what changed
@@ -69,6 +72,7 @@ memory, and when Asterisk says who is calling it answers with the person's and c
 
 const AFTER_HELP: &str = "\
 Examples:
+  nameplate init
   nameplate --config nameplate.toml check
   nameplate --config nameplate.toml lookup '+47 22 33 44 55'
   nameplate lookup 22334455 --json --country SE
@@ -110,15 +114,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
-    let config = Config::read(&arguments.config);
+    let config = || Config::read(&arguments.config);
     match arguments.command {
-        Command::Serve => serve::run(config?),
-        Command::Check => check::run(&config?),
-        Command::Lookup(lookup) => lookup::run(&config?, &lookup),
-        Command::Refresh(refresh) => refresh::run(&config?, &refresh),
+        // There is no configuration yet.
+        Command::Init(init) => init::run(&init),
+        Command::Serve => serve::run(config()?),
+        Command::Check(check) => check::run(&config()?, &check),
+        Command::Lookup(lookup) => lookup::run(&config()?, &lookup),
+        Command::Refresh(refresh) => refresh::run(&config()?, &refresh),
         // The service says what is wrong with the file, and logs that.
-        Command::Reload => reload::run(&arguments.config, config),
-        Command::Sources(sources) => sources::run(&config?, &sources),
+        Command::Reload => reload::run(&arguments.config, config()),
+        Command::Sources(sources) => sources::run(&config()?, &sources),
     }
 }
 

@@ -54,8 +54,7 @@ impl ConnectionLimits {
 /// Raises this process's limit of open files to the number that `config` may need, and returns how many connections fit.
 /// Logs a warning where the system does not allow enough.
 pub fn limit_connections(config: &Config) -> ConnectionLimits {
-    let (lists, wanted) = (configured(&config.sources).len(), ConnectionLimits::wanted(config));
-    let other = ALWAYS + config.asterisks.len() * OF_A_PBX + lists * OF_A_LIST;
+    let (other, wanted) = (without_connections(config), ConnectionLimits::wanted(config));
     let needed = other + wanted.all();
     let allowed = raise(needed);
     let limits = wanted.within(allowed.saturating_sub(other));
@@ -70,6 +69,28 @@ pub fn limit_connections(config: &Config) -> ConnectionLimits {
         );
     }
     limits
+}
+
+/// How many files the service may have open at once with `config`.
+#[must_use]
+pub fn needed(config: &Config) -> usize {
+    without_connections(config) + ConnectionLimits::wanted(config).all()
+}
+
+/// The same without the connections that are accepted.
+fn without_connections(config: &Config) -> usize {
+    ALWAYS + config.asterisks.len() * OF_A_PBX + configured(&config.sources).len() * OF_A_LIST
+}
+
+/// The hard limit of open files of a process, this one without an id; none if there is none, or if it can't be read.
+#[must_use]
+pub fn hard_limit(process: Option<u32>) -> Option<usize> {
+    let Some(id) = process else {
+        return getrlimit(Resource::Nofile).maximum.and_then(|most| usize::try_from(most).ok());
+    };
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 /// Raises the limit to `needed` if it is lower, at most to the hard limit. Returns the new limit.

@@ -23,6 +23,7 @@
 //! - [`cli`]: the command line
 //! - [`config`]: the TOML file
 //! - [`control`]: how commands ask the running service
+//! - [`check`]: looks whether calls will have names, and says what is wrong
 //! - [`serve`]: starts, connects and stops all of it, and takes another configuration while it runs
 //! - [`reload`]: the order to read the configuration again, and the report on it
 //! - [`listen`]: ports; a taken port is tried again
@@ -30,7 +31,7 @@
 //! - [`supervisor`]: the tasks of the running service
 //! - [`systemd`]: ready, a line of status, the watchdog
 //! - [`observe`]: logging, masking, metrics, throttled warnings, panics
-//! - [`backoff`], [`owner`], [`secret`], [`tls`]: small, used by all
+//! - [`backoff`], `clock`, [`owner`], [`secret`], [`tls`]: small, used by all
 //!
 //! Errors: an error that stops a command, or the start of the service, is an [`anyhow::Error`] that reaches the user. An
 //! error at run time has an enum in its own room, with words for an administrator.
@@ -38,7 +39,9 @@
 pub mod asterisk;
 pub mod backoff;
 pub mod call;
+pub mod check;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod control;
 pub mod directory;

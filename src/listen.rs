@@ -104,6 +104,35 @@ fn bind(wanted: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Why the port of a section can't be listened on now, with advice; none if it is free. Nothing is listened on.
+pub fn why_not(wanted: SocketAddr) -> Option<String> {
+    let socket = || -> io::Result<()> {
+        let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(wanted)
+    };
+    let error = socket().err()?;
+    Some(format!("can't listen there{}: {error}", advice(error.kind())))
+}
+
+/// Whether a process listens on this port; none if this user can't see it.
+#[must_use]
+pub fn is_held_by(process: u32, port: u16) -> Option<bool> {
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).ok()?;
+    let links = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+    let sockets: Vec<_> = links.map(|link| link.to_string_lossy().into_owned()).collect();
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{process}/net/{table}")));
+    let mut lines = tables.iter().flatten().flat_map(|table| table.lines());
+    Some(lines.any(|line| {
+        // `0: 0100007F:11E1 00000000:0000 0A …`: the local address, the remote one, the state, and the inode as the tenth.
+        let fields: Vec<_> = line.split_ascii_whitespace().collect();
+        let is_port = fields.get(1).is_some_and(|local| local.ends_with(&format!(":{port:04X}")));
+        let listens = fields.get(3) == Some(&"0A");
+        let inode = fields.get(9).copied().unwrap_or_default();
+        is_port && listens && sockets.contains(&format!("socket:[{inode}]"))
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpStream;
@@ -146,6 +175,19 @@ mod tests {
         let not_here = message("192.0.2.1:4577");
         assert!(not_here.contains("this machine does not have the address, or not yet"), "{not_here}");
         assert!(advice(ErrorKind::PermissionDenied).contains("below 1024"));
+    }
+
+    #[tokio::test]
+    async fn the_holder_of_a_port_is_seen_and_a_free_port_is_not_taken() {
+        let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = holder.local_addr().unwrap();
+        let this = std::process::id();
+        assert_eq!(is_held_by(this, taken.port()), Some(true));
+        assert!(why_not(taken).unwrap().contains("another program has the port"));
+        drop(holder);
+        assert_eq!(is_held_by(this, taken.port()), Some(false));
+        assert_eq!(why_not(taken), None);
+        drop(std::net::TcpListener::bind(taken).unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -234,6 +234,14 @@ impl Source {
         }
     }
 
+    /// A sentence on this machine's clock if SuperOffice's last answer shows that it is wrong; none for a file.
+    pub fn clock(&self) -> Option<String> {
+        match self {
+            Self::SuperOffice(client) => client.clock(),
+            Self::Csv(_) => None,
+        }
+    }
+
     /// The time until the first byte of the list's last answer; none for a file.
     pub fn answered_in(&self, list: ListId) -> Option<Duration> {
         match self {

@@ -167,16 +167,16 @@ async fn a_file_without_certificates_is_found_by_check() {
         "",
     );
     let check = || {
-        let output = folder.run(&["check"]);
+        let output = folder.run(&["check", "--offline"]);
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let (status, said) = check();
     assert_eq!(status, Some(1), "{said}");
-    assert!(said.contains("FAILED  [[asterisk]] pbx1: ca_file: can't read ca_file"), "{said}");
+    assert!(said.contains("error    [[asterisk]] pbx1: ca_file: can't read ca_file"), "{said}");
     folder.write("pbx.pem", Certificate::self_signed(30).authority);
     let (status, said) = check();
     assert_eq!(status, Some(0), "{said}");
-    assert!(said.contains("ok      [[asterisk]] pbx1: ca_file: "), "{said}");
+    assert!(said.contains("ok       [[asterisk]] pbx1: ca_file: "), "{said}");
 }
 
 /// A SuperOffice with a certificate.
@@ -214,11 +214,15 @@ async fn a_crm_that_has_signed_itself_or_has_an_authority_is_trusted_where_that_
         nameplate.until_logged("new list", 1).await;
         // By the command alone as well, and `check` finds nothing wrong with it.
         let folder = crm.folder(Some(&certificate.authority));
-        for (command, said) in [("refresh", "crm: 4 entries"), ("check", "ok      [[source]] crm: ca_file: ")]
-        {
+        for (command, said) in [
+            ("refresh", "crm: 4 entries"),
+            ("check", "ok       [[source]] crm: ca_file: "),
+            ("check", "ok       [[source]] crm: it answers: entries: 4"),
+        ] {
             let output = tokio::task::block_in_place(|| folder.run(&[command]));
             let out = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert!(output.status.success() && out.contains(said), "{out}");
+            // The PBX is not there.
+            assert!((output.status.success() || command == "check") && out.contains(said), "{out}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `nameplate check` tells before the start what the start would fail on, and asks nobody.
+//! `nameplate check --offline` tells before the start what the start would fail on, and asks nobody.
 
 use std::process::Output;
 
@@ -42,7 +42,7 @@ fn said(output: &Output) -> String {
 fn what_can_be_used_is_said_and_no_secret_shown() {
     let folder = folder();
     folder.configure(&config().replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", "token = \"hunter4\""));
-    let output = folder.run(&["check"]);
+    let output = folder.run(&["check", "--offline"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let said = said(&output);
     for expected in [
@@ -56,7 +56,7 @@ fn what_can_be_used_is_said_and_no_secret_shown() {
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
-    assert!(!said.contains("hunter") && !said.contains("FAILED"), "{said}");
+    assert!(!said.contains("hunter") && !said.contains("error"), "{said}");
     assert!(!folder.path("state").exists(), "it has left something behind");
 }
 
@@ -67,10 +67,10 @@ fn everything_that_fails_is_said_at_once() {
     folder.write("superoffice.password", "");
     std::fs::remove_file(folder.path("ari.password")).unwrap();
     folder.write("state", "a file where a folder should be");
-    let output = folder.run(&["check"]);
+    let output = folder.run(&["check", "--offline"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let said = said(&output);
-    let failed: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("FAILED  ")).collect();
+    let failed: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("error    ")).collect();
     let expected = [
         ("[[source]] vip: ", "the header needs number, person and company"),
         ("[[source]] crm: password: ", "superoffice.password is empty"),
@@ -95,18 +95,18 @@ fn a_token_that_no_request_can_show_is_a_failure() {
         ("to\nken", "can't be sent"),
     ] {
         folder.write("web.token", token);
-        let output = folder.run(&["check"]);
+        let output = folder.run(&["check", "--offline"]);
         let said = said(&output);
         let failed = said
             .lines()
-            .any(|line| line.starts_with("FAILED  [web] 127.0.0.1:8480: token: ") && line.contains(why));
+            .any(|line| line.starts_with("error    [web] 127.0.0.1:8480: token: ") && line.contains(why));
         assert!(output.status.code() == Some(1) && failed && !said.contains("ken: to"), "{token:?}: {said}");
     }
     for token in [" ", "tøken", "token "] {
         folder.configure(
             &config().replace("token_env = \"NAMEPLATE_TEST_WEB_TOKEN\"", &format!("token = \"{token}\"")),
         );
-        let output = folder.run(&["check"]);
+        let output = folder.run(&["check", "--offline"]);
         assert_eq!(output.status.code(), Some(2), "{token:?}: {}", said(&output));
     }
 }
@@ -117,7 +117,7 @@ fn lines_that_cannot_be_used_and_damaged_lists_are_failures() {
     folder.write("vip.csv", "number,person,company\n22334455,Kari,\nabc,Nobody,\n");
     std::fs::create_dir_all(folder.path("state/lists")).unwrap();
     folder.write("state/lists/crm.list", "damaged");
-    let output = folder.run(&["check"]);
+    let output = folder.run(&["check", "--offline"]);
     assert_eq!(output.status.code(), Some(1));
     let said = said(&output);
     assert!(said.contains("entries: 1; can't be used: 1 not_a_number (line 3"), "{said}");
@@ -130,7 +130,7 @@ fn records_that_can_be_read_in_two_ways_are_counted_and_no_failure() {
     folder.configure(&config().replace("country = \"NO\"", "country = \"DE\"").replace("token_env", "token"));
     let records = "4915112345678,Anna,\n+4915112345679,Jonas,\n4722334455,Hans,\n+47 580012345678,Heis,\n";
     folder.write("vip.csv", format!("number,person,company\n{records}"));
-    let output = folder.run(&["check"]);
+    let output = folder.run(&["check", "--offline"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let said = said(&output);
     assert!(said.contains("2 can be read in two ways (line 2: number `"), "{said}");
@@ -146,7 +146,7 @@ fn a_configuration_that_cannot_be_served_exits_with_2() {
         [config().replace("country", "contry"), config().split("[[asterisk]]").next().unwrap().to_owned()]
     {
         folder.configure(&wrong);
-        assert_eq!(folder.run(&["check"]).status.code(), Some(2));
+        assert_eq!(folder.run(&["check", "--offline"]).status.code(), Some(2));
     }
 }
 
@@ -168,7 +168,7 @@ fn the_shipped_example_says_in_its_first_line_what_to_switch_on() {
     folder.write("vip.csv", std::fs::read(project().join("packaging/vip.csv")).expect("it is shipped"));
     let lookup = folder.run(&["lookup", "+47 22 33 44 55"]);
     assert_eq!(lookup.status.code(), Some(0), "{}", said(&lookup));
-    let check = folder.run(&["check"]);
+    let check = folder.run(&["check", "--offline"]);
     assert_eq!(check.status.code(), Some(2));
     let first = example("nothing").lines().next().unwrap_or_default().to_owned();
     for section in ["[[asterisk]]", "[agi]", "[web]"] {
@@ -177,7 +177,7 @@ fn the_shipped_example_says_in_its_first_line_what_to_switch_on() {
         for secret in ["ari.password", "web.token"] {
             folder.write(secret, "secret");
         }
-        let check = folder.run(&["check"]);
+        let check = folder.run(&["check", "--offline"]);
         assert_eq!(check.status.code(), Some(0), "{section}: {}", said(&check));
     }
 }

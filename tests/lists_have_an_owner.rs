@@ -108,10 +108,12 @@ async fn check_tries_as_the_owner() {
     let crm = StandIn::start(crowd(20)).await.expect("the stand-in");
     let (folder, state) = owned_folder(&crm);
     let _ = folder.said(&["refresh"]);
-    let (status, said) = folder.said(&["check"]);
+    let (status, said) = folder.said(&["check", "--offline"]);
     let tried =
-        format!("ok      as user {USER}: what follows is tried as the user to whom state_dir belongs");
+        format!("ok       as user {USER}: what follows is tried as the user to whom state_dir belongs");
     assert!(status == Some(0) && said.contains(&tried) && said.contains("list crm: entries: 20"), "{said}");
+    let (_, said) = folder.said(&["check"]);
+    assert!(said.contains("[[source]] crm: it answers: entries: 20"), "{said}");
     // What root alone can read is of no use to the service.
     chown(state.join("lists/crm.list"), Some(0), Some(0)).unwrap();
     chown(folder.path("superoffice.password"), Some(0), Some(0)).unwrap();
@@ -120,8 +122,9 @@ async fn check_tries_as_the_owner() {
         std::os::unix::fs::PermissionsExt::from_mode(0o600),
     )
     .unwrap();
-    let (status, said) = folder.said(&["check"]);
-    for failed in ["FAILED  list crm: can't read", "FAILED  [[source]] crm: password: can't read the secret"]
+    let (status, said) = folder.said(&["check", "--offline"]);
+    for failed in
+        ["error    list crm: can't read", "error    [[source]] crm: password: can't read the secret"]
     {
         assert!(status == Some(1) && said.contains(failed), "{said}");
     }

@@ -15,6 +15,8 @@
 //! - `rest`: requests over HTTP
 //! - `response`: what Asterisk's responses mean
 //! - `wire`: the JSON of events, requests and responses
+//! - `version`: what differs between the versions of Asterisk
+//! - [`inspect`]: what one PBX says of itself; for `nameplate check`
 //! - `warnings`, `error`: what is wrong with the dialplan, and why a connection failed, in words for an administrator
 
 mod application;
@@ -22,6 +24,7 @@ mod call;
 mod driver;
 mod error;
 mod handshake;
+mod inspection;
 mod release;
 mod response;
 mod rest;
@@ -30,6 +33,7 @@ mod takeover;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod version;
 mod warnings;
 mod wire;
 
@@ -48,8 +52,11 @@ use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::backoff::{Backoff, jittered};
 use crate::lookup::{Pbx, Resolver};
 use crate::secret::Secret;
+pub use call::PROTOCOL;
 use driver::{Ends, Leftovers};
 use error::ConnectionError;
+pub use inspection::{Inspection, Problem, inspect, server_version};
+pub use version::delays_commands;
 #[doc(hidden)]
 pub use wire::{Started, started};
 

@@ -58,6 +58,12 @@ impl Holder {
         self.purpose == Some(Purpose::Serve)
     }
 
+    /// Its process id, if the file names it.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.process
+    }
+
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let mut words = text.split_ascii_whitespace();

@@ -170,6 +170,11 @@ impl Client {
         self.took.lock().unwrap_or_else(PoisonError::into_inner).get(&list).copied()
     }
 
+    /// A sentence on this machine's clock if the last answer shows that it is wrong.
+    pub fn clock(&self) -> Option<String> {
+        self.http.clock()
+    }
+
     /// The state of the tenant, if the site is one.
     pub fn tenant(&self) -> Option<Tenant> {
         self.finder.tenant()

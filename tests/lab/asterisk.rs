@@ -19,6 +19,7 @@ mod place;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{panicking, sleep};
@@ -145,6 +146,23 @@ impl Asterisk {
             self.is_altered.store(true, Ordering::Relaxed);
         }
         self.instance().cli(command)
+    }
+
+    /// Writes a program `asterisk` into a folder, which opens this Asterisk's console as the installed one does on a PBX. Its
+    /// files have the names that the test sees.
+    pub(crate) fn write_program(&self, folder: &Path) {
+        let place = &self.instance().place;
+        let command = place.root.command();
+        let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+        let words: Vec<_> = words.iter().map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        let (words, inside, host) = (words.join(" "), place.inside.display(), place.host.display());
+        let script = format!(
+            "#!/bin/sh\nanswer=$({words} -C {inside}/asterisk.conf \"$@\")\nstatus=$?\n\
+             printf '%s\\n' \"$answer\" | sed 's#{inside}#{host}#g'\nexit $status\n"
+        );
+        let program = folder.join("asterisk");
+        fs::write(&program, script).expect("a program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
     }
 
     /// The test's whole log so far: notices, warnings, errors, and the dialplan as it runs (verbose 3).

@@ -1,11 +1,12 @@
 //! The lab: everything real that a promise is proved on, and the one stand-in.
 //!
+//! - [`another_date`]: a server whose clock is wrong
 //! - [`asterisk`]: a real Asterisk, private, on loopback
 //! - [`sip`]: a caller and an operator's phone, for precise checks
 //! - [`baresip`]: a real softphone
 //! - [`superoffice`]: the stand-in of SuperOffice's server
 //! - [`people`]: who is in it
-//! - [`nameplate`]: the program under test
+//! - [`nameplate`]: the program under test; [`terminal`]: a terminal that it asks questions on
 //! - [`configuration`]: what it is configured with
 //! - [`web`]: a client of its web server
 //! - [`machine`]: rights, ports, what is installed, what killed tests have left
@@ -21,6 +22,7 @@
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
+pub(crate) mod another_date;
 pub(crate) mod asterisk;
 pub(crate) mod baresip;
 pub(crate) mod call;
@@ -40,6 +42,7 @@ pub(crate) mod proxy;
 pub(crate) mod sip;
 pub(crate) mod superoffice;
 pub(crate) mod systemd;
+pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod uptime;
 pub(crate) mod way;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::asterisk::tail;
 use super::network::Network;
+use super::terminal::Terminal;
 
 /// How long the program may take for what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,6 +57,19 @@ impl Folder {
         self.command().args(arguments).stdin(Stdio::null()).output().expect("nameplate")
     }
 
+    /// Runs a command to its end, by a command that it is put behind, as `prlimit --nofile=64`, and with these variables.
+    pub(crate) fn run_behind(
+        &self,
+        mut behind: Command,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Output {
+        let command = self.command();
+        behind.arg(command.get_program()).args(command.get_args()).args(arguments);
+        behind.env_remove("NAMEPLATE_LOG").envs(environment.iter().copied());
+        behind.stdin(Stdio::null()).output().expect("nameplate")
+    }
+
     /// Starts a command, whose output is kept for whoever waits for it.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> process::Child {
         let mut command = self.command();
@@ -81,6 +95,15 @@ impl Folder {
             scope.spawn(move || stdin.write_all(input.as_bytes()).expect("all is read"));
             process.wait_with_output().expect("nameplate")
         })
+    }
+
+    /// Starts a command on a terminal of its own, where it can be answered.
+    pub(crate) fn spawn_on_terminal(&self, arguments: &str) -> Terminal {
+        let program = env!("CARGO_BIN_EXE_nameplate");
+        Terminal::start(&format!(
+            "'{program}' --config '{}' {arguments}",
+            self.path("nameplate.toml").display()
+        ))
     }
 
     /// Runs a command to its end on a terminal of its own; gives what the terminal was sent.

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Settings;
-use super::call::{StasisMode, parameters, poisons, serve_direct};
+use super::call::{StasisMode, parameters, serve_direct};
 use super::error::ConnectionError;
 use super::response::ContinueResult;
 use super::rest::{Http, Turn};
+use super::version::poisons;
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::pbx_status::PbxStatus;

@@ -9,7 +9,7 @@ use crate::lookup::{Pbx, Resolver};
 use crate::number::Country;
 
 /// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>)`.
-const PROTOCOL: &str = "1";
+pub const PROTOCOL: &str = "1";
 
 /// How a call takes its answer. The arguments of its `Stasis()` say so, for each call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,26 +81,6 @@ pub(super) async fn serve_direct(
     Ok(Some(answer))
 }
 
-/// Whether `POST channels/{id}/variable` poisons the dialplan on this version: Asterisk then refuses `DB()`, `SHELL()` and
-/// others for the rest of the call. So do 20.20.1, 21.12.3, 22.10.1, 23.4.1 and later. An unknown version counts as one of
-/// them.
-pub(super) fn poisons(version: &str) -> bool {
-    let mut numbers = version
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|number| !number.is_empty())
-        .map(|number| number.parse::<u32>().unwrap_or(u32::MAX));
-    let Some(major) = numbers.next() else { return true };
-    let rest = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    match major {
-        ..20 => false,
-        20 => rest >= (20, 1),
-        21 => rest >= (12, 3),
-        22 => rest >= (10, 1),
-        23 => rest >= (4, 1),
-        24.. => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,23 +103,6 @@ mod tests {
             let read = StasisMode::of_app_data(app_data, |country| unknown = Some(country.to_owned()));
             assert_eq!(read, mode, "{app_data}");
             assert_eq!(unknown.as_deref(), app_data.ends_with("XX").then_some("XX"), "{app_data}");
-        }
-    }
-
-    #[test]
-    fn versions_that_poison_the_dialplan() {
-        for (version, poisoned) in [
-            ("16.28.0~dfsg-0+deb11u4", false),
-            ("20.20.0", false),
-            ("20.20.1", true),
-            ("21.12.2", false),
-            ("22.10.1+dfsg+~cs6.15.60671435-1", true),
-            ("22.9.4", false),
-            ("23.4.1", true),
-            ("24.0.0", true),
-            ("GIT-master", true),
-        ] {
-            assert_eq!(poisons(version), poisoned, "{version}");
         }
     }
 }

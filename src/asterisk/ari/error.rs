@@ -150,6 +150,37 @@ impl ConnectionError {
         }
     }
 
+    /// The command or the setting that mends it.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "write the password of ari.conf's user into `password_file`",
+            Self::Trust(_) | Self::Tls(_) => {
+                "mend `url` or `ca_file` in this [[asterisk]], or the PBX's certificate"
+            }
+            Self::Unreachable(_)
+            | Self::NoAnswer
+            | Self::TooSlow(_)
+            | Self::Strange(_)
+            | Self::Handshake(_) => {
+                "compare `url` with what `asterisk -rx \"http show status\"` says on the PBX"
+            }
+            Self::Unauthorized => {
+                "set `username` and `password_file` as ari.conf has them; `asterisk -rx \"ari show users\"` lists the users"
+            }
+            Self::Forbidden(_) => {
+                "let this machine's address in: `acl`, `permit` and `deny` of the user in ari.conf"
+            }
+            Self::ReadOnly => {
+                "set `read_only = no` in ari.conf, then `asterisk -rx \"module reload res_ari\"`"
+            }
+            Self::NoAri | Self::NoChannels | Self::NoApplications => {
+                "set `enabled = yes` in ari.conf; `asterisk -rx \"module show like res_ari\"` lists the modules"
+            }
+            Self::Booting => "wait until Asterisk has started, and check again",
+            _ => "check again; if it stays, look into Asterisk's log",
+        }
+    }
+
     /// The PBX's state after this error.
     pub(super) fn state(&self) -> State {
         match (self, self.refusal()) {

@@ -1,9 +1,10 @@
 //! Requests to ARI over HTTP, with a JSON body.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::header::CONNECTION;
 use reqwest::{Method, Url};
 use rustls::ClientConfig;
@@ -18,6 +19,7 @@ use super::Settings;
 use super::response::{ContinueResult, Failure};
 use super::session::Report;
 use super::wire::{CHECK_CHANNEL, Parameter, complaint, continue_path, segment};
+use crate::clock;
 
 /// The most time for one request. The dialplan's bound releases the call much earlier.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -79,6 +81,8 @@ pub(super) struct Http {
     at_once: Semaphore,
     connections: Arc<Connections>,
     reports: Reports,
+    /// What the first response says of this machine's clock.
+    clock: OnceLock<Option<String>>,
 }
 
 /// What is known of the client's connections: how many are free, so that a request does not open another one.
@@ -159,7 +163,8 @@ impl Http {
         base.set_path(&format!("{}/ari/", settings.url.path().trim_end_matches('/')));
         let username = settings.username.clone();
         let (at_once, connections) = (Semaphore::new(AT_ONCE), Arc::new(Connections::new()));
-        Ok(Self { client, base, username, password, at_once, connections, reports })
+        let clock = OnceLock::new();
+        Ok(Self { client, base, username, password, at_once, connections, reports, clock })
     }
 
     /// Sends a request, and returns the status and the body of the response. `path` is relative to `/ari/`, and
@@ -211,12 +216,18 @@ impl Http {
         is_sent.store(true, Ordering::Relaxed);
         let response = request.send().await?;
         let status = response.status().as_u16();
+        self.clock.get_or_init(|| clock::difference(response.headers(), Timestamp::now()));
         let closes = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
         let body = response.text().await?;
         if !closes {
             Arc::clone(&self.connections).give_back();
         }
         Ok((status, body))
+    }
+
+    /// A sentence on this machine's clock if the first response shows that it differs from Asterisk's.
+    pub(super) fn clock(&self) -> Option<String> {
+        self.clock.get().cloned().flatten()
     }
 
     /// Reports a failed request.

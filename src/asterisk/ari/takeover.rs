@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Whether a websocket has the application.
-enum Registration {
+pub(super) enum Registration {
     /// Yes, and these calls are in the application.
     Registered(HashSet<String>),
     /// No: Asterisk forgets an application without a websocket and without calls.
@@ -60,7 +60,10 @@ pub(super) async fn until_left(settings: &Settings) {
 
 /// Looks at the application. Keeps the client after a success, so that certificates and the password are not read at each
 /// look.
-async fn look(settings: &Settings, http: &mut Option<Http>) -> Result<Registration, ConnectionError> {
+pub(super) async fn look(
+    settings: &Settings,
+    http: &mut Option<Http>,
+) -> Result<Registration, ConnectionError> {
     let http = match http {
         Some(http) => http,
         none => {

@@ -150,6 +150,22 @@ pub(super) struct System {
     pub(super) version: String,
 }
 
+/// One of the modules of `GET asterisk/modules`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Module {
+    /// `res_ari.so`
+    pub(super) name: String,
+    /// `Running`, or `Not Running` for a module that is loaded and lacks its configuration.
+    pub(super) status: String,
+}
+
+/// One of the settings of `GET asterisk/config/dynamic/…`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ConfigTuple {
+    pub(super) attribute: String,
+    pub(super) value: String,
+}
+
 /// `GET channels/{id}/variable`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Variable {

@@ -1,8 +1,10 @@
 //! Sends every request to SuperOffice: in its turn, with its time limits, and measured.
 
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::ClientConfig;
 use secrecy::ExposeSecret;
@@ -14,6 +16,7 @@ use super::Settings;
 use super::error::FetchError;
 use super::manners::{self, RequestKind};
 use super::site::Site;
+use crate::clock;
 use crate::observe::panics;
 use crate::secret::Secret;
 use crate::source::fingerprint::Fingerprint;
@@ -36,6 +39,8 @@ pub(super) struct Http {
     user: u64,
     /// None before the first request.
     trusting: Mutex<Option<TrustedClient>>,
+    /// What the last answer says of this machine's clock; none if the clock is right.
+    clock: std::sync::Mutex<Option<String>>,
 }
 
 /// The settings of connections.
@@ -80,7 +85,13 @@ impl Http {
             }
         }
         let client = connection.client(tls::client_without_certificates())?;
-        Ok(Self { client, settings: connection, user: user.finish(), trusting: Mutex::default() })
+        Ok(Self {
+            client,
+            settings: connection,
+            user: user.finish(),
+            trusting: Mutex::default(),
+            clock: std::sync::Mutex::default(),
+        })
     }
 
     /// Sends a request in its turn. Returns the answer's head, and the time until it came.
@@ -103,7 +114,14 @@ impl Http {
         let response =
             answer.map_err(|_| FetchError::Silent(first_byte))?.map_err(FetchError::unreachable)?;
         manners::note(response.url(), self.user, response.status(), response.headers());
+        let difference = clock::difference(response.headers(), Timestamp::now());
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = difference;
         Ok((response, begun.elapsed()))
+    }
+
+    /// A sentence on this machine's clock if the last answer shows that it is wrong.
+    pub(super) fn clock(&self) -> Option<String> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A client with the certificates of now. If they have changed, it is a new one, with new connections.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::error::FetchError;
 use super::http::{self, Http};
-use super::manners;
+use crate::clock;
 
 /// The result of a login: an access token or a ticket.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) async fn send(
     request: RequestBuilder,
 ) -> Result<(Response, Option<String>), FetchError> {
     let (response, _) = http.send(request).await?;
-    let clock = manners::clock(response.headers(), Timestamp::now());
+    let clock = clock::difference(response.headers(), Timestamp::now());
     Ok((response, clock))
 }
 

@@ -3,16 +3,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 use tokio::sync::{MutexGuard, watch};
 use tokio::time::Instant;
 
 use super::error::FetchError;
+use crate::clock;
 
 /// The time between two requests: ten a second, with a margin because a network may delay and bunch them.
 pub const GAP: Duration = Duration::from_millis(120);
@@ -156,28 +156,11 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         // A number that is too large for an integer.
         text.parse().map_or(LONGEST, Duration::from_secs)
     } else {
-        let then = date(text)?;
-        let now = headers.get(DATE).and_then(|date| self::date(date.to_str().ok()?)).unwrap_or(now);
+        let then = clock::date(text)?;
+        let now = headers.get(DATE).and_then(|date| clock::date(date.to_str().ok()?)).unwrap_or(now);
         Duration::try_from(then.duration_since(now)).unwrap_or_default()
     };
     Some(wait.min(LONGEST))
-}
-
-/// A date of HTTP in one of its three forms (RFC 9110 §5.6.7), or of mail, with any time zone.
-fn date(text: &str) -> Option<Timestamp> {
-    let of_http = httpdate::parse_http_date(text).ok();
-    let of_http = of_http.and_then(|date: SystemTime| Timestamp::try_from(date).ok());
-    of_http.or_else(|| Some(rfc2822::parse(text).ok()?.timestamp()))
-}
-
-/// A sentence for an administrator if this machine's clock differs from the answer's `Date` by a minute or more.
-pub(super) fn clock(headers: &HeaderMap, now: Timestamp) -> Option<String> {
-    let ahead = now.duration_since(date(headers.get(DATE)?.to_str().ok()?)?);
-    let by = ahead.unsigned_abs();
-    let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
-    let by = humantime::format_duration(Duration::from_secs(by.as_secs()));
-    (ahead.unsigned_abs() >= Duration::from_mins(1))
-        .then(|| format!("the clock of this machine is {by} {direction} the server's: set it (NTP)"))
 }
 
 #[cfg(test)]
@@ -289,9 +272,5 @@ mod tests {
             let wait = retry_after(&headers("Fri, 31 Jul 2026 12:00:09 GMT", date), Timestamp::UNIX_EPOCH);
             assert_eq!(wait, Some(Duration::from_secs(9)), "{date}");
         }
-        let now = "2026-07-31T12:11:00Z".parse().unwrap();
-        let said = clock(&headers("0", date), now).unwrap();
-        assert!(said.starts_with("the clock of this machine is 11m ahead of the server's"), "{said}");
-        assert_eq!(clock(&headers("0", date), "2026-07-31T12:00:30Z".parse().unwrap()), None);
     }
 }

@@ -1,0 +1,66 @@
+//! Questions on a terminal.
+
+use std::io::{self, IsTerminal, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use secrecy::SecretString;
+
+/// Whether somebody can be asked.
+pub(super) fn is_there() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks until the answer is accepted. An empty one is `offered`.
+pub(super) fn ask<T>(
+    question: &str,
+    offered: &str,
+    accept: impl Fn(&str) -> Result<T, String>,
+) -> io::Result<T> {
+    loop {
+        let default = if offered.is_empty() { String::new() } else { format!(" [{offered}]") };
+        let answer = read(&format!("{question}{default}: "))?;
+        let answer = if answer.is_empty() { offered } else { &answer };
+        match accept(answer) {
+            Ok(accepted) => return Ok(accepted),
+            Err(why) => writeln!(io::stdout(), "  {why}")?,
+        }
+    }
+}
+
+/// Asks for a secret, which the terminal does not show.
+pub(super) fn ask_secret(question: &str) -> io::Result<SecretString> {
+    loop {
+        let answer = unseen(|| read(&format!("{question} (not shown): ")))?;
+        // The Enter is not shown either.
+        writeln!(io::stdout())?;
+        if !answer.is_empty() {
+            return Ok(answer.into());
+        }
+    }
+}
+
+fn read(prompt: &str) -> io::Result<String> {
+    let mut out = io::stdout();
+    write!(out, "{prompt}")?;
+    out.flush()?;
+    let mut line = String::new();
+    if io::stdin().read_line(&mut line)? == 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the terminal has ended, nothing is written",
+        ));
+    }
+    Ok(line.trim().to_owned())
+}
+
+/// Does this while the terminal shows nothing of what is typed.
+fn unseen<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let stdin = io::stdin();
+    let before = tcgetattr(&stdin)?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Now, &hidden)?;
+    let done = work();
+    tcsetattr(&stdin, OptionalActions::Now, &before)?;
+    done
+}
