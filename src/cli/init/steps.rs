@@ -1,7 +1,5 @@
 //! What is left to do on the PBX: commands to be copied as they stand.
 
-use std::fmt::Write;
-
 use super::Arguments;
 use super::answers::{Answers, Way};
 use super::folder::has_service_group;
@@ -20,37 +18,43 @@ pub(super) fn text(answers: &Answers, arguments: &Arguments) -> String {
              useradd --system --shell /usr/sbin/nologin nameplate && chown -R root:nameplate {folder}\n"
         );
     }
-    text += "\nOn the PBX, as root:\n";
-    let mut line = |command: String| {
-        // Writing into a String never fails.
-        let _ = writeln!(text, "  {command}");
+    let files: &[&str] = if by_ari { &[ARI, EXTENSIONS] } else { &[EXTENSIONS] };
+    let each = |form: &dyn Fn(&str) -> String, between: &str| {
+        files.iter().map(|name| form(name)).collect::<Vec<_>>().join(between)
     };
+    let mut commands = Vec::new();
     if !arguments.install_asterisk {
-        if by_ari {
-            line(format!("cp {ours}/{ARI} {asterisk}/ && chown --reference={asterisk} {asterisk}/{ARI}"));
-        }
-        line(format!(
-            "cp {ours}/{EXTENSIONS} {asterisk}/ && chown --reference={asterisk} {asterisk}/{EXTENSIONS}"
-        ));
+        let from = each(&|name| format!("{ours}/{name}"), " ");
+        let to = each(&|name| format!("{asterisk}/{name}"), " ");
+        commands.push(format!("cp {from} {asterisk}/ && chown --reference={asterisk} {to}"));
     }
-    if by_ari {
-        line(format!("echo '#include {ARI}' >> {asterisk}/ari.conf"));
-    }
-    line(format!("echo '#include {EXTENSIONS}' >> {asterisk}/extensions.conf"));
-    if by_ari {
-        line("asterisk -rx \"module reload res_ari\"".into());
-    }
-    line("asterisk -rx \"dialplan reload\"".into());
-    if by_ari {
-        let _ =
-            write!(text, "\nIts http.conf needs `enabled = yes`, ari.conf too: {ours}/{HTTP} shows it.\n");
-    }
+    commands.push(each(&|name| format!("echo '#include {name}' >> {asterisk}/{}", including(name)), " && "));
+    let reload = |module: &str| format!("asterisk -rx \"{module}\"");
+    let reloads: &[&str] = if by_ari {
+        &["module reload http", "module reload res_ari", "dialplan reload"]
+    } else {
+        &["dialplan reload"]
+    };
+    commands.push(reloads.iter().map(|module| reload(module)).collect::<Vec<_>>().join(" && "));
     let lookup = if by_ari { "lookup" } else { "lookup-agi" };
-    let _ = write!(
-        text,
+    if by_ari {
+        text += &format!(
+            "\nThe PBX's http.conf needs `enabled = yes`, its ari.conf too: {ours}/{HTTP} shows it.\n"
+        );
+    }
+    text += &format!(
         "\nThe one line for your dialplan, where outside calls come in, before anything rings:\n  \
-         same => n,Gosub(nameplate,{lookup},1)\n\nThen start the service, and look again:\n  \
-         systemctl enable --now nameplate\n  nameplate check\n"
+         same => n,Gosub(nameplate,{lookup},1)\n\nOn the PBX, as root:\n"
     );
+    for command in commands {
+        text += &format!("  {command}\n");
+    }
+    text +=
+        "\nThen start the service, and look again:\n  systemctl enable --now nameplate\n  nameplate check\n";
     text
+}
+
+/// Asterisk's own file that includes ours.
+fn including(name: &str) -> &'static str {
+    if name == ARI { "ari.conf" } else { "extensions.conf" }
 }
