@@ -20,6 +20,7 @@ use lru::LruCache;
 use tokio::sync::watch;
 
 use crate::directory::ranges::{Range, RangeMatch};
+use crate::directory::suppressed::Suppressed;
 use crate::directory::{Choice, Company, Directory, Found};
 use crate::name::{Doubtful, Style};
 use crate::number::{self, Country, Fit, Number, Reading, Rule};
@@ -68,12 +69,14 @@ pub struct Resolver {
     filled: watch::Sender<bool>,
 }
 
-/// A directory and the wording of its names, with the answers from both. All are replaced together, so no answer outlives its
-/// directory or its wording.
+/// A directory, the wording of its names and the numbers that must not be named, with the answers from all three. All are
+/// replaced together, so no answer outlives one of them.
 #[derive(Debug)]
 struct Epoch {
     directory: Arc<Directory>,
     wording: Arc<Wording>,
+    /// Numbers that must not be named, also if the directory still has them.
+    suppressed: Suppressed,
     answers: Mutex<LruCache<Key, Arc<Resolution>>>,
 }
 
@@ -98,8 +101,8 @@ struct Key {
 }
 
 impl Epoch {
-    fn new(directory: Arc<Directory>, wording: Arc<Wording>) -> Self {
-        Self { directory, wording, answers: Mutex::new(LruCache::new(KEPT)) }
+    fn new(directory: Arc<Directory>, wording: Arc<Wording>, suppressed: Suppressed) -> Self {
+        Self { directory, wording, suppressed, answers: Mutex::new(LruCache::new(KEPT)) }
     }
 
     fn answers(&self) -> MutexGuard<'_, LruCache<Key, Arc<Resolution>>> {
@@ -124,7 +127,7 @@ impl Resolver {
     #[must_use]
     pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
         let wording = Arc::new(Wording::new(style, Searches::default()));
-        let current = ArcSwap::from_pointee(Epoch::new(Arc::default(), wording));
+        let current = ArcSwap::from_pointee(Epoch::new(Arc::default(), wording, Suppressed::default()));
         Self { current, metrics, filled: watch::Sender::new(false) }
     }
 
@@ -139,14 +142,26 @@ impl Resolver {
     pub fn reword(&self, style: Style, searches: Searches) {
         let wording = Arc::new(Wording::new(style, searches));
         // A new directory may be put in use at the same moment.
-        self.current.rcu(|epoch| Epoch::new(Arc::clone(&epoch.directory), Arc::clone(&wording)));
+        self.current.rcu(|epoch| {
+            Epoch::new(Arc::clone(&epoch.directory), Arc::clone(&wording), epoch.suppressed.clone())
+        });
+    }
+
+    /// Replaces the numbers that must not be named. From now on no call gets such a name, and their kept searches are gone.
+    pub fn suppress(&self, suppressed: &Suppressed) {
+        self.current.rcu(|epoch| {
+            Epoch::new(Arc::clone(&epoch.directory), Arc::clone(&epoch.wording), suppressed.clone())
+        });
+        self.current.load().wording.searches.forget(suppressed);
     }
 
     /// Replaces the directory. Calls in progress finish with the directory that they began with.
     pub fn swap(&self, directory: Directory) {
         let numbers = directory.len();
         let directory = Arc::new(directory);
-        self.current.rcu(|epoch| Epoch::new(Arc::clone(&directory), Arc::clone(&epoch.wording)));
+        self.current.rcu(|epoch| {
+            Epoch::new(Arc::clone(&directory), Arc::clone(&epoch.wording), epoch.suppressed.clone())
+        });
         self.metrics.placed(numbers);
         self.filled.send_replace(true);
     }
@@ -242,7 +257,17 @@ impl Epoch {
         }
         let (directory, searches) = (&*self.directory, &self.wording.searches);
         let mut resolution = Resolution::new(caller, country, Status::NotFound);
-        let listed = matching(directory, &readings);
+        let mut listed = matching(directory, &readings);
+        if let Some(hidden) = readings.iter().position(|reading| self.suppressed.has(reading.number)) {
+            listed = listed.filter(|of| of.found.likely && of.place < hidden);
+            let Some(of) = &mut listed else {
+                resolution.readings = outcomes(&readings, None);
+                resolution.reason = Some(Reason::Suppressed);
+                return (resolution, true);
+            };
+            // The digits may be those of somebody else, who must not be named.
+            of.doubtful |= readings.get(hidden).is_some_and(|other| other.rule != Rule::SurplusZero);
+        }
         let keep = listed.is_some() || searches.is_empty();
         let searched = if keep { None } else { searches.ask(&readings) };
         let matched = listed.or_else(|| {
