@@ -1,10 +1,12 @@
 //! Digits of a caller → [`Resolution`]: the name, and the reasons for it. ARI, FastAGI, HTTP and the commands all use this path.
 //!
 //! - `resolution`: the answer, also in JSON
+//! - `matching`: the entry or the range that answers
 //! - `naming`: the name of a person, a company, several companies or a range
 //! - `explanation`: the reasons, for an administrator who looks for a mistake
 
 mod explanation;
+mod matching;
 mod naming;
 mod resolution;
 
@@ -21,11 +23,12 @@ use tokio::sync::watch;
 
 use crate::directory::ranges::{Range, RangeMatch};
 use crate::directory::suppressed::Suppressed;
-use crate::directory::{Choice, Company, Directory, Found};
+use crate::directory::{Choice, Company, Directory};
 use crate::name::{Doubtful, Style};
-use crate::number::{self, Country, Fit, Number, Reading, Rule};
+use crate::number::{self, Country, Fit, Number, Reading};
 use crate::observe::metrics;
 use crate::search::Searches;
+use matching::{Match, beside_hidden, is_hidden, matching, outcomes, range_of};
 use naming::Naming;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
@@ -258,15 +261,16 @@ impl Epoch {
         let (directory, searches) = (&*self.directory, &self.wording.searches);
         let mut resolution = Resolution::new(caller, country, Status::NotFound);
         let mut listed = matching(directory, &readings);
-        if let Some(hidden) = readings.iter().position(|reading| self.suppressed.has(reading.number)) {
-            listed = listed.filter(|of| of.found.likely && of.place < hidden);
-            let Some(of) = &mut listed else {
+        if is_hidden(&self.suppressed, &readings) {
+            listed = beside_hidden(&self.suppressed, listed, &readings);
+            if listed.is_none() {
                 resolution.readings = outcomes(&readings, None);
                 resolution.reason = Some(Reason::Suppressed);
+                if let Some(explanation) = explanation {
+                    explanation.known = vec![None; readings.len()];
+                }
                 return (resolution, true);
-            };
-            // The digits may be those of somebody else, who must not be named.
-            of.doubtful |= readings.get(hidden).is_some_and(|other| other.rule != Rule::SurplusZero);
+            }
         }
         let keep = listed.is_some() || searches.is_empty();
         let searched = if keep { None } else { searches.ask(&readings) };
@@ -357,71 +361,6 @@ impl Wording {
             explanation.rendering = Some(if doubtful { rendering.marked() } else { rendering });
         }
     }
-}
-
-/// The entry of the directory that answers, and the reading that leads to it.
-struct Match<'d> {
-    found: Found<'d>,
-    /// The place of the reading.
-    place: usize,
-    /// Whether another reading belongs to somebody else.
-    doubtful: bool,
-}
-
-impl Match<'_> {
-    fn decided(&self, reading: &Reading) -> Decided {
-        match self {
-            Self { doubtful: true, .. } => Decided::SomebodyElse,
-            Self { found: Found { likely: false, .. }, .. } => Decided::OtherNumber,
-            _ if reading.rule == Rule::SurplusZero => Decided::SurplusZero,
-            Self { place: 0, .. } => Decided::Likeliest,
-            _ => Decided::OtherReading,
-        }
-    }
-}
-
-/// The likeliest reading that the directory knows. A number that is the likeliest of its record comes before all others.
-fn matching<'d>(directory: &'d Directory, readings: &[Reading]) -> Option<Match<'d>> {
-    let find = |(reading, place): (&Reading, usize)| Some((directory.find(reading.number)?, place));
-    let mut best: Option<(Found<'d>, usize)> = None;
-    for (found, place) in readings.iter().zip(0..).filter_map(find) {
-        if found.likely || best.is_none() {
-            best = Some((found, place));
-        }
-        if found.likely {
-            break;
-        }
-    }
-    let (found, place) = best?;
-    // A surplus zero is taken off only for digits that are unknown otherwise, so that reading causes no doubt.
-    let is_other = |(reading, at): &(&Reading, usize)| *at != place && reading.rule != Rule::SurplusZero;
-    let mut others = readings.iter().zip(0..).filter(is_other).filter_map(find);
-    let doubtful = others.any(|(other, _)| !other.choice.looks_same(&found.choice));
-    Some(Match { found, place, doubtful })
-}
-
-/// The range of the likeliest reading that lies in one. The reading must be a number in use, not only of a possible length.
-/// If the digits as received are a number in use, supposed readings do not count: a mobile number without its trunk zero may
-/// also be valid behind the PBX's area code.
-fn range_of<'d, 'r>(
-    directory: &'d Directory,
-    readings: &'r [Reading],
-) -> Option<(RangeMatch<'d>, &'r Reading)> {
-    let valid = readings.iter().filter(|reading| reading.fit == Fit::Valid);
-    let as_received = valid.clone().any(|reading| !reading.rule.is_supposed());
-    valid
-        .filter(|reading| !(as_received && reading.rule.is_supposed()))
-        .find_map(|reading| Some((directory.range_of(reading.number)?, reading)))
-}
-
-fn outcomes(readings: &[Reading], found: Option<usize>) -> Vec<ReadingOutcome> {
-    let outcome = |(reading, place): (&Reading, usize)| ReadingOutcome {
-        number: reading.number.to_string(),
-        rule: reading.rule,
-        found: Some(place) == found,
-        reading: *reading,
-    };
-    readings.iter().zip(0..).map(outcome).collect()
 }
 
 #[cfg(test)]

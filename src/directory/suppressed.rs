@@ -36,11 +36,23 @@ impl Span {
             let (first, last) = ends(text, country)?;
             return Ok(Self { first: first.number.packed(), last: last.number.packed() });
         }
-        read(text, country).map(|reading| reading.number.into()).ok_or_else(|| {
-            let allowed = "+47 22 33 44 55, 22 33 44 55 and +47 2251 8000-8099";
-            RangeError::new(format!("`{text}` is no possible number; allowed are forms like {allowed}"))
-        })
+        number(text, country)
+            .map(Self::from)
+            .map_err(|error| RangeError::new(format!("{error}, and +47 2251 8000-8099")))
     }
+}
+
+/// Reads one number. Without a plus it is a number of `country`.
+///
+/// # Errors
+///
+/// [`RangeError`] with the text and the forms that are allowed.
+pub fn number(text: &str, country: Country) -> Result<Number, RangeError> {
+    read(text, country).map(|reading| reading.number).ok_or_else(|| {
+        RangeError::new(format!(
+            "`{text}` is no possible number; allowed are forms like +47 22 33 44 55 and 22 33 44 55"
+        ))
+    })
 }
 
 impl From<Number> for Span {
@@ -160,7 +172,9 @@ mod tests {
         for has_not in [1, 22_334_454, 22_334_456, 22_517_999, 22_518_151, 99_999_999] {
             assert!(!all.has(number(has_not)), "{has_not}");
         }
-        assert!(all.has(Number::new(46, 812_345_678).unwrap()) && !all.has(Number::new(46, 22_334_455).unwrap()));
+        assert!(
+            all.has(Number::new(46, 812_345_678).unwrap()) && !all.has(Number::new(46, 22_334_455).unwrap())
+        );
         assert!(!Suppressed::default().has(number(22_334_455)));
         assert_eq!(Suppressed::default().digest(), 0);
         assert_ne!(all.digest(), suppressed(&["22334455"]).digest());
@@ -171,7 +185,10 @@ mod tests {
     fn a_wrong_one_is_refused_with_what_is_allowed() {
         for text in ["", "Kari", "123", "22 33 44 55-", "+47 2251 8099-8000", "22334455-22"] {
             let error = Span::new(text, "NO".parse().unwrap()).unwrap_err().to_string();
-            assert!(error.contains(&format!("`{text}`")) && error.contains("allowed are forms like"), "{error}");
+            assert!(
+                error.contains(&format!("`{text}`")) && error.contains("allowed are forms like"),
+                "{error}"
+            );
         }
     }
 

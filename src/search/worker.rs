@@ -169,7 +169,8 @@ impl<S: SearchSource> Worker<S> {
         }
         let mut cache = lock(&self.cache);
         // A number of this caller may have been forgotten meanwhile. The next call searches again, if it may.
-        let is_awaited = |(number, _): &(Number, _)| matches!(cache.peek(number), Some(CachedSearch::Pending));
+        let is_awaited =
+            |(number, _): &(Number, _)| matches!(cache.peek(number), Some(CachedSearch::Pending));
         if !found.first().is_some_and(is_awaited) {
             return;
         }
