@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
 use std::sync::Arc;
 
-use super::list::{Collector, Entries, List};
+use super::list::{Entries, List};
 use super::ranges::{RangeError, ends, read};
 use crate::entry::Entry;
 use crate::number::{Country, Number};
@@ -120,33 +119,21 @@ impl Suppressed {
 
     /// Takes the records of these numbers out of a list. A record with two interpretations goes as a whole, if its likeliest
     /// number is one of these.
-    ///
-    /// # Errors
-    /// If the list can't be read.
-    pub fn take_out(&self, list: List) -> io::Result<List> {
+    #[must_use]
+    pub fn take_out(&self, list: List) -> List {
         if self.is_empty() {
-            return Ok(list);
+            return list;
         }
         let subscriber = |entry: Entry| {
             let Entry { person_id, person, mrmrs, company_id, company, .. } = entry;
             (person_id, person, mrmrs, company_id, company)
         };
-        let mut gone = HashSet::new();
-        for entry in list.entries() {
-            let entry = entry?;
-            if entry.likely && self.has(entry.number) {
-                gone.insert(subscriber(entry));
-            }
-        }
-        let mut others = Collector::default();
-        for entry in list.entries() {
-            let entry = entry?;
-            let is_others = !self.has(entry.number);
-            if is_others && (entry.likely || gone.is_empty() || !gone.contains(&subscriber(entry.clone()))) {
-                others.push(&entry);
-            }
-        }
-        Ok(others.finish())
+        // This process has packed the list, so it can be unpacked.
+        let entries = || list.entries().flatten();
+        let gone = entries().filter(|entry| entry.likely && self.has(entry.number));
+        let gone: HashSet<_> = gone.map(subscriber).collect();
+        let is_gone = |entry: &Entry| !entry.likely && gone.contains(&subscriber(entry.clone()));
+        entries().filter(|entry| !self.has(entry.number) && !is_gone(entry)).collect()
     }
 }
 
@@ -208,7 +195,7 @@ mod tests {
         .into_iter()
         .collect();
         let left = |texts| {
-            let list = suppressed(texts).take_out(list.entries().map(Result::unwrap).collect()).unwrap();
+            let list = suppressed(texts).take_out(list.entries().map(Result::unwrap).collect());
             list.entries().map(|entry| entry.unwrap().number.national() - 22_334_450).collect::<Vec<_>>()
         };
         assert_eq!(left(&["22334455"]), [7, 8]);

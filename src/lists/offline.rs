@@ -183,7 +183,7 @@ async fn fetch(
             one_list::warn_unusable(&list.name, &delivery.unusable);
             let suppressed = engine.store().suppressed();
             let finish = move || suppressed.take_out(delivery.entries.finish());
-            let entries = panics::blocking(finish).await??;
+            let entries = panics::blocking(finish).await?;
             let header = Header { count: entries.len() as u64, ..Header::default() };
             Ok(Snapshot::InMemory(header, Arc::new(entries)))
         }

@@ -87,14 +87,13 @@ impl ListState {
         let mut cleared = self.store.take_out_suppressed(&self.name);
         match &self.snapshot {
             Snapshot::InMemory(header, list) => {
-                let taken_out = self.store.suppressed().take_out(list.entries().flatten().collect());
-                match taken_out {
-                    Ok(left) => {
-                        cleared.records = cleared.records.max(list.len() - left.len());
-                        let header = Header { count: left.len() as u64, ..header.clone() };
-                        self.snapshot = Snapshot::InMemory(header, Arc::new(left));
-                    }
-                    Err(error) => cleared.error = Some(error.to_string()),
+                let left = self.store.suppressed().take_out(list.entries().flatten().collect());
+                let count = list.len().saturating_sub(left.len());
+                if count > 0 {
+                    cleared.records = count;
+                    // As on disk: the next answer is a whole one.
+                    let header = Header { count: left.len() as u64, hash: String::new(), ..header.clone() };
+                    self.snapshot = Snapshot::InMemory(header, Arc::new(left));
                 }
             }
             Snapshot::OnDisk(_) if cleared.records > 0 => self.snapshot = self.store.look(&self.name),
@@ -122,11 +121,8 @@ impl ListState {
     pub(super) fn judge(&mut self, delivery: Delivery, accept: bool, now: u64) -> RefreshOutcome {
         let Delivery { entries, unusable, hash } = delivery;
         let suppressed = self.store.suppressed();
-        let list = suppressed.take_out(entries.finish()).unwrap_or_else(|error| {
-            warn!(list = %self.name, "a list in memory can't be read: {error}");
-            List::default()
-        });
-        let list = Arc::new(list);
+        let request = self.fingerprint ^ suppressed.digest();
+        let list = Arc::new(suppressed.take_out(entries.finish()));
         let changes = self.changes(&list);
         let is_same = self.hash().as_ref() == Some(&hash) && changes.as_ref().is_ok_and(Changes::is_none);
         if is_same && !matches!(self.snapshot, Snapshot::Absent) {
@@ -141,7 +137,7 @@ impl ListState {
         // If the disk has damaged the list since it was opened, its copy is compared.
         let known = if changes.is_ok() { self.snapshot.clone() } else { self.store.look(&self.name) };
         let changes = changes.unwrap_or_default();
-        let new = NewList { list, hash, unusable, changes };
+        let new = NewList { list, request, hash, unusable, changes };
         if accept {
             return self.take(new, None, now);
         }
@@ -191,7 +187,8 @@ impl ListState {
             Ok(list) => {
                 let list = Arc::new(list);
                 let changes = self.changes(&list).unwrap_or_default();
-                let new = NewList { list, hash: record.hash, unusable: record.unusable, changes };
+                let request = self.request();
+                let new = NewList { list, request, hash: record.hash, unusable: record.unusable, changes };
                 Ok(self.take(new, None, now))
             }
             Err(error) => {
@@ -204,7 +201,7 @@ impl ListState {
     /// The list that is held back, without numbers that must not be named by now.
     fn held_entries(&self, record: &HeldRecord) -> io::Result<List> {
         let list = self.held_list(record)?.entries()?.collect::<io::Result<List>>()?;
-        self.store.suppressed().take_out(list)
+        Ok(self.store.suppressed().take_out(list))
     }
 
     fn held_list(&self, record: &HeldRecord) -> io::Result<Snapshot> {
@@ -277,9 +274,9 @@ impl ListState {
 
     /// Puts a new list in use. The `lost` numbers, and the most numbers known, count from now on; none if the list counts as good.
     fn take(&mut self, new: NewList, lost: Option<(List, usize)>, now: u64) -> RefreshOutcome {
-        let NewList { list, hash, unusable, changes } = new;
+        let NewList { list, request, hash, unusable, changes } = new;
         let count = list.len();
-        let header = Header { fingerprint: self.request(), taken: now, count: count as u64, hash };
+        let header = Header { fingerprint: request, taken: now, count: count as u64, hash };
         self.snapshot = match self.store.write(&self.name, header.clone(), &list) {
             Ok(file) => {
                 self.store.write_unusable(&self.name, file.header(), &unusable);
@@ -309,6 +306,8 @@ impl ListState {
 /// A list that arrived.
 struct NewList {
     list: Arc<List>,
+    /// Identifies its request, and the numbers that were left out ([`ListState::request`]).
+    request: u64,
     hash: String,
     unusable: UnusableRecords,
     /// Its changes to the list in use.

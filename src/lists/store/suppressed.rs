@@ -104,7 +104,7 @@ fn rewrite(path: &Path, suppressed: &Suppressed, keeps_hash: bool) -> io::Result
     if !keeps_hash {
         header.hash.clear();
     }
-    let list: List = suppressed.take_out(file.entries()?.collect::<io::Result<_>>()?)?;
+    let list: List = suppressed.take_out(file.entries()?.collect::<io::Result<_>>()?);
     let before = usize::try_from(file.header().count).unwrap_or(usize::MAX);
     let count = before.saturating_sub(list.len());
     Ok(Some((count, ListFile::write(path, header, &list)?)))
