@@ -3,6 +3,7 @@
 //! Errors of a command come up as [`anyhow::Error`] and are written to stderr here, once.
 
 mod check;
+mod forget;
 mod init;
 mod lookup;
 mod progress;
@@ -13,13 +14,17 @@ mod sources;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+use serde::de::DeserializeOwned;
 
 use crate::config::{Config, ConfigError, DEFAULT_PATH};
+use crate::control::{self, Request};
+use crate::lists::lock::{Lock, Purpose};
 
 /// The end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +67,8 @@ enum Command {
     Refresh(refresh::Arguments),
     /// Has the running service read its configuration again, and says what changed
     Reload,
+    /// Has a number not be named any more, and takes its record out of the lists
+    Forget(forget::Arguments),
     /// Shows each list: its size, its last success, its next time, what went wrong
     Sources(sources::Arguments),
 }
@@ -80,6 +87,7 @@ Examples:
   nameplate serve
   nameplate refresh sales --accept
   nameplate reload
+  nameplate forget '+47 22 33 44 55'
   nameplate sources
 
 Exit status: 0 success; 1 failure; 2 wrong arguments or configuration; 3 no name for the number.
@@ -124,7 +132,46 @@ fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Refresh(refresh) => refresh::run(&config()?, &refresh),
         // The service says what is wrong with the file, and logs that.
         Command::Reload => reload::run(&arguments.config, config()),
+        Command::Forget(forget) => forget::run(&config()?, &forget),
         Command::Sources(sources) => sources::run(&config()?, &sources),
+    }
+}
+
+/// The time in which the process that holds the lock has to end, or to answer on its control socket.
+const STARTING: Duration = Duration::from_secs(20);
+/// The interval of attempts.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Sends a request to the running service; `each` gets every object of the answer. Without a service returns the lock, with
+/// which the command does the work itself.
+async fn ask_or_lock<T: DeserializeOwned>(
+    state_dir: &Path,
+    request: &Request,
+    purpose: Purpose,
+    mut each: impl FnMut(T),
+) -> anyhow::Result<Option<Lock>> {
+    let begun = Instant::now();
+    loop {
+        let asked = control::ask(state_dir, request, &mut each).await;
+        let asked = asked.with_context(|| {
+            format!("can't ask the running service at {}", control::path(state_dir).display())
+        })?;
+        if asked.is_some() {
+            return Ok(None);
+        }
+        let locked = Lock::take(state_dir, purpose);
+        let holder =
+            match locked.with_context(|| format!("state_dir {} can't be written", state_dir.display()))? {
+                Ok(lock) => return Ok(Some(lock)),
+                Err(holder) => holder,
+            };
+        // A service that starts opens its lists before its control socket.
+        anyhow::ensure!(
+            begun.elapsed() < STARTING,
+            "{holder} writes below {}, and can't be asked: try again later",
+            state_dir.display()
+        );
+        tokio::time::sleep(LOOK).await;
     }
 }
 

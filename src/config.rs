@@ -21,6 +21,7 @@ pub use error::ConfigError;
 
 use crate::asterisk::{agi, ari};
 use crate::directory::merge::Rules;
+use crate::directory::suppressed::Suppressed;
 use crate::lookup::Pbx;
 use crate::name::Style;
 use crate::observe::logging;
@@ -48,6 +49,8 @@ pub struct Config {
     pub style: Style,
     /// `[names] shared_numbers` and `[ranges]`: how lists become a directory.
     pub rules: Rules,
+    /// `[[suppress]]`: numbers that must not be named.
+    pub suppressed: Suppressed,
     /// `[numbers]`: how the command line reads digits, and every PBX without a `numbers` table of its own.
     pub pbx: Pbx,
     /// The keys in the file that had a meaning in the version before.
@@ -120,7 +123,9 @@ impl Config {
             rules: Rules {
                 shared: file.names.shared_numbers,
                 ranges: file.ranges.settings(document, country)?,
+                suppressed: Suppressed::default(),
             },
+            suppressed: settings::suppressed(document, file.suppress, country)?,
             style: file.names.style(document, &file.source)?,
             sources: sources::sources(document, file.source, country)?,
             asterisks: settings::asterisks(document, file.asterisk, &pbx)?,

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -25,9 +26,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::lists::events::{Event, ProgressWatch, RefreshResult, progress_ticks};
+use crate::lists::forgotten;
 use crate::lists::service::Handle;
+use crate::lists::suppression::{self, Cleared, Suppression};
+use crate::observe::panics;
 use crate::owner;
-use crate::reload::{Order, Orders};
+use crate::reload::{self, Order, Orders};
 use crate::supervisor::Supervisor;
 
 /// The longest request, in bytes.
@@ -72,6 +76,13 @@ pub enum Request {
     },
     /// Read the configuration again. The answer is one [`Report`](crate::reload::Report).
     Reload,
+    /// Forget a number. The answer is one [`Report`](crate::lists::suppression::Report).
+    Forget {
+        /// The number, as in the file of forgotten numbers ([`crate::lists::forgotten`]).
+        number: String,
+        /// Let it be named again.
+        undo: bool,
+    },
     /// The state of the lists. The answer is a [`crate::lists::status::ListStatus`] for each list.
     Sources,
 }
@@ -84,23 +95,27 @@ pub fn path(state_dir: &Path) -> PathBuf {
 
 /// What answers commands.
 #[derive(Clone)]
-struct Service {
-    handle: Handle,
-    reloads: Orders,
+pub struct Service {
+    /// The lists.
+    pub handle: Handle,
+    /// Takes orders to reload the configuration.
+    pub reloads: Orders,
+    /// The numbers that must not be named.
+    pub suppression: Arc<Suppression>,
 }
 
 /// Listens below `state_dir`. A failure is reported, and the service runs without the socket.
-pub fn start(handle: &Handle, reloads: Orders, state_dir: &Path, supervisor: &mut Supervisor) {
+pub fn start(service: Service, state_dir: &Path, supervisor: &mut Supervisor) {
     let listener = match listen(state_dir) {
         Ok(listener) => listener,
         Err(error) => {
             return warn!(
-                "`nameplate refresh`, `reload` and `sources` can't reach this service: {}: {error}",
+                "`nameplate refresh`, `reload`, `forget` and `sources` can't reach this service: {}: {error}",
                 path(state_dir).display()
             );
         }
     };
-    let (service, state_dir) = (Service { handle: handle.clone(), reloads }, state_dir.to_owned());
+    let state_dir = state_dir.to_owned();
     supervisor.spawn_with("the control socket", |shutdown| async move {
         serve(listener, service, &state_dir, shutdown).await;
     });
@@ -212,29 +227,64 @@ async fn answer(stream: UnixStream, service: &Service, requested: &CancellationT
         Request::Refresh { name, accept, progress } => {
             write_events(service.handle.refresh(name.as_deref(), accept), progress, &mut write).await?;
         }
-        Request::Reload => write_report(&service.reloads, &mut write).await?,
+        Request::Reload => {
+            let report = while_alive(reload(&service.reloads), &mut write).await?;
+            write_object(report, &mut write).await?;
+        }
+        Request::Forget { number, undo } => {
+            let report = while_alive(forget(service, &number, undo), &mut write).await?;
+            write_object(Some(report), &mut write).await?;
+        }
     }
     write.0.shutdown().await
 }
 
-/// Orders a reload, and writes the report on it.
-async fn write_report(reloads: &Orders, write: &mut AnswerWriter) -> io::Result<()> {
+/// Orders a reload. Without a report the service is stopping.
+async fn reload(reloads: &Orders) -> Option<reload::Report> {
     let (reply, report) = oneshot::channel();
-    let mut alive = interval(ALIVE);
-    let mut reloaded = pin!(async {
-        // Without a receiver, or without a reply, the service is stopping.
-        reloads.send(Order { reply: Some(reply) }).await.ok()?;
-        report.await.ok()
-    });
+    reloads.send(Order { reply: Some(reply) }).await.ok()?;
+    report.await.ok()
+}
+
+/// Forgets a number, and waits until no list has it.
+async fn forget(service: &Service, number: &str, undo: bool) -> suppression::Report {
+    let failed = |error: String| suppression::Report { error: Some(error), ..suppression::Report::default() };
+    let Some(number) = forgotten::parse(number) else { return failed(format!("`{number}` is no number")) };
+    let suppression = Arc::clone(&service.suppression);
+    let mut report = match panics::blocking(move || suppression.change(number, undo)).await {
+        Ok(report) if report.error.is_some() || undo => return report,
+        Ok(report) => report,
+        Err(panicked) => return failed(panicked.to_string()),
+    };
+    let ordered = service.handle.take_out_suppressed();
+    let known = ordered.iter().map(|(list, _)| list.clone()).collect();
+    for (list, cleared) in ordered {
+        let cleared = cleared.await;
+        let why = "it was not told: try again";
+        report.lists.push(cleared.unwrap_or_else(|_| Cleared::failed(&list, why)));
+    }
+    let suppression = Arc::clone(&service.suppression);
+    let removed = panics::blocking(move || suppression.take_out_of_removed(&known)).await;
+    report.lists.extend(removed.unwrap_or_default());
+    report
+}
+
+/// Does `work`, and writes an empty line each second meanwhile.
+async fn while_alive<T>(work: impl Future<Output = T>, write: &mut AnswerWriter) -> io::Result<T> {
+    let (mut work, mut alive) = (pin!(work), interval(ALIVE));
     loop {
         tokio::select! {
             biased;
-            report = &mut reloaded => match report {
-                Some(report) => return write.line(&json_line(&report)?).await,
-                None => return Ok(()),
-            },
+            done = &mut work => return Ok(done),
             _ = alive.tick() => write.line(b"\n").await?,
         }
+    }
+}
+
+async fn write_object(object: Option<impl Serialize>, write: &mut AnswerWriter) -> io::Result<()> {
+    match object {
+        Some(object) => write.line(&json_line(&object)?).await,
+        None => Ok(()),
     }
 }
 
@@ -295,7 +345,7 @@ pub async fn ask<T: DeserializeOwned>(
 ) -> io::Result<Option<()>> {
     let asked = ask_and_wait(state_dir, request, each);
     match request {
-        Request::Refresh { .. } | Request::Reload => asked.await,
+        Request::Refresh { .. } | Request::Reload | Request::Forget { .. } => asked.await,
         Request::Sources => timeout(ANSWER_TIMEOUT, asked)
             .await
             .unwrap_or_else(|_| Err(hangs("it has not answered within", ANSWER_TIMEOUT))),
@@ -333,66 +383,4 @@ async fn ask_and_wait<T: DeserializeOwned>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lists::events::Event;
-    use crate::lists::status::ListStatus;
-    use crate::source::Progress;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_service_that_hangs_is_not_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(path(folder.path())).unwrap();
-        let asked = ask(folder.path(), &Request::Sources, |_: ListStatus| ());
-        let error = asked.await.unwrap_err().to_string();
-        assert_eq!(error, "it has not answered within 5 s: it is stopped, or hangs");
-
-        let refresh = Request::Refresh { name: None, accept: false, progress: false };
-        let error = ask(folder.path(), &refresh, |_: Event| ()).await.unwrap_err().to_string();
-        assert_eq!(error, "it has said nothing for 10 s: it is stopped, or hangs");
-        drop(listener);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_source_that_is_slow_is_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(path(folder.path())).unwrap();
-        let service = async {
-            let (read, write) = listener.accept().await.unwrap().0.into_split();
-            let mut write = AnswerWriter(write);
-            BufReader::new(read).read_line(&mut String::new()).await.unwrap();
-            let (answer, refreshed) = tokio::sync::oneshot::channel();
-            let slow = async {
-                tokio::time::sleep(Duration::from_mins(10)).await;
-                answer.send(RefreshResult::failed("crm".to_owned(), "too slow")).unwrap();
-            };
-            let ordered = vec![(ProgressWatch::new("crm".to_owned(), Progress::default()), refreshed)];
-            tokio::join!(slow, write_events(ordered, false, &mut write)).1.unwrap();
-        };
-        let mut heard = Vec::new();
-        let refresh = Request::Refresh { name: None, accept: false, progress: false };
-        let (asked, ()) = tokio::join!(ask(folder.path(), &refresh, |news| heard.push(news)), service);
-        assert_eq!(asked.unwrap(), Some(()));
-        assert!(
-            matches!(&heard[..], [Event::Refreshed(of), Event::Done {}] if of.list == "crm"),
-            "{heard:?}"
-        );
-    }
-
-    #[tokio::test]
-    async fn who_does_not_take_an_answer_is_not_written_to_for_ever() {
-        let (near, far) = UnixStream::pair().unwrap();
-        let (_read, write) = near.into_split();
-        let mut write = AnswerWriter(write);
-        let line = vec![b'x'; 1 << 16];
-        let written = timeout(WRITE_TIMEOUT * 6, async {
-            loop {
-                if let Err(error) = write.line(&line).await {
-                    return error.kind();
-                }
-            }
-        });
-        assert_eq!(written.await.unwrap(), io::ErrorKind::TimedOut);
-        drop(far);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@
 //! - [`merge`]: lists → directory; the choice between entries that share a number
 //! - [`ranges`]: companies with a range of numbers
 //! - `index`: number → row, by hash
+//! - [`suppressed`]: numbers that must not be named
 //! - `rows`: the rows of persons and companies, and the row of a number
 //! - `texts`: each name once, in one piece of memory
 
@@ -16,6 +17,7 @@ pub mod list;
 pub mod merge;
 pub mod ranges;
 mod rows;
+pub mod suppressed;
 mod texts;
 
 use index::Index;

@@ -10,6 +10,7 @@
 //! - `state`: one list: compares a new list with the one in use, and accepts it or holds it back
 //! - [`guard`]: the guard against mass loss; [`losses`] and [`changes`] are what it counts
 //! - [`snapshot`]: a list in use, on disk or in memory; [`store`]: the files of the lists
+//! - [`suppression`]: numbers that must not be named; [`forgotten`]: those of `nameplate forget`
 //! - [`lock`]: one writer at a time
 //! - [`status`]: the state of a list, for `nameplate sources`
 //! - [`events`]: the progress and the result of a refresh, for the command that ordered it
@@ -17,6 +18,7 @@
 pub mod changes;
 pub mod engine;
 pub mod events;
+pub mod forgotten;
 pub mod guard;
 pub mod lock;
 pub mod losses;
@@ -30,6 +32,7 @@ pub mod snapshot;
 mod state;
 pub mod status;
 pub mod store;
+pub mod suppression;
 #[cfg(test)]
 mod tests;
 

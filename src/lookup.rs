@@ -1,10 +1,12 @@
 //! Digits of a caller → [`Resolution`]: the name, and the reasons for it. ARI, FastAGI, HTTP and the commands all use this path.
 //!
 //! - `resolution`: the answer, also in JSON
+//! - `matching`: the entry or the range that answers
 //! - `naming`: the name of a person, a company, several companies or a range
 //! - `explanation`: the reasons, for an administrator who looks for a mistake
 
 mod explanation;
+mod matching;
 mod naming;
 mod resolution;
 
@@ -20,11 +22,13 @@ use lru::LruCache;
 use tokio::sync::watch;
 
 use crate::directory::ranges::{Range, RangeMatch};
-use crate::directory::{Choice, Company, Directory, Found};
+use crate::directory::suppressed::Suppressed;
+use crate::directory::{Choice, Company, Directory};
 use crate::name::{Doubtful, Style};
-use crate::number::{self, Country, Fit, Number, Reading, Rule};
+use crate::number::{self, Country, Fit, Number, Reading};
 use crate::observe::metrics;
 use crate::search::Searches;
+use matching::{Match, beside_hidden, is_hidden, matching, outcomes, range_of};
 use naming::Naming;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
@@ -68,12 +72,14 @@ pub struct Resolver {
     filled: watch::Sender<bool>,
 }
 
-/// A directory and the wording of its names, with the answers from both. All are replaced together, so no answer outlives its
-/// directory or its wording.
+/// A directory, the wording of its names and the numbers that must not be named, with the answers from all three. All are
+/// replaced together, so no answer outlives one of them.
 #[derive(Debug)]
 struct Epoch {
     directory: Arc<Directory>,
     wording: Arc<Wording>,
+    /// Numbers that must not be named, also if the directory still has them.
+    suppressed: Suppressed,
     answers: Mutex<LruCache<Key, Arc<Resolution>>>,
 }
 
@@ -98,8 +104,8 @@ struct Key {
 }
 
 impl Epoch {
-    fn new(directory: Arc<Directory>, wording: Arc<Wording>) -> Self {
-        Self { directory, wording, answers: Mutex::new(LruCache::new(KEPT)) }
+    fn new(directory: Arc<Directory>, wording: Arc<Wording>, suppressed: Suppressed) -> Self {
+        Self { directory, wording, suppressed, answers: Mutex::new(LruCache::new(KEPT)) }
     }
 
     fn answers(&self) -> MutexGuard<'_, LruCache<Key, Arc<Resolution>>> {
@@ -124,7 +130,7 @@ impl Resolver {
     #[must_use]
     pub fn counted(style: Style, metrics: metrics::Directory) -> Self {
         let wording = Arc::new(Wording::new(style, Searches::default()));
-        let current = ArcSwap::from_pointee(Epoch::new(Arc::default(), wording));
+        let current = ArcSwap::from_pointee(Epoch::new(Arc::default(), wording, Suppressed::default()));
         Self { current, metrics, filled: watch::Sender::new(false) }
     }
 
@@ -139,14 +145,26 @@ impl Resolver {
     pub fn reword(&self, style: Style, searches: Searches) {
         let wording = Arc::new(Wording::new(style, searches));
         // A new directory may be put in use at the same moment.
-        self.current.rcu(|epoch| Epoch::new(Arc::clone(&epoch.directory), Arc::clone(&wording)));
+        self.current.rcu(|epoch| {
+            Epoch::new(Arc::clone(&epoch.directory), Arc::clone(&wording), epoch.suppressed.clone())
+        });
+    }
+
+    /// Replaces the numbers that must not be named. From now on no call gets such a name, and their kept searches are gone.
+    pub fn suppress(&self, suppressed: &Suppressed) {
+        self.current.rcu(|epoch| {
+            Epoch::new(Arc::clone(&epoch.directory), Arc::clone(&epoch.wording), suppressed.clone())
+        });
+        self.current.load().wording.searches.forget(suppressed);
     }
 
     /// Replaces the directory. Calls in progress finish with the directory that they began with.
     pub fn swap(&self, directory: Directory) {
         let numbers = directory.len();
         let directory = Arc::new(directory);
-        self.current.rcu(|epoch| Epoch::new(Arc::clone(&directory), Arc::clone(&epoch.wording)));
+        self.current.rcu(|epoch| {
+            Epoch::new(Arc::clone(&directory), Arc::clone(&epoch.wording), epoch.suppressed.clone())
+        });
         self.metrics.placed(numbers);
         self.filled.send_replace(true);
     }
@@ -242,7 +260,18 @@ impl Epoch {
         }
         let (directory, searches) = (&*self.directory, &self.wording.searches);
         let mut resolution = Resolution::new(caller, country, Status::NotFound);
-        let listed = matching(directory, &readings);
+        let mut listed = matching(directory, &readings);
+        if is_hidden(&self.suppressed, &readings) {
+            listed = beside_hidden(&self.suppressed, listed, &readings);
+            if listed.is_none() {
+                resolution.readings = outcomes(&readings, None);
+                resolution.reason = Some(Reason::Suppressed);
+                if let Some(explanation) = explanation {
+                    explanation.known = vec![None; readings.len()];
+                }
+                return (resolution, true);
+            }
+        }
         let keep = listed.is_some() || searches.is_empty();
         let searched = if keep { None } else { searches.ask(&readings) };
         let matched = listed.or_else(|| {
@@ -332,71 +361,6 @@ impl Wording {
             explanation.rendering = Some(if doubtful { rendering.marked() } else { rendering });
         }
     }
-}
-
-/// The entry of the directory that answers, and the reading that leads to it.
-struct Match<'d> {
-    found: Found<'d>,
-    /// The place of the reading.
-    place: usize,
-    /// Whether another reading belongs to somebody else.
-    doubtful: bool,
-}
-
-impl Match<'_> {
-    fn decided(&self, reading: &Reading) -> Decided {
-        match self {
-            Self { doubtful: true, .. } => Decided::SomebodyElse,
-            Self { found: Found { likely: false, .. }, .. } => Decided::OtherNumber,
-            _ if reading.rule == Rule::SurplusZero => Decided::SurplusZero,
-            Self { place: 0, .. } => Decided::Likeliest,
-            _ => Decided::OtherReading,
-        }
-    }
-}
-
-/// The likeliest reading that the directory knows. A number that is the likeliest of its record comes before all others.
-fn matching<'d>(directory: &'d Directory, readings: &[Reading]) -> Option<Match<'d>> {
-    let find = |(reading, place): (&Reading, usize)| Some((directory.find(reading.number)?, place));
-    let mut best: Option<(Found<'d>, usize)> = None;
-    for (found, place) in readings.iter().zip(0..).filter_map(find) {
-        if found.likely || best.is_none() {
-            best = Some((found, place));
-        }
-        if found.likely {
-            break;
-        }
-    }
-    let (found, place) = best?;
-    // A surplus zero is taken off only for digits that are unknown otherwise, so that reading causes no doubt.
-    let is_other = |(reading, at): &(&Reading, usize)| *at != place && reading.rule != Rule::SurplusZero;
-    let mut others = readings.iter().zip(0..).filter(is_other).filter_map(find);
-    let doubtful = others.any(|(other, _)| !other.choice.looks_same(&found.choice));
-    Some(Match { found, place, doubtful })
-}
-
-/// The range of the likeliest reading that lies in one. The reading must be a number in use, not only of a possible length.
-/// If the digits as received are a number in use, supposed readings do not count: a mobile number without its trunk zero may
-/// also be valid behind the PBX's area code.
-fn range_of<'d, 'r>(
-    directory: &'d Directory,
-    readings: &'r [Reading],
-) -> Option<(RangeMatch<'d>, &'r Reading)> {
-    let valid = readings.iter().filter(|reading| reading.fit == Fit::Valid);
-    let as_received = valid.clone().any(|reading| !reading.rule.is_supposed());
-    valid
-        .filter(|reading| !(as_received && reading.rule.is_supposed()))
-        .find_map(|reading| Some((directory.range_of(reading.number)?, reading)))
-}
-
-fn outcomes(readings: &[Reading], found: Option<usize>) -> Vec<ReadingOutcome> {
-    let outcome = |(reading, place): (&Reading, usize)| ReadingOutcome {
-        number: reading.number.to_string(),
-        rule: reading.rule,
-        found: Some(place) == found,
-        reading: *reading,
-    };
-    readings.iter().zip(0..).map(outcome).collect()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::directory::Directory;
 use crate::directory::merge::SharedNumbers;
+use crate::directory::suppressed::Suppressed;
 use crate::number::{Number, Reading};
 use crate::observe::metrics::{self, Metrics};
 use crate::source::{Prepared, Source};
@@ -133,6 +134,13 @@ impl Searches {
         self.sources.is_empty()
     }
 
+    /// Drops the results of numbers that must not be named.
+    pub fn forget(&self, suppressed: &Suppressed) {
+        if !suppressed.is_empty() {
+            self.sources.iter().for_each(|source| source.forget(suppressed));
+        }
+    }
+
     /// The cached result for a caller that no list has, and the position of its reading. Without a result, or if it is too old,
     /// starts a search. Never waits.
     #[must_use]
@@ -145,6 +153,19 @@ impl Searches {
 }
 
 impl Search {
+    /// Drops the results of these numbers, and those of searches under way, which may bring them.
+    fn forget(&self, suppressed: &Suppressed) {
+        let mut cache = lock(&self.cache);
+        let is_gone = |(number, search): (&Number, &CachedSearch)| {
+            let goes = suppressed.has(*number) || matches!(search, CachedSearch::Pending);
+            goes.then_some(*number)
+        };
+        let gone: Vec<Number> = cache.iter().filter_map(is_gone).collect();
+        for number in gone {
+            cache.pop(&number);
+        }
+    }
+
     fn ask(&self, readings: &[Reading], now: Instant) -> Option<(Arc<Directory>, usize)> {
         let (number, caller) = {
             let mut cache = lock(&self.cache);

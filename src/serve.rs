@@ -21,6 +21,7 @@ use crate::asterisk::agi;
 use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::config::Config;
 use crate::listen::{self, Port};
+use crate::lists::suppression::Suppression;
 use crate::lookup::Resolver;
 use crate::number::Country;
 use crate::observe::metrics::Metrics;
@@ -81,6 +82,8 @@ async fn start(
     let found = searches.reload(&sources, config.rules.shared, &metrics, supervisor);
     let resolver = Resolver::counted(config.style.clone(), metrics.directory());
     let resolver = Arc::new(resolver.searching(found));
+    let suppression = Suppression::start(&config.state_dir, config.suppressed.clone(), &resolver)?;
+    let suppression = Arc::new(suppression);
     let pbxs: Vec<_> = config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics)).collect();
 
     let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics));
@@ -123,15 +126,21 @@ async fn start(
         biased;
         // A task that ends meanwhile ends the service; `serve` returns its error.
         _ = supervisor.until_shutdown() => return Ok(None),
-        opened = lists::service::open(&config.sources, state_dir, config.rules.clone(), &resolver) => opened?,
+        opened = lists::service::open(&config.sources, state_dir, suppression.store(), config.rules.clone(), &resolver) => opened?,
     };
     let schedules = lists::service::start(opened, &sources, &metrics, supervisor);
-    control::start(schedules.handle(), reloads, state_dir, supervisor);
+    let service = control::Service {
+        handle: schedules.handle().clone(),
+        reloads,
+        suppression: Arc::clone(&suppression),
+    };
+    control::start(service, state_dir, supervisor);
     systemd::start(&resolver, pbx_statuses.subscribe(), schedules.handle(), supervisor);
     Ok(Some(Running {
         config,
         metrics,
         resolver,
+        suppression,
         sources,
         searches,
         schedules,

@@ -61,6 +61,7 @@ mod service_stops_in_time;
 mod strange_answers_cost_one_record;
 mod stranger_rings_unchanged;
 mod strangers_are_searched;
+mod suppressed_numbers_stay_unnamed;
 mod taken_port_costs_no_call;
 mod tenant_is_followed;
 mod unit_is_kept_running;

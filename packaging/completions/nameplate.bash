@@ -19,6 +19,9 @@ _nameplate() {
             nameplate,check)
                 cmd="nameplate__subcmd__check"
                 ;;
+            nameplate,forget)
+                cmd="nameplate__subcmd__forget"
+                ;;
             nameplate,help)
                 cmd="nameplate__subcmd__help"
                 ;;
@@ -42,6 +45,9 @@ _nameplate() {
                 ;;
             nameplate__subcmd__help,check)
                 cmd="nameplate__subcmd__help__subcmd__check"
+                ;;
+            nameplate__subcmd__help,forget)
+                cmd="nameplate__subcmd__help__subcmd__forget"
                 ;;
             nameplate__subcmd__help,help)
                 cmd="nameplate__subcmd__help__subcmd__help"
@@ -71,7 +77,7 @@ _nameplate() {
 
     case "${cmd}" in
         nameplate)
-            opts="-c -h -V --config --help --version serve check init lookup refresh reload sources help"
+            opts="-c -h -V --config --help --version serve check init lookup refresh reload forget sources help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -114,8 +120,30 @@ _nameplate() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        nameplate__subcmd__forget)
+            opts="-c -h --undo --list --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         nameplate__subcmd__help)
-            opts="serve check init lookup refresh reload sources help"
+            opts="serve check init lookup refresh reload forget sources help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -129,6 +157,20 @@ _nameplate() {
             return 0
             ;;
         nameplate__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nameplate__subcmd__help__subcmd__forget)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -69,6 +69,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     let pbx = pbx(config, arguments.pbx.as_deref())?;
     let lists = super::block_on(missing::lists(config))??;
     let resolver = Resolver::new(config.style.clone());
+    resolver.suppress(&lists.suppressed());
     resolver.swap(lists.directory(&config.rules)?);
     let lookup = Lookup { resolver: &resolver, pbx, country: arguments.country };
     let answered = if arguments.number == "-" {

@@ -1,26 +1,19 @@
 //! `nameplate refresh [NAME] [--accept]`
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
-use super::Exit;
 use super::lookup::printable;
 use super::progress::Line;
+use super::{Exit, ask_or_lock};
 use crate::config::Config;
-use crate::control::{self, Request};
+use crate::control::Request;
 use crate::lists::events::{Event, RefreshResult};
-use crate::lists::lock::{Lock, Purpose};
+use crate::lists::lock::Purpose;
 use crate::lists::outcome::RefreshOutcome;
-use crate::lists::{configured, offline};
+use crate::lists::store::Store;
+use crate::lists::{configured, offline, suppression};
 use crate::observe::logging::{self, LogLevel};
 use crate::{owner, tls};
-
-/// The time in which the process that holds the lock has to end, or to answer on its control socket.
-const STARTING: Duration = Duration::from_secs(20);
-/// The interval of attempts.
-const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -55,33 +48,12 @@ async fn refresh(config: &Config, arguments: &Arguments, printer: &mut Printer) 
     let (sources, state_dir, name) = (&config.sources, &config.state_dir, &arguments.name);
     let request =
         Request::Refresh { name: name.clone(), accept: arguments.accept, progress: printer.shows_progress };
-    let begun = Instant::now();
-    loop {
-        let asked = control::ask(state_dir, &request, |event| printer.take(event)).await;
-        let asked = asked.with_context(|| {
-            format!("can't ask the running service at {}", control::path(state_dir).display())
-        })?;
-        if asked.is_some() {
-            break;
-        }
-        let locked = Lock::take(state_dir, Purpose::Refresh);
-        let holder = match locked
-            .with_context(|| format!("state_dir {} can't be written", state_dir.display()))?
-        {
-            Ok(lock) => {
-                let tell = |event| printer.take(event);
-                return offline::refresh(&lock, sources, state_dir, name.as_deref(), arguments.accept, tell)
-                    .await;
-            }
-            Err(holder) => holder,
-        };
-        // A service that starts opens its lists before its control socket.
-        anyhow::ensure!(
-            begun.elapsed() < STARTING,
-            "{holder} writes below {}, and can't be asked: try again later",
-            state_dir.display()
-        );
-        tokio::time::sleep(LOOK).await;
+    let lock = ask_or_lock(state_dir, &request, Purpose::Refresh, |event| printer.take(event)).await?;
+    if let Some(lock) = lock {
+        let store = Store::new(state_dir);
+        store.suppress(suppression::all(state_dir, &config.suppressed)?);
+        let tell = |event| printer.take(event);
+        return offline::refresh(&lock, sources, &store, name.as_deref(), arguments.accept, tell).await;
     }
     anyhow::ensure!(printer.is_done, "the service has ended before it had asked for all");
     anyhow::ensure!(

@@ -31,6 +31,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) ranges: Ranges,
     #[serde(default)]
+    pub(super) suppress: Vec<Suppress>,
+    #[serde(default)]
     pub(super) source: Vec<Spanned<Source>>,
     #[serde(default)]
     pub(super) asterisk: Vec<Spanned<Asterisk>>,
@@ -90,6 +92,14 @@ pub(super) struct Ranges {
     pub(super) guess: bool,
     /// Range → company.
     pub(super) known: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
+}
+
+/// `[[suppress]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Suppress {
+    /// Numbers and ranges of numbers.
+    pub(super) numbers: Vec<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,4 +1,4 @@
-//! Tables as they are written → settings: `[numbers]`, `[names]`, `[ranges]`, `[[asterisk]]`, `[agi]` and `[web]`.
+//! Tables as they are written → settings: `[numbers]`, `[names]`, `[ranges]`, `[[suppress]]`, `[[asterisk]]`, `[agi]` and `[web]`.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -8,10 +8,11 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::Spanned;
 
 use super::error::{ConfigError, Document};
-use super::file::{Agi, Asterisk, Names, Numbers, Ranges, Source, Web};
+use super::file::{Agi, Asterisk, Names, Numbers, Ranges, Source, Suppress, Web};
 use super::value::GivenSecret;
 use crate::asterisk::{agi, ari};
 use crate::directory::ranges;
+use crate::directory::suppressed::{Span, Suppressed};
 use crate::lookup::Pbx;
 use crate::name::Style;
 use crate::number::{self, Country};
@@ -77,6 +78,20 @@ impl Ranges {
             .map_err(|error| document.at(at, &format!("[ranges] known: {error}")))?;
         Ok(ranges::Settings { guess: self.guess, known })
     }
+}
+
+/// `[[suppress]]`. A number without a plus is one of `country`.
+pub(super) fn suppressed(
+    document: Document<'_>,
+    tables: Vec<Suppress>,
+    country: Country,
+) -> Result<Suppressed, ConfigError> {
+    let texts = tables.into_iter().flat_map(|table| table.numbers);
+    let span = |text: Spanned<String>| {
+        let read = Span::new(text.get_ref(), country);
+        read.map_err(|error| document.at(text.span().start, &format!("[[suppress]] numbers: {error}")))
+    };
+    texts.map(span).collect()
 }
 
 impl Names {

@@ -11,6 +11,7 @@ use super::*;
 use crate::directory::merge::SharedNumbers;
 use crate::directory::ranges::Holder;
 use crate::name::Doubtful;
+use crate::number::Number;
 use crate::secret::Secret;
 
 const HEAD: &str = "[numbers]\ncountry = \"NO\"\n";
@@ -77,6 +78,10 @@ fn every_key_has_its_effect() {
         [ranges]
         guess = true
         known = {{ "+47 2251 8000-8099" = "contact 243", "22 60 00 00-09" = "company Globex" }}
+        [[suppress]]
+        numbers = ["22 33 44 55"]
+        [[suppress]]
+        numbers = ["+47 2251 8000-8099"]
         {CRM}
         prefix = "VIP "
         auth = {{ type = "basic", username = "nameplate", password_file = "superoffice.password" }}
@@ -120,6 +125,9 @@ fn every_key_has_its_effect() {
     let globex = Holder::CompanyName("Globex".into());
     let expected = [("+4722518000-8099", Holder::CompanyId(243)), ("+4722600000-0009", globex)];
     assert_eq!(ranges.collect::<Vec<_>>(), expected);
+    for (national, is_suppressed) in [(22_334_455, true), (22_518_099, true), (22_334_456, false)] {
+        assert_eq!(config.suppressed.has(Number::new(47, national).unwrap()), is_suppressed, "{national}");
+    }
     assert_eq!(config.pbx.numbers.strip_prefixes, ["0"]);
     let numbers = &config.pbx.numbers;
     assert_eq!((numbers.area_code.as_deref(), numbers.internal.len()), (Some("22"), 2));

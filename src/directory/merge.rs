@@ -58,6 +58,9 @@ pub fn merge_by(
     let (origins, mut lists): (Vec<_>, Vec<_>) =
         lists.into_iter().map(|list| ((list.group, list.source), list.entries)).unzip();
     by_number(&mut lists, |number, entries| {
+        if rules.suppressed.has(number) {
+            return Ok(());
+        }
         // A less likely number of a record counts only if no other record has the number, in any group.
         let likely = entries.iter().any(|(_, entry)| entry.likely);
         let counting = || {

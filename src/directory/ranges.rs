@@ -12,6 +12,7 @@ mod switchboards;
 use std::fmt;
 
 pub use known::{Holder, KnownRange, KnownRanges, RangeError};
+pub(super) use known::{ends, read};
 pub(super) use switchboards::Switchboards;
 
 use super::rows::NO_COMPANY;

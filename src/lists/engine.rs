@@ -115,7 +115,8 @@ impl Engine {
             let source = u16::try_from(list.source).map_err(|_| MergeError::TooLarge)?;
             listed.push(MergeInput { source, group, entries: snapshot.entries()? });
         }
-        let directory = merge_by(rules, &names, listed)?;
+        let rules = Rules { suppressed: self.store.suppressed().as_ref().clone(), ..rules.clone() };
+        let directory = merge_by(&rules, &names, listed)?;
         for (range, contact) in directory.ranges_of_nobody() {
             let range = mask::Number(range);
             warn!(%range, contact, "[ranges] known: no list has this contact, so the range's numbers have no name");

@@ -29,15 +29,18 @@ pub enum Purpose {
     Serve,
     /// `nameplate refresh` without a service, until it is done.
     Refresh,
+    /// `nameplate forget` without a service, until it is done.
+    Forget,
 }
 
 impl Purpose {
-    const ALL: [Self; 2] = [Self::Serve, Self::Refresh];
+    const ALL: [Self; 3] = [Self::Serve, Self::Refresh, Self::Forget];
 
     fn command(self) -> &'static str {
         match self {
             Self::Serve => "serve",
             Self::Refresh => "refresh",
+            Self::Forget => "forget",
         }
     }
 }

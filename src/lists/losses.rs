@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::snapshot::{LostNumbers, Snapshot};
 use crate::directory::list::{Collector, List, ListedEntry, by_number};
+use crate::directory::suppressed::Suppressed;
 use crate::entry::Entry;
 
 /// The counts of lost numbers, by kind.
@@ -35,12 +36,26 @@ pub struct Losses {
     pub named: usize,
 }
 
+/// What a new list is compared with.
+#[derive(Clone, Copy)]
+struct Old<'a> {
+    in_use: &'a Snapshot,
+    lost: &'a LostNumbers,
+    suppressed: &'a Suppressed,
+}
+
 impl Losses {
     /// The losses by `new`, compared with the list `in_use` and the numbers that were `lost` before. The returned list has the
-    /// entries of all numbers that are lost then.
-    pub fn of(in_use: &Snapshot, lost: &LostNumbers, new: &List) -> io::Result<(Self, List)> {
+    /// entries of all numbers that are lost then. Numbers that must not be named are not lost.
+    pub fn of(
+        in_use: &Snapshot,
+        lost: &LostNumbers,
+        new: &List,
+        suppressed: &Suppressed,
+    ) -> io::Result<(Self, List)> {
         let mut renamed = Vec::new();
-        let counted = Self::count(in_use, lost, new, &WrongNames::default(), |before, after| {
+        let old = Old { in_use, lost, suppressed };
+        let counted = Self::count(old, new, &WrongNames::default(), |before, after| {
             renamed.push((digest(after), digest(before)));
         })?;
         let wrong = WrongNames::among(renamed);
@@ -49,20 +64,21 @@ impl Losses {
         }
         // Rare: a wrong name is recognised only when all new names are known, so the lists are read once more.
         drop(counted);
-        Self::count(in_use, lost, new, &wrong, |_, _| {})
+        Self::count(old, new, &wrong, |_, _| {})
     }
 
     /// Counts the losses. `renamed` gets each number's name before and after, where the ids are the same.
     fn count(
-        in_use: &Snapshot,
-        lost: &LostNumbers,
+        old: Old<'_>,
         new: &List,
         wrong: &WrongNames,
         mut renamed: impl FnMut(&str, &str),
     ) -> io::Result<(Self, List)> {
         let (mut losses, mut lost_entries) = (Self::default(), Collector::default());
         let mut known = 0;
-        let lists = &mut [in_use.entries()?, lost.list.entries()?, Box::new(new.entries())];
+        let Old { in_use, lost, suppressed } = old;
+        let (in_use, lost_before) = (in_use.entries()?, lost.list.entries()?);
+        let lists = &mut [suppressed.hide(in_use), suppressed.hide(lost_before), Box::new(new.entries())];
         by_number(lists, |_, entries| {
             let (old, new) = entries.split_at(entries.partition_point(|(list, _)| *list < 2));
             let (in_use, lost) = old.split_at(old.partition_point(|(list, _)| *list < 1));
@@ -251,7 +267,8 @@ mod tests {
     ];
 
     fn losses(new: &[Line<'_>]) -> (Losses, Vec<u64>) {
-        let (losses, lost) = Losses::of(&kept(&KNOWN), &LostNumbers::default(), &list(new)).unwrap();
+        let (losses, lost) =
+            Losses::of(&kept(&KNOWN), &LostNumbers::default(), &list(new), &Suppressed::default()).unwrap();
         (losses, lost.entries().map(|entry| entry.unwrap().number.national()).collect())
     }
 
@@ -292,7 +309,8 @@ mod tests {
     fn what_is_missing_counts_until_it_comes_back() {
         let list_of = kept(&[(2, 99, "Who had it first", 0, ""), (8, 18, "Gone before", 0, "")]);
         let before = LostNumbers { list: list_of, since: 0, of: 9 };
-        let (losses, lost) = Losses::of(&kept(&KNOWN), &before, &list(&KNOWN)).unwrap();
+        let (losses, lost) =
+            Losses::of(&kept(&KNOWN), &before, &list(&KNOWN), &Suppressed::default()).unwrap();
         assert_eq!(losses, Losses { known: 9, gone: 1, others: 1, named: 5, ..Losses::default() });
         let lost: Vec<_> = lost.entries().map(|entry| entry.unwrap().person).collect();
         assert_eq!(lost, ["Who had it first", "Gone before"]);

@@ -19,6 +19,7 @@ use super::{ListConfig, accepted, configured, refresh as one_list};
 use crate::directory::Directory;
 use crate::directory::list::file::Header;
 use crate::directory::merge::Rules;
+use crate::directory::suppressed::Suppressed;
 use crate::entry::Entry;
 use crate::number::Number;
 use crate::observe::panics;
@@ -59,10 +60,10 @@ fn is_csv(sources: &[Settings], list: &ListConfig) -> bool {
 ///
 /// # Errors
 /// If no list can be opened or fetched.
-pub async fn lists(sources: &[Settings], state_dir: &Path, fetching: Fetching) -> anyhow::Result<Lists> {
+pub async fn lists(sources: &[Settings], store: &Store, fetching: Fetching) -> anyhow::Result<Lists> {
     let Fetching { lock, failed } = fetching;
     let lists = configured(sources);
-    let mut engine = Engine::open(sources, lists.clone(), Store::new(state_dir), |store, list| {
+    let mut engine = Engine::open(sources, lists.clone(), store.clone(), |store, list| {
         if is_csv(sources, list) { Snapshot::Absent } else { store.look(&list.name) }
     });
     let mut clients = Clients::new(sources);
@@ -113,6 +114,12 @@ impl Lists {
         &self.held_back
     }
 
+    /// The numbers that must not be named.
+    #[must_use]
+    pub fn suppressed(&self) -> Arc<Suppressed> {
+        self.engine.store().suppressed()
+    }
+
     /// The directory of all lists.
     pub fn directory(&self, rules: &Rules) -> anyhow::Result<Directory> {
         Ok(self.engine.directory(rules)?)
@@ -121,9 +128,9 @@ impl Lists {
     /// The entries of all lists for these numbers, each with the name of its list, in the order of the configuration. Reads every
     /// list to its end.
     pub fn entries_for(&self, numbers: &[Number]) -> io::Result<Vec<(String, Entry)>> {
-        let mut found = Vec::new();
+        let (mut found, suppressed) = (Vec::new(), self.suppressed());
         for (list, snapshot) in self.engine.lists() {
-            for entry in snapshot.entries()? {
+            for entry in suppressed.hide(snapshot.entries()?) {
                 let entry = entry?;
                 if numbers.contains(&entry.number) {
                     found.push((list.name.clone(), entry));
@@ -174,7 +181,9 @@ async fn fetch(
         Fetched::Unchanged => Ok(Snapshot::Absent),
         Fetched::Entries(delivery) => {
             one_list::warn_unusable(&list.name, &delivery.unusable);
-            let entries = panics::blocking(move || delivery.entries.finish()).await?;
+            let suppressed = engine.store().suppressed();
+            let finish = move || suppressed.take_out(delivery.entries.finish());
+            let entries = panics::blocking(finish).await?;
             let header = Header { count: entries.len() as u64, ..Header::default() };
             Ok(Snapshot::InMemory(header, Arc::new(entries)))
         }
@@ -186,16 +195,15 @@ async fn fetch(
 pub async fn refresh(
     _lock: &Lock,
     sources: &[Settings],
-    state_dir: &Path,
+    store: &Store,
     name: Option<&str>,
     accept: bool,
     mut tell: impl FnMut(Event),
 ) -> anyhow::Result<()> {
     let mut lists = configured(sources);
     lists.retain(|list| list.is_named(name));
-    let engine = Engine::open(sources, lists, Store::new(state_dir), |store, list| {
-        store.load(&list.name, one_list::now())
-    });
+    let engine =
+        Engine::open(sources, lists, store.clone(), |store, list| store.load(&list.name, one_list::now()));
     let mut clients = Clients::new(sources);
     let held: Vec<bool> = engine.lists().iter().map(|(list, _)| engine.held(list).is_some()).collect();
     for ((list, snapshot), accept) in engine.lists().iter().zip(accepted(accept, &held)) {

@@ -14,6 +14,7 @@ use super::outcome::RefreshOutcome;
 use super::snapshot::Snapshot;
 use super::state::ListState;
 use super::store::Store;
+use super::suppression::Cleared;
 use crate::observe::panics::{self, Panicked};
 use crate::source::{Fetched, ListId, Progress, Retry, Source, SourceError, Step, UnusableRecords};
 
@@ -226,6 +227,12 @@ impl<S: ListSource> Refresher<S> {
                 Ok(self.on_disk(move |state| state.judge(delivery, accept, now())).await?)
             }
         }
+    }
+
+    /// Takes the records of numbers that must not be named out of the list and its files.
+    pub async fn take_out_suppressed(&mut self) -> Cleared {
+        let done = self.on_disk(ListState::take_out_suppressed).await;
+        done.unwrap_or_else(|panicked| Cleared::failed(self.name(), panicked))
     }
 
     /// Sorting, comparing and writing take long: a thread for blocking work does them.

@@ -13,6 +13,7 @@ use super::outcome::RefreshOutcome;
 use super::publisher::Change;
 use super::refresh::{ListSource, RefreshError, Refresher, now};
 use super::status::ListStatus;
+use super::suppression::Cleared;
 use crate::backoff::{Backoff, jittered};
 use crate::observe::metrics;
 use crate::observe::panics;
@@ -34,6 +35,9 @@ pub struct Order {
     /// Takes the result.
     pub reply: oneshot::Sender<RefreshResult>,
 }
+
+/// Takes what was taken out of a list and its files.
+pub type Clearing = oneshot::Sender<Cleared>;
 
 /// What a schedule refreshes, and how often. A reload of the configuration replaces it.
 #[derive(Clone, Debug)]
@@ -61,6 +65,8 @@ pub struct Schedule<S> {
     pub changed: mpsc::Sender<Change>,
     /// Orders to refresh now.
     pub orders: mpsc::Receiver<Order>,
+    /// Orders to take numbers that must not be named out of the list and its files.
+    pub clearings: mpsc::Receiver<Clearing>,
     /// The list's state, for commands.
     pub status: Arc<Mutex<ListStatus>>,
     /// The list's metrics.
@@ -168,10 +174,24 @@ impl<S: ListSource + Clone> Schedule<S> {
                     // The service is stopping.
                     Err(_) => is_watched = false,
                 },
+                Some(reply) = self.clearings.recv() => self.clear(reply).await,
                 Some(order) = self.orders.recv() => return Next::Refresh(Some(order)),
                 () = sleep_until(until) => return Next::Refresh(None),
             }
         }
+    }
+
+    /// Takes numbers that must not be named out of the list and its files.
+    async fn clear(&mut self, reply: Clearing) {
+        let cleared = self.refresher.take_out_suppressed().await;
+        if cleared.records > 0 {
+            let list = self.refresher.name().to_owned();
+            // The channel is closed only when the service stops.
+            let _ = self.changed.send(Change::List(list, self.refresher.snapshot().clone())).await;
+        }
+        self.status().note(&self.refresher);
+        // If the command is gone, no one reads the reply.
+        let _ = reply.send(cleared);
     }
 
     /// Takes the latest settings. Whether they ask for a refresh now.

@@ -13,10 +13,11 @@ use super::events::{ProgressWatch, RefreshResult};
 use super::lock::Lock;
 use super::publisher::{self, Change, Configuration, Publisher, QUEUE};
 use super::refresh::{Refresher, SourceList};
-use super::schedule::{ListSettings, Order, Schedule};
+use super::schedule::{Clearing, ListSettings, Order, Schedule};
 use super::snapshot::Snapshot;
 use super::status::ListStatus;
 use super::store::Store;
+use super::suppression::Cleared;
 use super::{ListConfig, accepted, configured};
 use crate::directory::merge::Rules;
 use crate::lookup::Resolver;
@@ -27,6 +28,8 @@ use crate::supervisor::{Supervisor, Task};
 
 /// Orders that may wait for one list; a further one is refused.
 const ORDERS: usize = 4;
+/// Orders to take numbers out of one list that may wait.
+const CLEARINGS: usize = 32;
 /// The most time for a removed list to be written to its end.
 const LAST_WRITE: Duration = Duration::from_mins(1);
 
@@ -54,6 +57,7 @@ struct ScheduledList {
     source: Arc<Source>,
     progress: Progress,
     orders: mpsc::Sender<Order>,
+    clearings: mpsc::Sender<Clearing>,
     status: Arc<Mutex<ListStatus>>,
 }
 
@@ -114,6 +118,21 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Has each list take the numbers that must not be named out of itself and its files, when its refresh under way is done.
+    /// Returns each list's name and its future result.
+    #[must_use]
+    pub fn take_out_suppressed(&self) -> Vec<(String, oneshot::Receiver<Cleared>)> {
+        let order = |list: &ScheduledList| {
+            let (reply, cleared) = oneshot::channel();
+            // Without room in the queue, the orders in it do this one's work; its reply is missing.
+            let _ = list.clearings.try_send(reply);
+            (list.config.name.clone(), cleared)
+        };
+        self.lists.load().iter().map(order).collect()
+    }
+}
+
 /// The lists on disk, with their directory in use.
 pub struct OpenLists {
     publisher: Publisher,
@@ -121,7 +140,7 @@ pub struct OpenLists {
     lock: Option<Lock>,
 }
 
-/// Opens the lists of `state_dir` and puts their directory in use. While a `nameplate refresh` writes there, the lists that are
+/// Opens the lists of `state_dir`, the files of `store`, and puts their directory in use. While a `nameplate refresh` writes there, the lists that are
 /// already on disk are in use, and this function waits for the command's end.
 ///
 /// # Errors
@@ -129,10 +148,10 @@ pub struct OpenLists {
 pub async fn open(
     sources: &[Settings],
     state_dir: &Path,
+    store: &Store,
     rules: Rules,
     resolver: &Arc<Resolver>,
 ) -> anyhow::Result<OpenLists> {
-    let store = Store::new(state_dir);
     let load = |is_writer: bool| {
         let (sources, store) = (sources.to_vec(), store.clone());
         let (resolver, rules) = (Arc::clone(resolver), rules.clone());
@@ -277,6 +296,7 @@ impl Schedules {
         status.note(&refresher);
         let status = Arc::new(Mutex::new(status));
         let (orders, receive_orders) = mpsc::channel(ORDERS);
+        let (clearings, receive_clearings) = mpsc::channel(CLEARINGS);
         let (settings, receive_settings) = watch::channel(Some(Arc::new(wanted)));
         let progress = refresher.progress().clone();
         let schedule = Schedule {
@@ -285,6 +305,7 @@ impl Schedules {
             settings: receive_settings,
             changed: self.changes.clone(),
             orders: receive_orders,
+            clearings: receive_clearings,
             status: Arc::clone(&status),
             metrics: metrics.list(&config.source_name, &config.name, refresh),
         };
@@ -292,7 +313,8 @@ impl Schedules {
         let task = supervisor.spawn_with(format!("the refresh of `{}`", config.name), |_| async move {
             shutdown.run_until_cancelled(Box::pin(schedule.run())).await;
         });
-        let list = ScheduledList { config, source: Arc::clone(&source.client), progress, orders, status };
+        let list =
+            ScheduledList { config, source: Arc::clone(&source.client), progress, orders, clearings, status };
         RunningList { list, settings, task }
     }
 

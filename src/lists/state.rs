@@ -13,6 +13,7 @@ use super::outcome::RefreshOutcome;
 use super::snapshot::{LostNumbers, Snapshot};
 use super::store::Store;
 use super::store::held::HeldRecord;
+use super::suppression::Cleared;
 use crate::directory::list::List;
 use crate::directory::list::file::Header;
 use crate::source::{Delivery, UnusableRecords};
@@ -72,7 +73,36 @@ impl ListState {
     /// another version.
     pub(super) fn hash(&self) -> Option<String> {
         let header = self.snapshot.header();
-        (header.fingerprint == self.fingerprint).then_some(header.hash)
+        (header.fingerprint == self.request()).then_some(header.hash)
+    }
+
+    /// Identifies the request, and the numbers that are left out of its answer.
+    fn request(&self) -> u64 {
+        self.fingerprint ^ self.store.suppressed().digest()
+    }
+
+    /// Takes the records of numbers that must not be named out of the list and its files. If any record of the list was taken
+    /// out, its snapshot is another one.
+    pub(super) fn take_out_suppressed(&mut self) -> Cleared {
+        let mut cleared = self.store.take_out_suppressed(&self.name);
+        match &self.snapshot {
+            Snapshot::InMemory(header, list) => {
+                let left = self.store.suppressed().take_out(list.entries().flatten().collect());
+                let count = list.len().saturating_sub(left.len());
+                if count > 0 {
+                    cleared.records = count;
+                    // As on disk: the next answer is a whole one.
+                    let header = Header { count: left.len() as u64, hash: String::new(), ..header.clone() };
+                    self.snapshot = Snapshot::InMemory(header, Arc::new(left));
+                }
+            }
+            Snapshot::OnDisk(_) if cleared.records > 0 => self.snapshot = self.store.look(&self.name),
+            Snapshot::OnDisk(_) | Snapshot::Absent => {}
+        }
+        if cleared.others > 0 {
+            (self.lost, self.held) = (None, self.store.held(&self.name, self.fingerprint));
+        }
+        cleared
     }
 
     /// The source still has the list in use.
@@ -90,7 +120,9 @@ impl ListState {
     /// Decides on a new list. With `accept` it is accepted as it is.
     pub(super) fn judge(&mut self, delivery: Delivery, accept: bool, now: u64) -> RefreshOutcome {
         let Delivery { entries, unusable, hash } = delivery;
-        let list = Arc::new(entries.finish());
+        let suppressed = self.store.suppressed();
+        let request = self.fingerprint ^ suppressed.digest();
+        let list = Arc::new(suppressed.take_out(entries.finish()));
         let changes = self.changes(&list);
         let is_same = self.hash().as_ref() == Some(&hash) && changes.as_ref().is_ok_and(Changes::is_none);
         if is_same && !matches!(self.snapshot, Snapshot::Absent) {
@@ -105,7 +137,7 @@ impl ListState {
         // If the disk has damaged the list since it was opened, its copy is compared.
         let known = if changes.is_ok() { self.snapshot.clone() } else { self.store.look(&self.name) };
         let changes = changes.unwrap_or_default();
-        let new = NewList { list, hash, unusable, changes };
+        let new = NewList { list, request, hash, unusable, changes };
         if accept {
             return self.take(new, None, now);
         }
@@ -151,11 +183,12 @@ impl ListState {
     /// If it can't be read. Then it is no longer held back.
     pub(super) fn take_held(&mut self, now: u64) -> io::Result<RefreshOutcome> {
         let Some(record) = self.held.clone() else { return Err(io::ErrorKind::NotFound.into()) };
-        match self.held_list(&record).and_then(|list| list.entries()?.collect::<io::Result<List>>()) {
+        match self.held_entries(&record) {
             Ok(list) => {
                 let list = Arc::new(list);
                 let changes = self.changes(&list).unwrap_or_default();
-                let new = NewList { list, hash: record.hash, unusable: record.unusable, changes };
+                let request = self.request();
+                let new = NewList { list, request, hash: record.hash, unusable: record.unusable, changes };
                 Ok(self.take(new, None, now))
             }
             Err(error) => {
@@ -163,6 +196,12 @@ impl ListState {
                 Err(error)
             }
         }
+    }
+
+    /// The list that is held back, without numbers that must not be named by now.
+    fn held_entries(&self, record: &HeldRecord) -> io::Result<List> {
+        let list = self.held_list(record)?.entries()?.collect::<io::Result<List>>()?;
+        Ok(self.store.suppressed().take_out(list))
     }
 
     fn held_list(&self, record: &HeldRecord) -> io::Result<Snapshot> {
@@ -184,7 +223,7 @@ impl ListState {
         if lost.since > now || now - lost.since >= guard::MEMORY {
             *lost = store.write_lost(name, List::default(), now, 0);
         }
-        Losses::of(known, lost, list).unwrap_or_else(|error| {
+        Losses::of(known, lost, list, &self.store.suppressed()).unwrap_or_else(|error| {
             warn!(list = %name, "what a new list takes away can't be told but by its size: {error}");
             let (known, named) = (self.snapshot.len(), list.len());
             (Losses { known, named, gone: known.saturating_sub(named), ..Losses::default() }, List::default())
@@ -235,9 +274,9 @@ impl ListState {
 
     /// Puts a new list in use. The `lost` numbers, and the most numbers known, count from now on; none if the list counts as good.
     fn take(&mut self, new: NewList, lost: Option<(List, usize)>, now: u64) -> RefreshOutcome {
-        let NewList { list, hash, unusable, changes } = new;
+        let NewList { list, request, hash, unusable, changes } = new;
         let count = list.len();
-        let header = Header { fingerprint: self.fingerprint, taken: now, count: count as u64, hash };
+        let header = Header { fingerprint: request, taken: now, count: count as u64, hash };
         self.snapshot = match self.store.write(&self.name, header.clone(), &list) {
             Ok(file) => {
                 self.store.write_unusable(&self.name, file.header(), &unusable);
@@ -267,6 +306,8 @@ impl ListState {
 /// A list that arrived.
 struct NewList {
     list: Arc<List>,
+    /// Identifies its request, and the numbers that were left out ([`ListState::request`]).
+    request: u64,
     hash: String,
     unusable: UnusableRecords,
     /// Its changes to the list in use.

@@ -2,21 +2,26 @@
 //! `<list>.unusable` with the list's unusable records.
 //!
 //! - [`held`]: the files of the guard
+//! - `suppressed`: the files without the numbers that must not be named
 //! - [`removed`]: lists that are no longer in the configuration
 
 pub mod held;
 pub mod removed;
+mod suppressed;
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use super::snapshot::Snapshot;
 use crate::directory::list::List;
 use crate::directory::list::file::{FileError, Header, ListFile, beside, set_aside};
+use crate::directory::suppressed::Suppressed;
 use crate::owner;
 use crate::source::UnusableRecords;
 
@@ -24,6 +29,8 @@ use crate::source::UnusableRecords;
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// Numbers that must not be named. The writer takes their records out of a list before it is written.
+    suppressed: Arc<ArcSwap<Suppressed>>,
 }
 
 /// The content of `<list>.unusable`. It belongs to the list with the same fingerprint, time and hash: after a kill an old file may
@@ -40,7 +47,7 @@ impl Store {
     /// The lists of `state_dir`. Nothing is created yet.
     #[must_use]
     pub fn new(state_dir: &Path) -> Self {
-        Self { folder: state_dir.join("lists") }
+        Self { folder: state_dir.join("lists"), suppressed: Arc::default() }
     }
 
     fn create_folder(&self) -> io::Result<()> {

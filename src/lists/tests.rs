@@ -185,6 +185,7 @@ impl Service {
                 settings: watch::channel(None).1,
                 changed: changed.clone(),
                 orders: mpsc::channel(1).1,
+                clearings: mpsc::channel(1).1,
                 status: Arc::default(),
                 metrics: metrics::List::default(),
             };

@@ -41,6 +41,8 @@ pub enum Reason {
     Doubtful,
     /// Nothing in the name of the CRM is visible.
     NoName,
+    /// The number must not be named.
+    Suppressed,
     /// The caller sent no number, or a text that cannot be a number.
     NoNumber,
     /// The caller's number is withheld or unknown: a word such as "anonymous" is in its place.

@@ -2,6 +2,7 @@
 
 mod explanation;
 mod guesses;
+mod suppressed;
 
 use super::*;
 use crate::directory::merge::{Rules, SharedNumbers, merge_one};
@@ -18,7 +19,7 @@ fn ranges(shared: SharedNumbers) -> Rules {
     let holder = "contact 243".parse().unwrap();
     let range = ranges::KnownRange::new("+47 2251 8000-8099", holder, "NO".parse().unwrap()).unwrap();
     let known = ranges::KnownRanges::try_new(vec![range]).unwrap();
-    Rules { shared, ranges: ranges::Settings { guess: true, known } }
+    Rules { shared, ranges: ranges::Settings { guess: true, known }, ..Rules::default() }
 }
 
 fn kari(national: u64) -> Entry {

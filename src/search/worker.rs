@@ -168,6 +168,12 @@ impl<S: SearchSource> Worker<S> {
             self.metrics.not_found.inc();
         }
         let mut cache = lock(&self.cache);
+        // A number of this caller may have been forgotten meanwhile. The next call searches again, if it may.
+        let is_awaited =
+            |(number, _): &(Number, _)| matches!(cache.peek(number), Some(CachedSearch::Pending));
+        if !found.first().is_some_and(is_awaited) {
+            return;
+        }
         for (number, directory) in found {
             let search = match directory {
                 Some(directory) => CachedSearch::Found { directory: Arc::new(directory), until },

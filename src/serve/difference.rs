@@ -16,6 +16,8 @@ pub(super) struct Difference {
     pub(super) rules: bool,
     /// Whether names are written in another way.
     pub(super) style: bool,
+    /// Whether other numbers must not be named.
+    pub(super) suppressed: bool,
 }
 
 /// Gives `new` the settings of `old` that can't change while the service runs: where it listens, where its files are, and the
@@ -74,6 +76,7 @@ impl Difference {
             sources: old.sources != new.sources,
             rules: old.rules != new.rules,
             style: old.style != new.style,
+            suppressed: old.suppressed != new.suppressed,
         };
         for (what, is_changed) in [
             ("[log] level", old.log.level != new.log.level),
@@ -82,6 +85,7 @@ impl Difference {
             ("[names]", without_prefixes(&old.style) != without_prefixes(&new.style)),
             ("[names] shared_numbers", old.rules.shared != new.rules.shared),
             ("[ranges]", old.rules.ranges != new.rules.ranges),
+            ("[[suppress]]", old.suppressed != new.suppressed),
             ("[agi]", old.agi != new.agi),
             ("[web] token", old.web != new.web),
         ] {
@@ -206,6 +210,7 @@ mod tests {
         for (from, to, changed) in [
             ("text", "text", ""),
             ("max_bytes = 56", "max_bytes = 40", "[names]: changed"),
+            ("[names]", "[[suppress]]\nnumbers = [\"22334455\"]\n[names]", "[[suppress]]: changed"),
             ("max_bytes = 56", "shared_numbers = \"none\"", "[names] shared_numbers: changed"),
             ("[names]", "[ranges]\nguess = true\n[names]", "[ranges]: changed"),
             (

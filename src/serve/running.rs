@@ -12,6 +12,7 @@ use crate::asterisk::pbx_status::PbxStatus;
 use crate::asterisk::{agi, ari};
 use crate::config::Config;
 use crate::lists::service::Schedules;
+use crate::lists::suppression::Suppression;
 use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::{logging, mask, panics};
@@ -26,6 +27,7 @@ pub(super) struct Running {
     pub(super) config: Config,
     pub(super) metrics: Arc<Metrics>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) suppression: Arc<Suppression>,
     pub(super) sources: Vec<Prepared>,
     pub(super) searches: search::Workers,
     pub(super) schedules: Schedules,
@@ -130,10 +132,17 @@ impl Running {
             let searches = self.searches.reload(&sources, new.rules.shared, &self.metrics, supervisor);
             self.resolver.reword(new.style.clone(), searches);
         }
-        if difference.sources || difference.rules {
+        if difference.suppressed {
+            self.suppression.configure(new.suppressed.clone());
+        }
+        if difference.sources || difference.rules || difference.suppressed {
             self.schedules.reload(&sources, new.rules.clone(), &self.metrics, supervisor).await;
         } else {
             self.schedules.look_again();
+        }
+        if difference.suppressed {
+            // The lists do it when they can; no one waits for that.
+            drop(self.schedules.handle().take_out_suppressed());
         }
         self.change_servers(&new);
         let gone = self.let_pbxs_go(&new);

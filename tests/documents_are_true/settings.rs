@@ -41,6 +41,7 @@ fn every_setting_is_on_its_page_and_in_the_example() {
         ("names", "[names]", false),
         ("lookups", "[lookups]", false),
         ("ranges", "[ranges]", false),
+        ("suppress", "[[suppress]]\nnumbers = []", true),
         ("log", "[log]", false),
         ("source", "[[source]]\nname = \"a\"\ntype = \"csv\"", true),
         ("asterisk", "[[asterisk]]\nname = \"a\"\nurl = \"http://a\"\nusername = \"a\"", true),
@@ -165,7 +166,7 @@ fn the_example_has_no_setting_that_the_page_lacks() {
     let page = page("docs/configuration.md");
     let mut documented = set(first_cells(&page.text));
     documented.extend(Page { path: page.path.clone(), text: page.section("auth") }.spans());
-    documented.extend(["source", "asterisk"].map(str::to_owned));
+    documented.extend(["source", "asterisk", "suppress"].map(str::to_owned));
     let example = read("packaging/nameplate.toml");
     let lines = example.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
     let example: Table = toml::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();

@@ -167,6 +167,9 @@ fn reason_in_words(reason: Reason, shared: SharedNumbers) -> &'static str {
         Reason::Doubtful => {
             "the digits can be read in two ways, each is somebody else's, and `doubtful = \"none\"` in [names] shows neither"
         }
+        Reason::Suppressed => {
+            "this number must not be named: `[[suppress]]` of the configuration, or `nameplate forget`"
+        }
         Reason::NoName => "nothing in the name of the CRM is visible on a phone",
         Reason::NoNumber => {
             "this can't be a telephone number: no digits, more than 15, a country code that is not assigned, or a length that no number of the country has"

@@ -15,6 +15,8 @@ use crate::control::{self, Request};
 use crate::lists::lock::{Lock, Purpose};
 use crate::lists::offline::{self, Fetching, Lists};
 use crate::lists::status::ListStatus;
+use crate::lists::store::Store;
+use crate::lists::suppression;
 
 /// The longest wait for a process with the lock to finish, or to become ready.
 const STARTING: Duration = Duration::from_secs(20);
@@ -26,12 +28,14 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The lists of the configuration.
 pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
     let (sources, state_dir) = (&config.sources, &config.state_dir);
+    let store = Store::new(state_dir);
+    store.suppress(suppression::all(state_dir, &config.suppressed)?);
     let begun = Instant::now();
     let mut failed = BTreeMap::new();
     loop {
         let missing = offline::missing(sources, state_dir);
         if missing.is_empty() {
-            return offline::lists(sources, state_dir, Fetching::default()).await;
+            return offline::lists(sources, &store, Fetching::default()).await;
         }
         if let Some(said) = asked_by_service(state_dir, &missing).await {
             failed = said;
@@ -43,7 +47,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
         match Lock::take(state_dir, Purpose::Refresh) {
             Ok(Ok(lock)) => {
-                return offline::lists(sources, state_dir, Fetching { lock: Some(lock), failed }).await;
+                return offline::lists(sources, &store, Fetching { lock: Some(lock), failed }).await;
             }
             // Another command, or a service that is not ready yet.
             Ok(Err(_)) if begun.elapsed() < STARTING => tokio::time::sleep(LOOK).await,
@@ -51,7 +55,7 @@ pub(super) async fn lists(config: &Config) -> anyhow::Result<Lists> {
         }
     }
     let _turn = turn(&config.path).await?;
-    offline::lists(sources, state_dir, Fetching { lock: None, failed }).await
+    offline::lists(sources, &store, Fetching { lock: None, failed }).await
 }
 
 /// Waits until the running service has these lists, or the reasons why it cannot get them; returns these reasons. None if no

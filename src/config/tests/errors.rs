@@ -19,6 +19,14 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
             ":2: `country`: this is no number; a text stands in quotes",
         ),
         (format!("{HEAD}{CSV}{}", PBX.replace(":8088", ":8088/ari")), "`url`: `http://127.0.0.1:8088/ari`"),
+        (
+            format!("{HEAD}{CSV}[[suppress]]\nnumbers = [\n\"22334455\",\n\"22 33-22\"]\n"),
+            ":10: [[suppress]] numbers: `22 33-22` does not begin with a possible number; allowed are forms like +47 2251 8000-8099",
+        ),
+        (
+            format!("{HEAD}{CSV}[[suppress]]\nnumbers = [\"Kari\"]\n"),
+            ":8: [[suppress]] numbers: `Kari` is no possible number; allowed are forms like +47 22 33 44 55 and 22 33 44 55, and +47 2251 8000-8099",
+        ),
         (HEAD.into(), "there is no [[source]]"),
         (format!("[numbers]\ncountry = \"NX\"\n{CSV}"), ":2: `country`: "),
         (format!("{HEAD}{CSV}refesh = \"5m\"\n"), ":7: unknown key `refesh`: did you mean `refresh`?"),

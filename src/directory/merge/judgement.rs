@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::super::ranges;
+use super::super::suppressed::Suppressed;
 use super::parties::{Candidate, Parties, Party};
 
 /// The rules of a merge: the settings of `[names] shared_numbers` and `[ranges]`.
@@ -12,6 +13,8 @@ pub struct Rules {
     pub shared: SharedNumbers,
     /// The ranges of companies.
     pub ranges: ranges::Settings,
+    /// Numbers that get no entry.
+    pub suppressed: Suppressed,
 }
 
 /// The name of a number that several persons or companies have: `[names] shared_numbers`.

@@ -14,6 +14,12 @@ const WIDEST: u64 = 1_000_000;
 #[error("{0}")]
 pub struct RangeError(String);
 
+impl RangeError {
+    pub(in crate::directory) fn new(what: String) -> Self {
+        Self(what)
+    }
+}
+
 /// The company of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
@@ -64,35 +70,8 @@ impl KnownRange {
     ///
     /// [`RangeError`] if an end is not a possible number, or the ends have different lengths.
     pub fn new(text: &str, holder: Holder, country: Country) -> Result<Self, RangeError> {
-        let wrong =
-            |what: &str| RangeError(format!("`{text}` {what}; allowed are forms like +47 2251 8000-8099"));
-        let (start, end) = text.rsplit_once(['-', '–']).ok_or_else(|| wrong("is no range of numbers"))?;
-        let (start, end) = (start.trim(), end.trim());
-        let first = read(start, country).ok_or_else(|| wrong("does not begin with a possible number"))?;
-        let end = if end.starts_with('+') {
-            end.to_owned()
-        } else {
-            let digits: String = end.split_whitespace().collect();
-            if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(wrong("has more than digits behind its last dash"));
-            }
-            with_last_digits(start, &digits)
-                .ok_or_else(|| wrong("has an end that is longer than its beginning"))?
-        };
-        let last = read(&end, country).ok_or_else(|| wrong("does not end with a possible number"))?;
-        let length = |reading: &Reading| reading.number.to_string().len();
-        let alike = (first.number.country_code(), first.number.leading_zeros(), length(&first))
-            == (last.number.country_code(), last.number.leading_zeros(), length(&last));
-        if !alike {
-            return Err(wrong("has ends of different lengths or countries"));
-        }
+        let (first, last) = ends(text, country)?;
         let (from, to) = (first.number.packed(), last.number.packed());
-        if from >= to {
-            return Err(wrong("does not end behind its beginning"));
-        }
-        if to - from >= WIDEST {
-            return Err(wrong(&format!("holds more than {WIDEST} numbers")));
-        }
         let label = label(&first, &last);
         Ok(Self { first: from, last: to, label, holder, around: 0 })
     }
@@ -123,8 +102,46 @@ impl KnownRange {
     }
 }
 
+/// The first and the last number of a range: `+47 2251 8000-8099`.
+///
+/// # Errors
+///
+/// As [`KnownRange::new`].
+pub(in crate::directory) fn ends(text: &str, country: Country) -> Result<(Reading, Reading), RangeError> {
+    let wrong =
+        |what: &str| RangeError(format!("`{text}` {what}; allowed are forms like +47 2251 8000-8099"));
+    let (start, end) = text.rsplit_once(['-', '–']).ok_or_else(|| wrong("is no range of numbers"))?;
+    let (start, end) = (start.trim(), end.trim());
+    let first = read(start, country).ok_or_else(|| wrong("does not begin with a possible number"))?;
+    let end = if end.starts_with('+') {
+        end.to_owned()
+    } else {
+        let digits: String = end.split_whitespace().collect();
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong("has more than digits behind its last dash"));
+        }
+        with_last_digits(start, &digits)
+            .ok_or_else(|| wrong("has an end that is longer than its beginning"))?
+    };
+    let last = read(&end, country).ok_or_else(|| wrong("does not end with a possible number"))?;
+    let length = |reading: &Reading| reading.number.to_string().len();
+    let alike = (first.number.country_code(), first.number.leading_zeros(), length(&first))
+        == (last.number.country_code(), last.number.leading_zeros(), length(&last));
+    if !alike {
+        return Err(wrong("has ends of different lengths or countries"));
+    }
+    let (from, to) = (first.number.packed(), last.number.packed());
+    if from >= to {
+        return Err(wrong("does not end behind its beginning"));
+    }
+    if to - from >= WIDEST {
+        return Err(wrong(&format!("holds more than {WIDEST} numbers")));
+    }
+    Ok((first, last))
+}
+
 /// The best reading of a number that an administrator writes, as in a CSV file.
-fn read(text: &str, country: Country) -> Option<Reading> {
+pub(in crate::directory) fn read(text: &str, country: Country) -> Option<Reading> {
     let found = readings(text, country, &[]);
     let fitting = |fit| found.iter().find(|reading| reading.fit == fit).copied();
     fitting(Fit::Valid).or_else(|| fitting(Fit::Possible))

@@ -64,6 +64,7 @@ fn schedule<S: ListSource>(source: S) -> (Schedule<S>, Arc<Mutex<ListStatus>>) {
         settings: watch::channel(None).1,
         changed: mpsc::channel(1).0,
         orders: mpsc::channel(1).1,
+        clearings: mpsc::channel(1).1,
         status: Arc::clone(&status),
         metrics: metrics::List::default(),
     };

@@ -1,5 +1,7 @@
 //! What the guard holds back, and what it lets through.
 
+mod suppressed;
+
 use std::collections::BTreeMap;
 
 use super::super::outcome::RefreshOutcome::{Held, New, Unchanged};

@@ -18,7 +18,7 @@ const DAY: u64 = 24 * 3600;
 /// The endings of a list's files, after its name and a dot.
 const KINDS: [&str; 7] = ["list", "list.copy", "unusable", "held", "guard", "missing", "removed"];
 /// The ending of damaged files that were renamed.
-const DAMAGED: &str = "list.damaged-";
+pub(super) const DAMAGED: &str = "list.damaged-";
 /// The endings of half-written files, after a kill. The second is an older version's, for a copy.
 const HALF: [&str; 2] = [".new", ".list.new"];
 

@@ -74,6 +74,7 @@ impl List {
             settings: watch::channel(None).1,
             changed,
             orders: receive_orders,
+            clearings: mpsc::channel(1).1,
             status: Arc::clone(&status),
             metrics: metrics.list(&name, &name, settings.refresh),
         };
