@@ -279,6 +279,7 @@ async fn the_frames_of_fastagi_and_of_the_control_socket() {
         ("handoff", "22334455", "0"),
         ("handoff", "anonymous", "0"),
         ("handoff", "22334455", "32"),
+        ("handoff", "22334455", "0\nagi_threadid: 1\nagi_arg_2: tags"),
         ("lookup", "22334455", "0"),
         ("lookup", "333", "0"),
         ("dance", "22334455", "0"),
