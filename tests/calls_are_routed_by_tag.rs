@@ -82,9 +82,9 @@ by_every_way! {
             ("22334455", format!("FOUND 654/243 certainty=exact tag=vip name={KARI}."), "vip"),
             ("22334400", "FOUND /243 certainty=exact tag=vip name=Fjord Sjømat AS.".to_owned(), "vip"),
             // The whole tag is there, and the name has what is left: 47 bytes.
-            ("22334470", format!("FOUND 4294967295/4294967294 certainty=exact tag=v-i_p-89 name={person} (Sørlandets og Bjø…)."), "operators"),
+            ("22334470", format!("FOUND 4294967295/4294967294 certainty=exact tag=v-i_p-89 name={person} (Sørlandets og Bjør…)."), "operators"),
             // Without a tag the name has its 56 bytes.
-            ("22334480", format!("FOUND 4294967295/4294967294 certainty=exact tag= name={person} (Sørlandets og Bjørnøya Fi…)."), "operators"),
+            ("22334480", format!("FOUND 4294967295/4294967294 certainty=exact tag= name={person} (Sørlandets og Bjørnøya Fis…)."), "operators"),
             // A zero too many.
             ("+460081234567", "FOUND 7/ certainty=reading tag=v-i_p-89 name=Åsa Öberg.".to_owned(), "operators"),
             ("22518042", "FOUND /243 certainty=range tag=vip name=~Fjord Sjømat AS.".to_owned(), "vip"),
