@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::lookup::{Explanation, Pbx, Resolution, Resolver, Status};
+use crate::lookup::{Certainty, Explanation, Pbx, Resolution, Resolver, Status};
 use crate::name::Name;
 use crate::number::Country;
 use crate::observe::mask;
@@ -21,6 +21,28 @@ pub struct Caller<'a> {
     pub name: &'a str,
     /// The country of the trunk. None for the country of the PBX.
     pub country: Option<Country>,
+}
+
+/// The words that a dialplan's context understands. The context says so with each call, so that contexts and services of
+/// different versions work together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edition {
+    /// Status, ids and name: a context that announces nothing.
+    #[default]
+    Plain,
+    /// Also the certainty and the tag.
+    Tags,
+}
+
+impl Edition {
+    /// The argument of `Stasis()` and `AGI()`, behind the country, that announces [`Edition::Tags`].
+    pub const TAGS: &str = "tags";
+
+    /// The edition that this argument announces; "" for none.
+    #[must_use]
+    pub fn of(argument: &str) -> Self {
+        if argument.trim() == Self::TAGS { Self::Tags } else { Self::Plain }
+    }
 }
 
 /// The answer to a call.
@@ -90,26 +112,59 @@ impl Answer {
         }
     }
 
-    /// The target of ARI's `continue`.
+    /// The certainty of the name, for a dialplan. "" without a name.
     #[must_use]
-    pub fn handoff(&self) -> Handoff {
+    pub fn certainty(&self) -> &'static str {
+        let certainty = self.resolution.certainty.filter(|_| self.status() == Status::Found);
+        certainty.map_or("", Certainty::as_str)
+    }
+
+    /// The tag, by which a dialplan routes the call. "" for none.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        self.resolution.tag.as_deref().unwrap_or_default()
+    }
+
+    /// The target of ARI's `continue`, for a context of this edition.
+    #[must_use]
+    pub fn handoff(&self, edition: Edition) -> Handoff {
         let [person, company] = self.ids();
+        let mut extension = format!("={person}:{company}:");
         match (self.status(), self.name()) {
             (Status::Found, Some(name)) => {
-                Handoff { extension: format!("={person}:{company}:{name}"), label: "found" }
+                extension.push_str(name);
+                let mut label = "found";
+                if edition == Edition::Tags {
+                    // The label costs the name no bytes. A context takes `found` for the answer of an older service, which has no
+                    // certainty.
+                    label = self.certainty();
+                    if !self.tag().is_empty() {
+                        extension.extend([":", self.tag()]);
+                    }
+                }
+                Handoff { extension, label }
             }
-            (Status::Found, None) => Handoff { extension: format!("={person}:{company}:"), label: "kept" },
+            (Status::Found, None) => {
+                if edition == Edition::Tags {
+                    extension.extend([":", self.tag(), ":", self.certainty()]);
+                }
+                Handoff { extension, label: "kept" }
+            }
             (Status::Skipped, _) => Handoff { extension: "skipped".into(), label: "skipped" },
             (Status::NotFound, _) => Handoff { extension: "notfound".into(), label: "notfound" },
         }
     }
 
-    /// The value that FastAGI's `handoff` sets and the shipped context splits: `FOUND:<person id>:<company id>:<name>`. The
-    /// name is empty if there is no name to set. A name has no colon.
+    /// The value that FastAGI's `handoff` sets and the shipped context splits: `FOUND:<person id>:<company id>:<name>`, and for a
+    /// context of [`Edition::Tags`] also `:<certainty>:<tag>`. The name is empty if there is no name to set. A name has no colon.
     #[must_use]
-    pub fn line(&self) -> String {
+    pub fn line(&self, edition: Edition) -> String {
         let [person, company] = self.ids();
-        format!("{}:{person}:{company}:{}", self.word(), self.name().unwrap_or_default())
+        let line = format!("{}:{person}:{company}:{}", self.word(), self.name().unwrap_or_default());
+        match edition {
+            Edition::Plain => line,
+            Edition::Tags => format!("{line}:{}:{}", self.certainty(), self.tag()),
+        }
     }
 }
 
@@ -122,14 +177,17 @@ impl Answer {
 pub struct Handoff {
     /// At most 79 bytes: the longest extension of Asterisk.
     pub extension: String,
-    /// `found`, `kept`, `notfound` or `skipped`.
+    /// `found`, `exact`, `reading`, `range`, `kept`, `notfound` or `skipped`.
     pub label: &'static str,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Company, Person};
+    use crate::directory::list::List;
+    use crate::directory::merge::{MergeInput, merge};
+    use crate::directory::{Company, Origin, Person};
+    use crate::entry::Entry;
     use crate::name::Style;
     use crate::number;
 
@@ -143,8 +201,8 @@ mod tests {
     }
 
     fn words(answer: &Answer) -> (String, &'static str, String) {
-        let Handoff { extension, label } = answer.handoff();
-        (extension, label, answer.line())
+        let Handoff { extension, label } = answer.handoff(Edition::Plain);
+        (extension, label, answer.line(Edition::Plain))
     }
 
     #[test]
@@ -158,7 +216,7 @@ mod tests {
         resolution.person = Some(Person { id: u32::MAX, name: String::new(), mrmrs: String::new() });
         resolution.company = Some(Company { id: u32::MAX, name: String::new() });
         let [answer, _] = both(&resolution);
-        let Handoff { extension, label } = answer.handoff();
+        let Handoff { extension, label } = answer.handoff(Edition::Plain);
         assert_eq!((extension.len(), label), (79, "found"));
         assert!(extension.starts_with("=4294967295:4294967295:ЖЖ"));
 
@@ -167,6 +225,67 @@ mod tests {
         let [answer, kept] = both(&resolution);
         assert_eq!(words(&answer), ("=::---".into(), "found", "FOUND:::---".into()));
         assert_eq!(words(&kept), ("=::".into(), "kept", "FOUND:::".into()));
+    }
+
+    #[test]
+    fn a_context_that_knows_tags_has_the_certainty_and_the_tag() {
+        let with = |answer: &Answer| {
+            let Handoff { extension, label } = answer.handoff(Edition::Tags);
+            (extension, label, answer.line(Edition::Tags))
+        };
+        let mut resolution = not_found();
+        let [answer, _] = both(&resolution);
+        assert_eq!(with(&answer), ("notfound".into(), "notfound", "NOTFOUND:::::".into()));
+
+        resolution.status = Status::Found;
+        resolution.name = Name::new("Kari", usize::MAX, false);
+        resolution.person = Some(Person { id: 654, name: String::new(), mrmrs: String::new() });
+        for (certainty, word) in
+            [(Certainty::Exact, "exact"), (Certainty::Reading, "reading"), (Certainty::Range, "range")]
+        {
+            resolution.certainty = Some(certainty);
+            resolution.tag = None;
+            let [answer, kept] = both(&resolution);
+            assert_eq!(with(&answer), ("=654::Kari".into(), word, format!("FOUND:654::Kari:{word}:")));
+            assert_eq!(with(&kept), (format!("=654::::{word}"), "kept", format!("FOUND:654:::{word}:")));
+            resolution.tag = Some("vip".into());
+            let [answer, kept] = both(&resolution);
+            assert_eq!(with(&answer), ("=654::Kari:vip".into(), word, format!("FOUND:654::Kari:{word}:vip")));
+            assert_eq!(
+                with(&kept),
+                (format!("=654:::vip:{word}"), "kept", format!("FOUND:654:::{word}:vip"))
+            );
+            // A context of before.
+            assert_eq!(words(&answer), ("=654::Kari".into(), "found", "FOUND:654::Kari".into()));
+            assert_eq!(words(&kept), ("=654::".into(), "kept", "FOUND:654::".into()));
+        }
+    }
+
+    #[test]
+    fn a_tag_takes_room_only_where_long_ids_leave_none() {
+        let long = ("Anne-Sofie Bjørnstad", "Sørlandets og Bjørnøya Fiskerøkeri og Sjømatforretning AS");
+        let number = number::Number::new(47, 22_334_455).unwrap();
+        let pbx = Pbx { id: 0, numbers: number::Settings::new("NO".parse().unwrap()) };
+        for (id, tag, room) in [
+            (u32::MAX, "", 56),
+            (u32::MAX, "12345678", 47),
+            (12_345, "12345678", 56),
+            (123_456, "12345678", 55),
+        ] {
+            let list: List = [Entry::example(number, (id, long.0), (id, long.1))].into_iter().collect();
+            let list = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+            let origin = Origin { source: "crm".into(), tag: tag.into() };
+            let resolver = Resolver::new(Style::default());
+            resolver.swap(merge(&[origin], vec![list]).unwrap());
+            let answer = answer(&resolver, &pbx, Caller { number: "22334455", ..Caller::default() });
+            let name = answer.name().unwrap();
+            // A letter of two bytes may not fit in.
+            assert!((room - 1..=room).contains(&name.len()) && name.ends_with("…)"), "{name}");
+            let Handoff { extension, label } = answer.handoff(Edition::Tags);
+            assert!(extension.len() <= 79, "{extension}");
+            let behind = if tag.is_empty() { String::new() } else { format!(":{tag}") };
+            assert_eq!((extension, label), (format!("={id}:{id}:{name}{behind}"), "exact"));
+        }
     }
 
     #[test]

@@ -33,8 +33,8 @@ use crate::number::Number;
 /// The numbers of all sources.
 #[derive(Debug, Default)]
 pub struct Directory {
-    /// The names of the sources, in the order of the configuration.
-    sources: Vec<String>,
+    /// Where entries come from. The earlier one counts for a party that several have.
+    origins: Vec<Origin>,
     index: Index,
     persons: Vec<PersonRow>,
     companies: Vec<CompanyRow>,
@@ -45,11 +45,29 @@ pub struct Directory {
     texts: Texts,
 }
 
+/// Where entries come from: a source, and the tag of its list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The source's name in the configuration.
+    pub source: String,
+    /// The tag by which a dialplan routes the calls of these entries. Empty for none.
+    pub tag: String,
+}
+
+/// A source without a tag.
+impl From<&str> for Origin {
+    fn from(source: &str) -> Self {
+        Self { source: source.to_owned(), tag: String::new() }
+    }
+}
+
 /// The answer of the directory for a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'d> {
     /// The source's name in the configuration.
     pub source: &'d str,
+    /// The tag of the list. Empty for none, and where the companies that share a number have different tags.
+    pub tag: &'d str,
     /// The person or the companies.
     pub choice: Choice<'d>,
     /// Whether the number is the likeliest of its record. Else the record has another interpretation, and no other record
@@ -194,27 +212,41 @@ impl Directory {
     #[must_use]
     pub fn find(&self, number: Number) -> Option<Found<'_>> {
         let row_ref = self.index.find(number.packed())?;
-        let (source, choice) = match row_ref.kind() {
+        let (origin, choice) = match row_ref.kind() {
             Kind::Person => {
                 let row = self.persons.get(row_ref.row())?;
                 let person =
                     Person { id: row.id, name: self.texts.get(row.name), mrmrs: self.texts.get(row.mrmrs) };
-                (row.source, Choice::Person { person, company: self.company(row.company) })
+                (row.origin, Choice::Person { person, company: self.company(row.company) })
             }
             Kind::Company => {
                 let row = u32::try_from(row_ref.row()).ok()?;
-                (self.companies.get(row_ref.row())?.source, Choice::Company(self.company(row)?))
+                (self.companies.get(row_ref.row())?.origin, Choice::Company(self.company(row)?))
             }
             Kind::Shared => {
                 let row = self.shared.get(row_ref.row())?;
                 let start = row.start as usize;
                 let rows = self.sharing.get(start..start + row.count as usize)?;
-                let source = self.companies.get(*rows.first()? as usize)?.source;
-                (source, Choice::Shared(Sharing { directory: self, rows }))
+                let origin = self.companies.get(*rows.first()? as usize)?.origin;
+                (origin, Choice::Shared(Sharing { directory: self, rows }))
             }
             Kind::Ambiguous => (u16::try_from(row_ref.row()).ok()?, Choice::Ambiguous),
         };
-        Some(Found { source: self.sources.get(usize::from(source))?, choice, likely: row_ref.is_likely() })
+        let Origin { source, tag } = self.origins.get(usize::from(origin))?;
+        let tag = match choice {
+            Choice::Shared(sharing) if !self.have_all(sharing.rows, tag) => "",
+            _ => tag,
+        };
+        Some(Found { source, tag, choice, likely: row_ref.is_likely() })
+    }
+
+    /// Whether the lists of all these companies have this tag.
+    fn have_all(&self, companies: &[u32], tag: &str) -> bool {
+        let tag_of = |row: &u32| {
+            let origin = self.companies.get(*row as usize)?.origin;
+            Some(self.origins.get(usize::from(origin))?.tag.as_str())
+        };
+        companies.iter().all(|row| tag_of(row) == Some(tag))
     }
 
     fn company(&self, row: u32) -> Option<Company<&str>> {

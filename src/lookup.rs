@@ -28,8 +28,9 @@ use crate::name::{Doubtful, Style};
 use crate::number::{self, Country, Fit, Number, Reading};
 use crate::observe::metrics;
 use crate::search::Searches;
-use matching::{Match, beside_hidden, is_hidden, matching, outcomes, range_of};
+use matching::{Match, beside_hidden, is_hidden, matching, range_of};
 use naming::Naming;
+use resolution::outcomes;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
 pub const MAX_CALLER_BYTES: usize = 64;
@@ -315,7 +316,7 @@ impl Wording {
         resolution.guessed = matches!(matched.range, Range::Stem(_));
         resolution.source = matched.source.map(str::to_owned);
         resolution.company = Some(matched.company.into_owned());
-        self.write_name(resolution, &Naming::of_range(matched), explanation);
+        self.write_name(resolution, matched.tag, &Naming::of_range(matched), explanation);
     }
 
     /// Writes the person or the companies that the directory has for the number into the resolution.
@@ -333,19 +334,24 @@ impl Wording {
             Choice::Ambiguous => resolution.reason = Some(Reason::Ambiguous),
         }
         if let Some(naming) = Naming::of(found) {
-            self.write_name(resolution, &naming, explanation);
+            self.write_name(resolution, found.tag, &naming, explanation);
         }
     }
 
-    /// Writes the name into the resolution, or the reason why there is none.
+    /// Writes the name and the tag into the resolution, or the reason why there is no name.
     fn write_name(
         &self,
         resolution: &mut Resolution,
+        tag: &str,
         naming: &Naming<'_>,
         explanation: Option<&mut Explanation>,
     ) {
         let doubtful = resolution.doubtful;
-        let style = if doubtful { &self.marked } else { &self.style };
+        let tag = Some(tag).filter(|tag| !tag.is_empty() && !resolution.is_unsure());
+        let room = tag.map(|tag| resolution.room_beside(tag)).filter(|room| *room < self.style.max_bytes);
+        let shorter = room.map(|max_bytes| Style { max_bytes, ..self.style.clone() });
+        let plain = shorter.as_ref().unwrap_or(&self.style);
+        let style = if doubtful { &self.marked } else { plain };
         match naming.name(style) {
             Some(_) if doubtful && style.doubtful == Doubtful::None => {
                 resolution.reason = Some(Reason::Doubtful);
@@ -353,11 +359,12 @@ impl Wording {
             Some(name) => {
                 resolution.name = Some(if doubtful { name.marked() } else { name });
                 resolution.status = Status::Found;
+                resolution.tag = tag.map(str::to_owned);
             }
             None => resolution.reason = Some(Reason::NoName),
         }
         if let Some(explanation) = explanation {
-            let rendering = naming.rendering(&self.style);
+            let rendering = naming.rendering(plain);
             explanation.rendering = Some(if doubtful { rendering.marked() } else { rendering });
         }
     }

@@ -17,12 +17,12 @@ use lru::LruCache;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::directory::Directory;
 use crate::directory::merge::SharedNumbers;
 use crate::directory::suppressed::Suppressed;
+use crate::directory::{Directory, Origin};
 use crate::number::{Number, Reading};
 use crate::observe::metrics::{self, Metrics};
-use crate::source::{Prepared, Source};
+use crate::source::{ListId, Prepared, Source};
 use crate::supervisor::{Supervisor, Task};
 use worker::{SearchSource, Worker};
 
@@ -49,7 +49,7 @@ pub struct Workers {
 /// A source that is searched.
 #[derive(Debug)]
 struct Running {
-    name: String,
+    origin: Origin,
     client: Arc<Source>,
     search: Search,
     task: Task,
@@ -94,20 +94,24 @@ impl Workers {
         // Results are judged by the setting.
         let is_judged_alike = std::mem::replace(&mut self.shared, shared) == shared;
         for Prepared { settings, client } in sources.iter().filter(|of| of.settings.searches_on_miss()) {
-            let is_this = |running: &Running| is_judged_alike && Arc::ptr_eq(&running.client, client);
+            let origin = settings.origin(ListId::default());
+            let is_this = |running: &Running| {
+                is_judged_alike && Arc::ptr_eq(&running.client, client) && running.origin == origin
+            };
             let known = before.iter().position(is_this).map(|known| before.swap_remove(known));
             self.running.push(known.unwrap_or_else(|| {
-                let (name, source) = (settings.name.clone(), Arc::clone(client));
-                let (search, worker) = pair(&name, source, settings.refresh, metrics.search(&name));
+                let (name, source) = (&settings.name, Arc::clone(client));
+                let (search, worker) = pair(origin.clone(), source, settings.refresh, metrics.search(name));
                 let task =
                     supervisor.spawn(format!("the search in `{name}`"), worker.with_shared(shared).run());
-                Running { name, client: Arc::clone(client), search, task }
+                Running { origin, client: Arc::clone(client), search, task }
             }));
         }
         for ended in before {
             ended.task.stop();
-            if !self.running.iter().any(|running| running.name == ended.name) {
-                metrics.forget_search(&ended.name);
+            let name = &ended.origin.source;
+            if !self.running.iter().any(|running| running.origin.source == *name) {
+                metrics.forget_search(name);
             }
         }
         Searches { sources: self.running.iter().map(|running| running.search.clone()).collect() }
@@ -116,14 +120,14 @@ impl Workers {
 
 /// A source's results, and the worker that brings them.
 fn pair<S: SearchSource>(
-    name: &str,
+    origin: Origin,
     source: S,
     longest_rest: Duration,
     metrics: metrics::Search,
 ) -> (Search, Worker<S>) {
     let (queue, callers) = mpsc::channel(QUEUE);
     let cache = Arc::new(Mutex::new(LruCache::new(CACHE_SIZE)));
-    let worker = Worker::new(name, source, callers, Arc::clone(&cache), metrics.clone(), longest_rest);
+    let worker = Worker::new(origin, source, callers, Arc::clone(&cache), metrics.clone(), longest_rest);
     (Search { cache, queue, metrics }, worker)
 }
 

@@ -13,11 +13,13 @@ pub use progress::{Progress, Step};
 pub use retry::Retry;
 pub use unusable_records::UnusableRecords;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::directory::Origin;
 use crate::directory::list::Collector;
 use crate::entry::{Entry, Subscriber};
 use crate::number::{Numbers, RecordNumber};
@@ -28,7 +30,7 @@ use fingerprint::Fingerprint;
 /// although their hash is the same.
 pub const READING: u8 = 2;
 
-/// The most sources: a directory has 16 bits for a source.
+/// The most sources, and the most origins of lists: a directory has 16 bits for an origin.
 pub const MAX: usize = 1000;
 
 /// A `[[source]]` of the configuration.
@@ -44,6 +46,29 @@ pub struct Settings {
     pub full_refresh: Duration,
     /// The group whose lists share their entries for a number. Counted from 0 in the order of the file.
     pub group: u16,
+    /// The tags of its lists.
+    pub tags: Tags,
+}
+
+/// The longest tag, in bytes: it shares the 79 bytes of an extension with a name.
+pub const MAX_TAG_BYTES: usize = 8;
+
+/// The tags by which a dialplan routes the calls of a source: at most [`MAX_TAG_BYTES`] each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// The tag of the source. Empty for none.
+    pub source: String,
+    /// The selections with a tag of their own.
+    pub selections: BTreeMap<u32, String>,
+}
+
+impl Tags {
+    /// The tag of a list. Empty for none.
+    #[must_use]
+    pub fn of(&self, list: ListId) -> &str {
+        let own = list.selection.and_then(|id| self.selections.get(&id));
+        own.unwrap_or(&self.source)
+    }
 }
 
 /// One of a source's lists: the answer to one request.
@@ -74,6 +99,30 @@ impl Settings {
             }
             Kind::SuperOffice(_) | Kind::Csv(_) => vec![ListId::default()],
         }
+    }
+
+    /// The origins of this source's lists. Selections with a tag of their own come first: a caller who is also in another selection
+    /// has that tag.
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .lists()
+            .into_iter()
+            .partition(|list| list.selection.is_some_and(|id| self.tags.selections.contains_key(&id)));
+        let mut origins = Vec::new();
+        for list in own.into_iter().chain(others) {
+            let origin = self.origin(list);
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+        origins
+    }
+
+    /// The origin of a list.
+    #[must_use]
+    pub fn origin(&self, list: ListId) -> Origin {
+        Origin { source: self.name.clone(), tag: self.tags.of(list).to_owned() }
     }
 
     /// Whether callers that no list has are searched for in this source.

@@ -23,6 +23,8 @@ const LONG: [&str; 2] = ["Bo Li", "Sørlandets og Bjørnøya Fiskerøkeri AS"];
 /// Called numbers of routes to an extension, a ring group, a queue, and an outside number.
 const INSIDE: [&str; 3] = ["22180101", "22180600", "22180400"];
 const OUTSIDE: &str = "22180900";
+/// Of a route that goes to one of two queues.
+const BY_TAG: &str = "22180300";
 /// Of routes that look up for themselves.
 const BY_SOURCE: &str = "other22180800";
 const BY_DESTINATION: &str = "other22180700";
@@ -36,7 +38,9 @@ async fn lab(way: Way) -> (Lab, FastAgi) {
     let mut records = fjord();
     records.push(Record::person(47, 22_334_477, (700, LONG[0]), (701, LONG[1])));
     // As the page says.
-    let lab = Lab::configured(way, "", "[names]\nmax_bytes = 40\n", turn, records, asterisk, phone).await;
+    let lab =
+        Lab::configured(way, "tag = \"vip\"", "[names]\nmax_bytes = 40\n", turn, records, asterisk, phone)
+            .await;
     (lab, server)
 }
 
@@ -100,6 +104,11 @@ by_every_way! {
         // Outside, the callee sees what the provider sent.
         assert_eq!(shown(&lab, kari(OUTSIDE)).await, "OSLO");
         assert_eq!(shown(&lab, stranger(OUTSIDE)).await, "OSLO TAXI");
+
+        assert_eq!(shown(&lab, kari(BY_TAG)).await, KARI);
+        assert_eq!(shown(&lab, stranger(BY_TAG)).await, "OSLO TAXI");
+        noted(&lab.asterisk, "queue 600 for 22334455", 1).await;
+        noted(&lab.asterisk, "queue 601 for 22999999", 1).await;
 
         for to in ["+4722180101", "kontonr4711", "7", "s", "22180109"] {
             assert_eq!(shown(&lab, kari(to)).await, KARI, "{to}");

@@ -275,19 +275,25 @@ async fn the_frames_of_fastagi_and_of_the_control_socket() {
     let crm = StandIn::start(records()).await.expect("the stand-in");
     let (nameplate, port) = service(&crm).await;
     let mut text = String::new();
-    for (script, number, presentation) in [
-        ("handoff", "22334455", "0"),
-        ("handoff", "anonymous", "0"),
-        ("handoff", "22334455", "32"),
-        ("lookup", "22334455", "0"),
-        ("lookup", "333", "0"),
-        ("dance", "22334455", "0"),
+    for (script, number, presentation, argument) in [
+        ("handoff", "22334455", "0", ""),
+        ("handoff", "anonymous", "0", ""),
+        ("handoff", "22334455", "32", ""),
+        ("handoff", "22334455", "0", "tags"),
+        ("lookup", "22334455", "0", ""),
+        ("lookup", "333", "0", ""),
+        ("dance", "22334455", "0", ""),
     ] {
-        let block = format!(
+        let mut block = format!(
             "agi_network: yes\nagi_network_script: {script}\nagi_request: agi://127.0.0.1/{script}\nagi_channel: PJSIP/trunk-1\n\
-             agi_callerid: {number}\nagi_calleridname: OSLO\nagi_callingpres: {presentation}\nagi_threadid: 1\nagi_arg_1: NO\n\n"
+             agi_callerid: {number}\nagi_calleridname: OSLO\nagi_callingpres: {presentation}\nagi_threadid: 1\nagi_arg_1: NO\n"
         );
-        writeln!(text, "{script} {number} {presentation}\n{}", agi(port, &block, "200 result=1\n")).unwrap();
+        if !argument.is_empty() {
+            writeln!(block, "agi_arg_2: {argument}").unwrap();
+        }
+        block.push('\n');
+        let call = format!("{script} {number} {presentation} {argument}");
+        writeln!(text, "{}\n{}", call.trim_end(), agi(port, &block, "200 result=1\n")).unwrap();
     }
     for request in [
         r#"{"command":"sources"}"#,

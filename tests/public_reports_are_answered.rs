@@ -37,8 +37,8 @@ async fn directory(folder: &Path, country: Country, records: &str) -> Directory 
     let file = csv::File { path, delimiter: None, country };
     let Ok(Fetched::Entries(read)) = file.fetch("", &Progress::default()).await else { panic!("{records}") };
     let lists = [read.entries, crm.entries].map(Collector::finish);
-    let listed = (0..).zip(&lists).map(|(source, list)| MergeInput {
-        source,
+    let listed = (0..).zip(&lists).map(|(origin, list)| MergeInput {
+        origin,
         group: 0,
         entries: Box::new(list.entries()),
     });

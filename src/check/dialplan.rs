@@ -2,7 +2,9 @@
 
 use super::finding::Finding;
 use crate::asterisk::ari::{self, PROTOCOL};
+use crate::call::Edition;
 use crate::config::Config;
+use crate::source::Tags;
 
 const PLACE: &str = "the context nameplate";
 const COPY: &str = "copy asterisk-conf/extensions_nameplate.conf to /etc/asterisk, `#include` it in extensions.conf, \
@@ -17,6 +19,9 @@ pub(super) fn findings(shown: &str, config: &Config, here: &[&ari::Settings]) ->
         return vec![Finding::error(PLACE, "it is not loaded", meaning, COPY)];
     }
     let mut findings = vec![version(shown)];
+    if config.sources.iter().any(|source| source.tags != Tags::default()) {
+        findings.extend(tags(shown));
+    }
     for asterisk in here {
         findings.extend(app(shown, asterisk));
     }
@@ -40,6 +45,16 @@ fn version(shown: &str) -> Finding {
         (missing, None) => format!("it is of another version, or changed: it lacks {}", missing.join(", ")),
     };
     Finding::error(PLACE, what, "calls ring without names, or wait longer than half a second", COPY)
+}
+
+/// Whether it knows tags.
+fn tags(shown: &str) -> Option<Finding> {
+    if shown.contains(&format!(",{})", Edition::TAGS)) {
+        return None;
+    }
+    let what = "a source has a `tag`, and the context is of a version that knows none";
+    let meaning = "names are shown, and NAMEPLATE_TAG and NAMEPLATE_CERTAINTY stay empty";
+    Some(Finding::warning(PLACE, what, meaning, COPY))
 }
 
 /// Whether it asks our application.
@@ -94,6 +109,8 @@ mod tests {
         assert_eq!(version(SHOWN).level, Level::Ok);
         assert!(version(&SHOWN.replace("handoff,1", "handoff,2")).what.contains("its Stasis() says 2"));
         assert!(version(&SHOWN.replace("[kept]", "")).what.contains("it lacks [kept]"));
+        assert!(tags(SHOWN).unwrap().what.contains("knows none"));
+        assert_eq!(tags(&SHOWN.replace("${ARG1})", "${ARG1},tags)")), None);
         assert_eq!(port(SHOWN, 4577), None);
         assert!(port(SHOWN, 4573).unwrap().what.contains("asks at 127.0.0.1:4577"));
     }

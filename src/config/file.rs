@@ -10,7 +10,7 @@ use super::auth::Auth;
 use super::value::{
     App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, Host, HttpUrl, Label,
     Language, Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes, SecretText,
-    Selections, Sessions, ShortCode, Size, Tenant,
+    Selections, Sessions, ShortCode, Size, Tag, Tenant,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};
@@ -127,6 +127,7 @@ pub(super) struct Source {
     pub(super) refresh: Option<Period>,
     pub(super) full_refresh: Option<Period>,
     pub(super) prefix: Option<NamePrefix>,
+    pub(super) tag: Option<Tag>,
     // superoffice
     pub(super) api: Option<HttpUrl>,
     pub(super) tenant: Option<Tenant>,

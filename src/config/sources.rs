@@ -14,7 +14,7 @@ use crate::number::Country;
 use crate::source::superoffice;
 use crate::source::superoffice::credential::Credential;
 use crate::source::superoffice::site::Site;
-use crate::source::{Kind, MAX, Settings, csv};
+use crate::source::{Kind, MAX, Settings, Tags, csv};
 
 /// The host of SuperOffice's cloud. Its sandbox and its stage have other hosts.
 const HOST: &str = "https://online.superoffice.com/";
@@ -62,6 +62,9 @@ pub(super) fn sources(
         let settings = document.table(&title, table, read)?;
         sources.push(settings);
     }
+    if sources.iter().map(|source| source.origins().len()).sum::<usize>() > MAX {
+        return Err(document.whole(&format!("more than {MAX} [[source]] tables and tags of selections")));
+    }
     Ok(sources)
 }
 
@@ -79,6 +82,7 @@ impl Source {
             return Err("`name` is another source's too; names are unique".into());
         }
         let refresh = self.refresh.as_ref().map(|period| period.0);
+        let tags = self.tags();
         let full_refresh = self.full_refresh.as_ref().map_or(FULL_REFRESH, |period| period.0);
         let (kind, default, origin) = match self.kind {
             Type::Csv => {
@@ -91,12 +95,21 @@ impl Source {
             }
         };
         let group = u16::try_from(index_among(origins, origin)).unwrap_or(u16::MAX);
-        let settings = Settings { name, kind, refresh: refresh.unwrap_or(default), full_refresh, group };
+        let settings =
+            Settings { name, kind, refresh: refresh.unwrap_or(default), full_refresh, group, tags };
         let searches = |other: &Settings| other.group == group && other.searches_on_miss();
         if settings.searches_on_miss() && others.iter().any(searches) {
             return Err("`search_on_miss` is on for another source of the same SuperOffice; allowed is one, because people behind one number are judged together".into());
         }
         Ok(settings)
+    }
+
+    fn tags(&self) -> Tags {
+        let selections = self.selections.iter().flat_map(|selections| &selections.0);
+        Tags {
+            source: self.tag.as_ref().map_or_else(String::new, |tag| tag.0.clone()),
+            selections: selections.filter_map(|(id, tag)| Some((*id, tag.clone()?))).collect(),
+        }
     }
 
     fn csv(self, folder: &Path, country: Country) -> Result<csv::File, String> {
@@ -137,7 +150,9 @@ impl Source {
             app_token,
             language: self.language.map_or_else(|| "en".into(), |language| language.0),
             so_headers: so_headers.into_iter().filter_map(|(name, value)| Some((name, value?.0))).collect(),
-            selections: self.selections.map_or_else(Vec::new, |selections| selections.0),
+            selections: self
+                .selections
+                .map_or_else(Vec::new, |selections| selections.0.into_iter().map(|(id, _)| id).collect()),
             window_past: self.window_past.map_or(year, |period| period.0),
             window_future: self.window_future.map_or(year, |period| period.0),
             ca_file: self.ca_file.map(|path| folder.join(path)),

@@ -8,11 +8,13 @@ mod sources;
 use std::time::Duration;
 
 use super::*;
+use crate::directory::Origin;
 use crate::directory::merge::SharedNumbers;
 use crate::directory::ranges::Holder;
 use crate::name::Doubtful;
 use crate::number::Number;
 use crate::secret::Secret;
+use crate::source::ListId;
 
 const HEAD: &str = "[numbers]\ncountry = \"NO\"\n";
 const CSV: &str = "[[source]]\nname = \"vip\"\ntype = \"csv\"\npath = \"vip.csv\"\n";
@@ -84,13 +86,14 @@ fn every_key_has_its_effect() {
         numbers = ["+47 2251 8000-8099"]
         {CRM}
         prefix = "VIP "
+        tag = "crm"
         auth = {{ type = "basic", username = "nameplate", password_file = "superoffice.password" }}
         window_past = "30d"
         window_future = "60d"
         language = "nb-NO"
         refresh = "10m"
         app_token_env = "APP_TOKEN"
-        selections = [201, 202]
+        selections = [201, {{ id = 202, tag = "vip" }}]
         so_language = "no"
         so_timezone = "W. Europe Standard Time"
         first_byte = "1m"
@@ -134,6 +137,10 @@ fn every_key_has_its_effect() {
     assert_eq!(numbers.short_codes, ["02800"]);
     let source::Kind::SuperOffice(crm) = &config.sources[0].kind else { unreachable!("a CRM") };
     assert_eq!(crm.window_past, Duration::from_hours(30 * 24));
+    let origin = |tag: &str| Origin { source: "sales".into(), tag: tag.into() };
+    // The tag of one selection comes before that of all.
+    assert_eq!(config.sources[0].origins(), [origin("vip"), origin("crm")]);
+    assert_eq!(config.sources[0].origin(ListId { selection: Some(201) }), origin("crm"));
     assert_eq!(crm.window_future, Duration::from_hours(60 * 24));
     assert_eq!(crm.language, "nb-NO");
     assert!(crm.search_on_miss);

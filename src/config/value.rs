@@ -16,6 +16,7 @@ use serde::de::{Deserializer, Error};
 use crate::name;
 use crate::name::{MAX_BYTES, Prefix, Template};
 use crate::secret::Secret;
+use crate::source::MAX_TAG_BYTES;
 
 /// A text that its own type reads: a country, a template for persons.
 pub(super) struct Parsed<T>(pub(super) T);
@@ -189,18 +190,21 @@ values! {
         }
     }
 
-    /// The ids of the CRM's selections. Each selection is a list of its own.
-    Selections(given: Vec<i64>) -> Vec<u32> {
-        let mut ids = Vec::new();
-        for id in given {
-            let allowed = i32::try_from(id).ok().filter(|id| *id > 0).and_then(|id| u32::try_from(id).ok());
-            match allowed {
-                Some(id) if ids.contains(&id) => return Err(format!("{id} is there twice")),
-                Some(id) => ids.push(id),
-                None => return Err(format!("{id} is no selection; allowed are ids from 1 to {}", i32::MAX)),
+    /// The CRM's selections, each with its tag. Each selection is a list of its own.
+    Selections(given: Vec<Selection>) -> Vec<(u32, Option<String>)> {
+        let mut selections: Vec<(u32, Option<String>)> = Vec::new();
+        for Selection(id, tag) in given {
+            if selections.iter().any(|(known, _)| *known == id) {
+                return Err(format!("{id} is there twice"));
             }
+            selections.push((id, tag));
         }
-        Ok(ids)
+        Ok(selections)
+    }
+
+    /// The tag by which a dialplan routes calls.
+    Tag(text: String) -> String {
+        tag(text)
     }
 
     /// A template for companies: each template of `[names]` but the one for persons.
@@ -225,6 +229,42 @@ values! {
             format!("`{wrong}` is no placeholder; allowed are texts with a letter, like \"VOIP CALLER\"")
         })
     }
+}
+
+/// A selection: its id, or `{ id = 7, tag = "vip" }`.
+struct Selection(u32, Option<String>);
+
+impl<'de> Deserialize<'de> for Selection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        selection(&toml::Value::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+fn selection(value: &toml::Value) -> Result<Selection, String> {
+    let wrong = || {
+        let allowed = "with or without a tag, like 12 and { id = 7, tag = \"vip\" }";
+        format!("{value} is no selection; allowed are ids from 1 to {}, {allowed}", i32::MAX)
+    };
+    let (id, own) = match value {
+        toml::Value::Table(table) if table.keys().all(|key| key == "id" || key == "tag") => {
+            (table.get("id"), table.get("tag"))
+        }
+        other => (Some(other), None),
+    };
+    let id = id.and_then(toml::Value::as_integer).and_then(|id| i32::try_from(id).ok());
+    let id = id.filter(|id| *id > 0).and_then(|id| u32::try_from(id).ok()).ok_or_else(wrong)?;
+    let own = own.map(|own| tag(own.as_str().ok_or_else(wrong)?.to_owned())).transpose()?;
+    Ok(Selection(id, own))
+}
+
+fn tag(text: String) -> Result<String, String> {
+    let allowed = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(byte);
+    word(
+        text,
+        1..=MAX_TAG_BYTES,
+        allowed,
+        "is no tag; allowed are 1 to 8 of the characters a-z, 0-9, _ and -",
+    )
 }
 
 /// A text with an allowed length in bytes, and with allowed bytes only. The error is the text and `wrong`.

@@ -13,16 +13,16 @@ mod parties;
 
 use std::io;
 
-use super::Directory;
 use super::list::{Entries, by_number};
+use super::{Directory, Origin};
 use builder::Builder;
 pub use judgement::{Rules, SharedNumbers};
 use parties::Candidate;
 
-/// The entries of one list, with the source and the group of the list.
+/// The entries of one list, with the origin and the group of the list.
 pub struct MergeInput<'a> {
-    /// The source of the list: its place in the configuration.
-    pub source: u16,
+    /// The origin of the list: its place among the origins.
+    pub origin: u16,
     /// The group of the list. Groups answer in the order of their numbers, which is the order of their first sources.
     pub group: u16,
     /// The entries, ordered by number.
@@ -41,22 +41,23 @@ pub enum MergeError {
 }
 
 /// As [`merge_by`], with the default rules.
-pub fn merge(sources: &[String], lists: Vec<MergeInput<'_>>) -> Result<Directory, MergeError> {
-    merge_by(&Rules::default(), sources, lists)
+pub fn merge(origins: &[Origin], lists: Vec<MergeInput<'_>>) -> Result<Directory, MergeError> {
+    merge_by(&Rules::default(), origins, lists)
 }
 
-/// Builds the directory of all lists. `sources` are the names of the sources, `lists` in their order.
+/// Builds the directory of all lists. `origins` are those of the lists. For a party of one group that several lists have, the
+/// earliest origin counts.
 ///
 /// # Errors
 /// [`MergeError`]
 pub fn merge_by(
     rules: &Rules,
-    sources: &[String],
+    origins: &[Origin],
     lists: Vec<MergeInput<'_>>,
 ) -> Result<Directory, MergeError> {
-    let mut builder = Builder::new(rules, sources);
-    let (origins, mut lists): (Vec<_>, Vec<_>) =
-        lists.into_iter().map(|list| ((list.group, list.source), list.entries)).unzip();
+    let mut builder = Builder::new(rules, origins);
+    let (places, mut lists): (Vec<_>, Vec<_>) =
+        lists.into_iter().map(|list| ((list.group, list.origin), list.entries)).unzip();
     by_number(&mut lists, |number, entries| {
         if rules.suppressed.has(number) {
             return Ok(());
@@ -65,12 +66,12 @@ pub fn merge_by(
         let likely = entries.iter().any(|(_, entry)| entry.likely);
         let counting = || {
             let counting = entries.iter().filter(|(_, entry)| entry.likely == likely);
-            counting.filter_map(|(list, entry)| Some((origins.get(*list)?, entry)))
+            counting.filter_map(|(list, entry)| Some((places.get(*list)?, entry)))
         };
         let answering = counting().map(|((group, _), _)| *group).min();
         let candidates: Vec<_> = counting()
             .filter(|((group, _), _)| Some(*group) == answering)
-            .map(|((_, source), entry)| Candidate { source: *source, entry })
+            .map(|((_, origin), entry)| Candidate { origin: *origin, entry })
             .collect();
         builder.add(number, likely, &candidates).ok_or(MergeError::TooLarge)
     })?;
@@ -81,7 +82,7 @@ pub fn merge_by(
 #[cfg(test)]
 pub(crate) fn merge_one(rules: &Rules, entries: impl IntoIterator<Item = crate::entry::Entry>) -> Directory {
     let list: super::list::List = entries.into_iter().collect();
-    let input = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
+    let input = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
     merge_by(rules, &["crm".into()], vec![input]).unwrap()
 }
 

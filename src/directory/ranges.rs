@@ -43,6 +43,8 @@ pub(super) struct Ranges {
 pub struct RangeMatch<'d> {
     /// The source of the company. None for a company that only the configuration has.
     pub source: Option<&'d str>,
+    /// The tag of the company's list. Empty for none.
+    pub tag: &'d str,
     /// The company.
     pub company: Company<&'d str>,
     /// The range.
@@ -82,9 +84,10 @@ impl Directory {
             (None, Some((place, range))) => (*holders.get(place)?, Range::Known(range.label())),
             (None, None) => return None,
         };
-        let source = self.companies.get(row as usize)?.source;
-        let source = self.sources.get(usize::from(source)).map(String::as_str);
-        Some(RangeMatch { source, company: self.company(row)?, range })
+        let origin = self.origins.get(usize::from(self.companies.get(row as usize)?.origin));
+        let source = origin.map(|origin| origin.source.as_str());
+        let tag = origin.map_or("", |origin| &origin.tag);
+        Some(RangeMatch { source, tag, company: self.company(row)?, range })
     }
 
     /// The known ranges whose company is in no list, each with the company's id. Their numbers have no name.

@@ -10,7 +10,7 @@ pub(super) struct PersonRow {
     pub(super) mrmrs: Text,
     /// The row of the company; [`NO_COMPANY`] for none.
     pub(super) company: u32,
-    pub(super) source: u16,
+    pub(super) origin: u16,
 }
 
 pub(super) const NO_COMPANY: u32 = u32::MAX;
@@ -19,11 +19,11 @@ pub(super) const NO_COMPANY: u32 = u32::MAX;
 pub(super) struct CompanyRow {
     pub(super) id: u32,
     pub(super) name: Text,
-    /// [`NO_SOURCE`] for a company that only the configuration has.
-    pub(super) source: u16,
+    /// [`NO_ORIGIN`] for a company that only the configuration has.
+    pub(super) origin: u16,
 }
 
-pub(super) const NO_SOURCE: u16 = u16::MAX;
+pub(super) const NO_ORIGIN: u16 = u16::MAX;
 
 /// A part of `Directory::sharing`.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     Person,
     Company,
     Shared,
-    /// The row is that of the source.
+    /// The row is that of the origin.
     Ambiguous,
 }
 

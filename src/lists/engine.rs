@@ -9,8 +9,8 @@ use super::refresh::{Refresher, SourceList};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::{ListConfig, refresh};
-use crate::directory::Directory;
 use crate::directory::merge::{MergeError, MergeInput, Rules, merge_by};
+use crate::directory::{Directory, Origin};
 use crate::observe::{mask, panics};
 use crate::source::{Settings, Source};
 
@@ -108,15 +108,17 @@ impl Engine {
     /// # Errors
     /// If a list can't be read, or if there are too many entries.
     pub fn directory(&self, rules: &Rules) -> Result<Directory, MergeError> {
-        let names: Vec<String> = self.sources.iter().map(|source| source.name.clone()).collect();
+        let origins: Vec<Origin> = self.sources.iter().flat_map(Settings::origins).collect();
         let mut listed = Vec::new();
         for (list, snapshot) in &self.lists {
-            let group = self.sources.get(list.source).map_or(0, |source| source.group);
-            let source = u16::try_from(list.source).map_err(|_| MergeError::TooLarge)?;
-            listed.push(MergeInput { source, group, entries: snapshot.entries()? });
+            let Some(source) = self.settings(list) else { continue };
+            let own = source.origin(list.id);
+            let place = origins.iter().position(|origin| *origin == own).unwrap_or_default();
+            let origin = u16::try_from(place).map_err(|_| MergeError::TooLarge)?;
+            listed.push(MergeInput { origin, group: source.group, entries: snapshot.entries()? });
         }
         let rules = Rules { suppressed: self.store.suppressed().as_ref().clone(), ..rules.clone() };
-        let directory = merge_by(&rules, &names, listed)?;
+        let directory = merge_by(&rules, &origins, listed)?;
         for (range, contact) in directory.ranges_of_nobody() {
             let range = mask::Number(range);
             warn!(%range, contact, "[ranges] known: no list has this contact, so the range's numbers have no name");

@@ -28,7 +28,7 @@ use crate::number::{Number, Settings as Numbers};
 use crate::observe::metrics;
 use crate::secret::SecretError;
 use crate::source::superoffice::error::FetchError;
-use crate::source::{Delivery, Fetched, Kind, Progress, SourceError, csv};
+use crate::source::{Delivery, Fetched, Kind, Progress, SourceError, Tags, csv};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -151,7 +151,14 @@ fn load(store: &Store, list: &ListConfig) -> Snapshot {
 
 fn settings() -> Settings {
     let kind = Kind::Csv(csv::File { path: PathBuf::new(), delimiter: None, country: "NO".parse().unwrap() });
-    Settings { name: "crm".into(), kind, refresh: MINUTE / 2, full_refresh: 5 * MINUTE, group: 0 }
+    Settings {
+        name: "crm".into(),
+        kind,
+        refresh: MINUTE / 2,
+        full_refresh: 5 * MINUTE,
+        group: 0,
+        tags: Tags::default(),
+    }
 }
 
 fn list(name: &str, selection: u32) -> ListConfig {

@@ -1,6 +1,6 @@
 //! The readings of a caller's digits → the entry or the range that answers.
 
-use super::resolution::{Decided, ReadingOutcome};
+use super::resolution::Decided;
 use crate::directory::ranges::RangeMatch;
 use crate::directory::suppressed::Suppressed;
 use crate::directory::{Directory, Found};
@@ -59,16 +59,6 @@ pub(super) fn range_of<'d, 'r>(
     valid
         .filter(|reading| !(as_received && reading.rule.is_supposed()))
         .find_map(|reading| Some((directory.range_of(reading.number)?, reading)))
-}
-
-pub(super) fn outcomes(readings: &[Reading], found: Option<usize>) -> Vec<ReadingOutcome> {
-    let outcome = |(reading, place): (&Reading, usize)| ReadingOutcome {
-        number: reading.number.to_string(),
-        rule: reading.rule,
-        found: Some(place) == found,
-        reading: *reading,
-    };
-    readings.iter().zip(0..).map(outcome).collect()
 }
 
 /// Whether a reading is a number that must not be named.

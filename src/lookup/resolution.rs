@@ -5,9 +5,12 @@ use serde::Serialize;
 #[cfg(doc)]
 use super::MAX_CALLER_BYTES;
 use crate::directory::{Company, Person};
-use crate::name::Name;
+use crate::name::{MAX_BYTES, Name};
 use crate::number::{Country, Reading, Rule, Skip};
 use crate::observe::metrics;
+
+/// The bytes of an extension that [`MAX_BYTES`] leaves to two ids.
+const IDS_BYTES: usize = 20;
 
 /// Whether there is a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -76,6 +79,18 @@ pub enum Certainty {
     Reading,
     /// The number is unknown, but lies in the range of a company: a guess, with a mark.
     Range,
+}
+
+impl Certainty {
+    /// The word in JSON, in a dialplan and for people. It does not change between releases.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Reading => "reading",
+            Self::Range => "range",
+        }
+    }
 }
 
 /// The rule that decided on the certainty.
@@ -161,6 +176,9 @@ pub struct Resolution {
     pub company: Option<Company<String>>,
     /// The source of the number, or of the company of the range. None for a company that only the configuration has.
     pub source: Option<String>,
+    /// The tag of the list, by which a dialplan routes the call. None without a name, and for a guess or a name in doubt: a
+    /// variable has no mark.
+    pub tag: Option<String>,
     /// Whether several companies share the number.
     pub shared: bool,
     /// The readings of the digits, most likely first.
@@ -182,6 +200,17 @@ pub struct ReadingOutcome {
     pub reading: Reading,
 }
 
+/// What became of the readings; `found` is the place of the one that decided.
+pub(super) fn outcomes(readings: &[Reading], found: Option<usize>) -> Vec<ReadingOutcome> {
+    let outcome = |(reading, place): (&Reading, usize)| ReadingOutcome {
+        number: reading.number.to_string(),
+        rule: reading.rule,
+        found: Some(place) == found,
+        reading: *reading,
+    };
+    readings.iter().zip(0..).map(outcome).collect()
+}
+
 impl Resolution {
     pub(super) fn new(input: &str, country: Country, status: Status) -> Self {
         Self {
@@ -199,6 +228,7 @@ impl Resolution {
             person: None,
             company: None,
             source: None,
+            tag: None,
             shared: false,
             readings: Vec::new(),
         }
@@ -216,6 +246,15 @@ impl Resolution {
         ids.map(|id| id.filter(|id| *id != 0))
     }
 
+    /// The bytes for a name in an extension that has this tag, too. The ids are rarely so long that this is less than
+    /// [`MAX_BYTES`].
+    pub(super) fn room_beside(&self, tag: &str) -> usize {
+        let ids =
+            [self.person.as_ref().map(|person| person.id), self.company.as_ref().map(|company| company.id)];
+        let ids: usize = ids.into_iter().flatten().filter(|id| *id != 0).map(|id| id.to_string().len()).sum();
+        (MAX_BYTES + IDS_BYTES).saturating_sub(ids + 1 + tag.len())
+    }
+
     /// The status for a call that keeps the provider's name (`keeps`). Then a guess or a name in doubt is worth nothing: it
     /// is not shown and has no ids.
     #[must_use]
@@ -223,7 +262,7 @@ impl Resolution {
         if keeps && self.is_unsure() { Status::NotFound } else { self.status }
     }
 
-    fn is_unsure(&self) -> bool {
+    pub(super) fn is_unsure(&self) -> bool {
         self.guessed || self.doubtful
     }
 

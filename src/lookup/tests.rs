@@ -3,6 +3,7 @@
 mod explanation;
 mod guesses;
 mod suppressed;
+mod tags;
 
 use super::*;
 use crate::directory::merge::{Rules, SharedNumbers, merge_one};
@@ -47,6 +48,7 @@ fn a_known_caller_in_the_words_of_the_contract() {
     assert_eq!(json["person"], serde_json::json!({"id": 654, "name": "Kari Nordmann", "mrmrs": "Mrs"}));
     assert_eq!(json["company"], serde_json::json!({"id": 243, "name": "Fjord Sjømat AS"}));
     assert_eq!(json["source"], "crm");
+    assert_eq!(json["tag"], serde_json::Value::Null);
     assert_eq!(json["shared"], false);
     assert_eq!(json["readings"][0]["number"], "+4722334455");
     assert_eq!(json["readings"][0]["found"], true);

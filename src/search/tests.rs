@@ -57,7 +57,8 @@ fn person(national: u64, id: u32, name: &str) -> Entry {
 }
 
 fn start(source: &Scripted) -> Searches {
-    let (search, worker) = pair("crm", source.clone(), Duration::from_mins(1), metrics::Search::default());
+    let (search, worker) =
+        pair("crm".into(), source.clone(), Duration::from_mins(1), metrics::Search::default());
     tokio::spawn(worker.run());
     Searches { sources: [search].into() }
 }
@@ -131,7 +132,7 @@ async fn what_is_shown_for_a_shared_number_holds_for_searches_as_well() {
     for (shared, shown) in [(SharedNumbers::Both, "Fjord"), (SharedNumbers::None, "ambiguous")] {
         let source = Scripted { entries: entries.clone(), ..Scripted::default() };
         let rest = Duration::from_mins(1);
-        let (search, worker) = pair("crm", source, rest, metrics::Search::default());
+        let (search, worker) = pair("crm".into(), source, rest, metrics::Search::default());
         tokio::spawn(worker.with_shared(shared).run());
         let searches = Searches { sources: [search].into() };
         assert_eq!(known(&searches, "22544545"), None);
@@ -187,7 +188,7 @@ async fn a_failure_is_no_absence_and_calls_do_not_set_the_pace() {
 async fn a_full_queue_drops_and_the_next_call_tries_again() {
     let source = Scripted { delay: Duration::from_secs(10), ..Scripted::default() };
     let metrics = Metrics::new();
-    let (search, worker) = pair("crm", source.clone(), Duration::from_mins(1), metrics.search("crm"));
+    let (search, worker) = pair("crm".into(), source.clone(), Duration::from_mins(1), metrics.search("crm"));
     let searches = Searches { sources: [search].into() };
     for caller in 0..QUEUE + 3 {
         assert_eq!(known(&searches, &format!("225445{caller:02}")), None);

@@ -9,9 +9,9 @@ use tracing::{debug, info, warn};
 
 use super::{CACHED_FOR, Cache, CachedSearch, Caller, lock};
 use crate::backoff::Backoff;
-use crate::directory::Directory;
 use crate::directory::list::List;
 use crate::directory::merge::{MergeError, MergeInput, Rules, SharedNumbers, merge_by};
+use crate::directory::{Directory, Origin};
 use crate::entry::Entry;
 use crate::number::{Number, Reading};
 use crate::observe::panics::Panicked;
@@ -63,7 +63,7 @@ impl SearchError {
 
 /// Searches one source, one caller after the other.
 pub(super) struct Worker<S> {
-    name: String,
+    origin: Origin,
     source: S,
     callers: mpsc::Receiver<Caller>,
     cache: Cache,
@@ -81,7 +81,7 @@ pub(super) struct Worker<S> {
 impl<S: SearchSource> Worker<S> {
     /// Prepares a worker that takes `callers` and puts the results into the `cache`.
     pub(super) fn new(
-        name: &str,
+        origin: Origin,
         source: S,
         callers: mpsc::Receiver<Caller>,
         cache: Cache,
@@ -89,7 +89,7 @@ impl<S: SearchSource> Worker<S> {
         longest_rest: Duration,
     ) -> Self {
         Self {
-            name: name.to_owned(),
+            origin,
             source,
             callers,
             cache,
@@ -148,8 +148,8 @@ impl<S: SearchSource> Worker<S> {
                 continue;
             }
             let entries = Box::new(list.entries());
-            let listed = vec![MergeInput { source: 0, group: 0, entries }];
-            let directory = merge_by(&self.rules, std::slice::from_ref(&self.name), listed)?;
+            let listed = vec![MergeInput { origin: 0, group: 0, entries }];
+            let directory = merge_by(&self.rules, std::slice::from_ref(&self.origin), listed)?;
             found.push((reading.number, Some(directory)));
             break;
         }
@@ -160,7 +160,7 @@ impl<S: SearchSource> Worker<S> {
         let until = Instant::now() + CACHED_FOR;
         let somebody = found.iter().any(|(_, directory)| directory.is_some());
         if let Some((number, _)) = found.first() {
-            debug!(source = %self.name, caller = %mask::Number(&number.to_string()), somebody, "searched");
+            debug!(source = %self.origin.source, caller = %mask::Number(&number.to_string()), somebody, "searched");
         }
         if somebody {
             self.metrics.found.inc();
@@ -194,7 +194,7 @@ impl<S: SearchSource> Worker<S> {
         self.backoff.reset();
         self.rests_until = None;
         if self.reported.take().is_some() {
-            info!(source = %self.name, "searches are answered again");
+            info!(source = %self.origin.source, "searches are answered again");
         }
     }
 
@@ -211,9 +211,9 @@ impl<S: SearchSource> Worker<S> {
         self.rests_until = Some(Instant::now() + rest);
         let text = error.without_time();
         if self.reported.as_ref() == Some(&text) {
-            debug!(source = %self.name, ?rest, "again: a search failed: {text}");
+            debug!(source = %self.origin.source, ?rest, "again: a search failed: {text}");
         } else {
-            warn!(source = %self.name, ?rest, "a search failed, its caller stays without a name: {text}");
+            warn!(source = %self.origin.source, ?rest, "a search failed, its caller stays without a name: {text}");
         }
         self.reported = Some(text);
     }

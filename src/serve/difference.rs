@@ -220,6 +220,7 @@ mod tests {
             ),
             ("path = \"vip", "path = \"new", "[[source]] `vip`: changed"),
             ("path = \"vip", "prefix = \"VIP \"\npath = \"vip", "[[source]] `vip`: changed"),
+            ("path = \"vip", "tag = \"vip\"\npath = \"vip", "[[source]] `vip`: changed"),
             ("\"vip\"", "\"new\"", "[[source]] `vip`: removed; [[source]] `new`: added"),
             (
                 "password = \"secret\"",

@@ -42,10 +42,10 @@ pub(crate) fn asterisk(way: Way, phone: &Phone, server: &FastAgi) -> Asterisk {
     asterisk
 }
 
-/// The block of the page that is for `extensions_custom.conf`. The lab includes the context itself.
+/// The blocks of the page that are for `extensions_custom.conf`. The lab includes the context itself.
 fn custom() -> String {
     let lines = block("#tryinclude extensions_nameplate.conf");
-    lines.replace("#tryinclude extensions_nameplate.conf\n", "")
+    lines.replace("#tryinclude extensions_nameplate.conf\n", "") + &block("[nameplate-tags]")
 }
 
 /// The code block of the page that begins with this line.

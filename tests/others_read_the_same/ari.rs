@@ -38,11 +38,13 @@ const fn call(number: &'static str, response: (u16, &'static str), requests: [us
 
 const DONE: (u16, &str) = (204, "");
 
-const CALLS: [Call; 10] = [
+const CALLS: [Call; 12] = [
     call("22334455", DONE, [1, 1]),
     call("22999999", DONE, [1, 1]),
     call("anonymous", DONE, [1, 1]),
     Call { arguments: &["handoff", "1", "SE"], ..call("004722334455", DONE, [1, 1]) },
+    Call { arguments: &["handoff", "1", "NO", "tags"], ..call("22334455", DONE, [1, 1]) },
+    Call { arguments: &["handoff", "1", "NO", "tags"], ..call("22999999", DONE, [1, 1]) },
     Call { arguments: &["handoff", "2", "NO"], ..call("22334455", DONE, [1, 1]) },
     call("22334455", (404, "Channel not found"), [1, 1]),
     call("22334455", (409, "Channel not in Stasis application"), [1, 1]),

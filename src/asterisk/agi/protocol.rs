@@ -99,6 +99,8 @@ pub struct Block {
     pub presentation: Option<u32>,
     /// The first argument of `AGI()`: the trunk's country. Empty without an argument.
     pub country: String,
+    /// The second argument: what the context understands. Empty without an argument.
+    pub edition: String,
     /// The names of the variables so far.
     names: HashSet<String>,
     /// Whether the block has a variable twice: the caller has written one of the two.
@@ -209,8 +211,12 @@ impl Block {
                 };
             }
             // An argument before `agi_threadid` is the caller's.
-            "threadid" => self.country.clear(),
+            "threadid" => {
+                self.country.clear();
+                self.edition.clear();
+            }
             "arg_1" if self.has("threadid") => value.clone_into(&mut self.country),
+            "arg_2" if self.has("threadid") => value.clone_into(&mut self.edition),
             _ => {}
         }
         Some(())

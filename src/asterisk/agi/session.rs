@@ -8,7 +8,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 use super::protocol::{Block, BlockError, LineError, Lines, NOTHING, Response, set_variable};
-use crate::call::{self, Caller};
+use crate::call::{self, Caller, Edition};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::mask;
 
@@ -92,7 +92,9 @@ pub(super) async fn serve(
     let answer = call::answer(resolver, pbx, Caller { number, name: &block.name, country });
     let mut commands = Commands { lines, write };
     match script {
-        Script::Handoff => commands.set("LOCAL(NAMEPLATE_ANSWER)", &answer.line()).await?,
+        Script::Handoff => {
+            commands.set("LOCAL(NAMEPLATE_ANSWER)", &answer.line(Edition::of(&block.edition))).await?
+        }
         Script::Lookup => {
             // A caller may write the end of the block, and before it that the number is not withheld. Asterisk executes a command
             // only after its own whole block, so its response proves that the block was whole. The shipped context does not
@@ -106,6 +108,8 @@ pub(super) async fn serve(
             let [person, company] = answer.ids();
             commands.set("__NAMEPLATE_PERSON_ID", &person).await?;
             commands.set("__NAMEPLATE_CONTACT_ID", &company).await?;
+            commands.set("__NAMEPLATE_CERTAINTY", answer.certainty()).await?;
+            commands.set("__NAMEPLATE_TAG", answer.tag()).await?;
             commands.set("__NAMEPLATE_STATUS", answer.word()).await?;
         }
     }

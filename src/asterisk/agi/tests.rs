@@ -35,7 +35,7 @@ fn resolver_with(style: Style) -> Arc<Resolver> {
         entry(46, 812_345_678, 7, "Åsa", "Älv AB"),
     ];
     let list: List = entries.into_iter().collect();
-    let listed = MergeInput { source: 0, group: 0, entries: Box::new(list.entries()) };
+    let listed = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
     let resolver = Resolver::new(style);
     resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
     Arc::new(resolver)
@@ -146,6 +146,9 @@ async fn the_context_gets_all_in_one_variable() {
         ("22334455", "3", &[""], "FOUND:654:655:Kari 'K' Nordmann (Fjord)"),
         ("08 123 456 78", "0", &["SE"], "FOUND:7:8:Åsa (Älv AB)"),
         ("22334455", "0", &["XX"], "FOUND:654:655:Kari 'K' Nordmann (Fjord)"),
+        ("22334455", "0", &["", "later"], "FOUND:654:655:Kari 'K' Nordmann (Fjord)"),
+        ("22334455", "0", &["", "tags"], "FOUND:654:655:Kari 'K' Nordmann (Fjord):exact:"),
+        ("22999999", "0", &["", "tags"], "NOTFOUND:::::"),
         ("22999999", "0", &[], "NOTFOUND:::"),
         ("unknown", "0", &[], "SKIPPED:::"),
         // A withheld number, a number that is not available, and an unknown presentation.
@@ -159,7 +162,7 @@ async fn the_context_gets_all_in_one_variable() {
         assert_eq!(client.take_all().await, [expected], "{caller} {presentation}");
     }
     assert!(
-        server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"found\"} 4"),
+        server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"found\"} 6"),
         "{}",
         server.metrics.write(Form::Plain).unwrap()
     );
@@ -177,6 +180,8 @@ async fn a_dialplan_of_its_own_gets_each_variable() {
             "SET VARIABLE CALLERID(name) \"Kari 'K' Nordmann (Fjord)\"",
             "SET VARIABLE __NAMEPLATE_PERSON_ID \"654\"",
             "SET VARIABLE __NAMEPLATE_CONTACT_ID \"655\"",
+            "SET VARIABLE __NAMEPLATE_CERTAINTY \"exact\"",
+            "SET VARIABLE __NAMEPLATE_TAG \"\"",
             "SET VARIABLE __NAMEPLATE_STATUS \"FOUND\"",
         ]
     );
@@ -197,7 +202,7 @@ async fn a_call_keeps_the_providers_name() {
     let mut client = server.connect().await;
     client.describe("lookup", "22334455", "0", &[]).await;
     let commands = client.take_all().await;
-    assert_eq!(commands.len(), 4);
+    assert_eq!(commands.len(), 6);
     assert!(!commands.iter().any(|command| command.contains("CALLERID")), "{commands:?}");
 }
 

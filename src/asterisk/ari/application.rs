@@ -115,9 +115,9 @@ impl Application {
     pub(super) async fn serve(&self, mode: StasisMode, channel: &str, caller: &Caller<'_>) -> NextStep {
         let begun = Instant::now();
         match mode {
-            StasisMode::Handoff { country } => {
+            StasisMode::Handoff { country, edition } => {
                 let answer = self.answer(caller.with_country(country));
-                let result = self.http.send_on(channel, &parameters(&answer.handoff())).await;
+                let result = self.http.send_on(channel, &parameters(&answer.handoff(edition))).await;
                 self.pbx_status.answered(&answer, begun);
                 self.handed_off(channel, result).await
             }

@@ -4,20 +4,22 @@ use super::response::{ContinueResult, Failure};
 use super::rest::Http;
 use super::warnings::Warnings;
 use super::wire::{self, Parameter};
-use crate::call::{self, Answer, Handoff};
+use crate::call::{self, Answer, Edition, Handoff};
 use crate::lookup::{Pbx, Resolver};
 use crate::number::Country;
 
-/// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>)`.
+/// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>,tags)`.
 pub const PROTOCOL: &str = "1";
 
 /// How a call takes its answer. The arguments of its `Stasis()` say so, for each call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StasisMode {
-    /// `Stasis(nameplate,handoff,1,<country>)`: one `continue` request carries the name back to the call's own context.
+    /// `Stasis(nameplate,handoff,1,<country>,tags)`: one `continue` request carries the name back to the call's own context.
     Handoff {
         /// The trunk's country; none: the PBX's.
         country: Option<Country>,
+        /// What its context understands: without `tags` that of older versions.
+        edition: Edition,
     },
     /// `Stasis(nameplate)` in a user's own context: the name is set as `CALLERID(name)`, and the call goes on to the next
     /// priority: the direct style.
@@ -34,10 +36,12 @@ impl StasisMode {
         unknown_country: impl FnOnce(&str),
     ) -> Self {
         let mut arguments = arguments.into_iter();
-        match (arguments.next(), arguments.next(), arguments.next()) {
+        let first = (arguments.next(), arguments.next(), arguments.next());
+        match first {
             (None | Some(""), None, None) => Self::Direct,
             (Some("handoff"), Some(PROTOCOL), country) => {
-                Self::Handoff { country: call::country(country.unwrap_or_default(), unknown_country) }
+                let country = call::country(country.unwrap_or_default(), unknown_country);
+                Self::Handoff { country, edition: Edition::of(arguments.next().unwrap_or_default()) }
             }
             _ => Self::Unknown,
         }
@@ -88,13 +92,19 @@ mod tests {
     #[test]
     fn the_arguments_of_stasis_choose_the_mode() {
         let sweden = "SE".parse().ok();
+        let plain = |country| StasisMode::Handoff { country, edition: Edition::Plain };
+        let tags = |country| StasisMode::Handoff { country, edition: Edition::Tags };
         for (app_data, mode) in [
             ("nameplate", StasisMode::Direct),
             ("nameplate,", StasisMode::Direct),
-            ("nameplate,handoff,1", StasisMode::Handoff { country: None }),
-            ("nameplate,handoff,1,", StasisMode::Handoff { country: None }),
-            ("nameplate,handoff,1,SE", StasisMode::Handoff { country: sweden }),
-            ("nameplate,handoff,1,XX", StasisMode::Handoff { country: None }),
+            ("nameplate,handoff,1", plain(None)),
+            ("nameplate,handoff,1,", plain(None)),
+            ("nameplate,handoff,1,SE", plain(sweden)),
+            ("nameplate,handoff,1,,tags", tags(None)),
+            ("nameplate,handoff,1,SE,tags", tags(sweden)),
+            ("nameplate,handoff,1,SE,tags,later", tags(sweden)),
+            ("nameplate,handoff,1,SE,later", plain(sweden)),
+            ("nameplate,handoff,1,XX", plain(None)),
             ("nameplate,handoff,2,SE", StasisMode::Unknown),
             ("nameplate,handoff", StasisMode::Unknown),
             ("nameplate,dance", StasisMode::Unknown),

@@ -261,9 +261,9 @@ impl Driver {
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
-                    Output::LookUp { channel, country, caller } => {
+                    Output::LookUp { channel, country, edition, caller } => {
                         let answer = self.application.answer(caller.with_country(country));
-                        let input = Input::LookedUp { channel, handoff: answer.handoff() };
+                        let input = Input::LookedUp { channel, handoff: answer.handoff(edition) };
                         outputs.extend(self.session.handle(input, Instant::now()));
                         answered = Some(answer);
                     }

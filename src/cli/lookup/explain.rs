@@ -9,7 +9,7 @@ use crate::directory::merge::SharedNumbers;
 use crate::entry::Entry;
 use crate::lists::guard::HeldList;
 use crate::lookup::{
-    Certainty, ChoiceKind, Decided, Explanation, Listing, ReadingOutcome, Reason, Rendering, Resolution,
+    ChoiceKind, Decided, Explanation, Listing, ReadingOutcome, Reason, Rendering, Resolution,
 };
 use crate::number::{Fit, Number, Rule};
 
@@ -44,7 +44,7 @@ pub(super) fn write(resolution: &Resolution, details: &Details<'_>, out: &mut im
         write_reading(reading, known.as_ref(), resolution, details, out)?;
     }
     if let Some(decided) = resolution.decided {
-        let (word, meaning) = (certainty_in_words(decided.certainty()), decided_in_words(decided));
+        let (word, meaning) = (decided.certainty().as_str(), decided_in_words(decided));
         writeln!(out, "  {QUIET}certainty{QUIET:#} {word}: {meaning} ({})", decided.as_str())?;
     }
     if let Some(person) = &resolution.person {
@@ -61,6 +61,9 @@ pub(super) fn write(resolution: &Resolution, details: &Details<'_>, out: &mut im
     }
     if let Some(source) = &resolution.source {
         writeln!(out, "  {QUIET}source{QUIET:#}    {source}")?;
+    }
+    if let Some(tag) = &resolution.tag {
+        writeln!(out, "  {QUIET}tag{QUIET:#}       {tag}")?;
     }
     if let Some(rendering) = &details.explanation.rendering {
         write_rendering(rendering, out)?;
@@ -192,14 +195,6 @@ fn ambiguous_in_words(shared: SharedNumbers) -> &'static str {
         SharedNumbers::None => {
             "several have this number, and `shared_numbers = \"none\"` in [names] shows none of them"
         }
-    }
-}
-
-fn certainty_in_words(certainty: Certainty) -> &'static str {
-    match certainty {
-        Certainty::Exact => "exact",
-        Certainty::Reading => "reading",
-        Certainty::Range => "range",
     }
 }
 

@@ -61,6 +61,25 @@ fn what_does_not_go_together_is_told() {
         (tenant(&format!("host = \"online.superoffice.com/x\"\n{system}")), "is no host"),
         (tenant(&format!("selections = [201, 201]\n{system}")), "201 is there twice"),
         (tenant(&format!("selections = [0]\n{system}")), "0 is no selection; allowed are ids from 1"),
+        (tenant(&format!("selections = [7, {{ id = 7, tag = \"vip\" }}]\n{system}")), "7 is there twice"),
+        (
+            tenant(&format!("selections = [{{ tag = \"vip\" }}]\n{system}")),
+            "is no selection; allowed are ids from 1",
+        ),
+        (
+            tenant(&format!("selections = [{{ id = 7, tags = \"vip\" }}]\n{system}")),
+            "is no selection; allowed are ids from 1",
+        ),
+        (
+            tenant(&format!("selections = [{{ id = 7, tag = 1 }}]\n{system}")),
+            "is no selection; allowed are ids from 1",
+        ),
+        (
+            tenant(&format!("selections = [{{ id = 7, tag = \"VIP\" }}]\n{system}")),
+            "`VIP` is no tag; allowed are 1 to 8 of",
+        ),
+        (tenant(&format!("tag = \"vip:1\"\n{system}")), "`vip:1` is no tag; allowed are 1 to 8 of"),
+        (tenant(&format!("tag = \"123456789\"\n{system}")), "`123456789` is no tag; allowed are 1 to 8 of"),
         (tenant(&system.replace("system_token = \"t\", ", "")), "auth: `system_token` is missing"),
         (
             tenant(&system.replace("\"system_user\"", "\"system_user\", ticket = \"x\"")),

@@ -5,11 +5,11 @@ use std::hash::{BuildHasher, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::super::Directory;
 use super::super::index::Index;
 use super::super::ranges::{Holder, KnownRange, Ranges, Switchboards};
-use super::super::rows::{CompanyRow, Kind, NO_COMPANY, NO_SOURCE, PersonRow, RowRef, SharedRow};
+use super::super::rows::{CompanyRow, Kind, NO_COMPANY, NO_ORIGIN, PersonRow, RowRef, SharedRow};
 use super::super::texts::Interner;
+use super::super::{Directory, Origin};
 use super::judgement::{Judgement, Rules, judge};
 use super::parties::{Candidate, Party};
 use crate::number::{Number, stem};
@@ -28,9 +28,9 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// An empty directory for sources of these names.
-    pub(super) fn new(rules: &Rules, sources: &[String]) -> Self {
-        let directory = Directory { sources: sources.to_vec(), ..Directory::default() };
+    /// An empty directory for lists of these origins.
+    pub(super) fn new(rules: &Rules, origins: &[Origin]) -> Self {
+        let directory = Directory { origins: origins.to_vec(), ..Directory::default() };
         Self { directory, rules: rules.clone(), ..Self::default() }
     }
 
@@ -56,7 +56,7 @@ impl Builder {
                 self.directory.shared.push(SharedRow { start, count });
                 RowRef::new(Kind::Shared, self.directory.shared.len() - 1)?
             }
-            Judgement::Ambiguous => RowRef::new(Kind::Ambiguous, usize::from(candidates.first()?.source))?,
+            Judgement::Ambiguous => RowRef::new(Kind::Ambiguous, usize::from(candidates.first()?.origin))?,
         };
         self.pairs.push((number.packed(), if likely { row_ref } else { row_ref.unlikely() }));
         Some(())
@@ -80,14 +80,14 @@ impl Builder {
             .map(|range| match range.holder() {
                 Holder::CompanyId(id) => Some(companies.get(id).copied().unwrap_or(NO_COMPANY)),
                 Holder::CompanyName(name) => {
-                    let row = CompanyRow { id: 0, name: self.texts.add(name)?, source: NO_SOURCE };
+                    let row = CompanyRow { id: 0, name: self.texts.add(name)?, origin: NO_ORIGIN };
                     u32::try_from(self.companies.place(&mut self.directory.companies, row)?).ok()
                 }
             })
             .collect()
     }
 
-    /// The rows of the companies with these ids: of the earliest source, and of its names the first in sort order.
+    /// The rows of the companies with these ids: of the earliest origin, and of its names the first in sort order.
     fn companies_by_id<'r>(&self, wanted: impl Iterator<Item = &'r Holder>) -> HashMap<u32, u32> {
         let wanted: HashSet<u32> = wanted
             .filter_map(|holder| match holder {
@@ -99,7 +99,7 @@ impl Builder {
         for (company, row) in
             self.directory.companies.iter().zip(0..).filter(|(company, _)| wanted.contains(&company.id))
         {
-            let this = (company.source, self.texts.get(company.name), row);
+            let this = (company.origin, self.texts.get(company.name), row);
             let best = found.entry(company.id).or_insert(this);
             *best = this.min(*best);
         }
@@ -108,7 +108,7 @@ impl Builder {
 
     /// The row of a person.
     fn person(&mut self, party: &Party<'_>) -> Option<usize> {
-        let Candidate { source, entry } = party.by;
+        let Candidate { origin, entry } = party.by;
         let company = match entry.company.trim() {
             "" => NO_COMPANY,
             _ => u32::try_from(self.company(party)?).ok()?,
@@ -118,15 +118,15 @@ impl Builder {
             name: self.texts.add(&entry.person)?,
             mrmrs: self.texts.add(&entry.mrmrs)?,
             company,
-            source,
+            origin,
         };
         self.persons.place(&mut self.directory.persons, row)
     }
 
     /// The row of the company of a party.
     fn company(&mut self, party: &Party<'_>) -> Option<usize> {
-        let Candidate { source, entry } = party.by;
-        let row = CompanyRow { id: party.company_id, name: self.texts.add(&entry.company)?, source };
+        let Candidate { origin, entry } = party.by;
+        let row = CompanyRow { id: party.company_id, name: self.texts.add(&entry.company)?, origin };
         self.companies.place(&mut self.directory.companies, row)
     }
 

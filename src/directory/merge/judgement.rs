@@ -30,7 +30,7 @@ pub enum SharedNumbers {
     None,
 }
 
-/// The choice for a number; each party by its entry in the earliest source.
+/// The choice for a number; each party by its entry of the earliest origin.
 #[derive(Debug)]
 pub(super) enum Judgement<'a> {
     Person(Party<'a>),
@@ -51,7 +51,7 @@ pub(super) fn judge<'a>(candidates: &[Candidate<'a>], shared: SharedNumbers) -> 
     if let [first, others @ ..] = candidates
         && others.iter().all(|other| other.entry == first.entry)
     {
-        let earliest = others.iter().fold(*first, |a, b| if b.source < a.source { *b } else { a });
+        let earliest = others.iter().fold(*first, |a, b| if b.origin < a.origin { *b } else { a });
         return if !earliest.is_companys_own() {
             Judgement::Person(Party::alone(earliest))
         } else if earliest.entry.company.trim().is_empty() {
@@ -74,7 +74,7 @@ pub(super) fn judge<'a>(candidates: &[Candidate<'a>], shared: SharedNumbers) -> 
         ([company], _) if persons.is_empty() => Judgement::Company(*company),
         ([company], SharedNumbers::Company | SharedNumbers::Both) => Judgement::Company(*company),
         ([_, _, ..], SharedNumbers::Both) => {
-            companies.sort_by_key(|party| (&party.by.entry.company, party.company_id, party.by.source));
+            companies.sort_by_key(|party| (&party.by.entry.company, party.company_id, party.by.origin));
             Judgement::Shared(companies)
         }
         _ => Judgement::Ambiguous,

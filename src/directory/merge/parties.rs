@@ -10,7 +10,7 @@ use crate::name::folded;
 /// One entry for a number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'a> {
-    pub(super) source: u16,
+    pub(super) origin: u16,
     pub(super) entry: &'a Entry,
 }
 
@@ -24,7 +24,7 @@ impl Candidate<'_> {
 /// A person or a company.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Party<'a> {
-    /// Its entry in the earliest source.
+    /// Its entry in the earliest origin.
     pub by: Candidate<'a>,
     /// The person's id. 0 for none, or if entries differ.
     pub person_id: u32,
@@ -50,11 +50,11 @@ pub(super) struct Parties<'a> {
 }
 
 impl<'a> Parties<'a> {
-    /// If entries of one party differ, the earliest source counts, and of its entries the first in sort order.
+    /// If entries of one party differ, the earliest origin counts, and of its entries the first in sort order.
     pub(super) fn of(candidates: &[Candidate<'a>]) -> Self {
         let mut candidates = candidates.to_vec();
-        candidates.sort_by_key(|Candidate { source, entry }| {
-            (*source, entry.person_id, &entry.person, &entry.mrmrs, entry.company_id, &entry.company)
+        candidates.sort_by_key(|Candidate { origin, entry }| {
+            (*origin, entry.person_id, &entry.person, &entry.mrmrs, entry.company_id, &entry.company)
         });
         let mut companies = Identities::default();
         let mut people = Identities::default();

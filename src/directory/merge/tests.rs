@@ -22,14 +22,14 @@ fn answer(lists: &[(u16, Vec<Entry>)]) -> String {
 }
 
 fn answer_by(shared: SharedNumbers, lists: &[(u16, Vec<Entry>)]) -> String {
-    let sources: Vec<String> = (0..lists.len()).map(|at| format!("s{at}")).collect();
+    let origins: Vec<Origin> = (0..lists.len()).map(|at| format!("s{at}").as_str().into()).collect();
     let made: Vec<List> = lists.iter().map(|(_, entries)| entries.iter().cloned().collect()).collect();
-    let listed = (0_u16..).zip(lists.iter().zip(&made)).map(|(source, ((group, _), list))| MergeInput {
-        source,
+    let listed = (0_u16..).zip(lists.iter().zip(&made)).map(|(origin, ((group, _), list))| MergeInput {
+        origin,
         group: *group,
         entries: Box::new(list.entries()),
     });
-    let directory = merge_by(&Rules { shared, ..Rules::default() }, &sources, listed.collect()).unwrap();
+    let directory = merge_by(&Rules { shared, ..Rules::default() }, &origins, listed.collect()).unwrap();
     let Some(Found { source, choice, .. }) = directory.find(number()) else { return "none".into() };
     let text = match choice {
         Choice::Person { person, company } => {
@@ -274,14 +274,14 @@ fn answers(groups: &[u16], lists: &[Vec<Entry>]) -> Vec<Option<String>> {
 
 /// As [`answers`], where several lists may be of the same source.
 fn answers_of(of: &[u16], groups: &[u16], lists: &[Vec<Entry>]) -> Vec<Option<String>> {
-    let sources: Vec<String> = (0..lists.len()).map(|at| format!("s{at}")).collect();
+    let origins: Vec<Origin> = (0..lists.len()).map(|at| format!("s{at}").as_str().into()).collect();
     let made: Vec<List> = lists.iter().map(|entries| entries.iter().cloned().collect()).collect();
-    let listed = of.iter().zip(groups.iter().zip(&made)).map(|(source, (group, list))| MergeInput {
-        source: *source,
+    let listed = of.iter().zip(groups.iter().zip(&made)).map(|(origin, (group, list))| MergeInput {
+        origin: *origin,
         group: *group,
         entries: Box::new(list.entries()),
     });
-    let directory = merge(&sources, listed.collect()).unwrap();
+    let directory = merge(&origins, listed.collect()).unwrap();
     let number = |last: u64| Number::new(47, 22_334_400 + last).unwrap();
     (0..7).map(|last| directory.find(number(last)).map(|found| format!("{:?}", found.choice))).collect()
 }

@@ -117,6 +117,8 @@ fn belongs(row_ref: RowRef, company: u32, directory: &Directory) -> bool {
 /// Whether two rows are one company: the same id in one source, or the same name, because then the name is right.
 fn same(one: &CompanyRow, other: &CompanyRow, directory: &Directory) -> bool {
     let name = |row: &CompanyRow| directory.texts.get(row.name);
-    let by_id = one.id != 0 && (one.source, one.id) == (other.source, other.id);
+    let source =
+        |row: &CompanyRow| directory.origins.get(usize::from(row.origin)).map(|origin| &origin.source);
+    let by_id = one.id != 0 && one.id == other.id && source(one) == source(other);
     by_id || looks_same(name(one), name(other))
 }

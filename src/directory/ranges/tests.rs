@@ -179,9 +179,9 @@ fn a_company_id_that_no_list_has_is_reported() {
 fn a_company_id_is_that_of_the_earliest_source() {
     let lists = [company(number(47, 99), 243, "Second"), company(number(47, 98), 243, "First")];
     let lists: Vec<List> = lists.into_iter().map(|entry| [entry].into_iter().collect()).collect();
-    let listed = lists.iter().zip([1, 0]).map(|(list, source)| MergeInput {
-        source,
-        group: source,
+    let listed = lists.iter().zip([1, 0]).map(|(list, origin)| MergeInput {
+        origin,
+        group: origin,
         entries: Box::new(list.entries()),
     });
     let ranges = known(&[("+47 2251 8000-8099", "contact 243")]).unwrap();

@@ -96,9 +96,9 @@ impl Session {
         self.set_up.started(channel);
         let (channel, caller) = (channel.to_owned(), caller.into_owned());
         match mode {
-            StasisMode::Handoff { country } if self.is_on_websocket() => {
+            StasisMode::Handoff { country, edition } if self.is_on_websocket() => {
                 self.lookups += 1;
-                self.outputs.push(Output::LookUp { channel, country, caller });
+                self.outputs.push(Output::LookUp { channel, country, edition, caller });
             }
             _ if self.tasks >= MAX_TASKS => {
                 self.warnings.rush(MAX_TASKS);
