@@ -172,6 +172,7 @@ fn the_keys_of_the_configuration() {
         "[names]",
         "[lookups]",
         "[ranges]",
+        "[[suppress]]\nnumbers = []",
         "[[asterisk]]",
         "[agi]",
         "[web]",
