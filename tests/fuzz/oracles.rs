@@ -47,9 +47,8 @@ pub(super) fn agi_block(data: &[u8]) {
         let countries = lines[thread..].iter().filter_map(|line| line.strip_prefix("agi_arg_1:"));
         let country = countries.map(|value| value.strip_prefix(' ').unwrap_or(value)).next_back();
         assert_eq!(block.country, country.unwrap_or_default(), "{block:?}");
-        let editions = lines[thread..].iter().filter_map(|line| line.strip_prefix("agi_arg_2:"));
-        let edition = editions.map(|value| value.strip_prefix(' ').unwrap_or(value)).next_back();
-        assert_eq!(block.edition, edition.unwrap_or_default(), "{block:?}");
+        let edition = lines[thread..].iter().filter_map(|line| line.strip_prefix("agi_arg_2:")).next_back();
+        assert_eq!(block.edition.trim_start(), edition.unwrap_or_default().trim_start(), "{block:?}");
         // Allowed is what all allow.
         let allowed = |line: &str| line.trim_start().parse::<u32>().is_ok_and(|number| number & 0x60 == 0);
         let mut said = lines.iter().filter_map(|line| line.strip_prefix("agi_callingpres:"));

@@ -93,7 +93,8 @@ pub(super) async fn serve(
     let mut commands = Commands { lines, write };
     match script {
         Script::Handoff => {
-            commands.set("LOCAL(NAMEPLATE_ANSWER)", &answer.line(Edition::of(&block.edition))).await?
+            let line = answer.line(Edition::of(&block.edition));
+            commands.set("LOCAL(NAMEPLATE_ANSWER)", &line).await?;
         }
         Script::Lookup => {
             // A caller may write the end of the block, and before it that the number is not withheld. Asterisk executes a command

@@ -36,8 +36,7 @@ impl StasisMode {
         unknown_country: impl FnOnce(&str),
     ) -> Self {
         let mut arguments = arguments.into_iter();
-        let first = (arguments.next(), arguments.next(), arguments.next());
-        match first {
+        match (arguments.next(), arguments.next(), arguments.next()) {
             (None | Some(""), None, None) => Self::Direct,
             (Some("handoff"), Some(PROTOCOL), country) => {
                 let country = call::country(country.unwrap_or_default(), unknown_country);
