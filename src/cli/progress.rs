@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::lists::status::grouped;
 use crate::source::Step;
 
 /// The most lists with their names in the line; more are shown as a sum.
@@ -80,19 +81,6 @@ fn in_words(step: Step) -> String {
         Step::Reading { records } => format!("{} records read", grouped(records)),
         Step::Writing { entries } => format!("sorting and writing {} entries", grouped(entries)),
     }
-}
-
-/// `412,000`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

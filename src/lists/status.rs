@@ -52,6 +52,20 @@ pub fn time_span(seconds: u64) -> String {
     }
 }
 
+/// `412,000`
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 impl ListStatus {
     /// The state, to be shown. The list that is held back now counts as shown.
     pub fn show(&mut self) -> Self {

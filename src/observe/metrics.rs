@@ -8,13 +8,14 @@
 //! starts. Each handle also works without a registry (`default()`), for commands and tests.
 //!
 //! - [`Metrics`]: all of them
-//! - [`Pbx`], [`List`] …: the counters of one PBX, one list, one source
+//! - [`Pbx`], [`List`] …: the counters of one PBX, one list, one source; `list`: those of a list
 //! - `labels`: the labels and their values
 //! - `forget`: what is no longer in the configuration
 //! - `text`: the two forms of the text
 
 mod forget;
 mod labels;
+mod list;
 mod text;
 
 use std::sync::atomic::AtomicU64;
@@ -31,6 +32,7 @@ use labels::{
     SearchLabels, SectionLabels,
 };
 pub use labels::{CallOutcome, Refusal};
+pub use list::List;
 pub use text::Form;
 
 /// The prefix of every metric's name.
@@ -329,52 +331,6 @@ impl Web {
     /// A wrong token was shown.
     pub fn wrong_token(&self) {
         self.wrong_tokens.inc();
-    }
-}
-
-/// The counters of one list.
-#[derive(Clone, Debug, Default)]
-pub struct List {
-    taken: Counter,
-    unchanged: Counter,
-    held: Counter,
-    failed: Counter,
-    succeeded: Seconds,
-    refresh_seconds: Seconds,
-    is_held: Gauge,
-}
-
-impl List {
-    /// A new list was taken.
-    pub fn taken(&self) {
-        self.taken.inc();
-        set_now(&self.succeeded);
-    }
-
-    /// The source has said that nothing has changed.
-    pub fn unchanged(&self) {
-        self.unchanged.inc();
-        set_now(&self.succeeded);
-    }
-
-    /// A list came that looks like a mass loss: the known one stays.
-    pub fn held(&self) {
-        self.held.inc();
-    }
-
-    /// Sets how often the list is asked for.
-    pub fn set_refresh(&self, refresh: Duration) {
-        self.refresh_seconds.set(refresh.as_secs_f64());
-    }
-
-    /// Sets whether a list is held back now.
-    pub fn set_held(&self, is_held: bool) {
-        self.is_held.set(is_held.into());
-    }
-
-    /// A refresh has failed.
-    pub fn failed(&self) {
-        self.failed.inc();
     }
 }
 
