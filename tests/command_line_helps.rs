@@ -81,7 +81,7 @@ fn lookup_speaks_json_also_for_a_miss() {
             "name": "Kari Nordmann (Fjord Sjømat AS)", "certainty": "exact", "number": "+4722334455",
             "person": {"id": null, "name": "Kari Nordmann", "mrmrs": ""},
             "company": {"id": null, "name": "Fjord Sjømat AS"},
-            "source": "vip", "shared": false,
+            "source": "vip", "tag": null, "shared": false,
             "readings": [{"number": "+4722334455", "rule": "national", "found": true}],
         })
     );

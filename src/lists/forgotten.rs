@@ -26,7 +26,10 @@ impl Forgotten {
     pub fn read(state_dir: &Path) -> anyhow::Result<Self> {
         let path = state_dir.join("suppressed");
         let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            // Where `state_dir` is a file, `lookup` writes nothing, and nothing was forgotten.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                String::new()
+            }
             text => text.with_context(|| format!("can't read {}", path.display()))?,
         };
         let number = |(line, text): (usize, &str)| {
