@@ -16,6 +16,7 @@ use crate::lists::refresh::now;
 use crate::lists::service::{Handle, ListAge};
 use crate::lists::status::{grouped, time_span};
 use crate::lookup::Resolver;
+use crate::observe::throttle::Throttle;
 use crate::supervisor::Supervisor;
 
 /// The interval of the status line. A shorter one follows from a short `WatchdogSec`.
@@ -48,18 +49,19 @@ pub fn start(
             pbx_statuses.iter().map(|pbx| (pbx.name(), pbx.state(), pbx.description())).collect();
         status_line(resolver.probe(), &pbxs, &lists.ages(), now())
     };
-    tell(&[NotifyState::Ready, NotifyState::Status(&line())]);
+    let warnings = Throttle::each_minute();
+    tell(&warnings, &[NotifyState::Ready, NotifyState::Status(&line())]);
     supervisor.spawn_with("the messages to systemd", |shutdown| async move {
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            tell(&[NotifyState::Watchdog, NotifyState::Status(&line())]);
+            tell(&warnings, &[NotifyState::Watchdog, NotifyState::Status(&line())]);
         }
-        tell(&[NotifyState::Stopping, NotifyState::Status("calls in hand are finished")]);
+        tell(&warnings, &[NotifyState::Stopping, NotifyState::Status("calls in hand are finished")]);
     });
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn tell(warnings: &Throttle, state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        warn!("can't tell systemd how the service is: {error}");
+        warnings.log(|_| warn!("can't tell systemd how the service is: {error}"));
     }
 }
 
