@@ -261,8 +261,8 @@ impl Driver {
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
-                    Output::LookUp { channel, country, edition, caller } => {
-                        let answer = self.application.answer(caller.with_country(country));
+                    Output::LookUp { channel, wanted, country, edition, caller } => {
+                        let answer = self.application.answer(caller.wanting(wanted, country));
                         let input = Input::LookedUp { channel, handoff: answer.handoff(edition) };
                         outputs.extend(self.session.handle(input, Instant::now()));
                         answered = Some(answer);
