@@ -1,11 +1,18 @@
 //! An operator who dials an outside number sees the name of the person called: before the answer, after it, and whatever the
 //! provider says. The name reaches nobody outside.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::by_every_way;
 use crate::lab::asterisk::Setup;
 use crate::lab::call::{Lab, PATIENCE, Turn, fjord, noted};
+use crate::lab::machine::installed;
+use crate::lab::nameplate::project;
 use crate::lab::sip::{Behaviour, Invite, Message, Phone, RingState};
 use crate::lab::way::Way;
 
@@ -280,4 +287,34 @@ by_every_way! {
         let (_call, _) = lab.ring(Invite::dialling("22334455")).await;
         noted(&lab.asterisk, "called 22334455: UNAVAILABLE  , caller:  \n", 1).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_softphone_shows_it() {
+    let (lab, _colleague) = start(Way::Websocket).await;
+    let script = project().join("tests/lab/pjsua.py");
+    let mut softphone = Command::new("python3")
+        .arg(script)
+        .args([lab.asterisk.sip().to_string(), "22334455".to_owned()])
+        .env("PYTHONPATH", installed("pjsua2"))
+        // It ends with this.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("python3");
+    let mut shown = BufReader::new(softphone.stdout.take().expect("its output")).lines();
+    // The library has lines of its own.
+    let mut next = async || loop {
+        let line = timeout(PATIENCE, shown.next_line()).await.ok()?.ok()??;
+        if let Some(shown) = line.strip_prefix("shown ") {
+            return Some(shown.to_owned());
+        }
+    };
+    let ring = lab.phone.next_ring(PATIENCE).await.expect("the far end rings");
+    ring.ring();
+    assert_eq!(next().await.as_deref(), Some("180 Kari Nordmann (Fjord Sjømat AS)"));
+    ring.answer();
+    assert_eq!(next().await.as_deref(), Some("200 Kari Nordmann (Fjord Sjømat AS)"));
+    is_not_told(&lab.phone);
 }
