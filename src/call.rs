@@ -3,11 +3,13 @@
 //! ARI's handoff, and the line of FastAGI.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::lookup::{Certainty, Explanation, Pbx, Resolution, Resolver, Status};
 use crate::name::Name;
 use crate::number::Country;
 use crate::observe::mask;
+use crate::search::Wait;
 
 /// The most characters of an unknown country that a log line shows.
 const MAX_SHOWN: usize = 32;
@@ -59,6 +61,34 @@ pub struct Answer {
 pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
     let resolution = resolver.resolve(pbx, caller.country, caller.number);
     Answer { resolution, keeps_name: resolver.keeps(caller.name) }
+}
+
+/// The answer of [`answer`], and the search that may bring a better one, if the call may wait for it.
+#[must_use]
+pub fn answer_or_wait(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Option<Wait>) {
+    let (resolution, wait) = resolver.resolve_or_wait(pbx, caller.country, caller.number);
+    (Answer { resolution, keeps_name: resolver.keeps(caller.name) }, wait)
+}
+
+/// Waits for the search of [`answer_or_wait`], for at most `longest` from the call's beginning, and answers.
+pub async fn answer_after(
+    wait: Wait,
+    longest: Duration,
+    resolver: &Resolver,
+    pbx: &Pbx,
+    caller: Caller<'_>,
+) -> Answer {
+    let resolution = resolver.resolve_after(wait, longest, pbx, caller.country, caller.number).await;
+    Answer { resolution, keeps_name: resolver.keeps(caller.name) }
+}
+
+/// Answers a call from this PBX. A caller that no list has waits for the search in the CRM where a source has `search_wait`,
+/// for at most `longest`.
+pub async fn answer_in_time(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>, longest: Duration) -> Answer {
+    match answer_or_wait(resolver, pbx, caller) {
+        (_, Some(wait)) => answer_after(wait, longest, resolver, pbx, caller).await,
+        (answer, None) => answer,
+    }
 }
 
 /// The answer of [`answer`], with its explanation from the same directory.

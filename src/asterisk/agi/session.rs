@@ -68,11 +68,13 @@ enum Script {
     Lookup,
 }
 
-/// Serves one call. Returns the answer when Asterisk has taken it.
+/// Serves one call. Returns the answer when Asterisk has taken it. The call waits for the search in the CRM for at most
+/// `longest_wait`.
 pub(super) async fn serve(
     stream: &mut TcpStream,
     resolver: &Resolver,
     pbx: &Pbx,
+    longest_wait: Duration,
     unknown_country: impl FnOnce(&str),
 ) -> Result<call::Answer, SessionError> {
     let (read, write) = stream.split();
@@ -89,8 +91,10 @@ pub(super) async fn serve(
     // A withheld number is not looked up.
     let number = if block.is_allowed() { block.caller.as_str() } else { "" };
     let country = call::country(&block.country, unknown_country);
-    let answer = call::answer(resolver, pbx, Caller { number, name: &block.name, country });
     let mut commands = Commands { lines, write };
+    let answering =
+        call::answer_in_time(resolver, pbx, Caller { number, name: &block.name, country }, longest_wait);
+    let answer = commands.unless_hung_up(answering).await?;
     match script {
         Script::Handoff => {
             let line = answer.line(Edition::of(&block.edition));
@@ -129,6 +133,20 @@ struct Commands<'a> {
 }
 
 impl Commands<'_> {
+    /// Waits for the answer to a call. The caller may hang up meanwhile.
+    async fn unless_hung_up<T>(&mut self, answering: impl Future<Output = T>) -> Result<T, SessionError> {
+        let line = tokio::select! {
+            biased;
+            answer = answering => return Ok(answer),
+            line = self.lines.next() => line?,
+        };
+        match Response::of(&line) {
+            Response::Hangup => Err(SessionError::HungUp),
+            // Asterisk says nothing else before a command, so the caller has written the end of the block.
+            _ => Err(BlockError::Foreign.into()),
+        }
+    }
+
     /// Sets a variable.
     async fn set(&mut self, name: &str, value: &str) -> Result<(), SessionError> {
         self.send(&set_variable(name, value)).await

@@ -261,7 +261,12 @@ impl Socket {
 
     /// A call enters the application.
     pub(crate) async fn call(&mut self, id: &str, arguments: &[&str]) {
-        let channel = channel(id, "22334455", "Stasis", "nameplate");
+        self.call_from("22334455", id, arguments).await;
+    }
+
+    /// The call of this caller enters the application.
+    pub(crate) async fn call_from(&mut self, number: &str, id: &str, arguments: &[&str]) {
+        let channel = channel(id, number, "Stasis", "nameplate");
         self.send(json!({ "type": "StasisStart", "args": arguments, "channel": channel })).await;
     }
 
