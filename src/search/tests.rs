@@ -58,11 +58,21 @@ fn person(national: u64, id: u32, name: &str) -> Entry {
     Entry::example(Number::new(47, national).unwrap(), (id, name), (0, ""))
 }
 
+/// Slows paused time down to half of the real one, so that it does not pass data that is on its way on a socket: it stands still
+/// while a blocking task runs.
+async fn brake() {
+    loop {
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(10))).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Searches in a source that has Per Strand, with the number +47 22 54 45 45, and takes this long for each of the two requests of
-/// a search. Calls wait for it.
+/// a search. Calls wait for it. Paused time goes slowly from now on.
 pub(crate) fn waited_for(delay: Duration, wait: Duration) -> Searches {
     let source =
         Scripted { entries: vec![person(22_544_545, 7, "Per Strand")], delay, ..Scripted::default() };
+    tokio::spawn(brake());
     let searches = start(&source);
     let waited_for = |search: &Search| Search { wait: Some(wait), ..search.clone() };
     Searches { sources: searches.sources.iter().map(waited_for).collect() }
