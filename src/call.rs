@@ -3,11 +3,13 @@
 //! ARI's handoff, and the line of FastAGI.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::lookup::{Certainty, Explanation, Pbx, Resolution, Resolver, Status};
 use crate::name::Name;
 use crate::number::Country;
 use crate::observe::mask;
+use crate::search::Wait;
 
 /// The most characters of an unknown country that a log line shows.
 const MAX_SHOWN: usize = 32;
@@ -92,15 +94,42 @@ pub struct Answer {
 #[must_use]
 pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
     let resolution = resolver.resolve(pbx, caller.country, caller.wanted_number());
-    Answer { resolution, wanted: caller.wanted, keeps_name: resolver.keeps(caller.existing()) }
+    Answer::to(caller, resolution, resolver)
+}
+
+/// The answer of [`answer`], and the search that may bring a better one, if the call may wait for it.
+#[must_use]
+pub fn answer_or_wait(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Option<Wait>) {
+    let (resolution, wait) = resolver.resolve_or_wait(pbx, caller.country, caller.wanted_number());
+    (Answer::to(caller, resolution, resolver), wait)
+}
+
+/// Waits for the search of [`answer_or_wait`], for at most `longest` from the call's beginning, and answers.
+pub async fn answer_after(
+    wait: Wait,
+    longest: Duration,
+    resolver: &Resolver,
+    pbx: &Pbx,
+    caller: Caller<'_>,
+) -> Answer {
+    let resolution = resolver.resolve_after(wait, longest, pbx, caller.country, caller.wanted_number()).await;
+    Answer::to(caller, resolution, resolver)
+}
+
+/// Answers a call from this PBX. A caller that no list has waits for the search in the CRM where a source has `search_wait`,
+/// for at most `longest`.
+pub async fn answer_in_time(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>, longest: Duration) -> Answer {
+    match answer_or_wait(resolver, pbx, caller) {
+        (_, Some(wait)) => answer_after(wait, longest, resolver, pbx, caller).await,
+        (answer, None) => answer,
+    }
 }
 
 /// The answer of [`answer`], with its explanation from the same directory.
 #[must_use]
 pub fn explain(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Explanation) {
     let (resolution, explanation) = resolver.explain(pbx, caller.country, caller.wanted_number());
-    let keeps_name = resolver.keeps(caller.existing());
-    (Answer { resolution, wanted: caller.wanted, keeps_name }, explanation)
+    (Answer::to(caller, resolution, resolver), explanation)
 }
 
 /// Reads the country of a trunk from a dialplan's word. None for an empty word or an unknown country; `unknown` is called
@@ -119,6 +148,10 @@ pub fn country(word: &str, unknown: impl FnOnce(&str)) -> Option<Country> {
 }
 
 impl Answer {
+    fn to(caller: Caller<'_>, resolution: Arc<Resolution>, resolver: &Resolver) -> Self {
+        Self { resolution, wanted: caller.wanted, keeps_name: resolver.keeps(caller.existing()) }
+    }
+
     /// The status, as the dialplan sees it.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -1,0 +1,42 @@
+//! The answer for a call that waits for a search in the CRM.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Holds, Pbx, Resolution, Resolver};
+use crate::number::Country;
+use crate::search::{Searching, Wait};
+
+impl Resolver {
+    /// The answer of [`resolve`](Self::resolve), and the searches that may bring a better one, if the call may wait for them.
+    #[must_use]
+    pub fn resolve_or_wait(
+        &self,
+        pbx: &Pbx,
+        country: Option<Country>,
+        caller: &str,
+    ) -> (Arc<Resolution>, Option<Wait>) {
+        let answered = self.answer(pbx, country, caller, Searching::Starts);
+        let wait = if let Holds::UntilSearched(wait) = answered.holds { wait } else { None };
+        (answered.resolution, wait)
+    }
+
+    /// Waits for these searches of a caller, for at most `longest` from the call's beginning, and answers. A list, a style or
+    /// numbers that must not be named count as they are after the wait. Starts no search.
+    pub async fn resolve_after(
+        &self,
+        mut wait: Wait,
+        longest: Duration,
+        pbx: &Pbx,
+        country: Option<Country>,
+        caller: &str,
+    ) -> Arc<Resolution> {
+        loop {
+            let are_more = wait.next(longest).await;
+            let answered = self.answer(pbx, country, caller, Searching::Ended);
+            if !(are_more && matches!(answered.holds, Holds::UntilSearched(_))) {
+                return answered.resolution;
+            }
+        }
+    }
+}
