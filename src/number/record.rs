@@ -232,7 +232,7 @@ fn one(text: &str, country: Country) -> Result<Numbers, Unusable> {
         let repeated = match reading.rule {
             // A number in full is believed, unless the plan contradicts it.
             Rule::International | Rule::InternationalPrefix if interpretation.is_usual() => None,
-            Rule::International | Rule::InternationalPrefix | Rule::WithoutPlus => {
+            Rule::International | Rule::InternationalPrefix | Rule::WithoutPlus | Rule::SurplusZero => {
                 interpretation.without_repetition()
             }
             _ => None,
