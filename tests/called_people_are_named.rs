@@ -10,10 +10,11 @@ use tokio::time::timeout;
 
 use crate::by_every_way;
 use crate::lab::asterisk::Setup;
-use crate::lab::call::{Lab, PATIENCE, Turn, fjord, noted};
+use crate::lab::call::{Lab, PATIENCE, Turn, fjord, noted, ring};
 use crate::lab::machine::installed;
 use crate::lab::nameplate::project;
-use crate::lab::sip::{Behaviour, Invite, Message, Phone, RingState};
+use crate::lab::sip::{Behaviour, Caller, Invite, Message, Phone, RingState};
+use crate::lab::superoffice::StandIn;
 use crate::lab::way::Way;
 
 const KARI: &str = "\"Kari Nordmann (Fjord Sjømat AS)\" <sip:22334455@";
@@ -86,13 +87,9 @@ async fn heard(kind: &str, text: &str, heard: impl Fn() -> Vec<Message>) {
 /// Nothing that the far end has received has a name of the CRM.
 fn is_not_told(far: &Phone) {
     for message in far.heard() {
-        let text = format!("{message:?}");
-        assert!(!text.contains("Kari") && !text.contains("Fjord"), "{text}");
-        let body = String::from_utf8_lossy(&message.body).into_owned();
-        assert!(!body.contains("Kari"), "{body}");
-        for (name, value) in &message.headers {
-            let value = String::from_utf8_lossy(value).into_owned();
-            assert!(!value.contains("Kari") && !value.contains("Fjord"), "{name}: {value}");
+        let headers = message.headers.iter().map(|(_, value)| value);
+        for text in headers.chain([&message.body]).map(|bytes| String::from_utf8_lossy(bytes)) {
+            assert!(!text.contains("Kari") && !text.contains("Fjord"), "{text}");
         }
     }
 }
@@ -110,6 +107,31 @@ async fn start(way: Way) -> (Lab, Phone) {
 }
 
 by_every_way! {
+    async fn the_second_of_two_services_answers(way) {
+        let turn = Turn::beside().await;
+        let far = Phone::bind(Behaviour::Ring180).await.expect("a phone");
+        let dialplan = format!(
+            "[from-desk]\nexten => _X.,1,Gosub(nameplate,called-replicas,1(${{EXTEN}}))\n\
+             \x20same => n,Log(NOTICE,called ${{NAMEPLATE_CALLED_STATUS}})\n same => n,Dial(PJSIP/provider/{},30,I)\n",
+            far.uri()
+        );
+        let asterisk = way.asterisk(&dialplan);
+        let crm = StandIn::start(fjord()).await.expect("the stand-in");
+        let caller = Caller::new(asterisk.sip()).await.expect("a caller");
+        let (call, _ring) = ring(&caller, &far, Invite::dialling("22334455"), || asterisk.log()).await;
+        noted(&asterisk, "called UNAVAILABLE\n", 1).await;
+        drop(call);
+        let folder = way.folder(&crm, &asterisk);
+        folder.configure(&way.config_of_replica(2, &crm, &asterisk));
+        let nameplate = folder.serve();
+        way.until_ready(&nameplate).await;
+        let (call, _ring) = ring(&caller, &far, Invite::dialling("22334455"), || asterisk.log()).await;
+        assert!(shows("180", || call.heard()).await.contains(KARI));
+        noted(&asterisk, "called FOUND\n", 1).await;
+        is_not_told(&far);
+        drop(turn);
+    }
+
     async fn the_operators_phone_shows_the_name(way) {
         let (lab, _colleague) = start(way).await;
         for (identity, early) in [(None, 180), (Some(PROVIDERS), 180), (Some(PROVIDERS), 183)] {

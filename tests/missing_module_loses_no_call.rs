@@ -13,12 +13,14 @@ use crate::lab::sip::{Behaviour, Caller, Invite, Phone, Ring};
 use crate::lab::superoffice::StandIn;
 
 /// What the shipped contexts call, and the module that has it; "" is Asterisk's core.
-const USED: [(&str, &str); 25] = [
+const USED: [(&str, &str); 27] = [
     ("AGI", "res_agi"),
     ("CALLERID", "func_callerid"),
     ("CHANNEL", "func_channel"),
     ("CONNECTEDLINE", "func_callerid"),
     ("CUT", "func_cut"),
+    ("ExecIf", "app_exec"),
+    ("FILTER", "func_strings"),
     ("GLOBAL", "func_global"),
     ("Gosub", "app_stack"),
     ("Goto", ""),

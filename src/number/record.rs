@@ -116,8 +116,7 @@ fn integer_alone(digits: &[u8], country: Country) -> Result<Numbers, Unusable> {
 
 fn international(digits: &[u8]) -> Option<Parsed> {
     let (code, rest) = numbering().split(digits)?;
-    let parsed = Parsed::new(code.code, Digits::joined([rest, &[]])?)?;
-    Some(if parsed.fit() >= Fit::Possible { as_callers_send(parsed) } else { parsed })
+    Parsed::new(code.code, Digits::joined([rest, &[]])?).map(as_callers_send)
 }
 
 /// The likeliest numbers; else the number without its trunk prefix; else the number `as_it_is`, of a length that no plan knows.
@@ -209,8 +208,12 @@ pub fn of_text(text: &str, country: Country) -> Result<Numbers, Unusable> {
     Ok(numbers)
 }
 
-/// The number that callers have who send this one in full. A trunk prefix is taken off there, too: a second zero in Belarus.
+/// The number of a caller who sends this one in full: a trunk prefix behind the calling code is taken off there, too. A number of
+/// an impossible length stays as it is, because the interpretations judge it.
 fn as_callers_send(parsed: Parsed) -> Parsed {
+    if parsed.fit() < Fit::Possible {
+        return parsed;
+    }
     let in_full = Digits::joined([&Digits::of(parsed.code.code.into()), &parsed.national]);
     let sent = in_full.and_then(|digits| parse::international(&digits));
     sent.filter(|sent| sent.fit() >= Fit::Possible).unwrap_or(parsed)
@@ -229,7 +232,7 @@ fn one(text: &str, country: Country) -> Result<Numbers, Unusable> {
         let repeated = match reading.rule {
             // A number in full is believed, unless the plan contradicts it.
             Rule::International | Rule::InternationalPrefix if interpretation.is_usual() => None,
-            Rule::International | Rule::InternationalPrefix | Rule::WithoutPlus => {
+            Rule::International | Rule::InternationalPrefix | Rule::WithoutPlus | Rule::SurplusZero => {
                 interpretation.without_repetition()
             }
             _ => None,
