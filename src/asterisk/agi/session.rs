@@ -8,7 +8,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 use super::protocol::{Block, BlockError, LineError, Lines, NOTHING, Response, set_variable};
-use crate::call::{self, Caller, Edition};
+use crate::call::{self, Caller, Edition, Party};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::mask;
 
@@ -29,7 +29,7 @@ pub(super) enum SessionError {
     #[error("the call is not described within {BLOCK:?}")]
     BlockTooSlow,
     #[error(
-        "a call wants the script `{0}`, which is none of nameplate's (`handoff`, for the shipped dialplan, and `lookup`, for others): its dialplan goes on without the script. It looks for another FastAGI server at this port: FreePBX's own is 4573. Give [agi] another `listen`, and write that port into the AGI() lines of the context `nameplate`"
+        "a call wants the script `{0}`, which is none of nameplate's (`handoff` and `called`, for the shipped dialplan, and `lookup`, for others): its dialplan goes on without the script. It looks for another FastAGI server at this port: FreePBX's own is 4573. Give [agi] another `listen`, and write that port into the AGI() lines of the context `nameplate`"
     )]
     Foreign(String),
     /// Without a directory "not found" would be untrue, so the call goes on as if no service were there.
@@ -64,6 +64,8 @@ impl SessionError {
 enum Script {
     /// `agi://host/handoff`, for the shipped context: one variable has the whole answer.
     Handoff,
+    /// `agi://host/called`, for the shipped context: the same about the person called.
+    Called,
     /// `agi://host/lookup`, for a user's own dialplan: a variable for each part of the answer.
     Lookup,
 }
@@ -82,6 +84,7 @@ pub(super) async fn serve(
     let block = timeout(BLOCK, Block::read(&mut lines)).await.map_err(|_| SessionError::BlockTooSlow)??;
     let script = match block.script.as_str() {
         "handoff" => Script::Handoff,
+        "called" => Script::Called,
         "lookup" | "" => Script::Lookup,
         other => return Err(SessionError::Foreign(shortened(other))),
     };
@@ -90,13 +93,15 @@ pub(super) async fn serve(
     }
     // A withheld number is not looked up.
     let number = if block.is_allowed() { block.caller.as_str() } else { "" };
+    let dialled = if block.is_forged() { "" } else { block.dialled.as_str() };
+    let wanted = if script == Script::Called { Party::Called } else { Party::Caller };
     let country = call::country(&block.country, unknown_country);
+    let caller = Caller { number, name: &block.name, dialled, wanted, country };
     let mut commands = Commands { lines, write };
-    let answering =
-        call::answer_in_time(resolver, pbx, Caller { number, name: &block.name, country }, longest_wait);
+    let answering = call::answer_in_time(resolver, pbx, caller, longest_wait);
     let answer = commands.unless_hung_up(answering).await?;
     match script {
-        Script::Handoff => {
+        Script::Handoff | Script::Called => {
             let line = answer.line(Edition::of(&block.edition));
             commands.set("LOCAL(NAMEPLATE_ANSWER)", &line).await?;
         }

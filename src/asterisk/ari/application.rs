@@ -141,8 +141,8 @@ impl Application {
     ) -> NextStep {
         let begun = Instant::now();
         match mode {
-            StasisMode::Handoff { country, edition } => {
-                let caller = caller.with_country(country);
+            StasisMode::Handoff { wanted, country, edition } => {
+                let caller = caller.wanting(wanted, country);
                 let answer = match self.answer_or_wait(caller) {
                     (_, Some(wait)) if may_wait => self.answer_after(wait, caller).await,
                     (answer, _) => answer,

@@ -275,8 +275,8 @@ impl Driver {
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
-                    Output::LookUp { channel, country, edition, caller, may_wait } => {
-                        let (answer, wait) = self.application.answer_or_wait(caller.with_country(country));
+                    Output::LookUp { channel, wanted, country, edition, caller, may_wait } => {
+                        let (answer, wait) = self.application.answer_or_wait(caller.wanting(wanted, country));
                         if let Some(wait) = wait.filter(|_| may_wait) {
                             self.tasks.wait(Waiting {
                                 channel,

@@ -31,7 +31,7 @@ use super::error::ConnectionError;
 use super::response::{ContinueResult, Failure};
 use super::warnings::Warnings;
 use super::wire::{self, Caller, Parameter};
-use crate::call::{Edition, Handoff};
+use crate::call::{Edition, Handoff, Party};
 use crate::number::Country;
 use backlog::Backlog;
 #[cfg(test)]
@@ -101,6 +101,7 @@ pub(super) enum Output {
     /// the search in the CRM.
     LookUp {
         channel: String,
+        wanted: Party,
         country: Option<Country>,
         edition: Edition,
         caller: Caller<'static>,

@@ -79,7 +79,7 @@ impl Tasks {
         let application = Arc::clone(&self.application);
         self.set.spawn(async move {
             let Waiting { channel, country, edition, caller, answer, wait, begun } = waiting;
-            let caller = caller.with_country(country);
+            let caller = caller.wanting(answer.wanted, country);
             let late = AssertUnwindSafe(application.answer_after(wait, caller)).catch_unwind().await;
             let answer = late.unwrap_or(answer);
             Ended::Wait(Box::new(LateAnswer { channel, handoff: answer.handoff(edition), answer, begun }))

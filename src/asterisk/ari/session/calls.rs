@@ -71,7 +71,8 @@ impl Session {
                 if matches!(mode, StasisMode::Handoff { .. }) && self.backlog.misses(came) {
                     return self.warnings.missed();
                 }
-                self.start(mode, &channel.id, channel.caller, now);
+                let dialled = StasisMode::dialled(event.args.iter().map(String::as_str));
+                self.start(mode, &channel.id, channel.caller.dialling(dialled), now);
             }
             "RESTResponse" => {
                 let id = event.request_id.unwrap_or_default();
@@ -94,15 +95,15 @@ impl Session {
     }
 
     /// A call has come in.
-    fn start(&mut self, mode: StasisMode, channel: &str, caller: Caller<'_>, now: Instant) {
+    fn start(&mut self, mode: StasisMode, channel: &str, caller: Caller<'static>, now: Instant) {
         self.set_up.started(channel);
-        let (channel, caller) = (channel.to_owned(), caller.into_owned());
+        let channel = channel.to_owned();
         // After a pause of this process the dialplan's bound is nearly over, and at the end of a connection others wait for the call.
         let may_wait = matches!(self.phase, Phase::Serving) && self.backlog.is_flowing();
         match mode {
-            StasisMode::Handoff { country, edition } if self.is_on_websocket() => {
+            StasisMode::Handoff { wanted, country, edition } if self.is_on_websocket() => {
                 self.lookups += 1;
-                self.outputs.push(Output::LookUp { channel, country, edition, caller, may_wait });
+                self.outputs.push(Output::LookUp { channel, wanted, country, edition, caller, may_wait });
             }
             _ if self.tasks >= MAX_TASKS => {
                 self.warnings.rush(MAX_TASKS);
