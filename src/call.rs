@@ -55,6 +55,10 @@ impl Caller<'_> {
             Party::Called => "",
         }
     }
+
+    fn answered(&self, resolver: &Resolver, resolution: Arc<Resolution>) -> Answer {
+        Answer { resolution, wanted: self.wanted, keeps_name: resolver.keeps(self.existing()) }
+    }
 }
 
 /// The words that a dialplan's context understands. The context says so with each call, so that contexts and services of
@@ -93,15 +97,14 @@ pub struct Answer {
 /// Answers a call from this PBX.
 #[must_use]
 pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
-    let resolution = resolver.resolve(pbx, caller.country, caller.wanted_number());
-    Answer::to(caller, resolution, resolver)
+    caller.answered(resolver, resolver.resolve(pbx, caller.country, caller.wanted_number()))
 }
 
 /// The answer of [`answer`], and the search that may bring a better one, if the call may wait for it.
 #[must_use]
 pub fn answer_or_wait(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Option<Wait>) {
     let (resolution, wait) = resolver.resolve_or_wait(pbx, caller.country, caller.wanted_number());
-    (Answer::to(caller, resolution, resolver), wait)
+    (caller.answered(resolver, resolution), wait)
 }
 
 /// Waits for the search of [`answer_or_wait`], for at most `longest` from the call's beginning, and answers.
@@ -113,7 +116,7 @@ pub async fn answer_after(
     caller: Caller<'_>,
 ) -> Answer {
     let resolution = resolver.resolve_after(wait, longest, pbx, caller.country, caller.wanted_number()).await;
-    Answer::to(caller, resolution, resolver)
+    caller.answered(resolver, resolution)
 }
 
 /// Answers a call from this PBX. A caller that no list has waits for the search in the CRM where a source has `search_wait`,
@@ -129,7 +132,7 @@ pub async fn answer_in_time(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>, 
 #[must_use]
 pub fn explain(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Explanation) {
     let (resolution, explanation) = resolver.explain(pbx, caller.country, caller.wanted_number());
-    (Answer::to(caller, resolution, resolver), explanation)
+    (caller.answered(resolver, resolution), explanation)
 }
 
 /// Reads the country of a trunk from a dialplan's word. None for an empty word or an unknown country; `unknown` is called
@@ -148,10 +151,6 @@ pub fn country(word: &str, unknown: impl FnOnce(&str)) -> Option<Country> {
 }
 
 impl Answer {
-    fn to(caller: Caller<'_>, resolution: Arc<Resolution>, resolver: &Resolver) -> Self {
-        Self { resolution, wanted: caller.wanted, keeps_name: resolver.keeps(caller.existing()) }
-    }
-
     /// The status, as the dialplan sees it.
     #[must_use]
     pub fn status(&self) -> Status {

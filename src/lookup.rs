@@ -29,10 +29,11 @@ use crate::directory::{Choice, Company, Directory};
 use crate::name::{Doubtful, Style};
 use crate::number::{self, Country, Fit, Number, Reading};
 use crate::observe::metrics;
-use crate::search::{Known, Searches, Searching, Wait};
+use crate::search::{Known, Searches, Searching};
 use matching::{Match, beside_hidden, is_hidden, matching, range_of};
 use naming::Naming;
 use resolution::outcomes;
+use waiting::Holds;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
 pub const MAX_CALLER_BYTES: usize = 64;
@@ -104,22 +105,6 @@ struct Key {
     country: Country,
     /// The digits as received.
     caller: String,
-}
-
-/// An answer, and how long it holds.
-struct Answered {
-    resolution: Arc<Resolution>,
-    holds: Holds,
-}
-
-/// How long an answer holds.
-enum Holds {
-    /// As long as the directory: the answer is kept.
-    WithDirectory,
-    /// For this call: a search has brought it, or it is no answer to keep.
-    Now,
-    /// Until a search brings a better one. The call may wait for it.
-    UntilSearched(Option<Wait>),
 }
 
 impl Epoch {
@@ -227,21 +212,6 @@ impl Resolver {
     #[must_use]
     pub fn resolve(&self, pbx: &Pbx, country: Option<Country>, caller: &str) -> Arc<Resolution> {
         self.resolve_or_wait(pbx, country, caller).0
-    }
-
-    fn answer(&self, pbx: &Pbx, country: Option<Country>, caller: &str, searching: Searching) -> Answered {
-        let country = country.unwrap_or(pbx.numbers.country);
-        let epoch = self.current.load();
-        let key = Key { pbx: pbx.id, country, caller: caller.to_owned() };
-        if let Some(kept) = epoch.answers().get(&key) {
-            return Answered { resolution: Arc::clone(kept), holds: Holds::WithDirectory };
-        }
-        let (resolution, holds) = epoch.resolve(pbx, country, caller, searching, None);
-        let resolution = Arc::new(resolution);
-        if matches!(holds, Holds::WithDirectory) {
-            epoch.answers().put(key, Arc::clone(&resolution));
-        }
-        Answered { resolution, holds }
     }
 
     /// The answer of [`resolve`](Self::resolve) with its explanation: both from one directory, on the same path.

@@ -190,10 +190,10 @@ impl Searches {
         for source in &*self.sources {
             match source.ask(readings, now, searching) {
                 Asked::Found(directory, place) if known.found.is_none() => {
-                    known.found = Some((directory, place))
+                    known.found = Some((directory, place));
                 }
                 Asked::Pending(Some(end)) if known.found.is_none() => {
-                    source.add_to(&mut known.wait, end, now)
+                    source.add_to(&mut known.wait, end, now);
                 }
                 _ => {}
             }

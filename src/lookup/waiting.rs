@@ -3,9 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Holds, Pbx, Resolution, Resolver};
+use super::{Key, Pbx, Resolution, Resolver};
 use crate::number::Country;
 use crate::search::{Searching, Wait};
+
+/// An answer, and how long it holds.
+struct Answered {
+    resolution: Arc<Resolution>,
+    holds: Holds,
+}
+
+/// How long an answer holds.
+pub(super) enum Holds {
+    /// As long as the directory: the answer is kept.
+    WithDirectory,
+    /// For this call: a search has brought it, or it is no answer to keep.
+    Now,
+    /// Until a search brings a better one. The call may wait for it.
+    UntilSearched(Option<Wait>),
+}
 
 impl Resolver {
     /// The answer of [`resolve`](Self::resolve), and the searches that may bring a better one, if the call may wait for them.
@@ -38,5 +54,20 @@ impl Resolver {
                 return answered.resolution;
             }
         }
+    }
+
+    fn answer(&self, pbx: &Pbx, country: Option<Country>, caller: &str, searching: Searching) -> Answered {
+        let country = country.unwrap_or(pbx.numbers.country);
+        let epoch = self.current.load();
+        let key = Key { pbx: pbx.id, country, caller: caller.to_owned() };
+        if let Some(kept) = epoch.answers().get(&key) {
+            return Answered { resolution: Arc::clone(kept), holds: Holds::WithDirectory };
+        }
+        let (resolution, holds) = epoch.resolve(pbx, country, caller, searching, None);
+        let resolution = Arc::new(resolution);
+        if matches!(holds, Holds::WithDirectory) {
+            epoch.answers().put(key, Arc::clone(&resolution));
+        }
+        Answered { resolution, holds }
     }
 }

@@ -67,8 +67,9 @@ pub(super) fn parameters(handoff: &Handoff) -> [Parameter<'_>; 2] {
     ]
 }
 
-/// Answers a call of the direct style, `longest` at most after it `begun` if it waits for the search in the CRM. All requests go over HTTP: on the websocket Asterisk executes `variable` before it
-/// reads the next request, so one stuck channel would hold up all calls. None: the number is withheld.
+/// Answers a call of the direct style. It may wait for the search in the CRM until it is `longest` old; it came when it has
+/// `begun`. All requests go over HTTP: on the websocket Asterisk executes `variable` before it reads the next request, so one stuck
+/// channel would hold up all calls. None: the number is withheld.
 pub(super) async fn serve_direct(
     http: &Http,
     resolver: &Resolver,

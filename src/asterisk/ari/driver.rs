@@ -280,7 +280,6 @@ impl Driver {
                         if let Some(wait) = wait.filter(|_| may_wait) {
                             self.tasks.wait(Waiting {
                                 channel,
-                                wanted,
                                 country,
                                 edition,
                                 caller,

@@ -14,7 +14,7 @@ use super::application::{Application, NextStep};
 use super::rest::Turn;
 use super::session::{Job, Task, TaskKind};
 use super::wire;
-use crate::call::{Answer, Edition, Handoff, Party};
+use crate::call::{Answer, Edition, Handoff};
 use crate::number::Country;
 use crate::search::Wait;
 
@@ -41,7 +41,6 @@ pub(super) enum Ended {
 /// A call that waits for the search in the CRM.
 pub(super) struct Waiting {
     pub(super) channel: String,
-    pub(super) wanted: Party,
     pub(super) country: Option<Country>,
     pub(super) edition: Edition,
     pub(super) caller: wire::Caller<'static>,
@@ -79,8 +78,8 @@ impl Tasks {
     pub(super) fn wait(&mut self, waiting: Waiting) {
         let application = Arc::clone(&self.application);
         self.set.spawn(async move {
-            let Waiting { channel, wanted, country, edition, caller, answer, wait, begun } = waiting;
-            let caller = caller.wanting(wanted, country);
+            let Waiting { channel, country, edition, caller, answer, wait, begun } = waiting;
+            let caller = caller.wanting(answer.wanted, country);
             let late = AssertUnwindSafe(application.answer_after(wait, caller)).catch_unwind().await;
             let answer = late.unwrap_or(answer);
             Ended::Wait(Box::new(LateAnswer { channel, handoff: answer.handoff(edition), answer, begun }))

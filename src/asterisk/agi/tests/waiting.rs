@@ -26,6 +26,11 @@ async fn the_first_call_has_the_name() {
     let mut first = call(&server, STRANGER).await;
     let mut second = call(&server, "+4722544545").await;
     assert_eq!([first.command().await, second.command().await], [NAMED; 2]);
+    // A person who is called, for an operator of whom nothing is known.
+    let server = start(16, 50).await;
+    let mut called = server.connect().await;
+    called.describe("called", "22999999", "0", &["", "tags", STRANGER]).await;
+    assert!(called.command().await.contains("\"FOUND:7::Per Strand:exact:\""));
     let mut own = server.connect().await;
     own.describe("lookup", "22999999", "0", &[]).await;
     assert!(own.take_all().await.contains(&"SET VARIABLE __NAMEPLATE_STATUS \"NOTFOUND\"".to_owned()));
