@@ -119,11 +119,18 @@ fn international(digits: &[u8]) -> Option<Parsed> {
     Parsed::new(code.code, Digits::joined([rest, &[]])?).map(as_callers_send)
 }
 
-/// The likeliest numbers; else the number without its trunk prefix; else the number `as_it_is`, of a length that no plan knows.
+/// The likeliest numbers; else the number without its trunk prefix; else the number `as_it_is`: the possible number of a caller
+/// who sends it in full, or a number of a length that no plan knows.
 fn chosen(interpretations: &[Interpretation], as_it_is: Option<Parsed>) -> Result<Numbers, Unusable> {
     likeliest(interpretations)
         .or_else(|| without_trunk_prefix(interpretations).map(Numbers::one))
-        .or_else(|| Some(Numbers::unplanned(as_it_is?.number()?)))
+        .or_else(|| {
+            let as_it_is = as_it_is?;
+            match sent_in_full(&as_it_is) {
+                Some(sent) => as_callers_send(sent).number().map(Numbers::one),
+                None => as_it_is.number().map(Numbers::unplanned),
+            }
+        })
         .ok_or_else(|| {
             interpretations.first().map_or(Unusable::UnknownCountryCode, |first| wrong_length(&first.parsed))
         })
@@ -214,9 +221,13 @@ fn as_callers_send(parsed: Parsed) -> Parsed {
     if parsed.fit() < Fit::Possible {
         return parsed;
     }
-    let in_full = Digits::joined([&Digits::of(parsed.code.code.into()), &parsed.national]);
-    let sent = in_full.and_then(|digits| parse::international(&digits));
-    sent.filter(|sent| sent.fit() >= Fit::Possible).unwrap_or(parsed)
+    sent_in_full(&parsed).unwrap_or(parsed)
+}
+
+/// The number of a caller who sends this one in full. `None` if it is of an impossible length.
+fn sent_in_full(parsed: &Parsed) -> Option<Parsed> {
+    let in_full = Digits::joined([&Digits::of(parsed.code.code.into()), &parsed.national])?;
+    parse::international(&in_full).filter(|sent| sent.fit() >= Fit::Possible)
 }
 
 /// The numbers that a text with one number may mean.
