@@ -28,6 +28,7 @@ mod every_call_of_a_rush_has_its_name;
 mod fastagi_floods_cost_no_call;
 mod few_files_cost_no_name;
 mod fifty_pbxs_are_served;
+mod first_call_waits_for_its_search;
 mod freepbx_is_served;
 mod guesses_are_marked;
 mod hangup_leaves_nothing_behind;

@@ -20,7 +20,7 @@ use super::error::ConnectionError;
 use super::handshake::{Socket, open, trust};
 use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
-use super::tasks::{EndedTask, Tasks};
+use super::tasks::{Ended, LateAnswer, Tasks, Waiting};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::lookup::Resolver;
 use crate::secret::Secret;
@@ -185,7 +185,13 @@ impl Driver {
                     continue;
                 }
                 Some(report) = reported.recv() => Input::HttpReport(report),
-                EndedTask { task, release } = self.tasks.next_ended() => Input::TaskEnded { task, release },
+                ended = self.tasks.next_ended() => match ended {
+                    Ended::Task { task, release } => Input::TaskEnded { task, release },
+                    Ended::Wait(late) => {
+                        done = self.give_late(*late).await;
+                        continue;
+                    }
+                },
                 waiting = &mut set_up, if !is_set_up => {
                     is_set_up = true;
                     Input::WaitingCalls(waiting)
@@ -212,6 +218,14 @@ impl Driver {
         let begun = std::time::Instant::now();
         let outputs = self.session.handle(input, Instant::now());
         self.perform(outputs, begun).await
+    }
+
+    /// Gives the answer of a call that has waited for the search in the CRM.
+    async fn give_late(&mut self, late: LateAnswer) -> ControlFlow<ConnectionEnd, Option<Connected>> {
+        let LateAnswer { channel, handoff, answer, begun } = late;
+        let done = self.give(Input::LookedUp { channel, handoff }).await;
+        self.application.pbx_status.answered(&answer, begun);
+        done
     }
 
     /// Takes a message from the socket, and all messages that wait behind it.
@@ -261,8 +275,20 @@ impl Driver {
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
-                    Output::LookUp { channel, wanted, country, edition, caller } => {
-                        let answer = self.application.answer(caller.wanting(wanted, country));
+                    Output::LookUp { channel, wanted, country, edition, caller, may_wait } => {
+                        let (answer, wait) = self.application.answer_or_wait(caller.wanting(wanted, country));
+                        if let Some(wait) = wait.filter(|_| may_wait) {
+                            self.tasks.wait(Waiting {
+                                channel,
+                                country,
+                                edition,
+                                caller,
+                                answer,
+                                wait,
+                                begun,
+                            });
+                            continue;
+                        }
                         let input = Input::LookedUp { channel, handoff: answer.handoff(edition) };
                         outputs.extend(self.session.handle(input, Instant::now()));
                         answered = Some(answer);
