@@ -12,6 +12,7 @@ mod called_people_are_named;
 mod calls_are_routed_by_tag;
 mod calls_come_from_anywhere;
 mod calls_left_behind_go_on;
+mod cdr_has_the_columns_that_are_wanted;
 mod certificates_are_checked;
 mod check_goes_and_looks;
 mod command_line_helps;

@@ -16,6 +16,8 @@ pub(super) mod numbers;
 mod several;
 pub(super) mod unusable;
 
+use std::iter;
+
 use super::{
     Country, Fit, Number, Rule,
     caller::parse::{self, Parsed, unplanned},
@@ -28,6 +30,9 @@ use crm_value::CrmValue;
 use interpretation::{CodeOrigin, Interpretation, likeliest};
 use numbers::Numbers;
 use unusable::Unusable;
+
+/// The most prefixes that are taken off a number in full.
+const MOST_PREFIXES: usize = 3;
 
 /// The numbers of a CRM record, at a PBX in `country`.
 ///
@@ -69,10 +74,11 @@ pub fn of_crm(
         }
     }?;
     let digits = Digits::of(integer);
-    match prefix {
+    let numbers = match prefix {
         Some(prefix) => integer_behind(&code(prefix)?, &digits),
         None => integer_alone(&digits, country),
-    }
+    };
+    numbers.map(|numbers| numbers.each(number_as_callers_send))
 }
 
 /// The digits of a `DialInPrefix`. A longer prefix than a calling code contains an area code: 1268 for Antigua. A shorter
@@ -127,7 +133,7 @@ fn chosen(interpretations: &[Interpretation], as_it_is: Option<Parsed>) -> Resul
         .or_else(|| {
             let as_it_is = as_it_is?;
             match sent_in_full(&as_it_is) {
-                Some(sent) => as_callers_send(sent).number().map(Numbers::one),
+                Some(sent) => sent.number().map(Numbers::one),
                 None => as_it_is.number().map(Numbers::unplanned),
             }
         })
@@ -210,7 +216,7 @@ pub fn of_text(text: &str, country: Country) -> Result<Numbers, Unusable> {
     }
     let mut numbers = Numbers::default();
     for text in several::numbers(text, country)? {
-        numbers.extend(one(text, country)?);
+        numbers.extend(one(text, country)?.each(number_as_callers_send));
     }
     Ok(numbers)
 }
@@ -222,6 +228,12 @@ fn as_callers_send(parsed: Parsed) -> Parsed {
         return parsed;
     }
     sent_in_full(&parsed).unwrap_or(parsed)
+}
+
+/// The number that stays the same when a caller sends it in full: some plans take several prefixes off, one after the other.
+fn number_as_callers_send(number: Number) -> Number {
+    let sent = |number: &Number| Parsed::of(*number).and_then(|parsed| as_callers_send(parsed).number());
+    iter::successors(Some(number), sent).take(MOST_PREFIXES + 1).last().unwrap_or(number)
 }
 
 /// The number of a caller who sends this one in full. `None` if it is of an impossible length.
