@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::{Arguments, terminal};
 use crate::asterisk::ari;
+use crate::check::installed_version;
 use crate::cli::{Usage, block_on};
 use crate::number::Country;
 
@@ -128,7 +129,13 @@ fn way(arguments: &Arguments, asker: &Asker, asterisk: &Url) -> anyhow::Result<W
     if let Some(way) = arguments.way {
         return Ok(way);
     }
-    let version = block_on(ari::server_version(asterisk))?;
+    // A fresh Asterisk's HTTP server is off, but its program is here.
+    let version = block_on(async {
+        match ari::server_version(asterisk).await {
+            Some(version) => Some(version),
+            None => installed_version(asterisk).await,
+        }
+    })?;
     let offered = match &version {
         Some(version) if ari::delays_commands(version) => Way::Agi,
         _ => Way::Ari,
