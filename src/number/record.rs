@@ -232,7 +232,10 @@ fn as_callers_send(parsed: Parsed) -> Parsed {
 
 /// The number that stays the same when a caller sends it in full: some plans take several prefixes off, one after the other.
 fn number_as_callers_send(number: Number) -> Number {
-    let sent = |number: &Number| Parsed::of(*number).and_then(|parsed| as_callers_send(parsed).number());
+    let sent = |number: &Number| {
+        let sent = Parsed::of(*number).and_then(|parsed| as_callers_send(parsed).number());
+        sent.filter(|sent| sent != number)
+    };
     iter::successors(Some(number), sent).take(MOST_PREFIXES + 1).last().unwrap_or(number)
 }
 
