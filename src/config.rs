@@ -2,7 +2,7 @@
 //!
 //! - `file`: the tables of the file as they are written
 //! - `value`: the values in them, each with what is allowed
-//! - `settings`, `sources`, `auth`: the tables → the settings
+//! - `settings`, `sources`, `auth`, `replicas`: the tables → the settings
 //! - `error`: what is wrong, and where
 //!
 //! Each error has the file, the line, the key, the value and what is allowed. That of a mistyped key has the nearest known key. No
@@ -11,6 +11,7 @@
 mod auth;
 mod error;
 mod file;
+mod replicas;
 mod settings;
 mod sources;
 mod value;
@@ -25,6 +26,7 @@ use crate::directory::suppressed::Suppressed;
 use crate::lookup::Pbx;
 use crate::name::Style;
 use crate::observe::logging;
+use crate::share;
 use crate::source;
 use crate::web;
 use error::Document;
@@ -63,6 +65,8 @@ pub struct Config {
     pub agi: Option<agi::Settings>,
     /// `[web]`; without it nothing listens.
     pub web: Option<web::Settings>,
+    /// `[share]`; without it this service asks by itself.
+    pub share: Option<share::Settings>,
 }
 
 /// The `state_dir` of the file at `path`, even if the rest of the file can't be used: a running service is asked there.
@@ -137,6 +141,10 @@ impl Config {
             web: file
                 .web
                 .map(|table| document.table("[web]", table, |table| table.settings(document.folder())))
+                .transpose()?,
+            share: file
+                .share
+                .map(|table| document.table("[share]", table, |table| table.settings(document.folder())))
                 .transpose()?,
             pbx,
         })

@@ -16,6 +16,7 @@
 //! - [`source`]: SuperOffice, CSV files
 //! - [`lists`]: keeps the directory fresh
 //! - [`search`]: searches the CRM for callers that no list has
+//! - [`share`]: replicas, through a Valkey or a Redis
 //! - [`entry`]: one record, as every source delivers it
 //!
 //! Around it:
@@ -59,6 +60,7 @@ pub mod reload;
 pub mod search;
 pub mod secret;
 pub mod serve;
+pub mod share;
 pub mod source;
 pub mod supervisor;
 pub mod systemd;

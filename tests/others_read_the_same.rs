@@ -176,6 +176,7 @@ fn the_keys_of_the_configuration() {
         "[[asterisk]]",
         "[agi]",
         "[web]",
+        "[share]",
         "[[nothing]]",
         "[[source]]\nname = \"vip\"\ntype = \"csv\"\npath = \"vip.csv\"",
         superoffice.as_str(),

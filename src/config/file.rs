@@ -9,8 +9,8 @@ use toml::Spanned;
 use super::auth::Auth;
 use super::value::{
     App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, Host, HttpUrl, Label,
-    Language, Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes, SearchWait,
-    SecretText, Selections, Sessions, ShortCode, Size, Tag, Tenant,
+    Language, Listen, MasterName, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes,
+    SearchWait, SecretText, Selections, SentinelAddress, ServerUrl, Sessions, ShortCode, Size, Tag, Tenant,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};
@@ -38,6 +38,7 @@ pub(super) struct File {
     pub(super) asterisk: Vec<Spanned<Asterisk>>,
     pub(super) agi: Option<Spanned<Agi>>,
     pub(super) web: Option<Spanned<Web>>,
+    pub(super) share: Option<Spanned<Share>>,
 }
 
 #[derive(Deserialize)]
@@ -188,4 +189,25 @@ pub(super) struct Agi {
     pub(super) allow: Option<Vec<Network>>,
     pub(super) max_sessions: Option<Sessions>,
     pub(super) numbers: Option<Numbers>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Share {
+    pub(super) url: Option<ServerUrl>,
+    pub(super) sentinels: Option<Vec<SentinelAddress>>,
+    pub(super) master: Option<MasterName>,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<SecretText>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) password_env: Option<String>,
+    pub(super) password_credential: Option<CredentialName>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) client_certificate: Option<PathBuf>,
+    pub(super) client_key: Option<PathBuf>,
+    pub(super) key: Option<SecretText>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) key_env: Option<String>,
+    pub(super) key_credential: Option<CredentialName>,
+    pub(super) site: Option<Label>,
 }

@@ -3,6 +3,7 @@
 mod errors;
 mod fastagi;
 mod pbx;
+mod share;
 mod sources;
 
 use std::time::Duration;
@@ -109,6 +110,16 @@ fn every_key_has_its_effect() {
         [web]
         listen = "0.0.0.0:8480"
         token_file = "web.token"
+        [share]
+        sentinels = ["rediss://valkey-1.example.com", "rediss://valkey-2.example.com:26380"]
+        master = "names"
+        username = "nameplate"
+        password_file = "share.password"
+        ca_file = "valkey.pem"
+        client_certificate = "nameplate.pem"
+        client_key = "nameplate.key"
+        key_file = "share.key"
+        site = "oslo"
         "#
     );
     let config = parse(&text).unwrap();
@@ -172,6 +183,7 @@ fn every_key_has_its_effect() {
     );
     let web = config.web.unwrap();
     assert_eq!((web.listen().to_string().as_str(), web.has_token()), ("0.0.0.0:8480", true));
+    assert_eq!(config.share.unwrap(), share::whole());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use super::replicas::server_url;
 use crate::name;
 use crate::name::{MAX_BYTES, Prefix, Template};
 use crate::search::LONGEST_WAIT;
@@ -150,6 +151,26 @@ values! {
             return Ok(url);
         }
         Err(format!("`{text}` is no host; allowed are forms like online.superoffice.com"))
+    }
+
+    /// The URL of a Valkey or Redis: `rediss://valkey.example.com:6379`, with or without the number of a database.
+    ServerUrl(text: String) -> Url {
+        server_url(&text, 6379)
+    }
+
+    /// The address of a sentinel: `rediss://valkey-1.example.com:26379`.
+    SentinelAddress(text: String) -> Url {
+        let url = server_url(&text, 26379)?;
+        if url.path().len() > 1 {
+            return Err(format!("`{text}`: a sentinel has no databases; allowed are forms like redis://valkey-1.example.com:26379"));
+        }
+        Ok(url)
+    }
+
+    /// The name by which sentinels know a server.
+    MasterName(text: String) -> String {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        word(text, 1..=64, allowed, "is no master's name; allowed are letters, digits, ., _ and -")
     }
 
     /// The URL of Asterisk's HTTP server.

@@ -3,12 +3,14 @@
 //!
 //! - [`Collector`] takes entries as they arrive, and packs them: a million need 80 MB, not 200
 //! - [`file`](mod@file): a list on disk, where a merge reads it
+//! - [`transfer`]: a list as the bytes of its file, from one machine to another
 //! - `by_number`: lists that are read side by side
 //! - `record`: the packed form of an entry
 
 mod by_number;
 pub mod file;
 mod record;
+pub mod transfer;
 
 pub use by_number::{Entries, ListedEntry, by_number};
 

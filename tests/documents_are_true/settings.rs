@@ -47,6 +47,7 @@ fn every_setting_is_on_its_page_and_in_the_example() {
         ("asterisk", "[[asterisk]]\nname = \"a\"\nurl = \"http://a\"\nusername = \"a\"", true),
         ("agi", "[agi]", false),
         ("web", "[web]\nlisten = \"127.0.0.1:1\"", false),
+        ("share", "[share]", false),
     ] {
         let text = page.section(anchor);
         let text = text.split("\n### ").next().unwrap();

@@ -108,17 +108,7 @@ impl ListFile {
     /// Writes the file beside its place.
     fn write_beside(path: &Path, header: &Header, list: &List) -> io::Result<File> {
         let mut file = BufWriter::with_capacity(BUFFER, owner::create(&beside(path))?);
-        let mut sum = crc32fast::Hasher::new();
-        let mut write = |bytes: &[u8]| {
-            sum.update(bytes);
-            file.write_all(bytes)
-        };
-        write(&header.to_bytes()?)?;
-        for packed in list.records() {
-            let length = record::length(packed).ok_or(ErrorKind::InvalidData)?;
-            write(&packed[..length])?;
-        }
-        file.write_all(&sum.finalize().to_le_bytes())?;
+        write_to(&mut file, header, list)?;
         let file = file.into_inner()?;
         file.sync_all()?;
         Ok(file)
@@ -149,6 +139,21 @@ impl ListFile {
         &self.header
     }
 
+    /// Copies the bytes of the file.
+    pub(super) fn copy_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut place = 0;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match self.file.read_at(&mut buffer, place)? {
+                0 => return Ok(()),
+                count => {
+                    out.write_all(&buffer[..count])?;
+                    place += count as u64;
+                }
+            }
+        }
+    }
+
     /// The entries, by number, read on demand. The last one is an error if the file was damaged since it was opened.
     pub fn entries(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Entry>>>> {
         let mut reader = BufReader::with_capacity(BUFFER, Content::of(&self.file)?);
@@ -174,6 +179,21 @@ impl ListFile {
         list.sort_by_key(|entry| entry.number);
         Ok(Box::new(list.into_iter().map(Ok)))
     }
+}
+
+/// Writes the bytes of a list's file.
+pub(super) fn write_to(out: &mut impl Write, header: &Header, list: &List) -> io::Result<()> {
+    let mut sum = crc32fast::Hasher::new();
+    let mut write = |bytes: &[u8]| {
+        sum.update(bytes);
+        out.write_all(bytes)
+    };
+    write(&header.to_bytes()?)?;
+    for packed in list.records() {
+        let length = record::length(packed).ok_or(ErrorKind::InvalidData)?;
+        write(&packed[..length])?;
+    }
+    out.write_all(&sum.finalize().to_le_bytes())
 }
 
 /// The bytes before the checksum, summed up while they are read.
@@ -268,7 +288,7 @@ impl Header {
     }
 
     /// Reads a header, and whether the numbers lack leading zeros.
-    fn read(reader: &mut impl Read) -> io::Result<(Self, bool)> {
+    pub(super) fn read(reader: &mut impl Read) -> io::Result<(Self, bool)> {
         let invalid = |what| io::Error::new(ErrorKind::InvalidData, what);
         let mut magic = [0; MAGIC.len()];
         reader.read_exact(&mut magic)?;

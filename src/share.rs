@@ -1,0 +1,22 @@
+//! Replicas: the services of one site share the lists of their CRM through a Valkey or a Redis, the *server*. One of them, the holder of
+//! the lease, asks the CRM and publishes; the others take its lists. Each answers its calls from its own memory and disk, with
+//! the server or without.
+//!
+//! - [`settings`]: `[share]`
+//! - [`lease`]: which replica asks the CRM, and until when it may publish; a machine without I/O
+//! - [`version`]: the order of published lists
+//! - [`manifest`]: what the server has of a list; [`pack`]: its bytes as chunks; [`seal`]: the key
+//! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests
+//! - [`memory`]: what a replica has to know after a restart
+
+pub mod lease;
+pub mod manifest;
+pub mod memory;
+pub mod pack;
+pub mod scripts;
+pub mod seal;
+pub mod server;
+pub mod settings;
+pub mod version;
+
+pub use settings::{Servers, Settings};

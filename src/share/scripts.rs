@@ -1,0 +1,154 @@
+//! The names of the keys in the server, and the scripts that change them. The server runs a script as a whole or not at all.
+//!
+//! Each key begins with `{np:SITE}:`, so that all are at one place of a cluster, and one line of an ACL is enough:
+//!
+//! | key | what it is |
+//! |---|---|
+//! | `lease` | the holder: a hash of `id`, `epoch`, `by` |
+//! | `epoch` | the last epoch |
+//! | `key` | the id of the replicas' key, as long as there is a holder |
+//! | `list:NAME` | the list's version and its sealed manifest |
+//! | `chunk:SHA256` | a part of a list, compressed and sealed |
+//! | `events` | a stream: which list has changed, which list is wanted |
+
+use redis::Script;
+
+/// The names of a site's keys.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// The keys of a site.
+    #[must_use]
+    pub fn of(site: &str) -> Self {
+        Self { prefix: format!("{{np:{site}}}:") }
+    }
+
+    /// The key with this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The key of a list.
+    #[must_use]
+    pub fn list(&self, name: &str) -> String {
+        self.named(&format!("list:{name}"))
+    }
+
+    /// The key of a chunk.
+    #[must_use]
+    pub fn chunk(&self, name: &str) -> String {
+        self.named(&format!("chunk:{name}"))
+    }
+}
+
+/// The scripts.
+#[derive(Debug)]
+pub struct Scripts {
+    /// Takes the lease if it is free, or renews it. Keys: `lease`, `epoch`, `key`. Arguments: the replica's id, the life in ms, the
+    /// highest epoch that it has seen, the id of its key, its name. Returns a code ([`HELD`], [`OTHERS`], [`OTHER_KEY`]), the
+    /// epoch, and what is left of another's life in ms.
+    pub hold: Script,
+    /// Gives the lease back. Key: `lease`. Argument: the replica's id.
+    pub release: Script,
+    /// Switches a list to a new version. Keys: `lease`, the list, `events`. Arguments: epoch, id, sequence, manifest, format, time,
+    /// the list's name. Returns a code ([`HELD`], [`NOT_HOLDER`], [`OLDER`]).
+    pub switch: Script,
+    /// Renews the life of a list's chunks. Keys: the list, `events`, the chunks. Arguments: epoch, id, sequence, the chunks' life in
+    /// ms, the time of the CRM's last answer or nothing, the list's name. Returns the count of chunks that are
+    /// missing, or -1 if the list has another version.
+    pub keep: Script,
+}
+
+/// Done.
+pub const HELD: i64 = 0;
+/// Another replica has the lease.
+pub const OTHERS: i64 = 1;
+/// The replicas have another key.
+pub const OTHER_KEY: i64 = 2;
+/// This replica does not have the lease.
+pub const NOT_HOLDER: i64 = 1;
+/// The list has this version or a later one.
+pub const OLDER: i64 = 2;
+
+impl Default for Scripts {
+    fn default() -> Self {
+        Self {
+            hold: Script::new(HOLD),
+            release: Script::new(RELEASE),
+            switch: Script::new(SWITCH),
+            keep: Script::new(KEEP),
+        }
+    }
+}
+
+const HOLD: &str = r"
+local key = redis.call('GET', KEYS[3])
+if key and key ~= ARGV[4] then return {2, 0, 0} end
+local held = redis.call('HMGET', KEYS[1], 'id', 'epoch')
+local epoch = held[2]
+if held[1] and held[1] ~= ARGV[1] then
+    return {1, tonumber(epoch), redis.call('PTTL', KEYS[1])}
+end
+if not held[1] then
+    local stored = tonumber(redis.call('GET', KEYS[2]) or '0')
+    epoch = string.format('%.0f', math.max(stored, tonumber(ARGV[3])) + 1)
+    redis.call('SET', KEYS[2], epoch)
+    redis.call('HSET', KEYS[1], 'id', ARGV[1], 'epoch', epoch, 'by', ARGV[5])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[2])
+return {0, tonumber(epoch), 0}
+";
+
+const RELEASE: &str = r"
+if redis.call('HGET', KEYS[1], 'id') == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+";
+
+// An id is compared as text: hexadecimal digits of one length have the order of their numbers.
+const SWITCH: &str = r"
+local held = redis.call('HMGET', KEYS[1], 'id', 'epoch')
+if held[1] ~= ARGV[2] or held[2] ~= ARGV[1] then return 1 end
+local old = redis.call('HMGET', KEYS[2], 'epoch', 'holder', 'sequence')
+if old[1] then
+    local epoch, sequence = tonumber(ARGV[1]) - tonumber(old[1]), tonumber(ARGV[3]) - tonumber(old[3])
+    local is_later = epoch > 0
+    if epoch == 0 then is_later = ARGV[2] > old[2] or (ARGV[2] == old[2] and sequence > 0) end
+    if not is_later then return 2 end
+end
+redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'holder', ARGV[2], 'sequence', ARGV[3],
+    'manifest', ARGV[4], 'format', ARGV[5], 'checked', ARGV[6])
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', '1000', '*', 'changed', ARGV[7])
+return 0
+";
+
+const KEEP: &str = r"
+local now = redis.call('HMGET', KEYS[1], 'epoch', 'holder', 'sequence')
+if now[1] ~= ARGV[1] or now[2] ~= ARGV[2] or now[3] ~= ARGV[3] then return -1 end
+local missing = 0
+for place = 3, #KEYS do
+    if redis.call('PEXPIRE', KEYS[place], ARGV[4]) == 0 then missing = missing + 1 end
+end
+if ARGV[5] ~= '' then
+    redis.call('HSET', KEYS[1], 'checked', ARGV[5])
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', '1000', '*', 'checked', ARGV[6])
+end
+return missing
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_keys_of_a_site_have_one_hash_tag() {
+        let keys = Keys::of("oslo");
+        assert_eq!(keys.named("lease"), "{np:oslo}:lease");
+        assert_eq!(keys.list("crm-7"), "{np:oslo}:list:crm-7");
+        assert_eq!(keys.chunk("ab"), "{np:oslo}:chunk:ab");
+    }
+}

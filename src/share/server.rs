@@ -1,0 +1,412 @@
+//! The server: a Valkey or a Redis, at one address or where sentinels say. Each of its operations is one request, with a time limit.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, TlsCertificates, TlsMode,
+};
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::lease::{Answer, LIFE};
+use super::manifest::{Entry, FORMAT, Manifest, Unusable};
+use super::scripts::{self, Keys, Scripts};
+use super::seal::{Key, KeyError};
+use super::settings::{Servers, Settings};
+use super::version::{ReplicaId, Version};
+use crate::secret::SecretError;
+
+/// The longest time for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The longest time for an answer: with sentinels, and with TLS, several requests go before.
+const RESPONSE: Duration = Duration::from_secs(5);
+/// The same for a chunk, over a slow line.
+const CHUNK_RESPONSE: Duration = Duration::from_secs(30);
+/// How long the server waits for an event before it answers without one.
+const BLOCK: Duration = Duration::from_secs(5);
+/// How long a chunk lives after its last renewal.
+const CHUNK_LIFE: Duration = Duration::from_mins(20);
+
+/// Why the server can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The password can't be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The key can't be read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A certificate can't be read.
+    #[error("can't read {0}")]
+    File(String),
+    /// The server, or the way to it, has failed.
+    #[error("{}", words(.0))]
+    Redis(#[from] RedisError),
+    /// The answer is none of our scripts.
+    #[error("it gives an answer that is not understood: {0}")]
+    Strange(String),
+    /// The site's replicas have another key.
+    #[error("the other replicas of this site have another `key`; give all of them the same")]
+    OtherKey,
+    /// A chunk is missing.
+    #[error("a chunk of the list is missing")]
+    NoChunk,
+    /// A list can't be packed or unpacked.
+    #[error("{0}")]
+    List(String),
+}
+
+/// What an error of the server means for an administrator. No text of it has a secret.
+fn words(error: &RedisError) -> String {
+    let detail = error.detail().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => "it refuses `username` or `password`".to_owned(),
+        ErrorKind::Server(redis::ServerErrorKind::NoPerm) => {
+            format!("the ACL of `username` is too narrow: {detail}; docs/replicas.md has the line")
+        }
+        ErrorKind::Server(redis::ServerErrorKind::ReadOnly) => {
+            "it takes no writes: it is a copy of another server, or has lost its copies".to_owned()
+        }
+        ErrorKind::Server(redis::ServerErrorKind::BusyLoading) => "it reads its data from disk".to_owned(),
+        ErrorKind::MasterNameNotFoundBySentinel => {
+            "no sentinel knows a server by the name in `master`".to_owned()
+        }
+        _ if error.is_timeout() => "it does not answer in time".to_owned(),
+        _ if error.code() == Some("NOAUTH") => "it wants a `password`".to_owned(),
+        _ if error.code() == Some("WRONGPASS") => "it refuses `username` or `password`".to_owned(),
+        _ if error.code() == Some("OOM") => {
+            "its memory is full: raise its `maxmemory`, and set `maxmemory-policy noeviction`".to_owned()
+        }
+        _ if error.code() == Some("NOREPLICAS") => {
+            "it takes no writes, for it has too few copies (`min-replicas-to-write`)".to_owned()
+        }
+        _ => format!("can't talk to it: {error}"),
+    }
+}
+
+/// What makes connections to the server.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    settings: Settings,
+}
+
+/// A connection to the server. A clone is the same connection.
+#[derive(Clone)]
+pub struct Server {
+    connection: MultiplexedConnection,
+    keys: Keys,
+    scripts: std::sync::Arc<Scripts>,
+}
+
+impl Connector {
+    /// Connects nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    /// Connects, for requests that are answered at once.
+    pub async fn connect(&self) -> Result<Server, ServerError> {
+        self.connect_for(RESPONSE).await
+    }
+
+    /// Connects for chunks.
+    pub async fn connect_for_chunks(&self) -> Result<Server, ServerError> {
+        self.connect_for(CHUNK_RESPONSE).await
+    }
+
+    /// Connects for [`Server::next_events`].
+    pub async fn connect_for_events(&self) -> Result<Server, ServerError> {
+        self.connect_for(BLOCK + RESPONSE).await
+    }
+
+    async fn connect_for(&self, response: Duration) -> Result<Server, ServerError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(response));
+        let password = self.settings.password.as_ref().map(crate::secret::Secret::read).transpose()?;
+        let certificates = if self.settings.servers.is_tls() { Some(self.certificates()?) } else { None };
+        let connect = async {
+            match &self.settings.servers {
+                Servers::One(url) => self.one(url, password.as_ref(), certificates, &config).await,
+                Servers::Sentinels { sentinels, master } => {
+                    self.behind(sentinels, master, password.as_ref(), certificates, &config).await
+                }
+            }
+        };
+        // Several sentinels may be silent, one after the other.
+        let connected = tokio::time::timeout(3 * CONNECT, connect).await;
+        let connection =
+            connected.map_err(|_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))??;
+        Ok(Server { connection, keys: Keys::of(&self.settings.site), scripts: std::sync::Arc::default() })
+    }
+
+    async fn one(
+        &self,
+        url: &Url,
+        password: Option<&SecretString>,
+        certificates: Option<TlsCertificates>,
+        config: &AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let mut user = RedisConnectionInfo::default();
+        if let Some(username) = &self.settings.username {
+            user = user.set_username(username);
+        }
+        if let Some(password) = password {
+            user = user.set_password(password.expose_secret());
+        }
+        if let Ok(database) = url.path().trim_start_matches('/').parse() {
+            user = user.set_db(database);
+        }
+        let info = address(url).into_connection_info()?.set_redis_settings(user);
+        let client = match certificates {
+            Some(certificates) => Client::build_with_tls(info, certificates)?,
+            None => Client::open(info)?,
+        };
+        client.get_multiplexed_async_connection_with_config(config).await
+    }
+
+    async fn behind(
+        &self,
+        sentinels: &[Url],
+        master: &str,
+        password: Option<&SecretString>,
+        certificates: Option<TlsCertificates>,
+        config: &AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let addresses = sentinels.iter().map(address);
+        let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?;
+        if let Some(username) = &self.settings.username {
+            builder = builder.set_client_to_redis_username(username);
+        }
+        if let Some(password) = password {
+            builder = builder.set_client_to_redis_password(password.expose_secret());
+        }
+        if let Some(certificates) = certificates {
+            builder = builder
+                .set_client_to_redis_tls_mode(TlsMode::Secure)
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+                .set_client_to_sentinel_certificates(certificates);
+        }
+        builder.build()?.get_async_connection_with_config(config).await
+    }
+
+    fn certificates(&self) -> Result<TlsCertificates, ServerError> {
+        let read = |path: &std::path::PathBuf| {
+            std::fs::read(path).map_err(|error| ServerError::File(format!("{}: {error}", path.display())))
+        };
+        let client_tls = match &self.settings.client {
+            Some((certificate, key)) => {
+                Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+            }
+            None => None,
+        };
+        Ok(TlsCertificates { client_tls, root_cert: self.settings.ca_file.as_ref().map(read).transpose()? })
+    }
+}
+
+fn address(url: &Url) -> ConnectionAddr {
+    // The host of an IPv6 address has brackets in a URL only.
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port().unwrap_or_default();
+    if url.scheme() == "rediss" {
+        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host, port)
+    }
+}
+
+/// The answer to a list's switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switched {
+    /// The list has the new version.
+    Done,
+    /// This replica does not have the lease, or the list has a later version.
+    Refused,
+}
+
+/// Something that has happened to a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It has a new version, or was checked.
+    Changed,
+    /// A replica wants the holder to ask the CRM for the list with this name.
+    Wanted(String),
+}
+
+type ListFields = (Option<u64>, Option<String>, Option<u64>, Option<Vec<u8>>, Option<u32>, Option<u64>);
+
+impl Server {
+    /// Takes or renews the lease. `by` is this replica's name.
+    pub async fn hold(
+        &mut self,
+        id: ReplicaId,
+        highest: u64,
+        key: &Key,
+        by: &str,
+    ) -> Result<Answer, ServerError> {
+        let [lease, epoch, key_id] = ["lease", "epoch", "key"].map(|name| self.keys.named(name));
+        let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
+        let mut script = self.scripts.hold.key(lease);
+        script.key(epoch).key(key_id);
+        script.arg(id.to_string()).arg(life).arg(highest).arg(key.id()).arg(by);
+        let (code, epoch, left): (i64, u64, i64) = script.invoke_async(&mut self.connection).await?;
+        match code {
+            scripts::HELD => Ok(Answer::Held { epoch }),
+            scripts::OTHERS => {
+                Ok(Answer::Others { epoch, left: Duration::from_millis(u64::try_from(left).unwrap_or(0)) })
+            }
+            scripts::OTHER_KEY => Ok(Answer::OtherKey),
+            other => Err(ServerError::Strange(other.to_string())),
+        }
+    }
+
+    /// Gives the lease back, if this replica has it.
+    pub async fn release(&mut self, id: ReplicaId) -> Result<(), ServerError> {
+        let mut script = self.scripts.release.key(self.keys.named("lease"));
+        script.arg(id.to_string());
+        let _: i64 = script.invoke_async(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// The name of the machine that has the lease.
+    pub async fn holder(&mut self) -> Result<Option<String>, ServerError> {
+        let mut get = redis::cmd("HGET");
+        Ok(get.arg(self.keys.named("lease")).arg("by").query_async(&mut self.connection).await?)
+    }
+
+    /// What the server has of these lists.
+    pub async fn entries(
+        &mut self,
+        key: &Key,
+        site: &str,
+        lists: &[String],
+    ) -> Result<BTreeMap<String, Entry>, ServerError> {
+        let mut entries = BTreeMap::new();
+        for list in lists {
+            let mut get = redis::cmd("HMGET");
+            get.arg(self.keys.list(list));
+            get.arg(&["epoch", "holder", "sequence", "manifest", "format", "checked"]);
+            let fields: ListFields = get.query_async(&mut self.connection).await?;
+            let (Some(epoch), Some(holder), Some(sequence), Some(manifest), Some(format), checked) = fields
+            else {
+                continue;
+            };
+            let Some(holder) = ReplicaId::parse(&holder) else { continue };
+            let version = Version { epoch, holder, sequence };
+            let manifest = if format == FORMAT {
+                Manifest::open(key, site, list, version, manifest).map(std::sync::Arc::new)
+            } else {
+                Err(Unusable::Format(format))
+            };
+            entries.insert(list.clone(), Entry { version, checked: checked.unwrap_or(0), manifest });
+        }
+        Ok(entries)
+    }
+
+    /// Stores a chunk.
+    pub async fn put_chunk(&mut self, name: &str, bytes: &[u8]) -> Result<(), ServerError> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys.chunk(name)).arg(bytes).arg("PX").arg(millis(CHUNK_LIFE));
+        set.exec_async(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// A chunk.
+    ///
+    /// # Errors
+    /// Also if it is missing.
+    pub async fn chunk(&mut self, name: &str) -> Result<Vec<u8>, ServerError> {
+        let mut get = redis::cmd("GET");
+        let chunk: Option<Vec<u8>> = get.arg(self.keys.chunk(name)).query_async(&mut self.connection).await?;
+        chunk.ok_or(ServerError::NoChunk)
+    }
+
+    /// Removes a damaged chunk, so that the holder sees that it is missing.
+    pub async fn remove_chunk(&mut self, name: &str) -> Result<(), ServerError> {
+        redis::cmd("DEL").arg(self.keys.chunk(name)).exec_async(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Switches a list to the version of a sealed manifest.
+    pub async fn switch(
+        &mut self,
+        list: &str,
+        version: Version,
+        manifest: &[u8],
+        checked: u64,
+    ) -> Result<Switched, ServerError> {
+        let mut script = self.scripts.switch.key(self.keys.named("lease"));
+        script.key(self.keys.list(list)).key(self.keys.named("events"));
+        script.arg(version.epoch).arg(version.holder.to_string()).arg(version.sequence);
+        script.arg(manifest).arg(FORMAT).arg(checked).arg(list);
+        match script.invoke_async(&mut self.connection).await? {
+            scripts::HELD => Ok(Switched::Done),
+            scripts::NOT_HOLDER | scripts::OLDER => Ok(Switched::Refused),
+            other => Err(ServerError::Strange(other.to_string())),
+        }
+    }
+
+    /// Renews the life of a list's chunks, and with `checked` the time when the CRM was asked. Whether the list has this version
+    /// still, with all its chunks.
+    pub async fn keep(
+        &mut self,
+        list: &str,
+        manifest: &Manifest,
+        checked: Option<u64>,
+    ) -> Result<bool, ServerError> {
+        let mut script = self.scripts.keep.key(self.keys.list(list));
+        script.key(self.keys.named("events"));
+        for chunk in &manifest.chunks {
+            script.key(self.keys.chunk(chunk));
+        }
+        let Version { epoch, holder, sequence } = manifest.version;
+        script.arg(epoch).arg(holder.to_string()).arg(sequence).arg(millis(CHUNK_LIFE));
+        script.arg(checked.map_or_else(String::new, |checked| checked.to_string())).arg(list);
+        let missing: i64 = script.invoke_async(&mut self.connection).await?;
+        Ok(missing == 0)
+    }
+
+    /// Asks the holder to ask the CRM for a list.
+    pub async fn want(&mut self, list: &str) -> Result<(), ServerError> {
+        let mut add = redis::cmd("XADD");
+        add.arg(self.keys.named("events")).arg("MAXLEN").arg("~").arg(1000).arg("*");
+        add.arg("wanted").arg(list).exec_async(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// The id of the last event, from which [`Self::next_events`] begins.
+    pub async fn last_event(&mut self) -> Result<String, ServerError> {
+        let mut last = redis::cmd("XREVRANGE");
+        last.arg(self.keys.named("events")).arg("+").arg("-").arg("COUNT").arg(1);
+        let events: Vec<(String, Vec<String>)> = last.query_async(&mut self.connection).await?;
+        Ok(events.into_iter().next().map_or_else(|| "0-0".to_owned(), |(id, _)| id))
+    }
+
+    /// Waits for events after the one with the id `last`, which becomes that of the last one. Returns without any after some seconds.
+    pub async fn next_events(&mut self, last: &mut String) -> Result<Vec<Event>, ServerError> {
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(100).arg("BLOCK").arg(millis(BLOCK));
+        read.arg("STREAMS").arg(self.keys.named("events")).arg(&*last);
+        type Streams = Option<BTreeMap<String, Vec<(String, Vec<String>)>>>;
+        let streams: Streams = read.query_async(&mut self.connection).await?;
+        let mut events = Vec::new();
+        for (id, fields) in streams.into_iter().flatten().flat_map(|(_, events)| events) {
+            *last = id;
+            events.push(match fields.as_slice() {
+                [kind, list] if kind == "wanted" => Event::Wanted(list.clone()),
+                _ => Event::Changed,
+            });
+        }
+        Ok(events)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
