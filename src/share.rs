@@ -7,6 +7,7 @@
 //! - [`version`]: the order of published lists
 //! - [`manifest`]: what the server has of a list; [`pack`]: its bytes as chunks; [`seal`]: the key
 //! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests
+//! - [`slot`]: one list: where the next one comes from, what is to be published; a machine without I/O; [`view`]: what is known of the server
 //! - [`memory`]: what a replica has to know after a restart
 
 pub mod lease;
@@ -17,6 +18,8 @@ pub mod scripts;
 pub mod seal;
 pub mod server;
 pub mod settings;
+pub mod slot;
 pub mod version;
+pub mod view;
 
 pub use settings::{Servers, Settings};

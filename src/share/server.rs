@@ -17,6 +17,7 @@ use super::manifest::{Entry, FORMAT, Manifest, Unusable};
 use super::scripts::{self, Keys, Scripts};
 use super::seal::{Key, KeyError};
 use super::settings::{Servers, Settings};
+use super::slot::Kept;
 use super::version::{ReplicaId, Version};
 use crate::secret::SecretError;
 
@@ -352,14 +353,13 @@ impl Server {
         }
     }
 
-    /// Renews the life of a list's chunks, and with `checked` the time when the CRM was asked. Whether the list has this version
-    /// still, with all its chunks.
+    /// Renews the life of a list's chunks, and says with `checked` when the CRM has confirmed it.
     pub async fn keep(
         &mut self,
         list: &str,
         manifest: &Manifest,
         checked: Option<u64>,
-    ) -> Result<bool, ServerError> {
+    ) -> Result<Kept, ServerError> {
         let mut script = self.scripts.keep.key(self.keys.list(list));
         script.key(self.keys.named("events"));
         for chunk in &manifest.chunks {
@@ -369,7 +369,11 @@ impl Server {
         script.arg(epoch).arg(holder.to_string()).arg(sequence).arg(millis(CHUNK_LIFE));
         script.arg(checked.map_or_else(String::new, |checked| checked.to_string())).arg(list);
         let missing: i64 = script.invoke_async(&mut self.connection).await?;
-        Ok(missing == 0)
+        Ok(match missing {
+            0 => Kept::Whole,
+            1.. => Kept::Missing,
+            _ => Kept::Other,
+        })
     }
 
     /// Asks the holder to ask the CRM for a list.

@@ -1,0 +1,185 @@
+//! A shared list, for its schedule: when the next one is there, and where it comes from.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::manifest::Manifest;
+use super::pack::{self, Owner};
+use super::replica::{Replica, ShareStatus, locked};
+use super::server::ServerError;
+use super::slot::{InUse, Origin, Slot, Step, Wanted};
+use crate::observe::panics;
+use crate::source::{Delivery, Fetched, SourceError};
+
+/// The longest wait for the holder to ask the CRM, after an order.
+const HOLDER: Duration = Duration::from_secs(20);
+/// The longest wait of a replica before it takes a list of several chunks: not all take it at the same moment.
+const SPREAD: Duration = Duration::from_secs(1);
+/// Chunks that are on the way at once.
+const IN_FLIGHT: usize = 4;
+
+/// A list of the configuration that the replicas share. A clone is the same list.
+#[derive(Clone)]
+pub struct SharedList {
+    pub(super) replica: Arc<Replica>,
+    pub(super) wanted: Wanted,
+    pub(super) slot: Arc<Mutex<Slot>>,
+}
+
+impl std::fmt::Debug for SharedList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SharedList").field("wanted", &self.wanted).finish_non_exhaustive()
+    }
+}
+
+/// Whether both are the same list of the same replica.
+impl PartialEq for SharedList {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.replica, &other.replica) && self.wanted == other.wanted
+    }
+}
+
+impl SharedList {
+    fn step(&self) -> Step {
+        let view = self.replica.view.borrow().clone();
+        locked(&self.slot).step(&self.wanted, &view, self.replica.id, Instant::now())
+    }
+
+    /// Returns when the next list is there: it is in the server, the holder has confirmed the one in use, or this replica has to ask the
+    /// CRM at `until`.
+    pub async fn due(&self, until: Instant) {
+        let mut views = self.replica.view.subscribe();
+        loop {
+            let view = views.borrow_and_update().clone();
+            let next = {
+                let slot = locked(&self.slot);
+                slot.due(&self.wanted, &view, self.replica.id, until, Instant::now())
+            };
+            let Some(next) = next else { return };
+            tokio::select! {
+                // It is never closed: this list has its sender.
+                _ = views.changed() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// The next list: from the server, or from the CRM by `ask`.
+    pub async fn fetch(
+        &self,
+        ask: impl Future<Output = Result<Fetched, SourceError>>,
+    ) -> Result<Fetched, SourceError> {
+        let mut step = self.step();
+        if step == Step::Wait {
+            // A command wants the list now.
+            step = self.ask_holder().await;
+        }
+        match step {
+            Step::Take(manifest) => {
+                locked(&self.slot).comes_from(Origin::Server(manifest.version));
+                let taken = self.take(&manifest).await;
+                taken.map(Fetched::Entries).map_err(|error| {
+                    locked(&self.slot).failed(manifest.version);
+                    SourceError::Replicas(format!("the list that {} has published: {error}", manifest.by))
+                })
+            }
+            Step::Ask => {
+                let epoch = self.replica.view.borrow().epoch(Instant::now());
+                locked(&self.slot).comes_from(Origin::Crm(epoch));
+                ask.await
+            }
+            Step::Confirmed(checked) => {
+                locked(&self.slot).confirm(checked);
+                Ok(Fetched::Unchanged)
+            }
+            Step::Wait => {
+                let holder = self.replica.view.borrow().holder.clone();
+                let holder = holder.unwrap_or_else(|| "the replica that asks".to_owned());
+                Err(SourceError::Replicas(format!(
+                    "{holder} has not asked within {} s; its log says more",
+                    HOLDER.as_secs()
+                )))
+            }
+        }
+    }
+
+    /// Has the holder ask the CRM, and waits for what comes of it.
+    async fn ask_holder(&self) -> Step {
+        // The schedule never waits here for its own time, so the queue is short.
+        let _ = self.replica.wishes.try_send(self.wanted.list.clone());
+        let mut views = self.replica.view.subscribe();
+        let answer = async {
+            loop {
+                views.borrow_and_update();
+                match self.step() {
+                    Step::Wait => drop(views.changed().await),
+                    step => return step,
+                }
+            }
+        };
+        timeout(HOLDER, answer).await.unwrap_or(Step::Wait)
+    }
+
+    /// Takes a list from the server.
+    async fn take(&self, manifest: &Arc<Manifest>) -> Result<Delivery, ServerError> {
+        if manifest.chunks.len() > 1 {
+            sleep(SPREAD.mul_f64(fastrand::f64())).await;
+        }
+        let server = self.replica.connector.connect_for_chunks().await?;
+        let chunks = stream::iter(manifest.chunks.clone()).map(|name| {
+            let mut server = server.clone();
+            async move { server.chunk(&name).await }
+        });
+        let chunks: Vec<Vec<u8>> = chunks.buffered(IN_FLIGHT).try_collect().await?;
+        let key = locked(&self.replica.key).clone();
+        let key = key.ok_or_else(|| ServerError::List("the key is not read yet".to_owned()))?;
+        let (site, list) = (self.replica.settings.site.clone(), self.wanted.list.clone());
+        let published = Arc::clone(manifest);
+        let unpack = panics::blocking(move || {
+            let owner = Owner { key: &key, site: &site, list: &list, version: published.version };
+            let mut opened = Vec::with_capacity(chunks.len());
+            for (number, bytes) in chunks.into_iter().enumerate() {
+                let bytes = pack::open(owner, &published, number, bytes);
+                opened.push(bytes.map_err(|error| (Some(number), error))?);
+            }
+            pack::unpack(&published, opened).map_err(|error| (None, error))
+        });
+        let unpacked = unpack.await.map_err(|panicked| ServerError::List(panicked.to_string()))?;
+        match unpacked {
+            Ok((header, entries)) => Ok(Delivery {
+                entries,
+                unusable: manifest.unusable.clone(),
+                hash: header.hash,
+                is_accepted: true,
+            }),
+            Err((number, error)) => {
+                if let Some(name) = number.and_then(|number| manifest.chunks.get(number)) {
+                    // The holder sees that it is missing, and publishes the list again.
+                    server.clone().remove_chunk(name).await?;
+                }
+                Err(ServerError::List(error.to_string()))
+            }
+        }
+    }
+
+    /// The list in use, as it is after each refresh, and at the start.
+    pub fn uses(&self, in_use: InUse) {
+        let list = &self.wanted.list;
+        let known = locked(&self.replica.memory).taken(list);
+        let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
+        let took = locked(&self.slot).uses(&self.wanted, in_use, known, now);
+        if let Some(taken) = took {
+            locked(&self.replica.memory).took(list, taken);
+        }
+        self.replica.work.notify_one();
+    }
+
+    /// Its state, for `nameplate sources`.
+    #[must_use]
+    pub fn status(&self) -> ShareStatus {
+        self.replica.status(&self.wanted.list, &self.slot)
+    }
+}

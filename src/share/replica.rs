@@ -1,0 +1,188 @@
+//! This service as one of the replicas: what its lists and its session with the server have in common.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::lease::Lease;
+use super::list::SharedList;
+use super::memory::Memory;
+use super::seal::Key;
+use super::server::Connector;
+use super::settings::Settings;
+use super::slot::{Slot, Wanted};
+use super::version::ReplicaId;
+use super::view::View;
+use crate::observe::metrics;
+
+/// Wishes that may wait for the session; a further one is dropped.
+const WISHES: usize = 32;
+
+/// A shared list of the configuration.
+#[derive(Clone)]
+pub(super) struct Listed {
+    pub(super) wanted: Wanted,
+    pub(super) slot: Arc<Mutex<Slot>>,
+}
+
+/// This service as one of the replicas.
+pub struct Replica {
+    pub(super) id: ReplicaId,
+    /// The machine's name, for people.
+    pub(super) name: String,
+    pub(super) settings: Settings,
+    pub(super) connector: Connector,
+    pub(super) key: Mutex<Option<Arc<Key>>>,
+    pub(super) memory: Mutex<Memory>,
+    pub(super) lease: Mutex<Lease>,
+    pub(super) view: watch::Sender<View>,
+    /// Something may have to be published.
+    pub(super) work: Notify,
+    /// Lists for which the holder is to ask the CRM.
+    pub(super) wishes: mpsc::Sender<String>,
+    lists: Mutex<BTreeMap<String, Listed>>,
+    metrics: metrics::Share,
+}
+
+/// The state of a shared list, for `nameplate sources`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareStatus {
+    /// The machine that has the lease; none if none is known.
+    pub holder: Option<String>,
+    /// Whether it is this one.
+    pub is_holder: bool,
+    /// The version of the list in use; none if it has none.
+    pub here: Option<String>,
+    /// Whether the list in use is another one than that version.
+    pub is_own: bool,
+    /// The version in the server; none if it has none, or does not answer.
+    pub there: Option<String>,
+    /// Why the server can't be used; none while it answers.
+    pub trouble: Option<String>,
+}
+
+impl Replica {
+    /// A replica that knows nothing of the server yet. Returns with it the lists that its session has to ask the holder for.
+    #[must_use]
+    pub fn new(settings: Settings, state_dir: &Path, metrics: metrics::Share) -> (Arc<Self>, mpsc::Receiver<String>) {
+        let (wishes, wished) = mpsc::channel(WISHES);
+        let memory = Memory::read(state_dir);
+        let now = Instant::now();
+        metrics.set(false, false);
+        let replica = Self {
+            id: ReplicaId::random(),
+            name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            connector: Connector::new(settings.clone()),
+            settings,
+            key: Mutex::default(),
+            lease: Mutex::new(Lease::new(memory.epoch(), now)),
+            memory: Mutex::new(memory),
+            view: watch::Sender::new(View::new(now)),
+            work: Notify::new(),
+            wishes,
+            lists: Mutex::default(),
+            metrics,
+        };
+        (Arc::new(replica), wished)
+    }
+
+    /// A list of the configuration that is shared from now on.
+    #[must_use]
+    pub fn list(self: &Arc<Self>, wanted: Wanted) -> SharedList {
+        let mut lists = locked(&self.lists);
+        let listed = lists.entry(wanted.list.clone()).or_insert_with(|| Listed {
+            wanted: wanted.clone(),
+            slot: Arc::default(),
+        });
+        listed.wanted = wanted.clone();
+        let slot = Arc::clone(&listed.slot);
+        drop(lists);
+        // The session reads the entry of a new list at once.
+        self.work.notify_one();
+        SharedList { replica: Arc::clone(self), wanted, slot }
+    }
+
+    /// Only these lists are shared from now on.
+    pub fn retain(&self, lists: &[&str]) {
+        locked(&self.lists).retain(|name, _| lists.contains(&name.as_str()));
+    }
+
+    /// All shared lists.
+    pub(super) fn lists(&self) -> Vec<Listed> {
+        locked(&self.lists).values().cloned().collect()
+    }
+
+    /// The shared list with this name.
+    pub(super) fn listed(&self, name: &str) -> Option<Listed> {
+        locked(&self.lists).get(name).cloned()
+    }
+
+    /// A sentence on the server if it can't be used; none while it answers.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.view.borrow().trouble.clone()
+    }
+
+    /// The server has answered: the lease is as the replica's own has it, and what changes besides is `change`.
+    pub(super) fn answered(&self, change: impl FnOnce(&mut View)) {
+        let now = Instant::now();
+        let publishes = locked(&self.lease).publishes(now);
+        let mut was_up = true;
+        self.view.send_modify(|view| {
+            was_up = std::mem::replace(&mut view.is_up, true);
+            (view.contact, view.publishes, view.trouble) = (now, publishes, None);
+            change(view);
+        });
+        self.metrics.set(true, publishes.is_some());
+        if !was_up {
+            let site = &self.settings.site;
+            info!(%site, "the replicas' server answers: lists are shared");
+        }
+    }
+
+    /// The server can't be used. `said` is what the log has since it could.
+    pub(super) fn failed(&self, error: &str, said: &mut Vec<String>) {
+        let publishes = locked(&self.lease).publishes(Instant::now());
+        let was_up = self.view.borrow().is_up;
+        self.view.send_modify(|view| {
+            (view.is_up, view.publishes) = (false, publishes);
+            view.trouble = Some(error.to_owned());
+        });
+        self.metrics.set(false, publishes.is_some());
+        if was_up {
+            said.clear();
+        }
+        if !said.iter().any(|known| known == error) {
+            said.push(error.to_owned());
+            let site = &self.settings.site;
+            warn!(
+                %site,
+                "the replicas' server can't be used: {error}. The lists in use stay; after twice its `refresh` each list is asked for by this service itself"
+            );
+        }
+    }
+
+    /// The state of a list.
+    pub(super) fn status(&self, list: &str, slot: &Mutex<Slot>) -> ShareStatus {
+        let (taken, is_own) = locked(slot).taken();
+        let view = self.view.borrow();
+        ShareStatus {
+            holder: view.holder.clone().filter(|_| view.is_up),
+            is_holder: view.epoch(Instant::now()).is_some(),
+            here: taken.map(|version| version.to_string()),
+            is_own,
+            there: view.entries.get(list).filter(|_| view.is_up).map(|entry| entry.version.to_string()),
+            trouble: view.trouble.clone(),
+        }
+    }
+}
+
+/// What is behind a lock. Nothing panics while it has one, and each change is whole.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,313 @@
+//! One shared list as a replica sees it: a machine without I/O. It says where the next list comes from, and whether the list in use is to
+//! be published.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::lease::LIFE;
+use super::manifest::{Entry, Manifest};
+use super::memory::Taken;
+use super::version::{ReplicaId, Version};
+use super::view::View;
+use crate::directory::list::transfer::Content;
+use crate::source::UnusableRecords;
+
+/// Identifies a list's request, and how often it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The list's name.
+    pub list: String,
+    /// Identifies the request to the CRM.
+    pub fingerprint: u64,
+    /// The interval of refreshes.
+    pub refresh: Duration,
+}
+
+/// Where the next list comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// From the server: a later version than the one in use.
+    Take(Arc<Manifest>),
+    /// From the CRM.
+    Ask,
+    /// From nowhere: the list in use is the CRM's, as the holder has found at this time.
+    Confirmed(u64),
+    /// Nothing is known that could be done now.
+    Wait,
+}
+
+/// Where the list in use comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// It was on disk at the start.
+    #[default]
+    Disk,
+    /// From the server.
+    Server(Version),
+    /// From the CRM, asked in this epoch as its holder, or without the lease.
+    Crm(Option<u64>),
+    /// It has stayed as it was.
+    Same,
+}
+
+/// What the holder does with a list.
+#[derive(Clone, Debug)]
+pub enum Duty {
+    /// Publishes it.
+    Publish(Publication),
+    /// Renews the life of what is published; with the time of the CRM's answer, if the server does not know it yet.
+    Keep(Arc<Manifest>, Option<u64>),
+}
+
+/// A list that is to be published.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The list.
+    pub content: Content,
+    /// Its unusable records.
+    pub unusable: UnusableRecords,
+    /// Counts the lists that were in use.
+    change: u64,
+}
+
+/// The list in use.
+#[derive(Clone, Debug, Default)]
+pub struct InUse {
+    /// The list, if it answers the request that is sent now.
+    pub content: Option<Content>,
+    /// Whether there is a list at all.
+    pub has_list: bool,
+    /// Whether it is another one than before.
+    pub is_new: bool,
+    /// Its unusable records.
+    pub unusable: UnusableRecords,
+}
+
+/// The server's answer about the chunks of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All are there.
+    Whole,
+    /// Some are missing.
+    Missing,
+    /// The list has another version.
+    Other,
+}
+
+/// The state of one list.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// The version of the list in use, or the one before it.
+    taken: Option<Version>,
+    /// Whether the list in use is another one than that version.
+    is_own: bool,
+    /// Whether chunks of that version are missing in the server.
+    is_broken: bool,
+    /// The version that could not be taken.
+    failed: Option<Version>,
+    /// The last confirmation by the holder that was used.
+    confirmed: u64,
+    in_use: InUse,
+    /// The request that the list in use answers.
+    answers: u64,
+    /// Counts the lists that were in use.
+    change: u64,
+    /// The epoch in which the CRM has last answered.
+    asked: Option<u64>,
+    /// When it did so, if the server does not know yet.
+    unsaid: Option<u64>,
+    /// Whether another replica wants the CRM to be asked now.
+    is_wanted: bool,
+    /// The next list's origin.
+    origin: Origin,
+    /// Why what the server has is not taken, which the log has.
+    remark: Option<String>,
+}
+
+impl Slot {
+    /// Where the next list comes from.
+    #[must_use]
+    pub fn step(&self, wanted: &Wanted, view: &View, id: ReplicaId, now: Instant) -> Step {
+        let entry = view.entries.get(&wanted.list);
+        let ours = entry.and_then(|entry| ours(entry, wanted));
+        if let Some(manifest) = &ours
+            && (Some(manifest.version) > self.taken || self.lacks(manifest.version))
+        {
+            return Step::Take(Arc::clone(manifest));
+        }
+        let is_foreign = entry.is_some() && ours.is_none();
+        let is_alone = !view.is_up && now >= self.alone_from(wanted, view, id);
+        if is_foreign || is_alone || view.epoch(now).is_some() {
+            return Step::Ask;
+        }
+        match entry {
+            Some(entry) if self.taken == Some(entry.version) && entry.checked > self.confirmed => {
+                Step::Confirmed(entry.checked)
+            }
+            _ => Step::Wait,
+        }
+    }
+
+    /// Whether the list in use was this version, and no longer answers the request: other numbers must not be named by now.
+    fn lacks(&self, version: Version) -> bool {
+        self.taken == Some(version) && self.in_use.content.is_none() && !self.is_own
+    }
+
+    /// When the next list is there: now, or at the earliest at the returned time, or at another view.
+    #[must_use]
+    pub fn due(
+        &self,
+        wanted: &Wanted,
+        view: &View,
+        id: ReplicaId,
+        until: Instant,
+        now: Instant,
+    ) -> Option<Instant> {
+        let is_due = match self.step(wanted, view, id, now) {
+            Step::Take(manifest) => self.failed != Some(manifest.version) || now >= until,
+            Step::Ask => self.is_wanted || now >= until,
+            Step::Confirmed(_) => true,
+            Step::Wait => false,
+        };
+        if is_due {
+            return None;
+        }
+        let alone = self.alone_from(wanted, view, id);
+        let times = [until, alone, now + Duration::from_mins(10)];
+        times.into_iter().filter(|time| *time > now).min()
+    }
+
+    /// From when on this replica asks the CRM by itself, while the server does not answer: each one at another moment of the interval.
+    /// Without any list it does not wait so long.
+    fn alone_from(&self, wanted: &Wanted, view: &View, id: ReplicaId) -> Instant {
+        let (wait, spread) = if self.in_use.has_list {
+            (wanted.refresh * 2, wanted.refresh)
+        } else {
+            (Duration::from_secs(5), LIFE)
+        };
+        view.contact + wait + spread.mul_f64(id.place())
+    }
+
+    /// The next list comes from there.
+    pub fn comes_from(&mut self, origin: Origin) {
+        self.origin = origin;
+        if matches!(origin, Origin::Crm(_)) {
+            self.is_wanted = false;
+        }
+    }
+
+    /// The holder has confirmed the list in use.
+    pub fn confirm(&mut self, checked: u64) {
+        (self.confirmed, self.origin) = (checked, Origin::Same);
+    }
+
+    /// A version could not be taken.
+    pub fn failed(&mut self, version: Version) {
+        self.failed = Some(version);
+    }
+
+    /// Another replica wants the CRM to be asked.
+    pub fn want(&mut self) {
+        self.is_wanted = true;
+    }
+
+    /// The list in use. `known` is what this replica has on disk about it, `now` seconds since 1970. Returns what has to be kept on disk.
+    pub fn uses(&mut self, wanted: &Wanted, in_use: InUse, known: Option<Taken>, now: u64) -> Option<Taken> {
+        let at = in_use.content.as_ref().map(|content| content.header().taken);
+        self.change += u64::from(in_use.is_new);
+        let is_new = in_use.is_new;
+        (self.in_use, self.answers) = (in_use, wanted.fingerprint);
+        match std::mem::replace(&mut self.origin, Origin::Same) {
+            Origin::Disk => {
+                self.taken = known.map(|known| known.version);
+                self.is_own = at.is_some() && at != known.map(|known| known.at);
+            }
+            Origin::Server(version) => {
+                (self.taken, self.failed) = (Some(version), None);
+                (self.is_own, self.is_broken) = (false, false);
+                return at.map(|at| Taken { version, at });
+            }
+            Origin::Crm(epoch) => {
+                self.is_own |= is_new;
+                (self.asked, self.unsaid) = (epoch, epoch.map(|_| now));
+            }
+            Origin::Same => self.is_own |= is_new,
+        }
+        None
+    }
+
+    /// What the holder of `epoch` does with the list.
+    #[must_use]
+    pub fn duty(&self, wanted: &Wanted, view: &View, epoch: u64) -> Option<Duty> {
+        let entry = view.entries.get(&wanted.list);
+        let published = entry.and_then(|entry| ours(entry, wanted));
+        let is_version = published.as_ref().is_some_and(|manifest| Some(manifest.version) == self.taken);
+        let is_lost = entry.is_none_or(|entry| Some(entry.version) < self.taken);
+        let is_fresh = self.asked == Some(epoch);
+        // Without the CRM's word in this epoch the other replicas' list may be newer.
+        let is_due = is_lost || is_fresh && (self.is_own || !is_version) || self.is_broken && is_version;
+        let content = self.in_use.content.as_ref().filter(|_| self.answers == wanted.fingerprint);
+        match (content, published) {
+            (Some(content), _) if is_due => Some(Duty::Publish(Publication {
+                content: content.clone(),
+                unusable: self.in_use.unusable.clone(),
+                change: self.change,
+            })),
+            (_, Some(manifest)) => {
+                let is_confirmed = is_version && !self.is_own && is_fresh;
+                Some(Duty::Keep(manifest, self.unsaid.filter(|_| is_confirmed)))
+            }
+            _ => None,
+        }
+    }
+
+    /// A list is published. Returns what has to be kept on disk.
+    pub fn published(&mut self, version: Version, publication: &Publication) -> Taken {
+        self.is_own = self.change != publication.change;
+        (self.taken, self.is_broken) = (Some(version), false);
+        if !self.is_own {
+            self.unsaid = None;
+        }
+        Taken { version, at: publication.content.header().taken }
+    }
+
+    /// The server has been told that the CRM has confirmed the list at `said`.
+    pub fn kept(&mut self, said: Option<u64>, kept: Kept) {
+        if self.unsaid == said && kept != Kept::Other {
+            self.unsaid = None;
+        }
+        self.is_broken |= kept == Kept::Missing && !self.is_own;
+    }
+
+    /// The version of the list in use, or the one before it; and whether it is another one by now.
+    #[must_use]
+    pub fn taken(&self) -> (Option<Version>, bool) {
+        (self.taken, self.is_own)
+    }
+
+    /// Why what the server has is not taken, if the log does not say so yet.
+    pub fn remark(&mut self, wanted: &Wanted, view: &View) -> Option<String> {
+        let remark = match view.entries.get(&wanted.list).map(|entry| &entry.manifest) {
+            Some(Err(unusable)) => Some(unusable.to_string()),
+            Some(Ok(manifest)) if manifest.fingerprint != wanted.fingerprint => Some(format!(
+                "{} has published another list under this name: its source has another address, user or selection, or its nameplate is of another version",
+                manifest.by
+            )),
+            _ => None,
+        };
+        let is_new = remark != self.remark;
+        self.remark.clone_from(&remark);
+        remark.filter(|_| is_new)
+    }
+}
+
+/// The manifest, if it can be opened and answers the same request.
+fn ours(entry: &Entry, wanted: &Wanted) -> Option<Arc<Manifest>> {
+    let manifest = entry.manifest.as_ref().ok()?;
+    (manifest.fingerprint == wanted.fingerprint).then(|| Arc::clone(manifest))
+}
+
+#[cfg(test)]
+mod tests;
