@@ -27,8 +27,9 @@ use crate::number::Country;
 use crate::observe::metrics::Metrics;
 use crate::observe::panics;
 use crate::reload::{Order, Orders};
+use crate::share::replica::Replica;
 use crate::supervisor::Supervisor;
-use crate::{control, files, lists, number, search, source, systemd, tls, web};
+use crate::{control, files, lists, number, search, share, source, systemd, tls, web};
 use running::{FastAgi, Running, RunningPbx};
 
 /// The most time for calls in hand after the shutdown, and after a PBX was taken out of the configuration.
@@ -87,11 +88,17 @@ async fn start(
     let pbxs: Vec<_> = config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics)).collect();
 
     let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics));
+    let shared = config.share.clone().map(|settings| {
+        let metrics = metrics.share(&settings.site);
+        Replica::new(settings, &config.state_dir, metrics)
+    });
+    let replica = shared.as_ref().map(|(replica, _)| Arc::clone(replica));
     let backend = web::Backend {
         resolver: Arc::clone(&resolver),
         pbx: config.pbx.clone(),
         pbx_statuses: running::pbx_statuses(&pbxs, agi.as_ref().map(|(agi, _)| agi)),
         metrics: Arc::clone(&metrics),
+        replica: replica.clone(),
     };
     let pbx_statuses = watch::Sender::new(backend.pbx_statuses.clone());
     let web = config.web.clone().map(|settings| open_web(settings, backend));
@@ -128,7 +135,12 @@ async fn start(
         _ = supervisor.until_shutdown() => return Ok(None),
         opened = lists::service::open(&config.sources, state_dir, suppression.store(), config.rules.clone(), &resolver) => opened?,
     };
-    let schedules = lists::service::start(opened, &sources, &metrics, supervisor);
+    let schedules = lists::service::start(opened, &sources, replica, &metrics, supervisor);
+    if let Some((replica, wished)) = shared {
+        supervisor.spawn_with("the session with the replicas' server", |shutdown| {
+            share::session::run(replica, wished, shutdown)
+        });
+    }
     let service = control::Service {
         handle: schedules.handle().clone(),
         reloads,

@@ -8,15 +8,19 @@
 //! - [`manifest`]: what the server has of a list; [`pack`]: its bytes as chunks; [`seal`]: the key
 //! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests
 //! - [`slot`]: one list: where the next one comes from, what is to be published; a machine without I/O; [`view`]: what is known of the server
+//! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection
 //! - [`memory`]: what a replica has to know after a restart
 
 pub mod lease;
+pub mod list;
 pub mod manifest;
 pub mod memory;
 pub mod pack;
+pub mod replica;
 pub mod scripts;
 pub mod seal;
 pub mod server;
+pub mod session;
 pub mod settings;
 pub mod slot;
 pub mod version;

@@ -177,6 +177,8 @@ pub struct Delivery {
     pub unusable: UnusableRecords,
     /// The hash to send with the next request; empty if there is none.
     pub hash: String,
+    /// Whether another replica has judged the list and accepted it: then it is accepted as it is.
+    pub is_accepted: bool,
 }
 
 impl Delivery {

@@ -34,6 +34,7 @@ use crate::asterisk::pbx_status::PbxStatus;
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
 use crate::secret::{Secret, SecretError};
+use crate::share::replica::Replica;
 use guard::Guard;
 
 /// The most connections at once.
@@ -97,6 +98,8 @@ pub struct Backend {
     pub pbx_statuses: Vec<Arc<PbxStatus>>,
     /// The metrics of the service.
     pub metrics: Arc<Metrics>,
+    /// This service among the replicas; none if it asks by itself.
+    pub replica: Option<Arc<Replica>>,
 }
 
 /// What a reload of the configuration may change while the server runs.

@@ -57,6 +57,7 @@ mod prometheus_reads_the_metrics;
 mod public_reports_are_answered;
 mod refused_while_connected_costs_no_call;
 mod reload_changes_what_it_can;
+mod replicas_share_one_directory;
 mod replicas_take_over;
 mod service_absent_rings_at_once;
 mod service_hung_rings_within_bound;

@@ -18,6 +18,7 @@ use crate::lists::status::{ListStatus, time_span};
 use crate::lists::store::Store;
 use crate::observe::logging::{self, LogLevel};
 use crate::owner;
+use crate::share::replica::ShareStatus;
 
 /// The most characters of a hash that are shown.
 const LONGEST_HASH: usize = 80;
@@ -139,6 +140,9 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
         writeln!(out, "  state until   {}", time(tenant.valid_until))?;
         writeln!(out, "  api           {}", printable(tenant.api.as_deref().unwrap_or("-")))?;
     }
+    if let Some(share) = &list.share {
+        show_share(share, out)?;
+    }
     if !list.on_disk && list.count > 0 {
         writeln!(out, "  in memory     it could not be written to disk")?;
     }
@@ -170,6 +174,20 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
         writeln!(out, "  can't be used {} {}: {first}", examples.count, printable(reason))?;
     }
     Ok(())
+}
+
+/// Shows what the replicas have of a list.
+fn show_share(share: &ShareStatus, out: &mut impl Write) -> io::Result<()> {
+    if let Some(trouble) = &share.trouble {
+        writeln!(out, "  replicas      their server can't be used: {}", printable(trouble))?;
+    } else {
+        let holder = share.holder.as_deref().map_or_else(|| "nobody".to_owned(), printable);
+        let this = if share.is_holder { ", which is this machine," } else { "" };
+        writeln!(out, "  replicas      {holder}{this} asks for all")?;
+    }
+    let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
+    let own = if share.is_own { "newer than " } else { "" };
+    writeln!(out, "  version       {own}{} here, {} there", version(&share.here), version(&share.there))
 }
 
 fn show_held(list: &str, held: &HeldList, config: &Config, out: &mut impl Write) -> io::Result<()> {

@@ -91,7 +91,7 @@ impl Engine {
     ) -> Option<Refresher<SourceList>> {
         let settings = self.settings(list)?;
         let fingerprint = settings.fingerprint(list.id);
-        let source = SourceList { source, list: list.id };
+        let source = SourceList { source, list: list.id, shared: None };
         let (name, store) = (list.name.clone(), self.store.clone());
         Some(Refresher::new(name, source, fingerprint, store, settings.full_refresh, snapshot))
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -15,7 +15,10 @@ use super::snapshot::Snapshot;
 use super::state::ListState;
 use super::store::Store;
 use super::suppression::Cleared;
+use crate::directory::list::transfer::Content;
 use crate::observe::panics::{self, Panicked};
+use crate::share::list::SharedList;
+use crate::share::slot::InUse;
 use crate::source::{Fetched, ListId, Progress, Retry, Source, SourceError, Step, UnusableRecords};
 
 /// Where a list comes from.
@@ -32,6 +35,14 @@ pub trait ListSource: Send + Sync + 'static {
     fn answered_in(&self) -> Option<Duration> {
         None
     }
+
+    /// Returns when the next list is to be fetched: at `until`, or when the source knows better.
+    fn due(&self, until: Instant) -> impl Future<Output = ()> + Send {
+        sleep_until(until)
+    }
+
+    /// The list in use: at the start, and after each fetch or order that was not in vain.
+    fn uses(&self, _: InUse) {}
 }
 
 /// One list of a source.
@@ -41,15 +52,34 @@ pub struct SourceList {
     pub source: Arc<Source>,
     /// Which of its lists.
     pub list: ListId,
+    /// The list among the replicas; none if it is this service's own.
+    pub shared: Option<SharedList>,
 }
 
 impl ListSource for SourceList {
     async fn fetch(&self, hash: &str, progress: &Progress) -> Result<Fetched, SourceError> {
-        self.source.fetch(self.list, hash, progress).await
+        let ask = self.source.fetch(self.list, hash, progress);
+        match &self.shared {
+            Some(shared) => shared.fetch(ask).await,
+            None => ask.await,
+        }
     }
 
     fn answered_in(&self) -> Option<Duration> {
         self.source.answered_in(self.list)
+    }
+
+    async fn due(&self, until: Instant) {
+        match &self.shared {
+            Some(shared) => shared.due(until).await,
+            None => sleep_until(until).await,
+        }
+    }
+
+    fn uses(&self, in_use: InUse) {
+        if let Some(shared) = &self.shared {
+            shared.uses(in_use);
+        }
     }
 }
 
@@ -181,14 +211,48 @@ impl<S: ListSource> Refresher<S> {
         &self.unusable
     }
 
+    /// Where the list comes from.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Tells the source which list is in use.
+    pub fn tell_source(&self, is_new: bool) {
+        let snapshot = self.snapshot();
+        let content = match snapshot {
+            _ if snapshot.header().fingerprint != self.state.request() => None,
+            Snapshot::Absent => None,
+            Snapshot::OnDisk(file) => Some(Content::OnDisk(file.clone())),
+            Snapshot::InMemory(header, list) => Some(Content::InMemory(header.clone(), Arc::clone(list))),
+        };
+        let has_list = !matches!(snapshot, Snapshot::Absent);
+        self.source.uses(InUse { content, has_list, is_new, unusable: self.state.unusable().clone() });
+    }
+
     /// Fetches the list.
     pub async fn refresh(&mut self) -> Result<RefreshOutcome, RefreshError> {
-        self.fetch(false).await
+        let result = self.fetch(false).await;
+        self.tell_of(&result);
+        result
+    }
+
+    fn tell_of(&self, result: &Result<RefreshOutcome, RefreshError>) {
+        match result {
+            Ok(RefreshOutcome::Unchanged) => self.tell_source(false),
+            Ok(RefreshOutcome::New { .. }) => self.tell_source(true),
+            Ok(RefreshOutcome::Held { .. }) | Err(_) => {}
+        }
     }
 
     /// Accepts the list that is held back, if it is the one with the id `shown`. If none is held back and none was shown,
     /// fetches the list and accepts it as it is.
     pub async fn accept(&mut self, shown: Option<u64>) -> Result<RefreshOutcome, RefreshError> {
+        let result = self.accept_or_fetch(shown).await;
+        self.tell_of(&result);
+        result
+    }
+
+    async fn accept_or_fetch(&mut self, shown: Option<u64>) -> Result<RefreshOutcome, RefreshError> {
         match (self.held().map(|held| held.id), shown) {
             (Some(held), Some(shown)) if held != shown => Ok(self.state.still_held()),
             (Some(_), _) => {
@@ -232,6 +296,8 @@ impl<S: ListSource> Refresher<S> {
     /// Takes the records of numbers that must not be named out of the list and its files.
     pub async fn take_out_suppressed(&mut self) -> Cleared {
         let done = self.on_disk(ListState::take_out_suppressed).await;
+        // It no longer answers the request that is sent now.
+        self.tell_source(false);
         done.unwrap_or_else(|panicked| Cleared::failed(self.name(), panicked))
     }
 

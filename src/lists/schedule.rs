@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::events::RefreshResult;
@@ -85,8 +85,13 @@ impl<S: ListSource + Clone> Schedule<S> {
     pub async fn run(mut self) {
         let mut backoff = Backoff::new(FIRST_WAIT, self.refresh);
         let mut reported: Option<String> = None;
-        let mut order: Option<Order> = None;
         let mut settings = self.settings.borrow_and_update().clone();
+        self.refresher.tell_source(false);
+        // At once, where the source does not know better.
+        let mut order = match self.next(None, Duration::ZERO, &mut settings).await {
+            Next::Refresh(order) => order,
+            Next::End => return self.end(None),
+        };
         // One may be held back since before the start.
         self.metrics.set_held(self.refresher.held().is_some());
         loop {
@@ -176,7 +181,7 @@ impl<S: ListSource + Clone> Schedule<S> {
                 },
                 Some(reply) = self.clearings.recv() => self.clear(reply).await,
                 Some(order) = self.orders.recv() => return Next::Refresh(Some(order)),
-                () = sleep_until(until) => return Next::Refresh(None),
+                () = self.refresher.source().due(until) => return Next::Refresh(None),
             }
         }
     }

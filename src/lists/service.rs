@@ -23,7 +23,10 @@ use crate::directory::merge::Rules;
 use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::panics;
-use crate::source::{Prepared, Progress, Settings, Source};
+use crate::share::list::SharedList;
+use crate::share::replica::Replica;
+use crate::share::slot::Wanted;
+use crate::source::{Kind, Prepared, Progress, Settings, Source};
 use crate::supervisor::{Supervisor, Task};
 
 /// Orders that may wait for one list; a further one is refused.
@@ -55,6 +58,7 @@ pub struct ListAge {
 struct ScheduledList {
     config: ListConfig,
     source: Arc<Source>,
+    shared: Option<SharedList>,
     progress: Progress,
     orders: mpsc::Sender<Order>,
     clearings: mpsc::Sender<Clearing>,
@@ -74,7 +78,8 @@ impl Handle {
         let status = |list: &ScheduledList| {
             let status = list.status().show();
             // The tenant is the source's: its other lists and its searches update it, too.
-            ListStatus { tenant: list.source.tenant(), ..status }
+            let share = list.shared.as_ref().map(SharedList::status);
+            ListStatus { tenant: list.source.tenant(), share, ..status }
         };
         self.lists.load().iter().map(status).collect()
     }
@@ -178,6 +183,8 @@ pub struct Schedules {
     handle: Handle,
     /// To the task that builds directories.
     changes: mpsc::Sender<Change>,
+    /// This service among the replicas; none if it asks by itself.
+    replica: Option<Arc<Replica>>,
 }
 
 /// A list with its schedule's task.
@@ -189,10 +196,11 @@ struct RunningList {
 }
 
 /// Starts the schedules of the `open` lists, and the task that builds directories. `sources` are the configured sources, in
-/// their order.
+/// their order. The lists of SuperOffice are shared with the other replicas if there are any.
 pub fn start(
     open: OpenLists,
     sources: &[Prepared],
+    replica: Option<Arc<Replica>>,
     metrics: &Metrics,
     supervisor: &mut Supervisor,
 ) -> Schedules {
@@ -201,7 +209,7 @@ pub fn start(
     let lists = publisher.engine.lists().to_vec();
     let handle = Handle { lists: Arc::default() };
     let mut schedules =
-        Schedules { store: publisher.engine.store().clone(), lists: Vec::new(), handle, changes };
+        Schedules { store: publisher.engine.store().clone(), lists: Vec::new(), handle, changes, replica };
     for (list, snapshot) in lists {
         let Some(source) = sources.get(list.source) else { continue };
         let running = schedules.schedule(list, snapshot, source, metrics, supervisor);
@@ -243,9 +251,13 @@ impl Schedules {
             let Some(source) = sources.get(list.source) else { continue };
             let known = before.iter().position(|known| known.list.config.is_same_list(&list));
             self.lists.push(match known {
-                Some(known) => before.swap_remove(known).changed(list, source),
+                Some(known) => before.swap_remove(known).changed(list, source, self.replica.as_ref()),
                 None => self.schedule(list, snapshot, source, metrics, supervisor),
             });
+        }
+        if let Some(replica) = &self.replica {
+            let names: Vec<_> = self.lists.iter().map(|running| running.list.config.name.as_str()).collect();
+            replica.retain(&names);
         }
         self.show();
     }
@@ -287,8 +299,9 @@ impl Schedules {
         metrics: &Metrics,
         supervisor: &mut Supervisor,
     ) -> RunningList {
-        let wanted = settings(&config, source);
+        let wanted = settings(&config, source, self.replica.as_ref());
         let ListSettings { source: origin, fingerprint, refresh, full_refresh } = wanted.clone();
+        let shared = origin.shared.clone();
         let (name, store) = (config.name.clone(), self.store.clone());
         let refresher = Refresher::new(name.clone(), origin, fingerprint, store, full_refresh, snapshot);
         let mut status =
@@ -313,8 +326,15 @@ impl Schedules {
         let task = supervisor.spawn_with(format!("the refresh of `{}`", config.name), |_| async move {
             shutdown.run_until_cancelled(Box::pin(schedule.run())).await;
         });
-        let list =
-            ScheduledList { config, source: Arc::clone(&source.client), progress, orders, clearings, status };
+        let list = ScheduledList {
+            config,
+            source: Arc::clone(&source.client),
+            shared,
+            progress,
+            orders,
+            clearings,
+            status,
+        };
         RunningList { list, settings, task }
     }
 
@@ -327,8 +347,9 @@ impl Schedules {
 
 impl RunningList {
     /// The same list in another configuration.
-    fn changed(mut self, config: ListConfig, source: &Prepared) -> Self {
-        let wanted = settings(&config, source);
+    fn changed(mut self, config: ListConfig, source: &Prepared, replica: Option<&Arc<Replica>>) -> Self {
+        let wanted = settings(&config, source, replica);
+        self.list.shared.clone_from(&wanted.source.shared);
         self.settings.send_modify(|settings| {
             if settings.as_ref().is_none_or(|settings| !settings.are(&wanted)) {
                 *settings = Some(Arc::new(wanted));
@@ -340,11 +361,20 @@ impl RunningList {
 }
 
 /// What the schedule of a list refreshes.
-fn settings(list: &ListConfig, source: &Prepared) -> ListSettings<SourceList> {
+fn settings(
+    list: &ListConfig,
+    source: &Prepared,
+    replica: Option<&Arc<Replica>>,
+) -> ListSettings<SourceList> {
     let Prepared { settings, client } = source;
+    let fingerprint = settings.fingerprint(list.id);
+    // A CSV file is this machine's own.
+    let is_shared = matches!(settings.kind, Kind::SuperOffice(_));
+    let wanted = || Wanted { list: list.name.clone(), fingerprint, refresh: settings.refresh };
+    let shared = replica.filter(|_| is_shared).map(|replica| replica.list(wanted()));
     ListSettings {
-        source: SourceList { source: Arc::clone(client), list: list.id },
-        fingerprint: settings.fingerprint(list.id),
+        source: SourceList { source: Arc::clone(client), list: list.id, shared },
+        fingerprint,
         refresh: settings.refresh,
         full_refresh: settings.full_refresh,
     }
@@ -353,6 +383,8 @@ fn settings(list: &ListConfig, source: &Prepared) -> ListSettings<SourceList> {
 impl ListSettings<SourceList> {
     fn are(&self, other: &Self) -> bool {
         let numbers = |of: &Self| (of.fingerprint, of.refresh, of.full_refresh);
-        Arc::ptr_eq(&self.source.source, &other.source.source) && numbers(self) == numbers(other)
+        Arc::ptr_eq(&self.source.source, &other.source.source)
+            && numbers(self) == numbers(other)
+            && self.source.shared == other.source.shared
     }
 }

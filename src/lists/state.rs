@@ -77,7 +77,7 @@ impl ListState {
     }
 
     /// Identifies the request, and the numbers that are left out of its answer.
-    fn request(&self) -> u64 {
+    pub(super) fn request(&self) -> u64 {
         self.fingerprint ^ self.store.suppressed().digest()
     }
 
@@ -117,9 +117,9 @@ impl ListState {
         }
     }
 
-    /// Decides on a new list. With `accept` it is accepted as it is.
+    /// Decides on a new list. With `accept`, or after another replica's decision, it is accepted as it is.
     pub(super) fn judge(&mut self, delivery: Delivery, accept: bool, now: u64) -> RefreshOutcome {
-        let Delivery { entries, unusable, hash } = delivery;
+        let Delivery { entries, unusable, hash, is_accepted } = delivery;
         let suppressed = self.store.suppressed();
         let request = self.fingerprint ^ suppressed.digest();
         let list = Arc::new(suppressed.take_out(entries.finish()));
@@ -138,7 +138,7 @@ impl ListState {
         let known = if changes.is_ok() { self.snapshot.clone() } else { self.store.look(&self.name) };
         let changes = changes.unwrap_or_default();
         let new = NewList { list, request, hash, unusable, changes };
-        if accept {
+        if accept || is_accepted {
             return self.take(new, None, now);
         }
         let (losses, lost) = self.losses(&known, &new.list, now);

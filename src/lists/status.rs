@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::guard::HeldList;
 use super::refresh::{ListSource, Refresher};
 use super::snapshot::Snapshot;
+use crate::share::replica::ShareStatus;
 use crate::source::UnusableRecords;
 use crate::source::superoffice::tenant::Tenant;
 
@@ -39,6 +40,9 @@ pub struct ListStatus {
     /// The state of the source's tenant, if the source is one.
     #[serde(default)]
     pub tenant: Option<Tenant>,
+    /// What the replicas have of it, if it is shared.
+    #[serde(default)]
+    pub share: Option<ShareStatus>,
 }
 
 /// So many seconds in the unit that fits: `90 s`, `3 min`, `5 h`, `12 d`.

@@ -29,7 +29,7 @@ use prometheus_client::registry::Registry;
 
 use labels::{
     BuildLabels, CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels,
-    SearchLabels, SectionLabels,
+    SearchLabels, SectionLabels, SiteLabels,
 };
 pub use labels::{CallOutcome, Refusal};
 pub use list::List;
@@ -122,6 +122,10 @@ metrics! {
         list_held: Family<ListLabels, Gauge>,
         /// Refreshes by source, list and outcome; `held` lists look like a mass loss and are not taken.
         refreshes: Family<RefreshLabels, Counter>,
+        /// Whether the server through which the replicas of a site share lists answers, 1 or 0; without it each asks by itself.
+        share_up: Family<SiteLabels, Gauge>,
+        /// Whether this replica asks the CRM for all replicas of its site, 1 or 0.
+        share_holder: Family<SiteLabels, Gauge>,
         /// Searches for callers whom no list knows, by source and outcome; `dropped` ones found the queue full, or the source at rest after a failure.
         searches: Family<SearchLabels, Counter>,
     }
@@ -210,6 +214,16 @@ impl Metrics {
             not_found: search("nobody"),
             failed: search("failed"),
             dropped: search("dropped"),
+        }
+    }
+
+    /// The state of this replica among those of its site.
+    #[must_use]
+    pub fn share(&self, site: &str) -> Share {
+        let labels = SiteLabels { site: site.to_owned() };
+        Share {
+            up: self.share_up.get_or_create_owned(&labels),
+            holder: self.share_holder.get_or_create_owned(&labels),
         }
     }
 
@@ -345,6 +359,21 @@ pub struct Search {
     pub failed: Counter,
     /// The search was not started.
     pub dropped: Counter,
+}
+
+/// The state of a replica.
+#[derive(Clone, Debug, Default)]
+pub struct Share {
+    up: Gauge,
+    holder: Gauge,
+}
+
+impl Share {
+    /// Sets whether the server answers, and whether this replica asks the CRM.
+    pub fn set(&self, is_up: bool, is_holder: bool) {
+        self.up.set(is_up.into());
+        self.holder.set(is_holder.into());
+    }
 }
 
 /// The counters of the resolver.

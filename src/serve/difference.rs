@@ -65,6 +65,10 @@ pub(super) fn keep_what_stays(old: &Config, new: &mut Config) -> Vec<String> {
         }
         _ => {}
     }
+    if old.share != new.share {
+        stays("[share]", if old.share.is_some() { "as it was".into() } else { "off".into() });
+        new.share.clone_from(&old.share);
+    }
     lines
 }
 

@@ -49,6 +49,12 @@ pub struct Replica {
     metrics: metrics::Share,
 }
 
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// The state of a shared list, for `nameplate sources`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareStatus {
@@ -69,7 +75,11 @@ pub struct ShareStatus {
 impl Replica {
     /// A replica that knows nothing of the server yet. Returns with it the lists that its session has to ask the holder for.
     #[must_use]
-    pub fn new(settings: Settings, state_dir: &Path, metrics: metrics::Share) -> (Arc<Self>, mpsc::Receiver<String>) {
+    pub fn new(
+        settings: Settings,
+        state_dir: &Path,
+        metrics: metrics::Share,
+    ) -> (Arc<Self>, mpsc::Receiver<String>) {
         let (wishes, wished) = mpsc::channel(WISHES);
         let memory = Memory::read(state_dir);
         let now = Instant::now();
@@ -95,10 +105,9 @@ impl Replica {
     #[must_use]
     pub fn list(self: &Arc<Self>, wanted: Wanted) -> SharedList {
         let mut lists = locked(&self.lists);
-        let listed = lists.entry(wanted.list.clone()).or_insert_with(|| Listed {
-            wanted: wanted.clone(),
-            slot: Arc::default(),
-        });
+        let listed = lists
+            .entry(wanted.list.clone())
+            .or_insert_with(|| Listed { wanted: wanted.clone(), slot: Arc::default() });
         listed.wanted = wanted.clone();
         let slot = Arc::clone(&listed.slot);
         drop(lists);

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -64,14 +64,17 @@ pub async fn run(replica: Arc<Replica>, mut wished: mpsc::Receiver<String>, shut
 }
 
 /// One connection to the server, until it fails.
-async fn session(replica: &Arc<Replica>, wished: &mut mpsc::Receiver<String>) -> Result<Infallible, ServerError> {
+async fn session(
+    replica: &Arc<Replica>,
+    wished: &mut mpsc::Receiver<String>,
+) -> Result<Infallible, ServerError> {
     let secret = replica.settings.key.clone();
     let key = panics::blocking(move || Key::read(&secret)).await;
     let key = Arc::new(key.map_err(|panicked| ServerError::List(panicked.to_string()))??);
     *locked(&replica.key) = Some(Arc::clone(&key));
     let server = replica.connector.connect().await?;
     let (changed, mut changes) = mpsc::channel(1);
-    let session = Session { replica, server, key, changed };
+    let session = Session { replica, server, key, changed, renew_now: Notify::new() };
     // Before the first attempt to get the lease: its epoch is higher than all that are there.
     session.read().await?;
     tokio::select! {
@@ -89,6 +92,8 @@ struct Session<'a> {
     key: Arc<Key>,
     /// Wakes [`Self::read_again`].
     changed: mpsc::Sender<()>,
+    /// Wakes [`Self::renew`].
+    renew_now: Notify,
 }
 
 impl Session<'_> {
@@ -105,7 +110,10 @@ impl Session<'_> {
                 let lease = locked(&self.replica.lease);
                 (lease.next(), lease.highest())
             };
-            sleep_until(next).await;
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.renew_now.notified() => continue,
+            }
             let sent = Instant::now();
             let answer = server.hold(self.replica.id, highest, &self.key, &self.replica.name).await?;
             if answer == Answer::OtherKey {
@@ -239,7 +247,12 @@ impl Session<'_> {
         }
     }
 
-    async fn publish(&self, listed: &Listed, publication: &Publication, epoch: u64) -> Result<(), ServerError> {
+    async fn publish(
+        &self,
+        listed: &Listed,
+        publication: &Publication,
+        epoch: u64,
+    ) -> Result<(), ServerError> {
         let list = &listed.wanted.list;
         let there = self.replica.view.borrow().entries.get(list).map(|entry| entry.version);
         let (here, _) = locked(&listed.slot).taken();
@@ -271,20 +284,26 @@ impl Session<'_> {
             }
             Switched::Refused => {
                 info!(%list, %version, "the list is not published: another replica has published since");
+                // The lease is asked for anew, with a higher epoch than all that are there.
+                self.server.clone().release(self.replica.id).await?;
                 locked(&self.replica.lease).refused(Instant::now());
                 self.replica.answered(|_| {});
-                self.server.clone().release(self.replica.id).await?;
                 self.read().await?;
-                // So that the lease is asked for anew, with a higher epoch.
-                Err(ServerError::Refused)
+                self.renew_now.notify_one();
+                Ok(())
             }
         }
     }
 
     /// Sends the chunks of a list.
-    async fn send(&self, list: &str, version: Version, publication: &Publication) -> Result<Manifest, ServerError> {
+    async fn send(
+        &self,
+        list: &str,
+        version: Version,
+        publication: &Publication,
+    ) -> Result<Manifest, ServerError> {
         let mut server = self.replica.connector.connect_for_chunks().await?;
-        let (chunk, mut chunks) = mpsc::channel::<pack::Chunk>(PACKED);
+        let (chunk, chunks) = mpsc::channel::<pack::Chunk>(PACKED);
         let (key, site) = (Arc::clone(&self.key), self.replica.settings.site.clone());
         let (list, content) = (list.to_owned(), publication.content.clone());
         let packing = panics::blocking(move || {
@@ -293,18 +312,15 @@ impl Session<'_> {
                 chunk.blocking_send(packed).map_err(|_| std::io::ErrorKind::Interrupted.into())
             })
         });
-        let sending = async {
+        let sending = async move {
+            // After a failure nobody takes the chunks any more, and the packing ends.
+            let mut chunks = chunks;
             while let Some(packed) = chunks.recv().await {
                 server.put_chunk(&packed.name, &packed.bytes).await?;
             }
             Ok::<_, ServerError>(())
         };
-        let (packed, sent) = tokio::join!(packing, async move {
-            let sent = sending.await;
-            // The packing ends when nobody takes its chunks.
-            drop(chunks);
-            sent
-        });
+        let (packed, sent) = tokio::join!(packing, sending);
         sent?;
         let packed = packed.map_err(|panicked| ServerError::List(panicked.to_string()))?;
         packed.map_err(|error| ServerError::List(error.to_string()))

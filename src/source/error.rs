@@ -13,6 +13,9 @@ pub enum SourceError {
     /// A CSV file was read.
     #[error(transparent)]
     Csv(#[from] CsvError),
+    /// The list was to come from another replica.
+    #[error("{0}")]
+    Replicas(String),
 }
 
 impl SourceError {
@@ -21,7 +24,7 @@ impl SourceError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::SuperOffice(error) => error.retry(),
-            Self::Csv(_) => Retry::Soon,
+            Self::Csv(_) | Self::Replicas(_) => Retry::Soon,
         }
     }
 
@@ -32,7 +35,7 @@ impl SourceError {
             Self::SuperOffice(error) => {
                 error.retry() == Retry::Refused || matches!(error, FetchError::Secret(_))
             }
-            Self::Csv(_) => false,
+            Self::Csv(_) | Self::Replicas(_) => false,
         }
     }
 

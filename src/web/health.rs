@@ -32,6 +32,9 @@ pub(super) async fn readyz(State(state): State<Arc<super::State>>) -> Response {
     for pbx in others {
         missing.push_str(&format!("asterisk {} is {}\n", pbx.name(), pbx.description()));
     }
+    if let Some(trouble) = backend.replica.as_ref().and_then(|replica| replica.trouble()) {
+        missing.push_str(&format!("the replicas' server can't be used, the lists in use stay: {trouble}\n"));
+    }
     let is_ready = knows_numbers && (statuses.is_empty() || !connected.is_empty());
     let (status, first) =
         if is_ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };

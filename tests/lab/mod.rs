@@ -19,6 +19,7 @@
 //! - [`proxy`], [`disk`]: what can be cut, what can be full
 //! - [`muffler`]: what makes a new Asterisk an older one
 //! - [`systemd`]: a Debian with a real systemd, for the package and its unit; [`package`]: the package
+//! - [`redis`]: a real Redis
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
@@ -39,6 +40,7 @@ pub(crate) mod network;
 pub(crate) mod package;
 pub(crate) mod people;
 pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod sip;
 pub(crate) mod superoffice;
 pub(crate) mod systemd;

@@ -11,6 +11,7 @@
 #   tests/lab/setup.sh promtool   Prometheus' tool that checks metrics and alerts
 #   tests/lab/setup.sh pjsua2     a softphone's library for Python (PyPI), which shows the person called; the path is its folder
 #   tests/lab/setup.sh faketime   a library that gives a program another clock
+#   tests/lab/setup.sh redis      Redis, of which no service is started; the path is its program
 #
 # The last line on stdout is the root's path, or that of the one file; progress and errors go to stderr.
 #   NAMEPLATE_ASTERISK    path of an installed asterisk binary: no root is made, the answer is "/"
@@ -44,10 +45,11 @@ case $wanted in
     build) name=build-12 suite=bookworm packages=gcc,libc6-dev,lintian,make ;;
     tools) ;;
     pjsua2) ;;
+    redis) ;;
     promtool) package=prometheus file=usr/bin/promtool ;;
     # Of this machine's own architecture; the one for programs with threads.
     faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
-    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool or faketime" ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, faketime or redis" ;;
 esac
 is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 
@@ -112,7 +114,10 @@ need() { # command or file, package
 need cc gcc
 need make make
 need /usr/include/stdlib.h libc6-dev
-if [ "$wanted" != tools ]; then
+if [ "$wanted" = redis ]; then
+    # Debian's redis-server is a link to this file, and a service that is started at once.
+    need /usr/bin/redis-check-rdb redis-tools
+elif [ "$wanted" != tools ]; then
     need unshare util-linux
     need ip iproute2
     need openssl openssl
@@ -129,6 +134,14 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 [ "$wanted" != tools ] || exit 0
+
+if [ "$wanted" = redis ]; then
+    mkdir -p "$cache/redis"
+    # By its name the file knows which program it is.
+    ln -sfn /usr/bin/redis-check-rdb "$cache/redis/redis-server"
+    echo "$cache/redis/redis-server"
+    exit
+fi
 
 if is_asterisk && [ -n "${NAMEPLATE_ASTERISK:-}" ]; then
     [ -x "$NAMEPLATE_ASTERISK" ] || die "NAMEPLATE_ASTERISK=$NAMEPLATE_ASTERISK is not a program"

@@ -1,0 +1,147 @@
+//! A real Redis, private, on loopback: nothing of it is on disk.
+
+#![allow(clippy::expect_used, reason = "a test without its lab has failed")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use redis::{Commands, Connection, FromRedisValue};
+use tempfile::TempDir;
+
+use super::machine::free_tcp_port;
+use super::nameplate::project;
+
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The password of the user `nameplate`.
+pub(crate) const PASSWORD: &str = "pass:wørd";
+
+/// A running Redis with the user `nameplate`, who has the rights of docs/replicas.md; killed when dropped.
+pub(crate) struct Redis {
+    folder: TempDir,
+    port: u16,
+    process: Child,
+}
+
+/// The program, installed by `setup.sh` if it is not there yet.
+fn program() -> &'static PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let script = project().join("tests/lab/setup.sh");
+        let output = Command::new(script).arg("redis").stderr(Stdio::inherit()).output().expect("setup.sh");
+        assert!(output.status.success(), "setup.sh redis failed");
+        let answer = String::from_utf8(output.stdout).expect("a path");
+        PathBuf::from(answer.lines().last().expect("setup.sh prints the program's path"))
+    })
+}
+
+/// The line of docs/replicas.md that makes the user, for this site.
+fn acl(site: &str) -> String {
+    let page = fs::read_to_string(project().join("docs/replicas.md")).expect("docs/replicas.md");
+    let line = page
+        .lines()
+        .find(|line| line.trim_start().starts_with("ACL SETUSER nameplate "))
+        .expect("a line with the user");
+    let line = line.replace("oslo", site).replace(">PASSWORD", &format!(">{PASSWORD}"));
+    line.trim().trim_start_matches("ACL SETUSER ").to_owned()
+}
+
+impl Redis {
+    /// Starts one for a site.
+    pub(crate) fn start(site: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_tcp_port();
+        let config = format!(
+            "bind 127.0.0.1\nport {port}\ndir {}\nsave \"\"\nappendonly no\nuser default on nopass ~* &* +@all\nuser {}\n",
+            folder.path().display(),
+            acl(site)
+        );
+        fs::write(folder.path().join("redis.conf"), config).expect("a file");
+        let process = spawn(&folder);
+        let mut redis = Self { folder, port, process };
+        redis.until_ready();
+        redis
+    }
+
+    fn until_ready(&mut self) {
+        let begun = Instant::now();
+        while self.connect().is_err() {
+            assert!(begun.elapsed() < PATIENCE, "redis-server does not answer:\n{}", self.log());
+            assert!(matches!(self.process.try_wait(), Ok(None)), "redis-server has ended:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sends a signal by its name: `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
+    }
+
+    /// Starts it again, empty.
+    pub(crate) fn again(&mut self) {
+        self.process = spawn(&self.folder);
+        self.until_ready();
+    }
+
+    /// What belongs into a configuration's `[share]`.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn connect(&self) -> redis::RedisResult<Connection> {
+        let mut connection = redis::Client::open(self.url())?.get_connection()?;
+        redis::cmd("PING").exec(&mut connection)?;
+        Ok(connection)
+    }
+
+    /// Does a command as its administrator.
+    pub(crate) fn run<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        let mut connection = self.connect().expect("a connection");
+        let (name, arguments) = command.split_first().expect("a command");
+        redis::cmd(name).arg(arguments).query(&mut connection).expect("an answer")
+    }
+
+    /// The names of the keys that fit.
+    pub(crate) fn keys(&self, pattern: &str) -> Vec<String> {
+        self.run(&["KEYS", pattern])
+    }
+
+    /// The bytes of a key.
+    pub(crate) fn bytes(&self, key: &str) -> Vec<u8> {
+        self.connect().expect("a connection").get(key).expect("its bytes")
+    }
+
+    /// Puts other bytes in the place of a key's; its life stays.
+    pub(crate) fn replace(&self, key: &str, bytes: &[u8]) {
+        let mut connection = self.connect().expect("a connection");
+        redis::cmd("SET").arg(key).arg(bytes).arg("KEEPTTL").exec(&mut connection).expect("a key");
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+fn spawn(folder: &TempDir) -> Child {
+    let log = fs::File::create(folder.path().join("log")).expect("a log");
+    let mut command = Command::new(program());
+    command.arg(folder.path().join("redis.conf")).stdin(Stdio::null());
+    command.stderr(log.try_clone().expect("a log")).stdout(log).spawn().expect("redis-server")
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
