@@ -103,6 +103,11 @@ impl Lease {
         (self.held, self.next) = (None, now);
     }
 
+    /// Gives the lease up, and does not ask for it again before some time: other replicas can do what this one can't.
+    pub fn rest(&mut self, now: Instant) {
+        (self.held, self.next) = (None, now + LIFE);
+    }
+
     /// The epoch in which this replica may publish at `now`, and until when; none if it may not.
     #[must_use]
     pub fn publishes(&self, now: Instant) -> Option<(u64, Instant)> {
@@ -173,6 +178,9 @@ mod tests {
         lease.answered(&Answer::Held { epoch: 1 }, start, start);
         lease.refused(start + SECOND);
         assert_eq!((lease.publishes(start + SECOND), lease.next()), (None, start + SECOND));
+        lease.answered(&Answer::Held { epoch: 2 }, start, start);
+        lease.rest(start);
+        assert_eq!((lease.publishes(start), lease.next()), (None, start + 30 * SECOND));
         lease.answered(&Answer::Held { epoch: 2 }, start, start);
         lease.answered(&Answer::OtherKey, start, start);
         assert_eq!((lease.publishes(start), lease.next()), (None, start + 10 * SECOND));

@@ -75,11 +75,13 @@ impl SharedList {
         let mut step = self.step();
         if step == Step::Wait {
             // A command wants the list now.
-            step = self.ask_holder().await;
+            let is_up = self.replica.view.borrow().is_up;
+            step = if is_up { self.ask_holder().await } else { Step::Ask };
         }
         match step {
             Step::Take(manifest) => {
-                locked(&self.slot).comes_from(Origin::Server(manifest.version));
+                let view = self.replica.view.borrow().clone();
+                locked(&self.slot).takes(manifest.version, &view, &self.wanted);
                 let taken = self.take(&manifest).await;
                 taken.map(Fetched::Entries).map_err(|error| {
                     locked(&self.slot).failed(manifest.version);
@@ -89,7 +91,12 @@ impl SharedList {
             Step::Ask => {
                 let epoch = self.replica.view.borrow().epoch(Instant::now());
                 locked(&self.slot).comes_from(Origin::Crm(epoch));
-                ask.await
+                let fetched = ask.await;
+                if fetched.is_err() && epoch.is_some() && locked(&self.slot).is_empty() {
+                    // Another replica may have a list that the server has lost, or reach the CRM.
+                    self.replica.give_up(&self.wanted.list);
+                }
+                fetched
             }
             Step::Confirmed(checked) => {
                 locked(&self.slot).confirm(checked);
@@ -169,7 +176,7 @@ impl SharedList {
     pub fn uses(&self, in_use: InUse) {
         let list = &self.wanted.list;
         let known = locked(&self.replica.memory).taken(list);
-        let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
+        let now = now_in_millis();
         let took = locked(&self.slot).uses(&self.wanted, in_use, known, now);
         if let Some(taken) = took {
             locked(&self.replica.memory).took(list, taken);
@@ -182,4 +189,9 @@ impl SharedList {
     pub fn status(&self) -> ShareStatus {
         self.replica.status(&self.wanted.list, &self.slot)
     }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_in_millis() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
 }

@@ -37,7 +37,7 @@ pub struct Manifest {
 pub struct Entry {
     /// The version of the list.
     pub version: Version,
-    /// When the holder last knew that it is the CRM's: seconds since 1970, UTC.
+    /// When the holder last knew that it is the CRM's: milliseconds since 1970, by its clock.
     pub checked: u64,
     /// Its manifest.
     pub manifest: Result<Arc<Manifest>, Unusable>,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
@@ -22,6 +24,9 @@ use crate::observe::metrics;
 
 /// Wishes that may wait for the session; a further one is dropped.
 const WISHES: usize = 32;
+
+/// How often the lease is left to another replica at most.
+const GIVEN_UP_ONCE_IN: Duration = Duration::from_mins(10);
 
 /// A shared list of the configuration.
 #[derive(Clone)]
@@ -43,6 +48,11 @@ pub struct Replica {
     pub(super) view: watch::Sender<View>,
     /// Something may have to be published.
     pub(super) work: Notify,
+    /// The lease is to be asked for anew, or to be given up.
+    pub(super) lease_changed: Notify,
+    pub(super) gives_up: AtomicBool,
+    /// When it was given up last.
+    gave_up: Mutex<Option<Instant>>,
     /// Lists for which the holder is to ask the CRM.
     pub(super) wishes: mpsc::Sender<String>,
     lists: Mutex<BTreeMap<String, Listed>>,
@@ -94,6 +104,9 @@ impl Replica {
             memory: Mutex::new(memory),
             view: watch::Sender::new(View::new(now)),
             work: Notify::new(),
+            lease_changed: Notify::new(),
+            gives_up: AtomicBool::new(false),
+            gave_up: Mutex::default(),
             wishes,
             lists: Mutex::default(),
             metrics,
@@ -135,6 +148,20 @@ impl Replica {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.view.borrow().trouble.clone()
+    }
+
+    /// Leaves the lease to another replica for a while, if the server does not have this list. Not again soon: the others may be no
+    /// better off.
+    pub(super) fn give_up(&self, list: &str) {
+        let now = Instant::now();
+        let mut gave_up = locked(&self.gave_up);
+        let is_again = gave_up.is_some_and(|before| now - before < GIVEN_UP_ONCE_IN);
+        if is_again || self.view.borrow().entries.contains_key(list) {
+            return;
+        }
+        *gave_up = Some(now);
+        self.gives_up.store(true, Ordering::Relaxed);
+        self.lease_changed.notify_one();
     }
 
     /// The server has answered: the lease is as the replica's own has it, and what changes besides is `change`.

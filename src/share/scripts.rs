@@ -48,7 +48,7 @@ impl Keys {
 /// The scripts.
 #[derive(Debug)]
 pub struct Scripts {
-    /// Takes the lease if it is free, or renews it. Keys: `lease`, `epoch`, `key`. Arguments: the replica's id, the life in ms, the
+    /// Takes the lease if it is free, or renews it, in a new epoch if any replica has seen a higher one. Keys: `lease`, `epoch`, `key`. Arguments: the replica's id, the life in ms, the
     /// highest epoch that it has seen, the id of its key, its name. Returns a code ([`HELD`], [`OTHERS`], [`OTHER_KEY`]), the
     /// epoch, and what is left of another's life in ms.
     pub hold: Script,
@@ -89,13 +89,14 @@ const HOLD: &str = r"
 local key = redis.call('GET', KEYS[3])
 if key and key ~= ARGV[4] then return {2, 0, 0} end
 local held = redis.call('HMGET', KEYS[1], 'id', 'epoch')
-local epoch = held[2]
+local highest = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[3]))
 if held[1] and held[1] ~= ARGV[1] then
-    return {1, tonumber(epoch), redis.call('PTTL', KEYS[1])}
+    redis.call('SET', KEYS[2], string.format('%.0f', highest))
+    return {1, tonumber(held[2]), redis.call('PTTL', KEYS[1])}
 end
-if not held[1] then
-    local stored = tonumber(redis.call('GET', KEYS[2]) or '0')
-    epoch = string.format('%.0f', math.max(stored, tonumber(ARGV[3])) + 1)
+local epoch = held[2]
+if not held[1] or highest > tonumber(epoch) then
+    epoch = string.format('%.0f', highest + 1)
     redis.call('SET', KEYS[2], epoch)
     redis.call('HSET', KEYS[1], 'id', ARGV[1], 'epoch', epoch, 'by', ARGV[5])
 end

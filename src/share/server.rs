@@ -240,6 +240,9 @@ pub enum Event {
     Wanted(String),
 }
 
+/// A stream with its events: the id of each, and its fields.
+type Stream = (String, Vec<(String, Vec<String>)>);
+
 type ListFields = (Option<u64>, Option<String>, Option<u64>, Option<Vec<u8>>, Option<u32>, Option<u64>);
 
 impl Server {
@@ -397,8 +400,7 @@ impl Server {
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT").arg(100).arg("BLOCK").arg(millis(BLOCK));
         read.arg("STREAMS").arg(self.keys.named("events")).arg(&*last);
-        type Streams = Option<BTreeMap<String, Vec<(String, Vec<String>)>>>;
-        let streams: Streams = read.query_async(&mut self.connection).await?;
+        let streams: Option<Vec<Stream>> = read.query_async(&mut self.connection).await?;
         let mut events = Vec::new();
         for (id, fields) in streams.into_iter().flatten().flat_map(|(_, events)| events) {
             *last = id;

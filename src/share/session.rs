@@ -3,14 +3,16 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::lease::Answer;
+use super::list::now_in_millis;
 use super::manifest::Manifest;
 use super::pack::{self, Owner};
 use super::replica::{Listed, Replica, locked};
@@ -74,7 +76,7 @@ async fn session(
     *locked(&replica.key) = Some(Arc::clone(&key));
     let server = replica.connector.connect().await?;
     let (changed, mut changes) = mpsc::channel(1);
-    let session = Session { replica, server, key, changed, renew_now: Notify::new() };
+    let session = Session { replica, server, key, changed };
     // Before the first attempt to get the lease: its epoch is higher than all that are there.
     session.read().await?;
     tokio::select! {
@@ -92,8 +94,6 @@ struct Session<'a> {
     key: Arc<Key>,
     /// Wakes [`Self::read_again`].
     changed: mpsc::Sender<()>,
-    /// Wakes [`Self::renew`].
-    renew_now: Notify,
 }
 
 impl Session<'_> {
@@ -112,7 +112,15 @@ impl Session<'_> {
             };
             tokio::select! {
                 () = sleep_until(next) => {}
-                () = self.renew_now.notified() => continue,
+                () = self.replica.lease_changed.notified() => {
+                    if self.replica.gives_up.swap(false, Ordering::Relaxed) {
+                        info!(site = %self.replica.settings.site, "the lease is left to another replica: this one has no list, and can't get one");
+                        server.release(self.replica.id).await?;
+                        locked(&self.replica.lease).rest(Instant::now());
+                        self.replica.answered(|view| view.holder = None);
+                    }
+                    continue;
+                }
             }
             let sent = Instant::now();
             let answer = server.hold(self.replica.id, highest, &self.key, &self.replica.name).await?;
@@ -273,7 +281,7 @@ impl Session<'_> {
         if may_publish.is_none_or(|(now, _)| now != epoch) {
             return Ok(());
         }
-        let checked = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
+        let checked = now_in_millis();
         match self.server.clone().switch(list, version, &sealed, checked).await? {
             Switched::Done => {
                 let (entries, bytes) = (manifest.entries, manifest.bytes);
@@ -289,7 +297,7 @@ impl Session<'_> {
                 locked(&self.replica.lease).refused(Instant::now());
                 self.replica.answered(|_| {});
                 self.read().await?;
-                self.renew_now.notify_one();
+                self.replica.lease_changed.notify_one();
                 Ok(())
             }
         }

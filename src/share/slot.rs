@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::lease::LIFE;
 use super::manifest::{Entry, Manifest};
 use super::memory::Taken;
 use super::version::{ReplicaId, Version};
 use super::view::View;
 use crate::directory::list::transfer::Content;
 use crate::source::UnusableRecords;
+
+/// How long a replica without any list waits for the server, at least, and over how long replicas are spread.
+const WITHOUT_A_LIST: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
 
 /// Identifies a list's request, and how often it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub enum Step {
     Take(Arc<Manifest>),
     /// From the CRM.
     Ask,
-    /// From nowhere: the list in use is the CRM's, as the holder has found at this time.
+    /// From nowhere: the list in use is the CRM's, as the holder has found at this time by its clock.
     Confirmed(u64),
     /// Nothing is known that could be done now.
     Wait,
@@ -107,7 +109,7 @@ pub struct Slot {
     is_broken: bool,
     /// The version that could not be taken.
     failed: Option<Version>,
-    /// The last confirmation by the holder that was used.
+    /// The last confirmation by the holder that was used: its time there.
     confirmed: u64,
     in_use: InUse,
     /// The request that the list in use answers.
@@ -143,7 +145,7 @@ impl Slot {
             return Step::Ask;
         }
         match entry {
-            Some(entry) if self.taken == Some(entry.version) && entry.checked > self.confirmed => {
+            Some(entry) if self.taken == Some(entry.version) && entry.checked != self.confirmed => {
                 Step::Confirmed(entry.checked)
             }
             _ => Step::Wait,
@@ -182,11 +184,8 @@ impl Slot {
     /// From when on this replica asks the CRM by itself, while the server does not answer: each one at another moment of the interval.
     /// Without any list it does not wait so long.
     fn alone_from(&self, wanted: &Wanted, view: &View, id: ReplicaId) -> Instant {
-        let (wait, spread) = if self.in_use.has_list {
-            (wanted.refresh * 2, wanted.refresh)
-        } else {
-            (Duration::from_secs(5), LIFE)
-        };
+        let (wait, spread) =
+            if self.in_use.has_list { (wanted.refresh * 2, wanted.refresh) } else { WITHOUT_A_LIST };
         view.contact + wait + spread.mul_f64(id.place())
     }
 
@@ -203,6 +202,19 @@ impl Slot {
         (self.confirmed, self.origin) = (checked, Origin::Same);
     }
 
+    /// The next list is this one from the server.
+    pub fn takes(&mut self, version: Version, view: &View, wanted: &Wanted) {
+        self.origin = Origin::Server(version);
+        let entry = view.entries.get(&wanted.list).filter(|entry| entry.version == version);
+        self.confirmed = entry.map_or(self.confirmed, |entry| entry.checked);
+    }
+
+    /// Whether there is no list in use at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.in_use.has_list
+    }
+
     /// A version could not be taken.
     pub fn failed(&mut self, version: Version) {
         self.failed = Some(version);
@@ -213,7 +225,7 @@ impl Slot {
         self.is_wanted = true;
     }
 
-    /// The list in use. `known` is what this replica has on disk about it, `now` seconds since 1970. Returns what has to be kept on disk.
+    /// The list in use. `known` is what this replica has on disk about it, `now` milliseconds since 1970. Returns what has to be kept on disk.
     pub fn uses(&mut self, wanted: &Wanted, in_use: InUse, known: Option<Taken>, now: u64) -> Option<Taken> {
         let at = in_use.content.as_ref().map(|content| content.header().taken);
         self.change += u64::from(in_use.is_new);
