@@ -42,7 +42,7 @@ pub trait ListSource: Send + Sync + 'static {
     }
 
     /// The list in use: at the start, and after each fetch or order that was not in vain.
-    fn uses(&self, _: InUse) {}
+    fn uses(&self, _: impl FnOnce() -> InUse) {}
 }
 
 /// One list of a source.
@@ -76,9 +76,9 @@ impl ListSource for SourceList {
         }
     }
 
-    fn uses(&self, in_use: InUse) {
+    fn uses(&self, in_use: impl FnOnce() -> InUse) {
         if let Some(shared) = &self.shared {
-            shared.uses(in_use);
+            shared.uses(in_use());
         }
     }
 }
@@ -218,15 +218,17 @@ impl<S: ListSource> Refresher<S> {
 
     /// Tells the source which list is in use.
     pub fn tell_source(&self, is_new: bool) {
-        let snapshot = self.snapshot();
-        let content = match snapshot {
-            _ if snapshot.header().fingerprint != self.state.request() => None,
-            Snapshot::Absent => None,
-            Snapshot::OnDisk(file) => Some(Content::OnDisk(file.clone())),
-            Snapshot::InMemory(header, list) => Some(Content::InMemory(header.clone(), Arc::clone(list))),
-        };
-        let has_list = !matches!(snapshot, Snapshot::Absent);
-        self.source.uses(InUse { content, has_list, is_new, unusable: self.state.unusable().clone() });
+        self.source.uses(|| {
+            let snapshot = self.snapshot();
+            let content = match snapshot {
+                _ if snapshot.header().fingerprint != self.state.request() => None,
+                Snapshot::Absent => None,
+                Snapshot::OnDisk(file) => Some(Content::OnDisk(file.clone())),
+                Snapshot::InMemory(header, list) => Some(Content::InMemory(header.clone(), Arc::clone(list))),
+            };
+            let has_list = !matches!(snapshot, Snapshot::Absent);
+            InUse { content, has_list, is_new, unusable: self.state.unusable().clone() }
+        });
     }
 
     /// Fetches the list.

@@ -269,6 +269,7 @@ mod tests {
                 "[agi] listen stays 127.0.0.1:4577, with its `allow`",
             ),
             ("[agi]\n        listen = \"127.0.0.1:4577\"", "", "[agi] stays on, at 127.0.0.1:4577"),
+            ("[agi]", "[share]\nurl = \"redis://127.0.0.1\"\nkey = \"k\"\n[agi]", "[share] stays off"),
             // On loopback no token is wanted. The address in use is open to others.
             (
                 "listen = \"192.0.2.1:8480\"\n        token = \"s3cret\"",
