@@ -127,14 +127,14 @@ impl Session<'_> {
             if answer == Answer::OtherKey {
                 return Err(ServerError::OtherKey);
             }
-            let (had, has) = {
+            let (had, has, highest) = {
                 let mut lease = locked(&self.replica.lease);
                 let had = lease.publishes(sent).map(|(epoch, _)| epoch);
                 lease.answered(&answer, sent, Instant::now());
-                (had, lease.publishes(Instant::now()).map(|(epoch, _)| epoch))
+                (had, lease.publishes(Instant::now()).map(|(epoch, _)| epoch), lease.highest())
             };
             let holder = server.holder().await?;
-            self.saw(locked(&self.replica.lease).highest());
+            locked(&self.replica.memory).saw(highest);
             self.replica.answered(|view| view.holder = holder);
             if let Some(epoch) = has.filter(|_| has != had) {
                 info!(site = %self.replica.settings.site, epoch, "this replica asks the CRM for all replicas now");
