@@ -2,7 +2,7 @@
 //! the lease, asks the CRM and publishes; the others take its lists. Each answers its calls from its own memory and disk, with
 //! the server or without.
 //!
-//! - [`settings`]: `[share]`
+//! - [`settings`]: the section `[share]`
 //! - [`lease`]: which replica asks the CRM, and until when it may publish; a machine without I/O
 //! - [`version`]: the order of published lists
 //! - [`manifest`]: what the server has of a list; [`pack`]: its bytes as chunks; [`seal`]: the key

@@ -60,7 +60,7 @@ impl ListSource for SourceList {
     async fn fetch(&self, hash: &str, progress: &Progress) -> Result<Fetched, SourceError> {
         let ask = self.source.fetch(self.list, hash, progress);
         match &self.shared {
-            Some(shared) => shared.fetch(ask).await,
+            Some(shared) => Box::pin(shared.fetch(ask)).await,
             None => ask.await,
         }
     }
