@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Output;
 
-use crate::lab::configuration::{CRM_PASSWORD, VIP_AND_ALL, onsite, superoffice_alone};
+use crate::lab::configuration::{CRM_PASSWORD, VIP_AND_ALL, csv_folder, onsite, superoffice_alone};
 use crate::lab::nameplate::{Folder, Nameplate, project};
 use crate::lab::superoffice::{Record, StandIn};
 use crate::lab::{machine, web};
@@ -236,6 +236,14 @@ async fn metrics_and_answers_over_http() {
     compare("http.txt", &steady(&text, nameplate.folder().path("").as_path(), Some(&crm)));
 
     let metrics = web::get(address, "/metrics", "").body;
+    // Those of a replica, whose server is not there.
+    let share =
+        "[web]\nlisten = \"127.0.0.1:0\"\n[share]\nurl = \"redis://127.0.0.1:9\"\nkey_env = \"KEY\"\n";
+    let replica = csv_folder(share, "").serve();
+    let shared = web::get(web::address(&replica).await, "/metrics", "").body;
+    let shared =
+        shared.lines().filter(|line| line.contains("nameplate_share_")).map(|line| format!("{line}\n"));
+    let metrics = metrics + &shared.collect::<String>();
     // The build's own.
     let metrics =
         metrics.replace(std::env::consts::ARCH, "<arch>").replace(env!("CARGO_PKG_VERSION"), "<version>");

@@ -41,7 +41,7 @@ pub struct ListStatus {
     #[serde(default)]
     pub tenant: Option<Tenant>,
     /// What the replicas have of it, if it is shared.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<ShareStatus>,
 }
 
