@@ -9,6 +9,7 @@
 #   tests/lab/setup.sh build      Debian 12 with a C compiler, to build the package in (packaging/build.sh)
 #   tests/lab/setup.sh tools      the C compiler alone
 #   tests/lab/setup.sh promtool   Prometheus' tool that checks metrics and alerts
+#   tests/lab/setup.sh prometheus Prometheus itself
 #   tests/lab/setup.sh pjsua2     a softphone's library for Python (PyPI), which shows the person called; the path is its folder
 #   tests/lab/setup.sh faketime   a library that gives a program another clock
 #
@@ -44,10 +45,10 @@ case $wanted in
     build) name=build-12 suite=bookworm packages=gcc,libc6-dev,lintian,make ;;
     tools) ;;
     pjsua2) ;;
-    promtool) package=prometheus file=usr/bin/promtool ;;
+    promtool | prometheus) package=prometheus file=usr/bin/$wanted ;;
     # Of this machine's own architecture; the one for programs with threads.
     faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
-    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool or faketime" ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, prometheus or faketime" ;;
 esac
 is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 
