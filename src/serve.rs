@@ -92,6 +92,8 @@ async fn start(
         pbx: config.pbx.clone(),
         pbx_statuses: running::pbx_statuses(&pbxs, agi.as_ref().map(|(agi, _)| agi)),
         metrics: Arc::clone(&metrics),
+        service: None,
+        config: config.path.clone(),
     };
     let pbx_statuses = watch::Sender::new(backend.pbx_statuses.clone());
     let web = config.web.clone().map(|settings| open_web(settings, backend));
@@ -134,6 +136,13 @@ async fn start(
         reloads,
         suppression: Arc::clone(&suppression),
     };
+    if let Some(web) = &web {
+        // The pages have been there since the start, and now have buttons, too.
+        web.send_modify(|live| {
+            let backend = web::Backend { service: Some(service.clone()), ..live.backend.clone() };
+            *live = Arc::new(web::Live { settings: live.settings.clone(), backend });
+        });
+    }
     control::start(service, state_dir, supervisor);
     systemd::start(&resolver, pbx_statuses.subscribe(), schedules.handle(), supervisor);
     Ok(Some(Running {

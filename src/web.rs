@@ -2,7 +2,9 @@
 //!
 //! - [`Server`] serves until the shutdown
 //! - `server`: connections; `slots`: a slow connection does not hold up the others
-//! - `guard`: which requests are served: by the `Host` header on loopback, by the token elsewhere
+//! - `guard`: which requests are served: by the `Host` header on loopback, by the token elsewhere; `token`: how it is shown
+//! - `login`: who may see the pages, and press their buttons; `cookie`: the cookies of a request
+//! - `pages`: the pages for operators and administrators
 //! - `lookup`: `GET /lookup`
 //! - `health`: `GET /healthz` and `/readyz`
 //! - `scrape`: `GET /metrics`, in the form that is asked for
@@ -19,8 +21,10 @@ mod pages;
 mod scrape;
 mod server;
 mod slots;
+mod token;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -34,10 +38,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::control;
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
 use crate::secret::{Secret, SecretError};
 use guard::Guard;
+use login::Logins;
+pub use login::{PasswordHash, Role, User};
 
 /// The most connections at once.
 pub const CONNECTIONS: usize = 256;
@@ -47,6 +54,19 @@ pub const CONNECTIONS: usize = 256;
 pub struct Settings {
     listen: SocketAddr,
     token: Option<Secret>,
+    /// `[[web.user]]`: who may log in.
+    pub users: Vec<User>,
+    /// `certificate` and `key`: the server speaks TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where the certificate of the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, in PEM, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
 }
 
 impl Settings {
@@ -62,7 +82,7 @@ impl Settings {
                  127.0.0.1 and [::1]"
             ));
         }
-        Ok(Self { listen, token })
+        Ok(Self { listen, token, users: Vec::new(), tls: None })
     }
 
     /// The address to listen on.
@@ -100,6 +120,10 @@ pub struct Backend {
     pub pbx_statuses: Vec<Arc<PbxStatus>>,
     /// The metrics of the service.
     pub metrics: Arc<Metrics>,
+    /// What the buttons order; none until the lists are open.
+    pub service: Option<control::Service>,
+    /// The file of the configuration.
+    pub config: PathBuf,
 }
 
 /// What a reload of the configuration may change while the server runs.
@@ -115,6 +139,7 @@ pub struct Live {
 #[derive(Debug)]
 struct State {
     live: watch::Receiver<Arc<Live>>,
+    logins: Arc<Logins>,
     /// The counters of this server.
     counted: metrics::Web,
 }
@@ -138,17 +163,20 @@ impl Server {
     pub fn new(live: watch::Receiver<Arc<Live>>) -> Result<Self, SecretError> {
         let counted = live.borrow().backend.metrics.web();
         let guard = Arc::new(Guard::new(live.clone(), counted.clone())?);
-        let router = Router::new()
+        let logins = Arc::new(Logins::new(live.clone(), Arc::clone(&guard), counted.clone()));
+        let for_clients = Router::new()
             .route("/lookup", get(lookup::lookup))
             // FreePBX makes this of the path `/lookup`.
             .route("//lookup", get(lookup::lookup))
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
             .route("/metrics", get(scrape::metrics))
-            .merge(pages::router())
-            .fallback(StatusCode::NOT_FOUND)
-            .with_state(Arc::new(State { live, counted }))
-            .layer(middleware::from_fn_with_state(guard, guard::check))
+            .layer(middleware::from_fn_with_state(guard, guard::check));
+        let for_people =
+            pages::router().layer(middleware::from_fn_with_state(Arc::clone(&logins), login::check));
+        let router = for_clients
+            .merge(for_people)
+            .with_state(Arc::new(State { live, logins, counted }))
             .layer(middleware::from_fn(private));
         Ok(Self { router })
     }

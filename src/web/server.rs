@@ -1,11 +1,14 @@
 //! Connections. Each one carries one request, with limits of time and size.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{Method, Request};
 use futures_util::poll;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::login::Peer;
 use super::slots::{Slot, Slots};
 
 /// The most time for the head of a request. A dialplan sends it in one packet.
@@ -39,7 +43,7 @@ pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shut
                 Ok((stream, peer)) => {
                     let slot = slots.take(peer.ip()).await;
                     let id = slot.id();
-                    let served = serve(stream, router.clone(), Arc::new(slot), shutdown.clone());
+                    let served = serve(stream, peer.ip(), router.clone(), Arc::new(slot), shutdown.clone());
                     slots.ends_by(id, connections.spawn(served).abort_handle());
                 }
                 Err(error) => {
@@ -56,13 +60,23 @@ pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shut
     connections.wait().await;
 }
 
-async fn serve(stream: TcpStream, router: Router, slot: Arc<Slot>, shutdown: CancellationToken) {
+async fn serve(
+    stream: TcpStream,
+    peer: IpAddr,
+    router: Router,
+    slot: Arc<Slot>,
+    shutdown: CancellationToken,
+) {
     // An answer is one small write. It must not wait for the next write.
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
     let asked = Arc::clone(&slot);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         asked.asks();
+        // A lookup does not pay for what a login needs.
+        if request.method() != Method::GET {
+            request.extensions_mut().insert(Peer(peer));
+        }
         router.call(request)
     });
     // One request for each connection. Asterisk's CURL() would keep its connection open as long as the thread of the call lives

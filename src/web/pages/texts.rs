@@ -10,6 +10,25 @@ pub(super) mod nb;
 pub(super) struct Texts {
     /// Around every page.
     pub(super) shell: Shell,
+    /// The login page.
+    pub(super) login: Login,
+}
+
+/// The login page.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) title: &'static str,
+    pub(super) name: &'static str,
+    /// Below the name, where a token is set, too.
+    pub(super) name_hint: &'static str,
+    pub(super) password: &'static str,
+    pub(super) password_or_token: &'static str,
+    pub(super) token: &'static str,
+    pub(super) enter: &'static str,
+    pub(super) wrong: &'static str,
+    pub(super) busy: &'static str,
+    /// Nobody can log in.
+    pub(super) nobody: &'static str,
 }
 
 /// Around every page.
@@ -29,6 +48,13 @@ pub(super) struct Shell {
     pub(super) token_holder: &'static str,
     pub(super) operator: &'static str,
     pub(super) administrator: &'static str,
+    /// The page is not there.
+    pub(super) missing: &'static str,
+    pub(super) missing_link: &'static str,
+    /// Somebody comes from a page of another origin.
+    pub(super) doorstep: &'static str,
+    pub(super) doorstep_why: &'static str,
+    pub(super) doorstep_link: &'static str,
 }
 
 /// The text with the values in place of each `{}`, in order.

@@ -1,6 +1,6 @@
 //! Norwegian (bokmål).
 
-use super::{Shell, Texts};
+use super::{Login, Shell, Texts};
 use crate::web::pages::language::Language;
 
 /// Norwegian.
@@ -20,5 +20,22 @@ static TEXTS: Texts = Texts {
         token_holder: "Administrator med token",
         operator: "operatør",
         administrator: "administrator",
+        missing: "Siden finnes ikke",
+        missing_link: "Til anropene",
+        doorstep: "Du kommer fra et annet nettsted",
+        doorstep_why: "En side på et annet nettsted får ikke se inn i denne.",
+        doorstep_link: "Gå inn",
+    },
+    login: Login {
+        title: "Logg inn",
+        name: "Navn",
+        name_hint: "La feltet stå tomt for å logge inn med token.",
+        password: "Passord",
+        password_or_token: "Passord eller token",
+        token: "Token",
+        enter: "Logg inn",
+        wrong: "Dette er feil. Prøv igjen; hvert feil forsøk gjør at det neste må vente.",
+        busy: "For mange forsøk venter allerede. Prøv igjen om et øyeblikk.",
+        nobody: "Ingen kan logge inn: verken token eller bruker står i konfigurasjonen.",
     },
 };
