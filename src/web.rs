@@ -1,7 +1,7 @@
 //! The web server: lookups over HTTP, and the state of the service.
 //!
 //! - [`Server`] serves until the shutdown
-//! - `server`: connections; `slots`: a slow connection does not hold up the others
+//! - `server`: connections; `tls`: the certificate of the server; `slots`: a slow connection does not hold up the others
 //! - `guard`: which requests are served: by the `Host` header on loopback, by the token elsewhere; `token`: how it is shown
 //! - `login`: who may see the pages, and press their buttons; `cookie`: the cookies of a request
 //! - `pages`: the pages for operators and administrators
@@ -21,6 +21,7 @@ mod pages;
 mod scrape;
 mod server;
 mod slots;
+mod tls;
 mod token;
 
 use std::net::SocketAddr;
@@ -41,10 +42,11 @@ use crate::asterisk::pbx_status::PbxStatus;
 use crate::control;
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
-use crate::secret::{Secret, SecretError};
+use crate::secret::Secret;
 use guard::Guard;
 use login::Logins;
 pub use login::{PasswordHash, Role, User};
+use tls::Certificate;
 
 /// The most connections at once.
 pub const CONNECTIONS: usize = 256;
@@ -95,6 +97,11 @@ impl Settings {
     #[must_use]
     pub fn token(&self) -> Option<&Secret> {
         self.token.as_ref()
+    }
+
+    /// Reads the certificate and its key, if there are some. An error if the server can't use them.
+    pub fn check_certificate(&self) -> anyhow::Result<()> {
+        self.tls.as_ref().map_or(Ok(()), |files| tls::read(files).map(drop))
     }
 
     /// Whether each request must show a token.
@@ -155,12 +162,14 @@ impl State {
 #[derive(Debug)]
 pub struct Server {
     router: Router,
+    certificate: Certificate,
 }
 
 impl Server {
-    /// A server for what is `live`, which may change; the file of the token is then read again. An error if the token can't be
-    /// read.
-    pub fn new(live: watch::Receiver<Arc<Live>>) -> Result<Self, SecretError> {
+    /// A server for what is `live`, which may change; the files of the token and of the certificate are then read again. An error
+    /// if one of them can't be read.
+    pub fn new(live: watch::Receiver<Arc<Live>>) -> anyhow::Result<Self> {
+        let certificate = Certificate::read(live.clone())?;
         let counted = live.borrow().backend.metrics.web();
         let guard = Arc::new(Guard::new(live.clone(), counted.clone())?);
         let logins = Arc::new(Logins::new(live.clone(), Arc::clone(&guard), counted.clone()));
@@ -178,12 +187,12 @@ impl Server {
             .merge(for_people)
             .with_state(Arc::new(State { live, logins, counted }))
             .layer(middleware::from_fn(private));
-        Ok(Self { router })
+        Ok(Self { router, certificate })
     }
 
     /// Serves at most `connections` of `listener` at once, until `shutdown`. Then finishes the requests in hand.
     pub async fn run(self, listener: TcpListener, connections: usize, shutdown: CancellationToken) {
-        server::run(listener, self.router, connections, shutdown).await;
+        server::run(listener, self.router, self.certificate, connections, shutdown).await;
     }
 }
 

@@ -110,6 +110,9 @@ impl Running {
         let read = panics::blocking(move || {
             let config = Config::read(&path)?;
             config.check_for_service()?;
+            if let Some(web) = &config.web {
+                web.check_certificate()?;
+            }
             // So that no call waits for the numbering plan of a new country.
             number::load(&countries(&config));
             anyhow::Ok(config)

@@ -13,14 +13,17 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::login::Peer;
 use super::slots::{Slot, Slots};
+use super::tls::Certificate;
 
 /// The most time for the head of a request. A dialplan sends it in one packet.
 const HEAD: Duration = Duration::from_secs(1);
@@ -34,7 +37,13 @@ const MAX_HEAD: usize = 16 << 10;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves at most `most` connections of `listener` at once, until `shutdown`. Returns when the last connection has ended.
-pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shutdown: CancellationToken) {
+pub(super) async fn run(
+    listener: TcpListener,
+    router: Router,
+    certificate: Certificate,
+    most: usize,
+    shutdown: CancellationToken,
+) {
     let slots = Slots::new(most);
     let connections = TaskTracker::new();
     let accepting = async {
@@ -43,8 +52,15 @@ pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shut
                 Ok((stream, peer)) => {
                     let slot = slots.take(peer.ip()).await;
                     let id = slot.id();
-                    let served = serve(stream, peer.ip(), router.clone(), Arc::new(slot), shutdown.clone());
-                    slots.ends_by(id, connections.spawn(served).abort_handle());
+                    let (slot, shutdown) = (Arc::new(slot), shutdown.clone());
+                    // An answer is one small write. It must not wait for the next write.
+                    let _ = stream.set_nodelay(true);
+                    let connection = Connection { peer: peer.ip(), router: router.clone(), slot, shutdown };
+                    let task = match certificate.acceptor() {
+                        None => connections.spawn(connection.serve(stream)),
+                        Some(acceptor) => connections.spawn(connection.serve_tls(stream, acceptor)),
+                    };
+                    slots.ends_by(id, task.abort_handle());
                 }
                 Err(error) => {
                     warn!("web: can't accept a connection: {error}");
@@ -53,53 +69,67 @@ pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shut
             }
         }
     };
-    shutdown.run_until_cancelled(accepting).await;
+    let serving = async { tokio::join!(accepting, certificate.keep_fresh()) };
+    shutdown.run_until_cancelled(serving).await;
     // No new connections while the last ones finish.
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-async fn serve(
-    stream: TcpStream,
+/// A connection that is being served.
+struct Connection {
     peer: IpAddr,
     router: Router,
     slot: Arc<Slot>,
     shutdown: CancellationToken,
-) {
-    // An answer is one small write. It must not wait for the next write.
-    let _ = stream.set_nodelay(true);
-    let router = TowerToHyperService::new(router);
-    let asked = Arc::clone(&slot);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        asked.asks();
-        // A lookup does not pay for what a login needs.
-        if request.method() != Method::GET {
-            request.extensions_mut().insert(Peer(peer));
+}
+
+impl Connection {
+    /// Serves a connection that speaks TLS.
+    async fn serve_tls(self, stream: TcpStream, acceptor: TlsAcceptor) {
+        self.slot.waits();
+        match timeout(HEAD, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => debug!("web: a connection has failed to speak TLS: {error}"),
+            Err(_) => debug!("web: a connection was too slow to speak TLS"),
         }
-        router.call(request)
-    });
-    // One request for each connection. Asterisk's CURL() would keep its connection open as long as the thread of the call lives
-    // (a handle for each thread, `func_curl.c`), and many calls at once would use up the slots.
-    let connection = http1::Builder::new()
-        .keep_alive(false)
-        .max_buf_size(MAX_HEAD)
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    // Usually the request is there already, and this sends the answer.
-    if let Poll::Ready(ended) = poll!(connection.as_mut()) {
-        return report(ended);
     }
-    slot.waits();
-    let ended = tokio::select! {
-        ended = timeout(LONGEST, connection.as_mut()) => ended,
-        () = shutdown.cancelled() => timeout(DRAIN, connection.as_mut()).await,
-    };
-    match ended {
-        Ok(ended) => report(ended),
-        Err(_) => debug!("web: a connection was too slow"),
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let Self { peer, router, slot, shutdown } = self;
+        let router = TowerToHyperService::new(router);
+        let asked = Arc::clone(&slot);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            asked.asks();
+            // A lookup does not pay for what a login needs.
+            if request.method() != Method::GET {
+                request.extensions_mut().insert(Peer(peer));
+            }
+            router.call(request)
+        });
+        // One request for each connection. Asterisk's CURL() would keep its connection open as long as the thread of the call lives
+        // (a handle for each thread, `func_curl.c`), and many calls at once would use up the slots.
+        let connection = http1::Builder::new()
+            .keep_alive(false)
+            .max_buf_size(MAX_HEAD)
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        // Usually the request is there already, and this sends the answer.
+        if let Poll::Ready(ended) = poll!(connection.as_mut()) {
+            return report(ended);
+        }
+        slot.waits();
+        let ended = tokio::select! {
+            ended = timeout(LONGEST, connection.as_mut()) => ended,
+            () = shutdown.cancelled() => timeout(DRAIN, connection.as_mut()).await,
+        };
+        match ended {
+            Ok(ended) => report(ended),
+            Err(_) => debug!("web: a connection was too slow"),
+        }
     }
 }
 

@@ -33,7 +33,8 @@ pub struct User {
 
 impl User {
     /// Whether it is the user with this name. Capital letters make no difference.
-    pub(in crate::web) fn is(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
         self.name.to_lowercase() == name.trim().to_lowercase()
     }
 }
