@@ -57,7 +57,9 @@ pub(super) fn router() -> Router<Arc<State>> {
 /// Tells the browser what a page may do.
 async fn guarded_by_the_browser(request: Request, next: Next) -> Response {
     // A lookup at a wrong path: a dialplan would show the page as a name.
-    if request.uri().query().is_some_and(|query| query.starts_with("number="))
+    let query = request.uri().query().unwrap_or_default();
+    if is_place(request.uri().path())
+        && query.split('&').any(|parameter| parameter.starts_with("number="))
         && !is_for_a_person(request.headers())
     {
         return StatusCode::NOT_FOUND.into_response();
