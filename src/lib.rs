@@ -39,6 +39,7 @@
 pub mod asterisk;
 pub mod backoff;
 pub mod call;
+pub mod calls;
 pub mod check;
 pub mod cli;
 mod clock;

@@ -31,6 +31,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::calls::{self, Calls};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
 use crate::secret::{Secret, SecretError};
@@ -44,6 +45,7 @@ pub const CONNECTIONS: usize = 256;
 pub struct Settings {
     listen: SocketAddr,
     token: Option<Secret>,
+    history: usize,
 }
 
 impl Settings {
@@ -59,7 +61,19 @@ impl Settings {
                  127.0.0.1 and [::1]"
             ));
         }
-        Ok(Self { listen, token })
+        Ok(Self { listen, token, history: calls::DEFAULT })
+    }
+
+    /// The same, with so many calls in the history; 0 for none.
+    #[must_use]
+    pub fn with_history(self, history: usize) -> Self {
+        Self { history, ..self }
+    }
+
+    /// The calls of the history.
+    #[must_use]
+    pub fn history(&self) -> usize {
+        self.history
     }
 
     /// The address to listen on.
@@ -97,6 +111,8 @@ pub struct Backend {
     pub pbx_statuses: Vec<Arc<PbxStatus>>,
     /// The metrics of the service.
     pub metrics: Arc<Metrics>,
+    /// The history of calls.
+    pub calls: Calls,
 }
 
 /// What a reload of the configuration may change while the server runs.

@@ -248,7 +248,11 @@ impl Web {
             env: self.token_env,
             credential: self.token_credential,
         };
-        web::Settings::try_new(self.listen.0, token.optional(folder)?)
+        let settings = web::Settings::try_new(self.listen.0, token.optional(folder)?)?;
+        Ok(match self.history {
+            Some(history) => settings.with_history(history.0),
+            None => settings,
+        })
     }
 }
 

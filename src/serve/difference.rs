@@ -4,6 +4,7 @@ use crate::asterisk::{agi, ari};
 use crate::config::Config;
 use crate::name::Style;
 use crate::source;
+use crate::web;
 
 /// What another configuration changes.
 #[derive(Debug, Default)]
@@ -87,7 +88,8 @@ impl Difference {
             ("[ranges]", old.rules.ranges != new.rules.ranges),
             ("[[suppress]]", old.suppressed != new.suppressed),
             ("[agi]", old.agi != new.agi),
-            ("[web] token", old.web != new.web),
+            ("[web] token", of_web(old, web::Settings::token) != of_web(new, web::Settings::token)),
+            ("[web] history", of_web(old, web::Settings::history) != of_web(new, web::Settings::history)),
         ] {
             if is_changed {
                 difference.lines.push(format!("{what}: changed"));
@@ -152,6 +154,11 @@ impl Difference {
             }
         }
     }
+}
+
+/// A setting of `[web]`; none without the section.
+fn of_web<'c, T>(config: &'c Config, setting: impl Fn(&'c web::Settings) -> T) -> Option<T> {
+    config.web.as_ref().map(setting)
 }
 
 fn without_prefixes(style: &Style) -> Style {
@@ -235,6 +242,7 @@ mod tests {
             ("\"pbx1\"", "\"pbx2\"", "[[asterisk]] `pbx1`: removed; [[asterisk]] `pbx2`: added"),
             ("127.0.0.1:4577\"", "127.0.0.1:4577\"\nmax_sessions = 7", "[agi]: changed"),
             ("s3cret", "other", "[web] token: changed"),
+            ("s3cret\"", "s3cret\"\nhistory = 5", "[web] history: changed"),
         ] {
             assert_eq!(said(from, to), [changed, ""], "{to}");
         }

@@ -303,6 +303,7 @@ mod tests {
             pbx: Pbx::new(number::Settings::new("NO".parse().unwrap())),
             pbx_statuses: Vec::new(),
             metrics: Arc::new(metrics::Metrics::new()),
+            calls: crate::calls::Calls::default(),
         };
         Arc::new(Live {
             settings: Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap(),

@@ -43,7 +43,8 @@ impl Running {
             Arc::new(PbxStatus::new("pbx1", metrics.pbx("pbx1"))),
             Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
         ];
-        let backend = Backend { resolver, pbx: Pbx { id: 0, numbers }, pbx_statuses, metrics };
+        let calls = Calls::new(calls::DEFAULT);
+        let backend = Backend { resolver, pbx: Pbx { id: 0, numbers }, pbx_statuses, metrics, calls };
 
         let token = token.map(|token| Secret::Given(token.into()));
         let settings = Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap();
