@@ -10,9 +10,12 @@
 //! `CURL()` in a dialplan returns the body whatever the status is. So a lookup without a name has an empty body: nothing else
 //! can be shown as a name.
 
+mod cookie;
 mod guard;
 mod health;
+mod login;
 mod lookup;
+mod pages;
 mod scrape;
 mod server;
 mod slots;
@@ -158,6 +161,7 @@ impl Server {
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
             .route("/metrics", get(scrape::metrics))
+            .merge(pages::router())
             .fallback(StatusCode::NOT_FOUND)
             .with_state(Arc::new(State { live, counted }))
             .layer(middleware::from_fn_with_state(guard, guard::check))

@@ -121,10 +121,11 @@ async fn the_country_of_the_question_counts() {
 async fn without_a_name_there_is_not_a_byte_to_be_shown() {
     let web = Running::start(None).await;
     let long = "1".repeat(400);
-    for path in ["/lookup?number=22999999", "/lookup?number=", "/lookup?number=anonymous", "/", "/lookup/"]
-        .into_iter()
-        .map(str::to_owned)
-        .chain([format!("/lookup?number={long}")])
+    for path in
+        ["/lookup?number=22999999", "/lookup?number=", "/lookup?number=anonymous", "/nothing", "/lookup/"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain([format!("/lookup?number={long}")])
     {
         let answer = web.get(&path, "").await;
         assert_eq!((answer.status, answer.body.as_str()), (404, ""), "{path}");
