@@ -66,6 +66,7 @@ pub(super) fn keep_what_stays(old: &Config, new: &mut Config) -> Vec<String> {
         }
         _ => {}
     }
+    new.rules.keeps_hidden = new.web.is_some();
     lines
 }
 

@@ -29,7 +29,7 @@ use axum::routing::get;
 use tracing::error;
 
 use super::State;
-use shell::{Place, Shell};
+use shell::Place;
 
 /// Nothing from elsewhere, nothing inline, no frame around a page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
