@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::asterisk::agi;
 use crate::asterisk::pbx_status::{PbxStatus, State};
+use crate::calls::Calls;
 use crate::config::Config;
 use crate::listen::{self, Port};
 use crate::lists::suppression::Suppression;
@@ -82,11 +83,13 @@ async fn start(
     let found = searches.reload(&sources, config.rules.shared, &metrics, supervisor);
     let resolver = Resolver::counted(config.style.clone(), metrics.directory());
     let resolver = Arc::new(resolver.searching(found));
-    let suppression = Suppression::start(&config.state_dir, config.suppressed.clone(), &resolver)?;
+    let calls = Calls::new(config.web.as_ref().map_or(0, web::Settings::history));
+    let suppression = Suppression::start(&config.state_dir, config.suppressed.clone(), &resolver, &calls)?;
     let suppression = Arc::new(suppression);
-    let pbxs: Vec<_> = config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics)).collect();
+    let pbxs: Vec<_> =
+        config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics, &calls)).collect();
 
-    let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics));
+    let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics, &calls));
     let backend = web::Backend {
         resolver: Arc::clone(&resolver),
         pbx: config.pbx.clone(),
@@ -94,6 +97,7 @@ async fn start(
         metrics: Arc::clone(&metrics),
         service: None,
         config: config.path.clone(),
+        calls: calls.clone(),
     };
     let pbx_statuses = watch::Sender::new(backend.pbx_statuses.clone());
     let web = config.web.clone().map(|settings| open_web(settings, backend));
@@ -148,6 +152,7 @@ async fn start(
     Ok(Some(Running {
         config,
         metrics,
+        calls,
         resolver,
         suppression,
         sources,
@@ -165,11 +170,12 @@ fn open_agi(
     mut settings: agi::Settings,
     sessions: usize,
     metrics: &Metrics,
+    calls: &Calls,
 ) -> (FastAgi, Port<impl Fn() -> anyhow::Result<TcpListener> + use<>, TcpListener>) {
     settings.max_sessions = sessions;
     let listen = settings.listen;
     let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
-    let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
+    let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)).telling(calls));
     (FastAgi { settings: watch::Sender::new(Arc::new(settings)), pbx_status }, port)
 }
 

@@ -39,6 +39,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::calls::{self, Calls};
 use crate::control;
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
@@ -56,6 +57,7 @@ pub const CONNECTIONS: usize = 256;
 pub struct Settings {
     listen: SocketAddr,
     token: Option<Secret>,
+    history: usize,
     /// `[[web.user]]`: who may log in.
     pub users: Vec<User>,
     /// `certificate` and `key`: the server speaks TLS.
@@ -84,7 +86,19 @@ impl Settings {
                  127.0.0.1 and [::1]"
             ));
         }
-        Ok(Self { listen, token, users: Vec::new(), tls: None })
+        Ok(Self { listen, token, history: calls::DEFAULT, users: Vec::new(), tls: None })
+    }
+
+    /// The same, with so many calls in the history; 0 for none.
+    #[must_use]
+    pub fn with_history(self, history: usize) -> Self {
+        Self { history, ..self }
+    }
+
+    /// The calls of the history.
+    #[must_use]
+    pub fn history(&self) -> usize {
+        self.history
     }
 
     /// The address to listen on.
@@ -127,6 +141,8 @@ pub struct Backend {
     pub pbx_statuses: Vec<Arc<PbxStatus>>,
     /// The metrics of the service.
     pub metrics: Arc<Metrics>,
+    /// The history of calls.
+    pub calls: Calls,
     /// What the buttons order; none until the lists are open.
     pub service: Option<control::Service>,
     /// The file of the configuration.

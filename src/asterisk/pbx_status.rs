@@ -1,13 +1,14 @@
 //! How one PBX is connected. ARI and FastAGI write the status; the web server's health pages read it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tracing::info;
 
 use crate::call::Answer;
-use crate::observe::metrics::Refusal;
+use crate::calls::{Calls, Leg, Outcome};
+use crate::observe::metrics::{CallOutcome, Refusal};
 use crate::observe::{mask, metrics};
 
 /// How a PBX is connected.
@@ -44,13 +45,15 @@ impl State {
 #[derive(Debug)]
 pub struct PbxStatus {
     /// The PBX's name in the configuration.
-    name: String,
+    name: Arc<str>,
     /// The state, and the reason for it in words; "" for none. Not locked on a call's way.
     state: Mutex<(State, String)>,
     /// Whether the PBX was ever connected: the next connection is a reconnect.
     was_connected: AtomicBool,
     /// The counters of its calls.
     pub(super) metrics: metrics::Pbx,
+    /// The history of calls, for the pages.
+    calls: Calls,
 }
 
 impl PbxStatus {
@@ -58,7 +61,14 @@ impl PbxStatus {
     #[must_use]
     pub fn new(name: &str, metrics: metrics::Pbx) -> Self {
         let state = Mutex::new((State::Disconnected, String::new()));
-        Self { name: name.to_owned(), state, was_connected: AtomicBool::new(false), metrics }
+        let calls = Calls::default();
+        Self { name: name.into(), state, was_connected: AtomicBool::new(false), metrics, calls }
+    }
+
+    /// The status, which tells its calls to this history.
+    #[must_use]
+    pub fn telling(self, calls: &Calls) -> Self {
+        Self { calls: calls.clone(), ..self }
     }
 
     /// The PBX's name in the configuration.
@@ -67,8 +77,8 @@ impl PbxStatus {
         &self.name
     }
 
-    /// Logs and counts a call that has its answer. `begun`: when its event came.
-    pub(super) fn answered(&self, answer: &Answer, begun: Instant) {
+    /// Logs, counts and tells a call that has its answer. `begun`: when its event came.
+    pub(super) fn answered(&self, answer: &Answer, begun: Instant, leg: Leg<'_>) {
         let resolution = &answer.resolution;
         let took = begun.elapsed();
         self.metrics.answered(resolution.status.into(), took);
@@ -81,6 +91,24 @@ impl PbxStatus {
             micros = took.as_micros(),
             "call"
         );
+        self.calls.answered(&self.name, answer, leg);
+    }
+
+    /// Counts and tells a call whose number is withheld. Nothing is logged.
+    pub(super) fn withheld(&self, begun: Instant, leg: Leg<'_>) {
+        self.metrics.answered(CallOutcome::Skipped, begun.elapsed());
+        self.calls.unanswered(&self.name, Outcome::Withheld, leg);
+    }
+
+    /// Counts and tells a call that goes on in the dialplan without an answer.
+    pub(super) fn unserved(&self, outcome: Outcome, leg: Leg<'_>) {
+        self.metrics.unserved();
+        self.calls.unanswered(&self.name, outcome, leg);
+    }
+
+    /// Tells that the PBX has not taken the answer to the call of this channel, and what became of the call.
+    pub(super) fn not_taken(&self, channel: &str, outcome: Outcome) {
+        self.calls.became(&self.name, channel, outcome);
     }
 
     fn locked(&self) -> MutexGuard<'_, (State, String)> {

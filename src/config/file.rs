@@ -8,9 +8,9 @@ use toml::Spanned;
 
 use super::auth::Auth;
 use super::value::{
-    App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, Host, HttpUrl, Label,
-    Language, Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes, SecretText,
-    Selections, Sessions, ShortCode, Size, Tag, Tenant, UserName,
+    App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, History, Host, HttpUrl,
+    Label, Language, Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes,
+    SecretText, Selections, Sessions, ShortCode, Size, Tag, Tenant, UserName,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};
@@ -179,6 +179,7 @@ pub(super) struct Web {
     pub(super) token_file: Option<PathBuf>,
     pub(super) token_env: Option<String>,
     pub(super) token_credential: Option<CredentialName>,
+    pub(super) history: Option<History>,
     pub(super) certificate: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
     #[serde(default)]

@@ -268,7 +268,10 @@ impl Web {
             }
             settings.users.push(user);
         }
-        Ok(settings)
+        Ok(match self.history {
+            Some(history) => settings.with_history(history.0),
+            None => settings,
+        })
     }
 }
 

@@ -183,6 +183,11 @@ values! {
         up_to(10_000, number)
     }
 
+    /// The calls of the history; 0 for none.
+    History(number: i64) -> usize {
+        within(0..=100_000, number)
+    }
+
     /// The most bytes of a name.
     MaxBytes(number: i64) -> usize {
         up_to(MAX_BYTES, number)
@@ -291,8 +296,13 @@ fn word(
 
 /// A number from 1 to `most`.
 fn up_to(most: usize, number: i64) -> Result<usize, String> {
-    let allowed = usize::try_from(number).ok().filter(|number| (1..=most).contains(number));
-    allowed.ok_or_else(|| format!("{number} is out of range; allowed are 1 to {most}"))
+    within(1..=most, number)
+}
+
+fn within(range: RangeInclusive<usize>, number: i64) -> Result<usize, String> {
+    let allowed = usize::try_from(number).ok().filter(|number| range.contains(number));
+    let (least, most) = range.into_inner();
+    allowed.ok_or_else(|| format!("{number} is out of range; allowed are {least} to {most}"))
 }
 
 fn http_url(text: &str) -> Result<Url, String> {

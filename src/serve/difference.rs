@@ -66,6 +66,7 @@ pub(super) fn keep_what_stays(old: &Config, new: &mut Config) -> Vec<String> {
         }
         _ => {}
     }
+    new.rules.keeps_hidden = new.web.is_some();
     lines
 }
 
@@ -88,9 +89,10 @@ impl Difference {
             ("[ranges]", old.rules.ranges != new.rules.ranges),
             ("[[suppress]]", old.suppressed != new.suppressed),
             ("[agi]", old.agi != new.agi),
-            ("[web] token", of_web(old, |web| web.token()) != of_web(new, |web| web.token())),
-            ("[[web.user]]", of_web(old, |web| Some(&web.users)) != of_web(new, |web| Some(&web.users))),
-            ("[web] certificate", of_web(old, |web| web.tls.as_ref()) != of_web(new, |web| web.tls.as_ref())),
+            ("[[web.user]]", of_web(old, |web| &web.users) != of_web(new, |web| &web.users)),
+            ("[web] certificate", of_web(old, |web| &web.tls) != of_web(new, |web| &web.tls)),
+            ("[web] token", of_web(old, web::Settings::token) != of_web(new, web::Settings::token)),
+            ("[web] history", of_web(old, web::Settings::history) != of_web(new, web::Settings::history)),
         ] {
             if is_changed {
                 difference.lines.push(format!("{what}: changed"));
@@ -157,9 +159,9 @@ impl Difference {
     }
 }
 
-/// A part of `[web]`.
-fn of_web<T>(config: &Config, part: impl Fn(&web::Settings) -> Option<&T>) -> Option<&T> {
-    config.web.as_ref().and_then(part)
+/// A setting of `[web]`; none without the section.
+fn of_web<'c, T>(config: &'c Config, setting: impl Fn(&'c web::Settings) -> T) -> Option<T> {
+    config.web.as_ref().map(setting)
 }
 
 fn without_prefixes(style: &Style) -> Style {
@@ -249,6 +251,7 @@ mod tests {
                 "s3cret\"\n[[web.user]]\nname = \"kari\"\nrole = \"operator\"\npassword = \"$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$+nhpXxqp0hyB4oYpoBMvZQ\"",
                 "[[web.user]]: changed",
             ),
+            ("s3cret\"", "s3cret\"\nhistory = 5", "[web] history: changed"),
         ] {
             assert_eq!(said(from, to), [changed, ""], "{to}");
         }

@@ -138,6 +138,7 @@ mod tests {
             pbx: Pbx::new(number::Settings::new("NO".parse().unwrap())),
             pbx_statuses: Vec::new(),
             metrics: Arc::new(metrics::Metrics::new()),
+            calls: crate::calls::Calls::default(),
             service: None,
             config: std::path::PathBuf::new(),
         };

@@ -22,6 +22,7 @@ use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
 use super::tasks::{EndedTask, Tasks};
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::calls::Leg;
 use crate::lookup::Resolver;
 use crate::secret::Secret;
 
@@ -263,9 +264,10 @@ impl Driver {
                     }
                     Output::LookUp { channel, country, edition, caller } => {
                         let answer = self.application.answer(caller.with_country(country));
+                        let told = (answer.clone(), channel.clone());
                         let input = Input::LookedUp { channel, handoff: answer.handoff(edition) };
                         outputs.extend(self.session.handle(input, Instant::now()));
-                        answered = Some(answer);
+                        answered = Some(told);
                     }
                     Output::Task(task) => self.tasks.spawn(task),
                     Output::LearnVersion => self.is_learning = true,
@@ -279,8 +281,9 @@ impl Driver {
             }
         }
         // After the answer is sent: logging takes time.
-        if let Some(answer) = answered {
-            self.application.pbx_status.answered(&answer, begun);
+        if let Some((answer, channel)) = answered {
+            let leg = Leg { channel: &channel, ..Leg::default() };
+            self.application.pbx_status.answered(&answer, begun, leg);
         }
         ControlFlow::Continue(connected)
     }

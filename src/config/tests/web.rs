@@ -5,8 +5,9 @@ use crate::web::{Role, TlsFiles};
 
 const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$+nhpXxqp0hyB4oYpoBMvZQ";
 
-fn web(rest: &str) -> Result<web::Settings, String> {
-    parse(&format!("{HEAD}{CSV}\n[web]\nlisten = \"127.0.0.1:8480\"\n{rest}")).map(|config| config.web.unwrap())
+fn web(rest: &str) -> Result<crate::web::Settings, String> {
+    parse(&format!("{HEAD}{CSV}\n[web]\nlisten = \"127.0.0.1:8480\"\n{rest}"))
+        .map(|config| config.web.unwrap())
 }
 
 fn user(name: &str, role: &str, password: &str) -> String {
@@ -20,7 +21,7 @@ fn users_have_a_name_a_role_and_a_hash() {
     let users: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.role)).collect();
     assert_eq!(users, [("kari", Role::Operator), ("Åse Öberg", Role::Administrator)]);
     for (rest, wrong) in [
-        (user("kari", "admin", HASH), "allowed are operator, administrator"),
+        (user("kari", "admin", HASH), "expected `operator` or `administrator`"),
         (user("kari", "operator", "correct horse"), "as `nameplate password` prints it"),
         (user("kari", "operator", &HASH.replace("m=64", "m=9999999")), "up to m=65536"),
         (user("", "operator", HASH), "`` is no user's name"),

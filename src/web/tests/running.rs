@@ -42,14 +42,10 @@ impl Running {
             Arc::new(PbxStatus::new("pbx1", metrics.pbx("pbx1"))),
             Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
         ];
-        let backend = Backend {
-            resolver,
-            pbx: Pbx { id: 0, numbers },
-            pbx_statuses,
-            metrics,
-            service: None,
-            config: PathBuf::new(),
-        };
+        let calls = Calls::new(calls::DEFAULT);
+        let pbx = Pbx { id: 0, numbers };
+        let (service, config) = (None, PathBuf::new());
+        let backend = Backend { resolver, pbx, pbx_statuses, metrics, calls, service, config };
 
         let settings = Self::settings(token);
         let listener = TcpListener::bind(settings.listen()).await.unwrap();
