@@ -47,6 +47,7 @@ use crate::secret::Secret;
 use guard::Guard;
 use login::Logins;
 pub use login::{PasswordHash, Role, User};
+use pages::Desk;
 use tls::Certificate;
 
 /// The most connections at once.
@@ -163,6 +164,7 @@ pub struct Live {
 struct State {
     live: watch::Receiver<Arc<Live>>,
     logins: Arc<Logins>,
+    desk: Arc<Desk>,
     /// The counters of this server.
     counted: metrics::Web,
 }
@@ -201,7 +203,7 @@ impl Server {
             pages::router().layer(middleware::from_fn_with_state(Arc::clone(&logins), login::check));
         let router = for_clients
             .merge(for_people)
-            .with_state(Arc::new(State { live, logins, counted }))
+            .with_state(Arc::new(State { live, logins, desk: Arc::new(Desk::new()), counted }))
             .layer(middleware::from_fn(private));
         Ok(Self { router, certificate })
     }

@@ -9,8 +9,11 @@ const STYLE: (&str, &str, &str) = ("/style.css", "text/css; charset=utf-8", incl
 const PAGE: (&str, &str, &str) = ("/page.js", "text/javascript; charset=utf-8", include_str!("page.js"));
 const ICON: (&str, &str, &str) = ("/icon.svg", "image/svg+xml", include_str!("icon.svg"));
 
+const STATUS: (&str, &str, &str) =
+    ("/status.js", "text/javascript; charset=utf-8", include_str!("status.js"));
+
 /// The path, the type and the content of each.
-const ASSETS: [(&str, &str, &str); 3] = [STYLE, PAGE, ICON];
+const ASSETS: [(&str, &str, &str); 4] = [STYLE, PAGE, ICON, STATUS];
 
 /// The paths of the files.
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
