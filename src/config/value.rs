@@ -72,6 +72,15 @@ values! {
         word(text, 1..=64, u8::is_ascii_alphanumeric, wrong)
     }
 
+    /// The name of a user of the web pages.
+    UserName(text: String) -> String {
+        if (1..=64).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control) {
+            return Ok(text);
+        }
+        let shown = text.escape_debug();
+        Err(format!("`{shown}` is no user's name; allowed are 1 to 64 bytes without a blank at either end"))
+    }
+
     /// The area code of the PBX's town, with or without the prefix that is dialled before it.
     AreaCode(text: String) -> String {
         word(text, 1..=8, u8::is_ascii_digit, "is no area code; allowed are 1 to 8 digits")
@@ -176,7 +185,7 @@ values! {
 
     /// The calls of the history; 0 for none.
     History(number: i64) -> usize {
-        within(0..=100_000, number)
+        within(0..=10_000, number)
     }
 
     /// The most bytes of a name.

@@ -110,6 +110,8 @@ metrics! {
         web_lookups: Family<OutcomeLabels, Counter>,
         /// Requests over HTTP that were refused because they showed a wrong token.
         web_wrong_tokens: Counter,
+        /// Logins on the web pages that were refused because the name, the password or the token was wrong.
+        web_wrong_logins: Counter,
         /// Numbers in the directory.
         directory_numbers: Gauge,
         /// When the directory was put in place, in seconds since 1970; it is replaced only when a list has changed.
@@ -173,7 +175,11 @@ impl Metrics {
         let lookup = |outcome: CallOutcome| {
             self.web_lookups.get_or_create_owned(&OutcomeLabels { outcome: outcome.as_str() })
         };
-        Web { lookups: CallOutcome::ALL.map(lookup), wrong_tokens: self.web_wrong_tokens.clone() }
+        Web {
+            lookups: CallOutcome::ALL.map(lookup),
+            wrong_tokens: self.web_wrong_tokens.clone(),
+            wrong_logins: self.web_wrong_logins.clone(),
+        }
     }
 
     /// The counters of one list of a source, by their names in the configuration. The list is asked for every `refresh`.
@@ -320,6 +326,7 @@ pub struct Web {
     /// By [`CallOutcome`].
     lookups: [Counter; 4],
     wrong_tokens: Counter,
+    wrong_logins: Counter,
 }
 
 impl Web {
@@ -331,6 +338,11 @@ impl Web {
     /// A wrong token was shown.
     pub fn wrong_token(&self) {
         self.wrong_tokens.inc();
+    }
+
+    /// A login was wrong.
+    pub fn wrong_login(&self) {
+        self.wrong_logins.inc();
     }
 }
 

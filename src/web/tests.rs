@@ -44,7 +44,17 @@ impl Running {
             Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
         ];
         let calls = Calls::new(calls::DEFAULT);
-        let backend = Backend { resolver, pbx: Pbx { id: 0, numbers }, pbx_statuses, metrics, calls };
+        let backend = Backend {
+            resolver,
+            pbx: Pbx { id: 0, numbers },
+            pbx_statuses,
+            metrics,
+            calls,
+            find: Find::default(),
+            crms: Arc::default(),
+            service: None,
+            config: PathBuf::new(),
+        };
 
         let token = token.map(|token| Secret::Given(token.into()));
         let settings = Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap();
@@ -62,8 +72,10 @@ impl Running {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).await
     }
 
+    /// The answer to one request, after which the connection is closed.
     async fn send(&self, request: &str) -> Answer {
         let mut stream = self.connect().await;
+        let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
         stream.write_all(request.as_bytes()).await.unwrap();
         answer(stream).await
     }
@@ -121,11 +133,17 @@ async fn the_country_of_the_question_counts() {
 async fn without_a_name_there_is_not_a_byte_to_be_shown() {
     let web = Running::start(None).await;
     let long = "1".repeat(400);
-    for path in
-        ["/lookup?number=22999999", "/lookup?number=", "/lookup?number=anonymous", "/nothing", "/lookup/"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain([format!("/lookup?number={long}")])
+    for path in [
+        "/lookup?number=22999999",
+        "/lookup?number=",
+        "/lookup?number=anonymous",
+        "/nothing",
+        "/?number=22334455",
+        "/lookup/",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain([format!("/lookup?number={long}")])
     {
         let answer = web.get(&path, "").await;
         assert_eq!((answer.status, answer.body.as_str()), (404, ""), "{path}");

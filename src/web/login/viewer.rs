@@ -1,8 +1,11 @@
 //! The person in front of a page.
 
+use serde::Deserialize;
+
 /// What a person may do. A later one may do all of an earlier one, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::web) enum Role {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
     /// Sees the pages, and has lists refreshed.
     Operator,
     /// Takes lists that are held back, and reloads the configuration.
@@ -14,6 +17,8 @@ pub(in crate::web) enum Role {
 pub(in crate::web) struct Viewer {
     /// The login; none where the page is shown without one.
     pub(in crate::web) login: Option<Login>,
+    /// Whether anybody can log in: a token or a user is set.
+    pub(in crate::web) can_log_in: bool,
 }
 
 /// A login.
@@ -25,6 +30,8 @@ pub(in crate::web) struct Login {
     pub(in crate::web) role: Role,
     /// The token against forgery, which each form sends back.
     pub(in crate::web) forgery: String,
+    /// Whether it is a session, which can be ended; not so where each request shows the token.
+    pub(in crate::web) is_session: bool,
 }
 
 impl Viewer {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::language::{self, LANGUAGES, Language};
@@ -70,6 +71,15 @@ pub(in crate::web) struct Shell {
 }
 
 impl Shell {
+    /// The shell of a page that is the same for everybody.
+    pub(super) fn for_anybody(headers: &HeaderMap) -> Self {
+        Self {
+            language: language::of(headers),
+            path: Place::Calls.path().to_owned(),
+            viewer: Viewer::default(),
+        }
+    }
+
     /// The texts of the page's language.
     pub(super) fn texts(&self) -> &'static Texts {
         self.language.texts

@@ -10,6 +10,31 @@ pub(super) mod nb;
 pub(super) struct Texts {
     /// Around every page.
     pub(super) shell: Shell,
+    /// The login page.
+    pub(super) login: Login,
+    /// The page `Calls`.
+    pub(super) calls: Calls,
+    /// The page `Find`.
+    pub(super) find: Find,
+    /// Why a number has its name.
+    pub(super) explained: Explained,
+}
+
+/// The login page.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) title: &'static str,
+    pub(super) name: &'static str,
+    /// Below the name, where a token is set, too.
+    pub(super) name_hint: &'static str,
+    pub(super) password: &'static str,
+    pub(super) password_or_token: &'static str,
+    pub(super) token: &'static str,
+    pub(super) enter: &'static str,
+    pub(super) wrong: &'static str,
+    pub(super) busy: &'static str,
+    /// Nobody can log in.
+    pub(super) nobody: &'static str,
 }
 
 /// Around every page.
@@ -29,6 +54,127 @@ pub(super) struct Shell {
     pub(super) token_holder: &'static str,
     pub(super) operator: &'static str,
     pub(super) administrator: &'static str,
+    /// The page is not there.
+    pub(super) missing: &'static str,
+    pub(super) missing_link: &'static str,
+    /// Somebody comes from a page of another origin.
+    pub(super) doorstep: &'static str,
+    pub(super) doorstep_why: &'static str,
+    pub(super) doorstep_link: &'static str,
+}
+
+/// The page `Calls`.
+#[derive(Debug)]
+pub(super) struct Calls {
+    pub(super) off: &'static str,
+    pub(super) none: &'static str,
+    pub(super) still: &'static str,
+    pub(super) live: &'static str,
+    pub(super) lost: &'static str,
+    pub(super) ended: &'static str,
+    pub(super) time: &'static str,
+    pub(super) caller: &'static str,
+    pub(super) company: &'static str,
+    pub(super) number: &'static str,
+    pub(super) certainty: &'static str,
+    pub(super) source: &'static str,
+    pub(super) pbx: &'static str,
+    pub(super) called: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) open: &'static str,
+    pub(super) why: &'static str,
+    pub(super) hidden: &'static str,
+    pub(super) more: &'static str,
+    pub(super) exact: &'static str,
+    pub(super) reading: &'static str,
+    pub(super) doubtful: &'static str,
+    pub(super) range: &'static str,
+    pub(super) found: &'static str,
+    pub(super) kept: &'static str,
+    pub(super) not_found: &'static str,
+    pub(super) ambiguous: &'static str,
+    pub(super) two_readings: &'static str,
+    pub(super) no_name: &'static str,
+    pub(super) skipped: &'static str,
+    pub(super) withheld: &'static str,
+    pub(super) suppressed: &'static str,
+    pub(super) hung_up: &'static str,
+    pub(super) late: &'static str,
+    pub(super) unavailable: &'static str,
+    pub(super) refused: &'static str,
+    pub(super) mine: &'static str,
+    pub(super) mine_numbers: &'static str,
+    pub(super) mine_hint: &'static str,
+    pub(super) sound: &'static str,
+    pub(super) notify: &'static str,
+    pub(super) denied: &'static str,
+    pub(super) large: &'static str,
+    pub(super) close: &'static str,
+}
+
+/// The page `Find`.
+#[derive(Debug)]
+pub(super) struct Find {
+    pub(super) question: &'static str,
+    pub(super) button: &'static str,
+    pub(super) hint: &'static str,
+    pub(super) no_list: &'static str,
+    pub(super) building: &'static str,
+    pub(super) nobody: &'static str,
+    pub(super) one: &'static str,
+    pub(super) all: &'static str,
+    pub(super) some: &'static str,
+}
+
+/// Why a number has its name.
+#[derive(Debug)]
+pub(super) struct Explained {
+    pub(super) shows: &'static str,
+    pub(super) shows_none: &'static str,
+    pub(super) nobody: &'static str,
+    pub(super) digits: &'static str,
+    pub(super) as_in: &'static str,
+    pub(super) read_as: &'static str,
+    pub(super) certainty: &'static str,
+    pub(super) person: &'static str,
+    pub(super) company: &'static str,
+    pub(super) range: &'static str,
+    pub(super) source: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) template: &'static str,
+    pub(super) fits: &'static str,
+    pub(super) cut: &'static str,
+    pub(super) hidden: &'static str,
+    pub(super) international: &'static str,
+    pub(super) international_prefix: &'static str,
+    pub(super) national: &'static str,
+    pub(super) national_trunk: &'static str,
+    pub(super) without_plus: &'static str,
+    pub(super) area_code: &'static str,
+    pub(super) surplus_zero: &'static str,
+    pub(super) outside_line: &'static str,
+    pub(super) not_in_use: &'static str,
+    pub(super) unplanned: &'static str,
+    pub(super) known: &'static str,
+    pub(super) known_less_likely: &'static str,
+    pub(super) known_too: &'static str,
+    pub(super) of_company: &'static str,
+    pub(super) of_several: &'static str,
+    pub(super) ambiguous: &'static str,
+    pub(super) likeliest: &'static str,
+    pub(super) other_reading: &'static str,
+    pub(super) without_zero: &'static str,
+    pub(super) other_number: &'static str,
+    pub(super) somebody_else: &'static str,
+    pub(super) in_range: &'static str,
+    pub(super) two_readings: &'static str,
+    pub(super) suppressed: &'static str,
+    pub(super) no_name: &'static str,
+    pub(super) no_number: &'static str,
+    pub(super) anonymous: &'static str,
+    pub(super) internal: &'static str,
+    pub(super) short_code: &'static str,
+    pub(super) too_long: &'static str,
 }
 
 /// The text with the values in place of each `{}`, in order.
