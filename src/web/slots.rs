@@ -333,7 +333,9 @@ mod tests {
         requests.iter().for_each(Slot::asks);
         tokio::time::advance(ANSWER).await;
         let _new = slots.take(address(3)).await;
-        assert_eq!((slots.taken().streams.len(), slots.taken().holders.len()), (2 * HALF, 2 * HALF));
+        let taken = slots.taken();
+        assert_eq!((taken.streams.len(), taken.holders.len()), (2 * HALF, 2 * HALF));
+        drop(taken);
         streams.clear();
         assert!(slots.take(address(1)).await.streams());
     }

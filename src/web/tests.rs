@@ -14,6 +14,9 @@ use crate::entry::Entry;
 use crate::name::Style;
 use crate::number::{self, Number};
 
+mod calls;
+mod find;
+
 struct Running {
     address: SocketAddr,
     backend: Backend,
@@ -24,6 +27,11 @@ struct Running {
 impl Running {
     /// A server that knows Kari, on a port of its own. With `token`, if there is one.
     async fn start(token: Option<&str>) -> Self {
+        Self::start_with(token, |_| {}).await
+    }
+
+    /// The same, with some part of it changed.
+    async fn start_with(token: Option<&str>, change: impl FnOnce(&mut Backend)) -> Self {
         let resolver = Arc::new(Resolver::new(Style::default()));
         let entry = Entry {
             number: Number::new(47, 22_334_455).unwrap(),
@@ -43,8 +51,8 @@ impl Running {
             Arc::new(PbxStatus::new("pbx1", metrics.pbx("pbx1"))),
             Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
         ];
-        let calls = Calls::new(calls::DEFAULT);
-        let backend = Backend {
+        let calls = Calls::new(crate::calls::DEFAULT);
+        let mut backend = Backend {
             resolver,
             pbx: Pbx { id: 0, numbers },
             pbx_statuses,
@@ -56,6 +64,7 @@ impl Running {
             config: PathBuf::new(),
         };
 
+        change(&mut backend);
         let token = token.map(|token| Secret::Given(token.into()));
         let settings = Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap();
         let listener = TcpListener::bind(settings.listen()).await.unwrap();
