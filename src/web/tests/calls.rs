@@ -34,7 +34,7 @@ impl Running {
     fn call(&self, digits: &str) {
         let caller = Caller { number: digits, ..Caller::default() };
         let answer = call::answer(&self.backend.resolver, &self.backend.pbx, caller);
-        let leg = Leg { channel: digits, number: digits, called: "21000000" };
+        let leg = Leg { channel: digits, number: digits, called: "21000000", ..Leg::default() };
         self.backend.calls.answered(&"pbx1".into(), &answer, leg);
     }
 
