@@ -12,15 +12,47 @@ use crate::observe::mask;
 /// The most characters of an unknown country that a log line shows.
 const MAX_SHOWN: usize = 32;
 
-/// A caller, as the trunk sends it.
+/// The end of a call whose name is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Party {
+    /// The caller: an outside call comes in.
+    #[default]
+    Caller,
+    /// The person called: an operator dials an outside number.
+    Called,
+}
+
+/// A call, as the PBX describes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller<'a> {
-    /// The number. "" for a withheld number, which is not looked up.
+    /// The caller's number. "" for a withheld number, which is not looked up.
     pub number: &'a str,
     /// The provider's name for the caller. "" for none.
     pub name: &'a str,
+    /// The number called. "" where the dialplan does not say it.
+    pub dialled: &'a str,
+    /// The end of the call whose name is wanted.
+    pub wanted: Party,
     /// The country of the trunk. None for the country of the PBX.
     pub country: Option<Country>,
+}
+
+impl Caller<'_> {
+    /// The number whose name is wanted.
+    fn wanted_number(&self) -> &str {
+        match self.wanted {
+            Party::Caller => self.number,
+            Party::Called => self.dialled,
+        }
+    }
+
+    /// The name that the call has for the wanted end. "" for none.
+    fn existing(&self) -> &str {
+        match self.wanted {
+            Party::Caller => self.name,
+            Party::Called => "",
+        }
+    }
 }
 
 /// The words that a dialplan's context understands. The context says so with each call, so that contexts and services of
@@ -50,6 +82,8 @@ impl Edition {
 pub struct Answer {
     /// The name, with its reasons.
     pub resolution: Arc<Resolution>,
+    /// The end of the call that has the name.
+    pub wanted: Party,
     /// The call keeps the provider's name.
     keeps_name: bool,
 }
@@ -57,15 +91,16 @@ pub struct Answer {
 /// Answers a call from this PBX.
 #[must_use]
 pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
-    let resolution = resolver.resolve(pbx, caller.country, caller.number);
-    Answer { resolution, keeps_name: resolver.keeps(caller.name) }
+    let resolution = resolver.resolve(pbx, caller.country, caller.wanted_number());
+    Answer { resolution, wanted: caller.wanted, keeps_name: resolver.keeps(caller.existing()) }
 }
 
 /// The answer of [`answer`], with its explanation from the same directory.
 #[must_use]
 pub fn explain(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Explanation) {
-    let (resolution, explanation) = resolver.explain(pbx, caller.country, caller.number);
-    (Answer { resolution, keeps_name: resolver.keeps(caller.name) }, explanation)
+    let (resolution, explanation) = resolver.explain(pbx, caller.country, caller.wanted_number());
+    let keeps_name = resolver.keeps(caller.existing());
+    (Answer { resolution, wanted: caller.wanted, keeps_name }, explanation)
 }
 
 /// Reads the country of a trunk from a dialplan's word. None for an empty word or an unknown country; `unknown` is called
@@ -128,6 +163,14 @@ impl Answer {
     /// The target of ARI's `continue`, for a context of this edition.
     #[must_use]
     pub fn handoff(&self, edition: Edition) -> Handoff {
+        let mut handoff = self.callers_handoff(edition);
+        if self.wanted == Party::Called {
+            handoff.label = "called";
+        }
+        handoff
+    }
+
+    fn callers_handoff(&self, edition: Edition) -> Handoff {
         let [person, company] = self.ids();
         let mut extension = format!("={person}:{company}:");
         match (self.status(), self.name()) {
@@ -177,7 +220,7 @@ impl Answer {
 pub struct Handoff {
     /// At most 79 bytes: the longest extension of Asterisk.
     pub extension: String,
-    /// `found`, `exact`, `reading`, `range`, `kept`, `notfound` or `skipped`.
+    /// `found`, `exact`, `reading`, `range`, `kept`, `notfound` or `skipped`; `called` for each answer about the person called.
     pub label: &'static str,
 }
 
@@ -197,7 +240,12 @@ mod tests {
     }
 
     fn both(resolution: &Resolution) -> [Answer; 2] {
-        [false, true].map(|keeps_name| Answer { resolution: Arc::new(resolution.clone()), keeps_name })
+        let resolution = Arc::new(resolution.clone());
+        [false, true].map(|keeps_name| Answer {
+            resolution: Arc::clone(&resolution),
+            wanted: Party::Caller,
+            keeps_name,
+        })
     }
 
     fn words(answer: &Answer) -> (String, &'static str, String) {
@@ -258,6 +306,35 @@ mod tests {
             // A context of before.
             assert_eq!(words(&answer), ("=654::Kari".into(), "found", "FOUND:654::Kari".into()));
             assert_eq!(words(&kept), ("=654::".into(), "kept", "FOUND:654::".into()));
+        }
+    }
+
+    #[test]
+    fn the_person_called_is_named_behind_a_label_of_its_own() {
+        let kari = ((654, "Kari"), (243, "Fjord"));
+        let number = number::Number::new(47, 22_334_455).unwrap();
+        let pbx = Pbx { id: 0, numbers: number::Settings::new("NO".parse().unwrap()) };
+        let list: List = [Entry::example(number, kari.0, kari.1)].into_iter().collect();
+        let list = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+        // A name that the provider sent for the caller is none of the person called.
+        let resolver = Resolver::new(Style { keep_existing: true, ..Style::default() });
+        resolver.swap(merge(&[Origin { source: "crm".into(), tag: "".into() }], vec![list]).unwrap());
+        let called = |dialled| {
+            let caller = Caller { number: "101", name: "Operator", dialled, ..Caller::default() };
+            answer(&resolver, &pbx, Caller { wanted: Party::Called, ..caller })
+        };
+        for (dialled, extension, line) in [
+            ("22334455", "=654:243:Kari (Fjord)", "FOUND:654:243:Kari (Fjord)"),
+            ("22334466", "notfound", "NOTFOUND:::"),
+            ("112", "skipped", "SKIPPED:::"),
+            ("", "skipped", "SKIPPED:::"),
+        ] {
+            let answer = called(dialled);
+            for edition in [Edition::Plain, Edition::Tags] {
+                let handoff = answer.handoff(edition);
+                assert_eq!((handoff.extension.as_str(), handoff.label), (extension, "called"), "{dialled}");
+            }
+            assert_eq!(answer.line(Edition::Plain), line);
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::call::Answer;
+use crate::call::{Answer, Party};
 use crate::directory::suppressed::Suppressed;
 use crate::lookup::{Reason, Resolution, Status};
 
@@ -52,6 +52,8 @@ pub struct Leg<'a> {
     pub number: &'a str,
     /// The number called, or the extension.
     pub called: &'a str,
+    /// The end of the call whose name is wanted. Only calls that come in are kept.
+    pub wanted: Party,
 }
 
 /// A call of the history.
@@ -165,7 +167,7 @@ impl Calls {
         };
         let keeps_name = resolution.name.is_some() && answer.name().is_none();
         let resolution = may_be_kept.then_some(resolution);
-        self.add(pbx, outcome, resolution, keeps_name, leg);
+        self.add(pbx, outcome, resolution, keeps_name, Leg { wanted: answer.wanted, ..leg });
     }
 
     /// A call has no answer. An empty number is a withheld one.
@@ -182,7 +184,7 @@ impl Calls {
         leg: Leg<'_>,
     ) {
         let most = self.most();
-        if most == 0 {
+        if most == 0 || leg.wanted == Party::Called {
             return;
         }
         let number = match resolution {

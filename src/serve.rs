@@ -21,6 +21,7 @@ use crate::asterisk::agi;
 use crate::asterisk::pbx_status::{PbxStatus, State};
 use crate::calls::Calls;
 use crate::config::Config;
+use crate::find::Find;
 use crate::listen::{self, Port};
 use crate::lists::suppression::Suppression;
 use crate::lookup::Resolver;
@@ -83,21 +84,28 @@ async fn start(
     let found = searches.reload(&sources, config.rules.shared, &metrics, supervisor);
     let resolver = Resolver::counted(config.style.clone(), metrics.directory());
     let resolver = Arc::new(resolver.searching(found));
-    let calls = Calls::new(config.web.as_ref().map_or(0, web::Settings::history));
+    let calls = Calls::new(config.web.as_ref().map_or(0, |web| web.history));
     let suppression = Suppression::start(&config.state_dir, config.suppressed.clone(), &resolver, &calls)?;
     let suppression = Arc::new(suppression);
     let pbxs: Vec<_> =
         config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics, &calls)).collect();
 
     let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics, &calls));
+    let find = Find::default();
+    if config.web.is_some() {
+        let kept = find.clone().run(Arc::clone(&resolver));
+        supervisor.spawn("the index for searches by name", kept);
+    }
     let backend = web::Backend {
         resolver: Arc::clone(&resolver),
         pbx: config.pbx.clone(),
         pbx_statuses: running::pbx_statuses(&pbxs, agi.as_ref().map(|(agi, _)| agi)),
         metrics: Arc::clone(&metrics),
+        calls: calls.clone(),
+        find: find.clone(),
+        crms: Arc::new(source::client_addresses(&config.sources)),
         service: None,
         config: config.path.clone(),
-        calls: calls.clone(),
     };
     let pbx_statuses = watch::Sender::new(backend.pbx_statuses.clone());
     let web = config.web.clone().map(|settings| open_web(settings, backend));

@@ -24,6 +24,7 @@ mod slots;
 mod tls;
 mod token;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::calls::{self, Calls};
 use crate::control;
+use crate::find::Find;
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
 use crate::secret::Secret;
@@ -48,6 +50,7 @@ use guard::Guard;
 use login::Logins;
 pub use login::{PasswordHash, Role, User};
 use pages::Desk;
+use pages::calls::Feed;
 use tls::Certificate;
 
 /// The most connections at once.
@@ -58,7 +61,8 @@ pub const CONNECTIONS: usize = 256;
 pub struct Settings {
     listen: SocketAddr,
     token: Option<Secret>,
-    history: usize,
+    /// `history`: the most calls in the history; 0 for none.
+    pub history: usize,
     /// `[[web.user]]`: who may log in.
     pub users: Vec<User>,
     /// `certificate` and `key`: the server speaks TLS.
@@ -88,18 +92,6 @@ impl Settings {
             ));
         }
         Ok(Self { listen, token, history: calls::DEFAULT, users: Vec::new(), tls: None })
-    }
-
-    /// The same, with so many calls in the history; 0 for none.
-    #[must_use]
-    pub fn with_history(self, history: usize) -> Self {
-        Self { history, ..self }
-    }
-
-    /// The calls of the history.
-    #[must_use]
-    pub fn history(&self) -> usize {
-        self.history
     }
 
     /// The address to listen on.
@@ -144,6 +136,10 @@ pub struct Backend {
     pub metrics: Arc<Metrics>,
     /// The history of calls.
     pub calls: Calls,
+    /// Searches by name, company or digits.
+    pub find: Find,
+    /// The address of each CRM's own client, by the source's name.
+    pub crms: Arc<BTreeMap<String, String>>,
     /// What the buttons order; none until the lists are open.
     pub service: Option<control::Service>,
     /// The file of the configuration.
@@ -165,6 +161,8 @@ struct State {
     live: watch::Receiver<Arc<Live>>,
     logins: Arc<Logins>,
     desk: Arc<Desk>,
+    /// The calls as they come, for the pages that are open.
+    feed: Feed,
     /// The counters of this server.
     counted: metrics::Web,
 }
@@ -181,6 +179,7 @@ impl State {
 pub struct Server {
     router: Router,
     certificate: Certificate,
+    state: Arc<State>,
 }
 
 impl Server {
@@ -201,16 +200,20 @@ impl Server {
             .layer(middleware::from_fn_with_state(guard, guard::check));
         let for_people =
             pages::router().layer(middleware::from_fn_with_state(Arc::clone(&logins), login::check));
-        let router = for_clients
-            .merge(for_people)
-            .with_state(Arc::new(State { live, logins, desk: Arc::new(Desk::new()), counted }))
-            .layer(middleware::from_fn(private));
-        Ok(Self { router, certificate })
+        let state =
+            Arc::new(State { live, logins, desk: Arc::new(Desk::new()), feed: Feed::default(), counted });
+        let router =
+            for_clients.merge(for_people).with_state(Arc::clone(&state)).layer(middleware::from_fn(private));
+        Ok(Self { router, certificate, state })
     }
 
     /// Serves at most `connections` of `listener` at once, until `shutdown`. Then finishes the requests in hand.
     pub async fn run(self, listener: TcpListener, connections: usize, shutdown: CancellationToken) {
-        server::run(listener, self.router, self.certificate, connections, shutdown).await;
+        let Self { router, certificate, state } = self;
+        tokio::select! {
+            () = server::run(listener, router, certificate, connections, shutdown) => {}
+            () = state.feed.run(&state.live) => {}
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::info;
 
-use crate::call::Answer;
+use crate::call::{Answer, Party};
 use crate::calls::{Calls, Leg, Outcome};
 use crate::observe::metrics::{CallOutcome, Refusal};
 use crate::observe::{mask, metrics};
@@ -111,9 +111,15 @@ impl PbxStatus {
         let resolution = &answer.resolution;
         let took = begun.elapsed();
         self.metrics.answered(resolution.status.into(), took);
+        let number = mask::Number(&resolution.input);
+        let (caller, called) = match answer.wanted {
+            Party::Caller => (Some(number), None),
+            Party::Called => (None, Some(number)),
+        };
         info!(
             pbx = %self.name,
-            caller = %mask::Number(&resolution.input),
+            caller = caller.as_ref().map(tracing::field::display),
+            called = called.as_ref().map(tracing::field::display),
             status = ?resolution.status,
             reason = resolution.reason.map(tracing::field::debug),
             certainty = resolution.certainty.map(tracing::field::debug),

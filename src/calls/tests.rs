@@ -21,7 +21,7 @@ fn answer_to(digits: &str) -> Answer {
 }
 
 fn leg<'a>(channel: &'a str, number: &'a str) -> Leg<'a> {
-    Leg { channel, number, called: "21000000" }
+    Leg { channel, number, called: "21000000", ..Leg::default() }
 }
 
 fn pbx() -> Arc<str> {

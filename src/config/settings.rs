@@ -11,6 +11,7 @@ use super::error::{ConfigError, Document};
 use super::file::{Agi, Asterisk, Names, Numbers, Ranges, Source, Suppress, Web};
 use super::value::GivenSecret;
 use crate::asterisk::{agi, ari};
+use crate::calls;
 use crate::directory::ranges;
 use crate::directory::suppressed::{Span, Suppressed};
 use crate::lookup::Pbx;
@@ -249,6 +250,7 @@ impl Web {
             credential: self.token_credential,
         };
         let mut settings = web::Settings::try_new(self.listen.0, token.optional(folder)?)?;
+        settings.history = self.history.map_or(calls::DEFAULT, |history| history.0);
         settings.tls = match (self.certificate, self.key) {
             (Some(certificate), Some(key)) => {
                 Some(web::TlsFiles { certificate: folder.join(certificate), key: folder.join(key) })
@@ -268,10 +270,7 @@ impl Web {
             }
             settings.users.push(user);
         }
-        Ok(match self.history {
-            Some(history) => settings.with_history(history.0),
-            None => settings,
-        })
+        Ok(settings)
     }
 }
 

@@ -172,7 +172,7 @@ fn every_key_has_its_effect() {
     );
     let web = config.web.unwrap();
     assert_eq!((web.listen().to_string().as_str(), web.has_token()), ("0.0.0.0:8480", true));
-    assert_eq!(web.history(), 0);
+    assert_eq!(web.history, 0);
 }
 
 #[test]

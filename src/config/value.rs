@@ -185,7 +185,7 @@ values! {
 
     /// The calls of the history; 0 for none.
     History(number: i64) -> usize {
-        within(0..=100_000, number)
+        within(0..=10_000, number)
     }
 
     /// The most bytes of a name.

@@ -18,7 +18,7 @@ pub(super) mod unusable;
 
 use super::{
     Country, Fit, Number, Rule,
-    caller::parse::{Parsed, unplanned},
+    caller::parse::{self, Parsed, unplanned},
     caller::readings,
     digits::{DialString, Digits, integer},
     plan::numbering::numbering,
@@ -208,13 +208,20 @@ pub fn of_text(text: &str, country: Country) -> Result<Numbers, Unusable> {
     Ok(numbers)
 }
 
+/// The number that callers have who send this one in full. A trunk prefix is taken off there, too: a second zero in Belarus.
+fn as_callers_send(parsed: Parsed) -> Parsed {
+    let in_full = Digits::joined([&Digits::of(parsed.code.code.into()), &parsed.national]);
+    let sent = in_full.and_then(|digits| parse::international(&digits));
+    sent.filter(|sent| sent.fit() >= Fit::Possible).unwrap_or(parsed)
+}
+
 /// The numbers that a text with one number may mean.
 fn one(text: &str, country: Country) -> Result<Numbers, Unusable> {
     let own = country.calling_code();
     let found = readings(text, country, &[]);
     let mut interpretations = Vec::new();
     for reading in found.iter().filter(|reading| reading.fit >= Fit::Possible) {
-        let Some(parsed) = Parsed::of(reading.number) else { continue };
+        let Some(parsed) = Parsed::of(reading.number).map(as_callers_send) else { continue };
         let foreign = reading.rule == Rule::WithoutPlus && reading.number.country_code() != own;
         let origin = if foreign { CodeOrigin::Foreign } else { CodeOrigin::Given };
         let interpretation = Interpretation::of_text(parsed, origin);

@@ -89,10 +89,10 @@ impl Difference {
             ("[ranges]", old.rules.ranges != new.rules.ranges),
             ("[[suppress]]", old.suppressed != new.suppressed),
             ("[agi]", old.agi != new.agi),
-            ("[[web.user]]", of_web(old, |web| &web.users) != of_web(new, |web| &web.users)),
-            ("[web] certificate", of_web(old, |web| &web.tls) != of_web(new, |web| &web.tls)),
-            ("[web] token", of_web(old, web::Settings::token) != of_web(new, web::Settings::token)),
-            ("[web] history", of_web(old, web::Settings::history) != of_web(new, web::Settings::history)),
+            ("[web] token", of_web(old, |web| web.token()) != of_web(new, |web| web.token())),
+            ("[web] history", of_web(old, |web| web.history) != of_web(new, |web| web.history)),
+            ("[[web.user]]", of_web(old, |web| Some(&web.users)) != of_web(new, |web| Some(&web.users))),
+            ("[web] certificate", of_web(old, |web| web.tls.as_ref()) != of_web(new, |web| web.tls.as_ref())),
         ] {
             if is_changed {
                 difference.lines.push(format!("{what}: changed"));
@@ -159,9 +159,9 @@ impl Difference {
     }
 }
 
-/// A setting of `[web]`; none without the section.
-fn of_web<'c, T>(config: &'c Config, setting: impl Fn(&'c web::Settings) -> T) -> Option<T> {
-    config.web.as_ref().map(setting)
+/// A part of `[web]`; none without the section.
+fn of_web<'c, T>(config: &'c Config, part: impl Fn(&'c web::Settings) -> T) -> Option<T> {
+    config.web.as_ref().map(part)
 }
 
 fn without_prefixes(style: &Style) -> Style {
@@ -245,13 +245,13 @@ mod tests {
             ("\"pbx1\"", "\"pbx2\"", "[[asterisk]] `pbx1`: removed; [[asterisk]] `pbx2`: added"),
             ("127.0.0.1:4577\"", "127.0.0.1:4577\"\nmax_sessions = 7", "[agi]: changed"),
             ("s3cret", "other", "[web] token: changed"),
+            ("s3cret\"", "s3cret\"\nhistory = 5", "[web] history: changed"),
             ("s3cret\"", "s3cret\"\ncertificate = \"a\"\nkey = \"b\"", "[web] certificate: changed"),
             (
                 "s3cret\"",
                 "s3cret\"\n[[web.user]]\nname = \"kari\"\nrole = \"operator\"\npassword = \"$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$+nhpXxqp0hyB4oYpoBMvZQ\"",
                 "[[web.user]]: changed",
             ),
-            ("s3cret\"", "s3cret\"\nhistory = 5", "[web] history: changed"),
         ] {
             assert_eq!(said(from, to), [changed, ""], "{to}");
         }

@@ -160,8 +160,9 @@ impl Running {
         if let Some(web) = &self.web {
             let live = web.borrow().clone();
             let settings = new.web.clone().unwrap_or_else(|| live.settings.clone());
-            let backend = web::Backend { pbx: new.pbx.clone(), pbx_statuses, ..live.backend.clone() };
-            self.calls.keep(settings.history());
+            let crms = Arc::new(source::client_addresses(&new.sources));
+            let backend = web::Backend { pbx: new.pbx.clone(), pbx_statuses, crms, ..live.backend.clone() };
+            self.calls.keep(settings.history);
             web.send_replace(Arc::new(web::Live { settings, backend }));
         }
         let notices = new.notices();

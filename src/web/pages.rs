@@ -12,10 +12,11 @@
 //! other script or style run than the two files of `assets`.
 
 mod assets;
-mod calls;
+pub(super) mod calls;
 mod desk;
 mod find;
 mod language;
+mod links;
 mod login;
 mod moment;
 mod orders;
@@ -51,6 +52,7 @@ const LOGOUT: &str = "/logout";
 pub(super) fn router() -> Router<Arc<State>> {
     Router::new()
         .route(Place::Calls.path(), get(calls::page))
+        .route(calls::feed::PATH, get(calls::feed::stream))
         .route(Place::Find.path(), get(find::page))
         .route(Place::Status.path(), get(status::page))
         .merge(orders::router())
@@ -90,7 +92,7 @@ pub(super) fn is_place(path: &str) -> bool {
 
 /// Whether a stranger may ask for this path: the login page, and what it is drawn with.
 pub(super) fn is_for_strangers(path: &str) -> bool {
-    path == LOGIN || assets::is_asset(path)
+    path == LOGIN || assets::is_of_login_page(path)
 }
 
 #[derive(Template)]
@@ -113,6 +115,11 @@ pub(super) fn doorstep(headers: &HeaderMap) -> Response {
     let mut response = html(StatusCode::FORBIDDEN, &Message { shell, title, text, link, to });
     protect(response.headers_mut());
     response
+}
+
+/// Whether this is the path of a stream of events, which lasts as long as its page is open.
+pub(super) fn is_stream(path: &str) -> bool {
+    path == calls::feed::PATH
 }
 
 /// Whether a request is one of a browser, for a person.

@@ -1,36 +1,43 @@
-//! Connections. Each one carries one request, with limits of time and size.
+//! Connections, with limits of time and size. A client may send its next request on the same connection: Asterisk's `CURL()` keeps
+//! its connection as long as the thread of the call lives. One that rests is the first to go when slots are wanted.
 
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::{Method, Request};
-use futures_util::poll;
-use hyper::body::Incoming;
+use axum::response::Response;
+use futures_util::FutureExt;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::login::Peer;
-use super::slots::{Slot, Slots};
+use super::pages;
+use super::slots::{Slot, Slots, Step};
 use super::tls::Certificate;
 
-/// The most time for the head of a request. A dialplan sends it in one packet.
+/// The most time for the head of a request, and from one request to the next. A dialplan sends a head in one packet.
 const HEAD: Duration = Duration::from_secs(1);
-/// The most time for a connection. A lookup takes a millisecond.
+/// The most time for a request and its answer. A lookup takes a millisecond.
 const LONGEST: Duration = Duration::from_secs(5);
 /// The most time for a connection after the shutdown.
 const DRAIN: Duration = Duration::from_secs(1);
+/// An answer of so many bytes is sent at once.
+const SMALL: u64 = 64 << 10;
 /// The longest head, in bytes: the request line and all headers. A longer one is answered 431.
 const MAX_HEAD: usize = 16 << 10;
 /// The pause after a failure to accept. The usual cause is a lack of file descriptors.
@@ -99,38 +106,105 @@ impl Connection {
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let Self { peer, router, slot, shutdown } = self;
         let router = TowerToHyperService::new(router);
-        let asked = Arc::clone(&slot);
+        let asked = &slot;
         let service = service_fn(move |mut request: Request<Incoming>| {
             asked.asks();
-            // A lookup does not pay for what a login needs.
+            // A lookup does not pay for what a login or a stream needs.
             if request.method() != Method::GET {
                 request.extensions_mut().insert(Peer(peer));
+            } else if pages::is_stream(request.uri().path()) {
+                request.extensions_mut().insert(Arc::clone(asked));
             }
-            router.call(request)
+            router.call(request).inspect(|answer| {
+                if answer.as_ref().is_ok_and(is_small) {
+                    asked.answers();
+                }
+            })
         });
-        // One request for each connection. Asterisk's CURL() would keep its connection open as long as the thread of the call lives
-        // (a handle for each thread, `func_curl.c`), and many calls at once would use up the slots.
         let connection = http1::Builder::new()
-            .keep_alive(false)
             .max_buf_size(MAX_HEAD)
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        // Usually the request is there already, and this sends the answer.
-        if let Poll::Ready(ended) = poll!(connection.as_mut()) {
-            return report(ended);
-        }
-        slot.waits();
-        let ended = tokio::select! {
-            ended = timeout(LONGEST, connection.as_mut()) => ended,
-            () = shutdown.cancelled() => timeout(DRAIN, connection.as_mut()).await,
-        };
+        let mut connection = pin!(connection);
+        let mut limit = Limit::new();
+        let mut is_new = true;
+        let mut serving = poll_fn(|context| {
+            // Usually the request is there already, and this sends the answer.
+            let polled = connection.as_mut().poll(context).map(Ended::ByItself);
+            let step = slot.take_step();
+            if polled.is_ready() {
+                return polled;
+            }
+            match step {
+                Step::Answered => slot.rests(),
+                Step::None if is_new => slot.waits(),
+                Step::None | Step::Asked | Step::Streams => {}
+            }
+            is_new = false;
+            limit.poll(step, context).map(|()| Ended::TooSlow)
+        });
+        let ended = shutdown.run_until_cancelled(&mut serving).await;
+        drop(serving);
         match ended {
-            Ok(ended) => report(ended),
-            Err(_) => debug!("web: a connection was too slow"),
+            Some(Ended::ByItself(ended)) => report(ended),
+            Some(Ended::TooSlow) => debug!("web: a connection was too slow"),
+            // A stream has no end of its own.
+            None if limit.is_off => {}
+            None => {
+                connection.as_mut().graceful_shutdown();
+                match timeout(DRAIN, connection).await {
+                    Ok(ended) => report(ended),
+                    Err(_) => debug!("web: a connection was too slow"),
+                }
+            }
         }
     }
+}
+
+/// How a connection has ended.
+enum Ended {
+    ByItself(Result<(), hyper::Error>),
+    TooSlow,
+}
+
+/// The time of the request that is being served.
+struct Limit {
+    until: Instant,
+    /// The connection streams, and has no limit.
+    is_off: bool,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Limit {
+    fn new() -> Self {
+        let alarm = Box::pin(sleep(LONGEST));
+        Self { until: alarm.deadline(), is_off: false, alarm }
+    }
+
+    /// Ready when the time is over. The alarm is set anew when it goes off too early, and not with each request.
+    fn poll(&mut self, step: Step, context: &mut Context<'_>) -> Poll<()> {
+        match step {
+            Step::Streams => self.is_off = true,
+            Step::Asked | Step::Answered => self.until = Instant::now() + LONGEST,
+            Step::None => {}
+        }
+        if self.is_off {
+            return Poll::Pending;
+        }
+        while self.alarm.as_mut().poll(context).is_ready() {
+            if self.until <= self.alarm.deadline() {
+                return Poll::Ready(());
+            }
+            self.alarm.as_mut().reset(self.until);
+        }
+        Poll::Pending
+    }
+}
+
+/// Whether an answer fits into the buffers of the connection, so that it is sent at once.
+fn is_small(answer: &Response) -> bool {
+    answer.body().size_hint().exact().is_some_and(|bytes| bytes <= SMALL)
 }
 
 /// Logs how a connection has failed. That is no fault of the service. The text has nothing of the request.

@@ -1,14 +1,19 @@
 //! The server over real sockets, byte by byte.
 
+mod calls;
+mod find;
 pub(super) mod running;
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::asterisk::pbx_status;
+use crate::entry::Entry;
+use crate::number::Number;
 use running::{Running, answer};
 
 #[tokio::test]

@@ -139,6 +139,8 @@ mod tests {
             pbx_statuses: Vec::new(),
             metrics: Arc::new(metrics::Metrics::new()),
             calls: crate::calls::Calls::default(),
+            find: crate::find::Find::default(),
+            crms: Arc::default(),
             service: None,
             config: std::path::PathBuf::new(),
         };

@@ -101,6 +101,8 @@ pub struct Block {
     pub country: String,
     /// The second argument: what the context understands. Empty without an argument.
     pub edition: String,
+    /// The third argument: the number called. Empty without an argument.
+    pub dialled: String,
     /// The names of the variables so far.
     names: HashSet<String>,
     /// Whether the block has a variable twice: the caller has written one of the two.
@@ -214,9 +216,11 @@ impl Block {
             "threadid" => {
                 self.country.clear();
                 self.edition.clear();
+                self.dialled.clear();
             }
             "arg_1" if self.has("threadid") => value.clone_into(&mut self.country),
             "arg_2" if self.has("threadid") => value.clone_into(&mut self.edition),
+            "arg_3" if self.has("threadid") => value.clone_into(&mut self.dialled),
             _ => {}
         }
         Some(())
@@ -228,10 +232,15 @@ impl Block {
         self.has("channel") || self.has("calleridname")
     }
 
+    /// Whether the caller has written a part of the block.
+    pub(super) fn is_forged(&self) -> bool {
+        self.is_forged
+    }
+
     /// Whether the caller's number may be looked up. Bits 6 and 7 of the presentation (Q.951, octet 3a) are 0 if the number is
     /// allowed. An unknown presentation is not allowed.
     pub(super) fn is_allowed(&self) -> bool {
-        !self.is_forged && self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
+        !self.is_forged() && self.presentation.is_some_and(|presentation| presentation & 0x60 == 0)
     }
 }
 

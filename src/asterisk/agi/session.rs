@@ -8,7 +8,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 use super::protocol::{Block, BlockError, LineError, Lines, NOTHING, Response, set_variable};
-use crate::call::{self, Caller, Edition};
+use crate::call::{self, Caller, Edition, Party};
 use crate::calls::{Leg, Outcome};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::mask;
@@ -33,7 +33,7 @@ pub(super) enum SessionError {
     #[error("the call is not described within {BLOCK:?}")]
     BlockTooSlow,
     #[error(
-        "a call wants the script `{0}`, which is none of nameplate's (`handoff`, for the shipped dialplan, and `lookup`, for others): its dialplan goes on without the script. It looks for another FastAGI server at this port: FreePBX's own is 4573. Give [agi] another `listen`, and write that port into the AGI() lines of the context `nameplate`"
+        "a call wants the script `{0}`, which is none of nameplate's (`handoff` and `called`, for the shipped dialplan, and `lookup`, for others): its dialplan goes on without the script. It looks for another FastAGI server at this port: FreePBX's own is 4573. Give [agi] another `listen`, and write that port into the AGI() lines of the context `nameplate`"
     )]
     Foreign(String),
     /// Without a directory "not found" would be untrue, so the call goes on as if no service were there.
@@ -79,6 +79,8 @@ impl SessionError {
 enum Script {
     /// `agi://host/handoff`, for the shipped context: one variable has the whole answer.
     Handoff,
+    /// `agi://host/called`, for the shipped context: the same about the person called.
+    Called,
     /// `agi://host/lookup`, for a user's own dialplan: a variable for each part of the answer.
     Lookup,
 }
@@ -88,12 +90,16 @@ enum Script {
 pub(super) struct Seen {
     /// The caller's number; "" if it is withheld.
     pub(super) number: String,
+    /// The number called.
+    pub(super) called: String,
+    /// The end of the call whose name is wanted.
+    pub(super) wanted: Party,
 }
 
 impl Seen {
     /// The same, for the history of calls.
     pub(super) fn leg(&self) -> Leg<'_> {
-        Leg { number: &self.number, ..Leg::default() }
+        Leg { number: &self.number, called: &self.called, wanted: self.wanted, ..Leg::default() }
     }
 }
 
@@ -110,20 +116,25 @@ pub(super) async fn serve(
     let block = timeout(BLOCK, Block::read(&mut lines)).await.map_err(|_| SessionError::BlockTooSlow)??;
     // A withheld number is not looked up.
     let number = if block.is_allowed() { block.caller.as_str() } else { "" };
+    let dialled = if block.is_forged() { "" } else { block.dialled.as_str() };
     number.clone_into(&mut seen.number);
+    dialled.clone_into(&mut seen.called);
     let script = match block.script.as_str() {
         "handoff" => Script::Handoff,
+        "called" => Script::Called,
         "lookup" | "" => Script::Lookup,
         other => return Err(SessionError::Foreign(shortened(other))),
     };
+    let wanted = if script == Script::Called { Party::Called } else { Party::Caller };
+    seen.wanted = wanted;
     if !resolver.is_filled() {
         return Err(SessionError::NoDirectory);
     }
     let country = call::country(&block.country, unknown_country);
-    let answer = call::answer(resolver, pbx, Caller { number, name: &block.name, country });
+    let answer = call::answer(resolver, pbx, Caller { number, name: &block.name, dialled, wanted, country });
     let mut commands = Commands { lines, write };
     match script {
-        Script::Handoff => {
+        Script::Handoff | Script::Called => {
             let line = answer.line(Edition::of(&block.edition));
             commands.set("LOCAL(NAMEPLATE_ANSWER)", &line).await?;
         }

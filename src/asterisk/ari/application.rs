@@ -115,8 +115,8 @@ impl Application {
     pub(super) async fn serve(&self, mode: StasisMode, channel: &str, caller: &Caller<'_>) -> NextStep {
         let begun = Instant::now();
         match mode {
-            StasisMode::Handoff { country, edition } => {
-                let answer = self.answer(caller.with_country(country));
+            StasisMode::Handoff { wanted, country, edition } => {
+                let answer = self.answer(caller.wanting(wanted, country));
                 let result = self.http.send_on(channel, &parameters(&answer.handoff(edition))).await;
                 self.pbx_status.answered(&answer, begun, caller.leg(channel));
                 self.handed_off(channel, result).await

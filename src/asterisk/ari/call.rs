@@ -4,18 +4,21 @@ use super::response::{ContinueResult, Failure};
 use super::rest::Http;
 use super::warnings::Warnings;
 use super::wire::{self, Parameter};
-use crate::call::{self, Answer, Edition, Handoff};
+use crate::call::{self, Answer, Edition, Handoff, Party};
 use crate::lookup::{Pbx, Resolver};
 use crate::number::Country;
 
-/// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>,tags)`.
+/// The version of the arguments that the shipped dialplan sends: `Stasis(nameplate,handoff,1,<country>,tags,<number called>)`.
 pub const PROTOCOL: &str = "1";
 
 /// How a call takes its answer. The arguments of its `Stasis()` say so, for each call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StasisMode {
-    /// `Stasis(nameplate,handoff,1,<country>,tags)`: one `continue` request carries the name back to the call's own context.
+    /// `Stasis(nameplate,handoff,1,<country>,tags,<number called>)`: one `continue` request carries the caller's name back to the
+    /// call's own context. `called` in place of `handoff`: the name of the person called.
     Handoff {
+        /// The end of the call whose name is wanted.
+        wanted: Party,
         /// The trunk's country; none: the PBX's.
         country: Option<Country>,
         /// What its context understands: without `tags` that of older versions.
@@ -38,17 +41,19 @@ impl StasisMode {
         let mut arguments = arguments.into_iter();
         match (arguments.next(), arguments.next(), arguments.next()) {
             (None | Some(""), None, None) => Self::Direct,
-            (Some("handoff"), Some(PROTOCOL), country) => {
+            (Some(word @ ("handoff" | "called")), Some(PROTOCOL), country) => {
+                let wanted = if word == "called" { Party::Called } else { Party::Caller };
                 let country = call::country(country.unwrap_or_default(), unknown_country);
-                Self::Handoff { country, edition: Edition::of(arguments.next().unwrap_or_default()) }
+                let edition = Edition::of(arguments.next().unwrap_or_default());
+                Self::Handoff { wanted, country, edition }
             }
             _ => Self::Unknown,
         }
     }
 
-    /// Reads `app_data` of a channel's snapshot: `nameplate,handoff,1,NO`.
-    pub(super) fn of_app_data(app_data: &str, unknown_country: impl FnOnce(&str)) -> Self {
-        Self::of(app_data.split(',').skip(1), unknown_country)
+    /// The number called, among the arguments behind the application's name; "" for none.
+    pub(super) fn dialled<'a>(arguments: impl IntoIterator<Item = &'a str>) -> &'a str {
+        arguments.into_iter().nth(4).unwrap_or_default()
     }
 }
 
@@ -75,7 +80,7 @@ pub(super) async fn serve_direct(
     if !presentation.starts_with("allowed") {
         return Ok(None);
     }
-    let answer = call::answer(resolver, pbx, caller.with_country(None));
+    let answer = call::answer(resolver, pbx, caller.wanting(Party::Caller, None));
     if let Some(name) = answer.name()
         && let ContinueResult::Failed(what) = http.set_variable(channel, "CALLERID(name)", name).await
     {
@@ -91,8 +96,10 @@ mod tests {
     #[test]
     fn the_arguments_of_stasis_choose_the_mode() {
         let sweden = "SE".parse().ok();
-        let plain = |country| StasisMode::Handoff { country, edition: Edition::Plain };
-        let tags = |country| StasisMode::Handoff { country, edition: Edition::Tags };
+        let mode = |wanted, country, edition| StasisMode::Handoff { wanted, country, edition };
+        let plain = |country| mode(Party::Caller, country, Edition::Plain);
+        let tags = |country| mode(Party::Caller, country, Edition::Tags);
+        let called = |country| mode(Party::Called, country, Edition::Tags);
         for (app_data, mode) in [
             ("nameplate", StasisMode::Direct),
             ("nameplate,", StasisMode::Direct),
@@ -101,15 +108,22 @@ mod tests {
             ("nameplate,handoff,1,SE", plain(sweden)),
             ("nameplate,handoff,1,,tags", tags(None)),
             ("nameplate,handoff,1,SE,tags", tags(sweden)),
-            ("nameplate,handoff,1,SE,tags,later", tags(sweden)),
+            ("nameplate,handoff,1,SE,tags,22180000", tags(sweden)),
+            ("nameplate,called,1,,tags,22334455", called(None)),
+            ("nameplate,called,1,SE,tags,22334455", called(sweden)),
+            ("nameplate,called,2,SE,tags,22334455", StasisMode::Unknown),
             ("nameplate,handoff,1,SE,later", plain(sweden)),
             ("nameplate,handoff,1,XX", plain(None)),
             ("nameplate,handoff,2,SE", StasisMode::Unknown),
             ("nameplate,handoff", StasisMode::Unknown),
             ("nameplate,dance", StasisMode::Unknown),
         ] {
+            let arguments = app_data.split(',').skip(1);
+            let dialled = app_data.split_once(",tags,").map_or("", |(_, dialled)| dialled);
+            assert_eq!(StasisMode::dialled(arguments), dialled, "{app_data}");
             let mut unknown = None;
-            let read = StasisMode::of_app_data(app_data, |country| unknown = Some(country.to_owned()));
+            let arguments = app_data.split(',').skip(1);
+            let read = StasisMode::of(arguments, |country| unknown = Some(country.to_owned()));
             assert_eq!(read, mode, "{app_data}");
             assert_eq!(unknown.as_deref(), app_data.ends_with("XX").then_some("XX"), "{app_data}");
         }

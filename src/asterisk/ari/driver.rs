@@ -262,9 +262,9 @@ impl Driver {
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
-                    Output::LookUp { channel, country, edition, caller } => {
-                        let answer = self.application.answer(caller.with_country(country));
-                        let told = (answer.clone(), channel.clone());
+                    Output::LookUp { channel, wanted, country, edition, caller } => {
+                        let answer = self.application.answer(caller.wanting(wanted, country));
+                        let told = (answer.clone(), channel.clone(), caller.dialled);
                         let input = Input::LookedUp { channel, handoff: answer.handoff(edition) };
                         outputs.extend(self.session.handle(input, Instant::now()));
                         answered = Some(told);
@@ -282,8 +282,8 @@ impl Driver {
             }
         }
         // After the answer is sent: logging takes time.
-        if let Some((answer, channel)) = answered {
-            let leg = Leg { channel: &channel, ..Leg::default() };
+        if let Some((answer, channel, dialled)) = answered {
+            let leg = Leg { channel: &channel, called: &dialled, ..Leg::default() };
             self.application.pbx_status.answered(&answer, begun, leg);
         }
         ControlFlow::Continue(connected)

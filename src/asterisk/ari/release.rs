@@ -162,10 +162,13 @@ impl Application {
         };
         match serde_json::from_str::<wire::Channel<'_>>(&snapshot) {
             Ok(snapshot) => match snapshot.location(&self.settings.app) {
-                SnapshotLocation::Ours(app_data) => Location::Ours {
-                    mode: StasisMode::of_app_data(app_data, |country| self.warnings.country(country)),
-                    caller: snapshot.caller.into_owned(),
-                },
+                SnapshotLocation::Ours(app_data) => {
+                    let arguments = app_data.split(',').skip(1);
+                    let unknown_country = |country: &str| self.warnings.country(country);
+                    let mode = StasisMode::of(arguments.clone(), unknown_country);
+                    let dialled = StasisMode::dialled(arguments).to_owned();
+                    Location::Ours { mode, caller: snapshot.caller.dialling(&dialled) }
+                }
                 SnapshotLocation::Elsewhere => Location::Gone,
                 SnapshotLocation::NotSaid => self.look_in_list(channel).await,
             },

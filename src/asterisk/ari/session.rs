@@ -31,7 +31,7 @@ use super::error::ConnectionError;
 use super::response::{ContinueResult, Failure};
 use super::warnings::Warnings;
 use super::wire::{self, Caller, Parameter};
-use crate::call::{Edition, Handoff};
+use crate::call::{Edition, Handoff, Party};
 use crate::number::Country;
 use backlog::Backlog;
 #[cfg(test)]
@@ -98,7 +98,13 @@ pub(super) enum Output {
     /// Write one message, and flush: Asterisk does not read a second frame in the same TLS record.
     Send(Message),
     /// Look up this caller's name, and reply with [`Input::LookedUp`]. The reply may come later.
-    LookUp { channel: String, country: Option<Country>, edition: Edition, caller: Caller<'static> },
+    LookUp {
+        channel: String,
+        wanted: Party,
+        country: Option<Country>,
+        edition: Edition,
+        caller: Caller<'static>,
+    },
     /// Start a task over HTTP.
     Task(Task),
     /// Ask for Asterisk's version, and reply with [`Input::Version`].

@@ -7,7 +7,7 @@ use jiff::fmt::strtime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::call;
+use crate::call::{self, Party};
 use crate::calls::Leg;
 use crate::number::Country;
 
@@ -83,22 +83,29 @@ pub(super) struct Caller<'a> {
     /// The number as the trunk sent it; "" for none.
     #[serde(borrow)]
     pub(super) number: Cow<'a, str>,
+    /// The number called, which an argument of `Stasis()` says; "" for none.
+    #[serde(skip)]
+    pub(super) dialled: Cow<'a, str>,
 }
 
 impl Caller<'_> {
-    /// The caller, with the trunk's country.
-    pub(super) fn with_country(&self, country: Option<Country>) -> call::Caller<'_> {
-        call::Caller { number: &self.number, name: &self.name, country }
+    /// The call, with the end whose name is wanted and the trunk's country.
+    pub(super) fn wanting(&self, wanted: Party, country: Option<Country>) -> call::Caller<'_> {
+        call::Caller { number: &self.number, name: &self.name, dialled: &self.dialled, wanted, country }
     }
 
     /// The call of this channel, for the history of calls.
     pub(super) fn leg<'a>(&'a self, channel: &'a str) -> Leg<'a> {
-        Leg { channel, number: &self.number, called: "" }
+        Leg { channel, number: &self.number, called: &self.dialled, ..Leg::default() }
     }
 
-    /// Copies the texts.
-    pub(super) fn into_owned(self) -> Caller<'static> {
-        Caller { name: self.name.into_owned().into(), number: self.number.into_owned().into() }
+    /// A copy of the texts, with the number called.
+    pub(super) fn dialling(self, dialled: &str) -> Caller<'static> {
+        Caller {
+            name: self.name.into_owned().into(),
+            number: self.number.into_owned().into(),
+            dialled: dialled.to_owned().into(),
+        }
     }
 }
 
@@ -214,7 +221,7 @@ pub struct Started {
 pub fn started(text: &str) -> Option<Started> {
     let event: Message<'_> = serde_json::from_str(text).ok()?;
     let channel = event.channel.filter(|_| event.kind == "StasisStart")?;
-    let Caller { name, number } = channel.caller.into_owned();
+    let Caller { name, number, .. } = channel.caller;
     Some(Started {
         sent_on_by: continue_path(&channel.id),
         channel: channel.id.into_owned(),
@@ -271,8 +278,9 @@ mod tests {
         assert!(matches!(&channel.caller.number, Cow::Borrowed("+4722334455")));
         assert_eq!(channel.caller.name, "Zoë");
         assert_eq!(channel.dialplan.unwrap().app_data, "nameplate,handoff,1,NO");
-        let caller = channel.caller.into_owned();
-        assert_eq!((caller.name.as_ref(), caller.number.as_ref()), ("Zoë", "+4722334455"));
+        let caller = channel.caller.dialling("22180000");
+        let texts = (caller.name.as_ref(), caller.number.as_ref(), caller.dialled.as_ref());
+        assert_eq!(texts, ("Zoë", "+4722334455", "22180000"));
     }
 
     #[test]

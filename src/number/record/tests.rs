@@ -3,6 +3,8 @@
 use super::*;
 use crate::number::RecordNumber;
 
+mod texts;
+
 fn norway() -> Country {
     "NO".parse().unwrap()
 }
@@ -254,38 +256,6 @@ fn what_is_no_integer_is_told_apart() {
     ] {
         let reason = of_crm(Some(47), value, norway()).unwrap_err().reason();
         assert_eq!(reason, wanted, "{value:?}");
-    }
-}
-
-#[test]
-fn a_csv_number_is_international_or_national() {
-    for (country, text, wanted) in [
-        ("NO", "+47 22 33 44 55", "+4722334455"),
-        ("NO", "22 33 44 55", "+4722334455"),
-        ("NO", "+39 02 12348326", "+390212348326"),
-        ("NO", "0046 8 123 456 78", "+46812345678"),
-        ("US", "001 201 555 0123", "+12015550123"),
-        ("AU", "0061 412 345 825", "+61412345825"),
-    ] {
-        assert_eq!(text_in(country, text), wanted, "{text}");
-    }
-}
-
-#[test]
-fn a_csv_number_that_is_none_says_why() {
-    for (text, wanted) in [
-        (" ", Unusable::Missing),
-        ("switchboard", Unusable::NotANumber),
-        ("22+33", Unusable::NotANumber),
-        ("+999 123", Unusable::UnknownCountryCode),
-        ("101", Unusable::ImpossibleLength),
-        ("+47 22 33 44 55 66 77 88", Unusable::TooLong),
-        ("22 33 44 55 66", Unusable::TooLong),
-        ("0", Unusable::Zero),
-        ("47 33 44 55/66", Unusable::Several),
-        ("22334455.5", Unusable::Fraction),
-    ] {
-        assert_eq!(of_text(text, norway()), Err(wanted), "{text}");
     }
 }
 

@@ -83,9 +83,8 @@ async fn a_stranger_sees_nothing_on_any_path_but_healthz() {
                     let line = format!("{request}{answer:?}");
                     assert!(!answer.body.contains("Kari") && !answer.body.contains("Fjord"), "{line}");
                     assert!(!answer.body.contains("pbx1") && !answer.body.contains("nameplate_"), "{line}");
-                    let is_for_strangers =
-                        ["/healthz", "/login", "/style.css", "/page.js", "/status.js", "/icon.svg"]
-                            .contains(&path.as_str());
+                    let is_for_strangers = ["/healthz", "/login", "/style.css", "/page.js", "/icon.svg"]
+                        .contains(&path.as_str());
                     match answer.status {
                         303 => {
                             assert!(answer.header("location").unwrap().starts_with("/login?to="), "{line}")

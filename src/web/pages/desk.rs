@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tracing::debug;
 
 use crate::check::{self, Finding, Level};
@@ -73,23 +72,16 @@ pub(super) struct Checked {
 pub(in crate::web) struct Desk {
     orders: Mutex<VecDeque<Entry>>,
     checked: Mutex<Checked>,
-    /// Counts what has changed here.
-    changes: watch::Sender<u64>,
 }
 
 impl Desk {
     pub(in crate::web) fn new() -> Self {
-        Self { orders: Mutex::default(), checked: Mutex::default(), changes: watch::Sender::new(0) }
+        Self { orders: Mutex::default(), checked: Mutex::default() }
     }
 
     /// The last orders, the newest first.
     pub(super) fn orders(&self) -> Vec<Entry> {
         locked(&self.orders).iter().rev().cloned().collect()
-    }
-
-    /// Follows what changes here.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
     }
 
     /// Notes an order. Returns its id.
@@ -100,8 +92,6 @@ impl Desk {
             orders.pop_front();
         }
         orders.push_back(Entry { id, order, by, at: now(), done: None });
-        drop(orders);
-        self.changed();
         id
     }
 
@@ -110,7 +100,6 @@ impl Desk {
         if let Some(entry) = locked(&self.orders).iter_mut().find(|entry| entry.id == id) {
             entry.done = Some(done);
         }
-        self.changed();
     }
 
     /// The findings of the last check.
@@ -134,7 +123,6 @@ impl Desk {
         if !self.begins_check(wanted) {
             return;
         }
-        self.changed();
         let runtime = Handle::current();
         // Files are read, which may take its time: not on the threads of calls.
         let found = panics::blocking(move || match Config::read(&config) {
@@ -149,12 +137,7 @@ impl Desk {
         let mut findings = check::sorted(found.await.unwrap_or_default());
         findings.reverse();
         *locked(&self.checked) = Checked { findings, at: Some(now()), is_running: false };
-        self.changed();
         debug!("[web] the configuration and all that it names were checked for a page");
-    }
-
-    fn changed(&self) {
-        self.changes.send_modify(|changes| *changes += 1);
     }
 }
 
@@ -180,9 +163,7 @@ mod tests {
     #[test]
     fn the_last_orders_are_remembered_with_what_became_of_them() {
         let desk = Desk::new();
-        let changes = desk.changes();
         let ids: Vec<_> = (0..7).map(|_| desk.begin(Order::Reload, Some("kari".into()))).collect();
-        assert!(changes.has_changed().unwrap());
         desk.end(ids[6], Done::Nothing);
         // It is forgotten already.
         desk.end(ids[0], Done::Nothing);

@@ -16,6 +16,12 @@ pub(super) struct Texts {
     pub(super) moment: Moment,
     /// The page `Status`.
     pub(super) status: Status,
+    /// The page `Calls`.
+    pub(super) calls: Calls,
+    /// The page `Find`.
+    pub(super) find: Find,
+    /// Why a number has its name.
+    pub(super) explained: Explained,
 }
 
 /// Times and numbers.
@@ -153,6 +159,120 @@ pub(super) struct Status {
     pub(super) level_unknown: &'static str,
     pub(super) level_warning: &'static str,
     pub(super) level_error: &'static str,
+}
+
+/// The page `Calls`.
+#[derive(Debug)]
+pub(super) struct Calls {
+    pub(super) off: &'static str,
+    pub(super) none: &'static str,
+    pub(super) still: &'static str,
+    pub(super) live: &'static str,
+    pub(super) lost: &'static str,
+    pub(super) ended: &'static str,
+    pub(super) time: &'static str,
+    pub(super) caller: &'static str,
+    pub(super) company: &'static str,
+    pub(super) number: &'static str,
+    pub(super) certainty: &'static str,
+    pub(super) source: &'static str,
+    pub(super) pbx: &'static str,
+    pub(super) called: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) open: &'static str,
+    pub(super) why: &'static str,
+    pub(super) hidden: &'static str,
+    pub(super) more: &'static str,
+    pub(super) exact: &'static str,
+    pub(super) reading: &'static str,
+    pub(super) doubtful: &'static str,
+    pub(super) range: &'static str,
+    pub(super) found: &'static str,
+    pub(super) kept: &'static str,
+    pub(super) not_found: &'static str,
+    pub(super) ambiguous: &'static str,
+    pub(super) two_readings: &'static str,
+    pub(super) no_name: &'static str,
+    pub(super) skipped: &'static str,
+    pub(super) withheld: &'static str,
+    pub(super) suppressed: &'static str,
+    pub(super) hung_up: &'static str,
+    pub(super) late: &'static str,
+    pub(super) unavailable: &'static str,
+    pub(super) refused: &'static str,
+    pub(super) mine: &'static str,
+    pub(super) mine_numbers: &'static str,
+    pub(super) mine_hint: &'static str,
+    pub(super) sound: &'static str,
+    pub(super) notify: &'static str,
+    pub(super) denied: &'static str,
+    pub(super) large: &'static str,
+    pub(super) close: &'static str,
+}
+
+/// The page `Find`.
+#[derive(Debug)]
+pub(super) struct Find {
+    pub(super) question: &'static str,
+    pub(super) button: &'static str,
+    pub(super) hint: &'static str,
+    pub(super) no_list: &'static str,
+    pub(super) building: &'static str,
+    pub(super) nobody: &'static str,
+    pub(super) one: &'static str,
+    pub(super) all: &'static str,
+    pub(super) some: &'static str,
+}
+
+/// Why a number has its name.
+#[derive(Debug)]
+pub(super) struct Explained {
+    pub(super) shows: &'static str,
+    pub(super) shows_none: &'static str,
+    pub(super) nobody: &'static str,
+    pub(super) digits: &'static str,
+    pub(super) as_in: &'static str,
+    pub(super) read_as: &'static str,
+    pub(super) certainty: &'static str,
+    pub(super) person: &'static str,
+    pub(super) company: &'static str,
+    pub(super) range: &'static str,
+    pub(super) source: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) template: &'static str,
+    pub(super) fits: &'static str,
+    pub(super) cut: &'static str,
+    pub(super) hidden: &'static str,
+    pub(super) international: &'static str,
+    pub(super) international_prefix: &'static str,
+    pub(super) national: &'static str,
+    pub(super) national_trunk: &'static str,
+    pub(super) without_plus: &'static str,
+    pub(super) area_code: &'static str,
+    pub(super) surplus_zero: &'static str,
+    pub(super) outside_line: &'static str,
+    pub(super) not_in_use: &'static str,
+    pub(super) unplanned: &'static str,
+    pub(super) known: &'static str,
+    pub(super) known_less_likely: &'static str,
+    pub(super) known_too: &'static str,
+    pub(super) of_company: &'static str,
+    pub(super) of_several: &'static str,
+    pub(super) ambiguous: &'static str,
+    pub(super) likeliest: &'static str,
+    pub(super) other_reading: &'static str,
+    pub(super) without_zero: &'static str,
+    pub(super) other_number: &'static str,
+    pub(super) somebody_else: &'static str,
+    pub(super) in_range: &'static str,
+    pub(super) two_readings: &'static str,
+    pub(super) suppressed: &'static str,
+    pub(super) no_name: &'static str,
+    pub(super) no_number: &'static str,
+    pub(super) anonymous: &'static str,
+    pub(super) internal: &'static str,
+    pub(super) short_code: &'static str,
+    pub(super) too_long: &'static str,
 }
 
 /// The text with the values in place of each `{}`, in order.

@@ -23,6 +23,11 @@ pub(in crate::web) struct Running {
 impl Running {
     /// A server that knows Kari, on a port of its own. With `token`, if there is one.
     pub(in crate::web) async fn start(token: Option<&str>) -> Self {
+        Self::start_with(token, |_| {}).await
+    }
+
+    /// The same, with some part of it changed.
+    pub(in crate::web) async fn start_with(token: Option<&str>, change: impl FnOnce(&mut Backend)) -> Self {
         let resolver = Arc::new(Resolver::new(Style::default()));
         let entry = Entry {
             number: Number::new(47, 22_334_455).unwrap(),
@@ -42,11 +47,19 @@ impl Running {
             Arc::new(PbxStatus::new("pbx1", metrics.pbx("pbx1"))),
             Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
         ];
-        let calls = Calls::new(calls::DEFAULT);
-        let pbx = Pbx { id: 0, numbers };
-        let (service, config) = (None, PathBuf::new());
-        let backend = Backend { resolver, pbx, pbx_statuses, metrics, calls, service, config };
-
+        let calls = Calls::new(crate::calls::DEFAULT);
+        let mut backend = Backend {
+            resolver,
+            pbx: Pbx { id: 0, numbers },
+            pbx_statuses,
+            metrics,
+            calls,
+            find: Find::default(),
+            crms: Arc::default(),
+            service: None,
+            config: PathBuf::new(),
+        };
+        change(&mut backend);
         let settings = Self::settings(token);
         let listener = TcpListener::bind(settings.listen()).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -83,6 +96,7 @@ impl Running {
 
     pub(in crate::web) async fn send(&self, request: &str) -> Answer {
         let mut stream = self.connect().await;
+        let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
         stream.write_all(request.as_bytes()).await.unwrap();
         answer(stream).await
     }

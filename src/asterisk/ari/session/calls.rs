@@ -69,7 +69,8 @@ impl Session {
                 if matches!(mode, StasisMode::Handoff { .. }) && self.backlog.misses(came) {
                     return self.warnings.missed(channel.caller.leg(&channel.id));
                 }
-                self.start(mode, &channel.id, channel.caller, now);
+                let dialled = StasisMode::dialled(event.args.iter().map(String::as_str));
+                self.start(mode, &channel.id, channel.caller.dialling(dialled), now);
             }
             "RESTResponse" => {
                 let id = event.request_id.unwrap_or_default();
@@ -92,13 +93,13 @@ impl Session {
     }
 
     /// A call has come in.
-    fn start(&mut self, mode: StasisMode, channel: &str, caller: Caller<'_>, now: Instant) {
+    fn start(&mut self, mode: StasisMode, channel: &str, caller: Caller<'static>, now: Instant) {
         self.set_up.started(channel);
-        let (channel, caller) = (channel.to_owned(), caller.into_owned());
+        let channel = channel.to_owned();
         match mode {
-            StasisMode::Handoff { country, edition } if self.is_on_websocket() => {
+            StasisMode::Handoff { wanted, country, edition } if self.is_on_websocket() => {
                 self.lookups += 1;
-                self.outputs.push(Output::LookUp { channel, country, edition, caller });
+                self.outputs.push(Output::LookUp { channel, wanted, country, edition, caller });
             }
             _ if self.tasks >= MAX_TASKS => {
                 self.warnings.rush(MAX_TASKS, caller.leg(&channel));
