@@ -40,6 +40,7 @@ pub(crate) mod package;
 pub(crate) mod people;
 pub(crate) mod proxy;
 pub(crate) mod sip;
+pub(crate) mod stream;
 pub(crate) mod superoffice;
 pub(crate) mod systemd;
 pub(crate) mod terminal;

@@ -20,8 +20,8 @@ use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::call::{self, Answer, Handoff};
+use crate::calls::Leg;
 use crate::lookup::Resolver;
-use crate::observe::metrics;
 
 /// The most calls that are retried at the same time: many failing calls must not flood Asterisk with requests.
 const MAX_RETRIED: usize = 32;
@@ -118,7 +118,7 @@ impl Application {
             StasisMode::Handoff { wanted, country, edition } => {
                 let answer = self.answer(caller.wanting(wanted, country));
                 let result = self.http.send_on(channel, &parameters(&answer.handoff(edition))).await;
-                self.pbx_status.answered(&answer, begun);
+                self.pbx_status.answered(&answer, begun, caller.leg(channel));
                 self.handed_off(channel, result).await
             }
             StasisMode::Direct => {
@@ -126,7 +126,7 @@ impl Application {
                 NextStep::Release
             }
             StasisMode::Unknown => {
-                self.warnings.arguments();
+                self.warnings.arguments(caller.leg(channel));
                 NextStep::Release
             }
         }
@@ -140,12 +140,14 @@ impl Application {
         let (resolver, pbx) = (&self.resolver, &settings.pbx);
         // The direct style has no bound in the dialplan.
         let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
+        let leg = caller.leg(channel);
+        // Whether the number may be shown is not known without an answer.
+        let hidden = Leg { number: "", ..leg };
         match timeout(DIRECT, served).await {
-            Ok(Ok(Some(answer))) => self.pbx_status.answered(&answer, begun),
-            // Withheld: nothing is logged.
-            Ok(Ok(None)) => self.pbx_status.metrics.answered(metrics::CallOutcome::Skipped, begun.elapsed()),
-            Ok(Err(failure)) => self.warnings.presentation(&failure),
-            Err(_) => self.warnings.slow(DIRECT),
+            Ok(Ok(Some(answer))) => self.pbx_status.answered(&answer, begun, leg),
+            Ok(Ok(None)) => self.pbx_status.withheld(begun, hidden),
+            Ok(Err(failure)) => self.warnings.presentation(&failure, hidden),
+            Err(_) => self.warnings.slow(DIRECT, hidden),
         }
     }
 
@@ -156,7 +158,7 @@ impl Application {
     }
 
     async fn handed_off(&self, channel: &str, result: ContinueResult) -> NextStep {
-        self.warnings.handoff(&result);
+        self.warnings.handoff(channel, &result);
         if result == ContinueResult::NoSuchLabel {
             return self.label_missing(channel).await;
         }

@@ -22,6 +22,7 @@ use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
 use super::tasks::{EndedTask, Tasks};
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::calls::Leg;
 use crate::lookup::Resolver;
 use crate::secret::Secret;
 
@@ -263,13 +264,15 @@ impl Driver {
                     }
                     Output::LookUp { channel, wanted, country, edition, caller } => {
                         let answer = self.application.answer(caller.wanting(wanted, country));
+                        let told = (answer.clone(), channel.clone(), caller.dialled);
                         let input = Input::LookedUp { channel, handoff: answer.handoff(edition) };
                         outputs.extend(self.session.handle(input, Instant::now()));
-                        answered = Some(answer);
+                        answered = Some(told);
                     }
                     Output::Task(task) => self.tasks.spawn(task),
                     Output::LearnVersion => self.is_learning = true,
                     Output::Connected { version, transport } => {
+                        self.application.pbx_status.set_peer(&version, transport);
                         connected = Some(Connected { version, transport });
                     }
                     Output::End { how, keep_socket } => {
@@ -279,8 +282,9 @@ impl Driver {
             }
         }
         // After the answer is sent: logging takes time.
-        if let Some(answer) = answered {
-            self.application.pbx_status.answered(&answer, begun);
+        if let Some((answer, channel, dialled)) = answered {
+            let leg = Leg { channel: &channel, called: &dialled, ..Leg::default() };
+            self.application.pbx_status.answered(&answer, begun, leg);
         }
         ControlFlow::Continue(connected)
     }
