@@ -12,7 +12,7 @@ use crate::lab::asterisk::Asterisk;
 use crate::lab::call::{Lab, PATIENCE, Turn, fjord, noted, notes};
 use crate::lab::comparison::{AFTER_HALF_A_SECOND, AT_ONCE, PAIRS};
 use crate::lab::freepbx::{self, FastAgi};
-use crate::lab::sip::{Behaviour, Invite, Phone};
+use crate::lab::sip::{Behaviour, Invite, Message, Phone};
 use crate::lab::superoffice::Record;
 use crate::lab::way::Way;
 
@@ -172,6 +172,20 @@ fn holds(folder: &Path, text: &str) -> bool {
         path.extension().is_some_and(|extension| extension == "txt")
             && fs::read_to_string(path).is_ok_and(|written| written.contains(text))
     })
+}
+
+by_every_way! {
+    async fn an_extension_sees_the_person_called(way) {
+        let (lab, _server) = lab(way).await;
+        lab.phone.behave(Behaviour::Ring180);
+        let is_old = matches!(way, Way::HttpOn16 | Way::AgiOn16);
+        let status = if is_old { "SKIPPED" } else { "FOUND" };
+        let (call, _ring) = lab.ring(Invite::dialling("022334455")).await;
+        noted(&lab.asterisk, &format!("dials 22334455 {status} TI\n"), 1).await;
+        assert_eq!(call.ringing(PATIENCE).await, Some(180));
+        let shown: Vec<_> = call.heard().iter().filter_map(Message::asserted_identity).collect();
+        assert_eq!(shown.iter().any(|shown| shown.contains(KARI)), !is_old, "{shown:?}");
+    }
 }
 
 by_every_way! {

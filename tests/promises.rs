@@ -8,6 +8,7 @@ mod lab;
 
 mod any_input_is_survived;
 mod call_rings_with_name;
+mod called_people_are_named;
 mod calls_are_routed_by_tag;
 mod calls_are_seen;
 mod calls_come_from_anywhere;

@@ -49,7 +49,7 @@ fn version(shown: &str) -> Finding {
 
 /// Whether it knows tags.
 fn tags(shown: &str) -> Option<Finding> {
-    if shown.contains(&format!(",{})", Edition::TAGS)) {
+    if [',', ')'].iter().any(|end| shown.contains(&format!(",{}{end}", Edition::TAGS))) {
         return None;
     }
     let what = "a source has a `tag`, and the context is of a version that knows none";

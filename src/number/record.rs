@@ -116,7 +116,8 @@ fn integer_alone(digits: &[u8], country: Country) -> Result<Numbers, Unusable> {
 
 fn international(digits: &[u8]) -> Option<Parsed> {
     let (code, rest) = numbering().split(digits)?;
-    Parsed::new(code.code, Digits::joined([rest, &[]])?)
+    let parsed = Parsed::new(code.code, Digits::joined([rest, &[]])?)?;
+    Some(if parsed.fit() >= Fit::Possible { as_callers_send(parsed) } else { parsed })
 }
 
 /// The likeliest numbers; else the number without its trunk prefix; else the number `as_it_is`, of a length that no plan knows.

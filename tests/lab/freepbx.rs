@@ -60,13 +60,15 @@ fn block(first: &str) -> String {
 
 fn shipped() -> String {
     let file = project().join("asterisk-conf/extensions_nameplate_freepbx.conf");
-    std::fs::read_to_string(file).expect("the shipped file")
+    // With the lines for people who are called.
+    std::fs::read_to_string(file).expect("the shipped file").replace("\n; same =>", "\n same =>")
 }
 
 /// As the page says it for FastAGI.
 fn by(way: Way, shipped: &str) -> String {
     if way.is_agi() {
-        shipped.replace("nameplate,lookup,", "nameplate,lookup-agi,")
+        let shipped = shipped.replace("nameplate,lookup,", "nameplate,lookup-agi,");
+        shipped.replace("nameplate,called,", "nameplate,called-agi,")
     } else {
         shipped.to_owned()
     }

@@ -9,6 +9,7 @@
 #   tests/lab/setup.sh build      Debian 12 with a C compiler, to build the package in (packaging/build.sh)
 #   tests/lab/setup.sh tools      the C compiler alone
 #   tests/lab/setup.sh promtool   Prometheus' tool that checks metrics and alerts
+#   tests/lab/setup.sh pjsua2     a softphone's library for Python (PyPI), which shows the person called; the path is its folder
 #   tests/lab/setup.sh faketime   a library that gives a program another clock
 #
 # The last line on stdout is the root's path, or that of the one file; progress and errors go to stderr.
@@ -42,10 +43,11 @@ case $wanted in
     # On the oldest Debian that the package is for: a newer glibc runs what an older one was linked with.
     build) name=build-12 suite=bookworm packages=gcc,libc6-dev,lintian,make ;;
     tools) ;;
+    pjsua2) ;;
     promtool) package=prometheus file=usr/bin/promtool ;;
     # Of this machine's own architecture; the one for programs with threads.
     faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
-    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, promtool or faketime" ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool or faketime" ;;
 esac
 is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 
@@ -74,6 +76,30 @@ if [ -n "${package:-}" ]; then
         mv -T "$new" "$folder" 2>/dev/null || [ -n "$(found)" ] || die "$folder can't be made"
     fi
     found
+    exit
+fi
+
+# --- a package of PyPI --------------------------------------------------------------------------
+
+# Debian has none of it. A wheel is an archive: it is unpacked, not installed.
+if [ "$wanted" = pjsua2 ]; then
+    folder=$cache/$wanted
+    if [ ! -e "$folder" ]; then
+        if ! python3 -m pip --version >/dev/null 2>&1; then
+            as_root apt-get "${apt_options[@]}" update
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}" install --no-install-recommends python3-pip >/dev/null
+        fi
+        mkdir -p "$cache"
+        new=$(mktemp -d "$cache/$wanted.XXXXXX")
+        trap 'rm -rf "$new"' EXIT
+        say "$wanted, from PyPI …"
+        python3 -m pip -q download --no-deps --dest "$new" pjsua2-python==2.15.1.post1 >&2
+        python3 -m zipfile -e "$new"/*.whl "$new"
+        rm "$new"/*.whl
+        chmod 755 "$new"
+        mv -T "$new" "$folder" 2>/dev/null || [ -e "$folder" ] || die "$folder can't be made"
+    fi
+    echo "$folder"
     exit
 fi
 

@@ -48,6 +48,8 @@ impl Way {
     pub(crate) fn line(self, dialplan: &str) -> String {
         if self.is_agi() {
             let dialplan = dialplan.replace("(nameplate,lookup,", "(nameplate,lookup-agi,");
+            let dialplan = dialplan.replace("(nameplate,called,", "(nameplate,called-agi,");
+            let dialplan = dialplan.replace("(nameplate,called-replicas,", "(nameplate,called-agi-replicas,");
             dialplan.replace("(nameplate,lookup-replicas,", "(nameplate,lookup-agi-replicas,")
         } else {
             dialplan.into()

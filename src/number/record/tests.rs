@@ -126,13 +126,7 @@ fn records_of_every_country_are_taken_as_dirty_as_they_come() {
         ("HU", 36, 6_201_234_567, "+36201234567", "06 20 123 4567, the 0 is lost"),
         ("HU", 0, 36_201_234_567, "+36201234567", "a mobile"),
         ("LT", 370, 861_234_567, "+37061234567", "8 612 34567, Lithuania's prefix until 2024"),
-        (
-            "BY",
-            375,
-            80_294_911_911,
-            "+37580294911911",
-            "Belarus: 8 0 29 491 19 11, but 11 digits are possible",
-        ),
+        ("BY", 375, 80_294_911_911, "+375294911911", "Belarus: 8 0 29 491 19 11, as it is dialled at home"),
         ("GB", 0, 4_402_079_460_000, "+442079460000", "+44 (0)20 7946 0000, Ofcom's numbers for drama"),
         (
             "NO",

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::calls::{Calls, listen};
 use super::dialog::{Dialog, Parts, Progress};
 use super::message::{Message, Start, Writer, quoted, sdp};
-use super::trace::Trace;
+use super::trace::{Heard, Trace};
 
 /// A call to place. Everything a trunk could send is free to choose; the rest has defaults:
 /// `Invite { withheld: true, ..Invite::from("+4722334455") }`.
@@ -32,7 +32,14 @@ pub(crate) struct Invite {
     pub raw_asserted_identity: Option<Vec<u8>>,
     /// More headers, byte for byte.
     pub extra_headers: Vec<(String, Vec<u8>)>,
+    /// The endpoint that Asterisk takes the caller for: `trunk`, or `desk`, an operator's phone.
+    pub endpoint: &'static str,
+    /// The methods that the caller takes.
+    pub allow: &'static str,
 }
+
+/// A phone without UPDATE.
+const PLAIN: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
 
 impl Invite {
     /// A caller who presents `number` and no name, to extension 100.
@@ -45,7 +52,19 @@ impl Invite {
             raw_from: None,
             raw_asserted_identity: None,
             extra_headers: Vec::new(),
+            endpoint: "trunk",
+            allow: PLAIN,
         }
+    }
+
+    /// The operator, who dials `number` at the desk.
+    pub(crate) fn dialling(number: &str) -> Self {
+        Self { endpoint: "desk", ..Self::from("101").named("Operator").to(number) }
+    }
+
+    /// The same phone, which takes UPDATE.
+    pub(crate) fn with_update(self) -> Self {
+        Self { allow: "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE", ..self }
     }
 
     /// The same caller, presenting a name as well.
@@ -111,6 +130,7 @@ struct Shared {
     media: UdpSocket,
     calls: Mutex<Calls<Dialog>>,
     trace: Trace,
+    heard: Heard,
 }
 
 impl Caller {
@@ -124,6 +144,7 @@ impl Caller {
             media: UdpSocket::bind("127.0.0.1:0")?,
             calls: Mutex::default(),
             trace: Trace::default(),
+            heard: Heard::default(),
         });
         let (hearing, ticking) = (shared.clone(), shared.clone());
         let task = tokio::spawn(listen(
@@ -150,6 +171,8 @@ impl Caller {
             uri: uri.into_bytes(),
             via: host.clone(),
             call_id: call_id.clone(),
+            endpoint: invite.endpoint,
+            allow: invite.allow,
         };
         let media = shared.media.local_addr().map_or(9, |address| address.port());
         let more = invite.further_headers(&host);
@@ -218,6 +241,27 @@ impl Call {
         self.shared.leave(&self.call_id);
     }
 
+    /// All messages of this call that came from Asterisk.
+    pub(crate) fn heard(&self) -> Vec<Message> {
+        self.shared.heard.of(&self.call_id)
+    }
+
+    /// Asks Asterisk to transfer this answered call to `number`.
+    pub(crate) fn transfer(&self, number: &str) {
+        self.refer(&format!("sip:{number}@{}", self.shared.remote));
+    }
+
+    /// Asks Asterisk to join the other ends of this call and of `other`.
+    pub(crate) fn join(&self, other: &Self, number: &str) {
+        let replaced = self.shared.calls().get(&other.call_id).map(Dialog::as_replaced).unwrap_or_default();
+        self.refer(&format!("sip:{number}@{}?Replaces={replaced}", self.shared.remote));
+    }
+
+    fn refer(&self, to: &str) {
+        let refer = self.shared.calls().get(&self.call_id).map(|dialog| dialog.refer(to));
+        self.shared.send(&refer.unwrap_or_default());
+    }
+
     /// The final answer's status. `None`: not within `wait`.
     pub(crate) async fn final_response(&self, wait: Duration) -> Option<u16> {
         let progress = self.until(wait, |progress| progress.answer.is_some()).await?;
@@ -266,6 +310,7 @@ impl Shared {
     fn on_datagram(&self, datagram: &[u8], now: Instant) {
         self.trace.received(datagram);
         let Some(message) = Message::parse(datagram) else { return };
+        self.heard.keep(&message);
         let call_id = message.text("Call-ID");
         match &message.start {
             Start::Response { status } => {
@@ -275,6 +320,13 @@ impl Shared {
                 self.with(&call_id, |dialog, _| dialog.on_bye(&message, now));
             }
             Start::Request { method, .. } if method == "ACK" => {}
+            // The media, or the connected line, anew.
+            Start::Request { method, .. } if method == "INVITE" => {
+                let media = self.media.local_addr().map_or(9, |address| address.port());
+                let contact = format!("<sip:caller@{}>", self.local);
+                let ok = Writer::response(&message, 200, "OK", Some("caller")).header("Contact", contact);
+                self.send(&ok.finish_with_sdp(&sdp(media)));
+            }
             // OPTIONS, an UPDATE of the connected line: nothing that a caller must act on.
             Start::Request { .. } => {
                 self.send(&Writer::response(&message, 200, "OK", Some("caller")).finish());

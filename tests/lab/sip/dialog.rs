@@ -7,10 +7,10 @@ use tokio::sync::watch;
 
 use super::calls::Timed;
 use super::clock::{GIVE_UP, T1, T2};
-use super::message::{Message, Writer};
+use super::message::{Address, Message, Writer};
 
-/// Asterisk identifies the endpoint `trunk` by this header.
-pub(crate) const TRUNK: (&str, &str) = ("X-Nameplate-Lab", "trunk");
+/// Asterisk identifies the endpoint, `trunk` or `desk`, by this header.
+pub(crate) const ENDPOINT: &str = "X-Nameplate-Lab";
 
 /// What a caller knows of its call so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +35,10 @@ pub(crate) struct Parts {
     pub via: String,
     /// Identifies the call.
     pub call_id: String,
+    /// The endpoint that Asterisk takes the caller for.
+    pub endpoint: &'static str,
+    /// The methods that the caller takes.
+    pub allow: &'static str,
 }
 
 /// A call from its INVITE until nobody can repeat anything of it any more.
@@ -81,7 +85,7 @@ impl Dialog {
         let mut invite = parts
             .request("INVITE", 1, &branch)
             .header("Contact", format!("<sip:caller@{}>", parts.via))
-            .header("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS");
+            .header("Allow", parts.allow);
         for (name, value) in more {
             invite = invite.header(name, value);
         }
@@ -107,6 +111,22 @@ impl Dialog {
     /// For whoever holds the call.
     pub(crate) fn watch(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    /// Asks for a transfer of the answered call to this address. A lost datagram is a failed test.
+    pub(crate) fn refer(&self, to: &str) -> Vec<u8> {
+        let request = self.parts.request("REFER", 2, &new_branch());
+        request
+            .header("Contact", format!("<sip:caller@{}>", self.parts.via))
+            .header("Refer-To", format!("<{to}>"))
+            .finish()
+    }
+
+    /// This call, as another one's `Replaces` names it (RFC 3891).
+    pub(crate) fn as_replaced(&self) -> String {
+        let tag = |value: &[u8]| Address::parse(value).tag.unwrap_or_default();
+        let (to, from) = (tag(&self.parts.to), tag(&self.parts.from));
+        format!("{}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}", self.parts.call_id)
     }
 
     /// The other side answered one of our requests.
@@ -141,7 +161,7 @@ impl Dialog {
             }
             Phase::Answered => {
                 self.phase = Phase::Leaving;
-                let bye = self.parts.request("BYE", 2, &new_branch()).finish();
+                let bye = self.parts.request("BYE", 3, &new_branch()).finish();
                 self.insist(bye, now)
             }
             // RFC 3261 §9.1: no CANCEL before a 1xx, it could overtake its INVITE.
@@ -245,7 +265,7 @@ impl Parts {
             .header("To", &self.to)
             .header("Call-ID", &self.call_id)
             .header("CSeq", format!("{number} {method}"))
-            .header(TRUNK.0, TRUNK.1)
+            .header(ENDPOINT, self.endpoint)
     }
 }
 

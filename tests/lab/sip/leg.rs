@@ -20,6 +20,8 @@ pub(crate) struct Leg {
     contact: String,
     /// The latest answer to the INVITE, for its repetitions.
     answer: Vec<u8>,
+    /// P-Asserted-Identity of the responses.
+    asserted: Option<&'static str>,
     /// What is repeated until the other side has confirmed it: a final answer, or our BYE.
     unconfirmed: Option<Vec<u8>>,
     wait: Duration,
@@ -31,13 +33,19 @@ pub(crate) struct Leg {
 
 impl Leg {
     /// A call that has just come in.
-    pub(crate) fn new(invite: Message, peer: SocketAddr, local: SocketAddr) -> Self {
+    pub(crate) fn new(
+        invite: Message,
+        peer: SocketAddr,
+        local: SocketAddr,
+        asserted: Option<&'static str>,
+    ) -> Self {
         Self {
             invite,
             peer,
             tag: format!("{:016x}", fastrand::u64(..)),
             contact: format!("<sip:operator@{local}>"),
             answer: Vec::new(),
+            asserted,
             unconfirmed: None,
             wait: T1,
             deadline: None,
@@ -68,6 +76,15 @@ impl Leg {
             return Vec::new();
         }
         self.answer = self.response(180, "Ringing").finish();
+        vec![self.answer.clone()]
+    }
+
+    /// 183, with media on `port`.
+    pub(crate) fn progress(&mut self, port: u16) -> Vec<Vec<u8>> {
+        if !self.is_ringing() {
+            return Vec::new();
+        }
+        self.answer = self.response(183, "Session Progress").finish_with_sdp(&sdp(port));
         vec![self.answer.clone()]
     }
 
@@ -167,9 +184,13 @@ impl Leg {
     }
 
     fn response(&self, status: u16, reason: &str) -> Writer {
-        Writer::response(&self.invite, status, reason, Some(&self.tag))
+        let response = Writer::response(&self.invite, status, reason, Some(&self.tag))
             .header("Contact", &self.contact)
-            .header("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")
+            .header("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS");
+        match self.asserted {
+            Some(identity) => response.header("P-Asserted-Identity", identity),
+            None => response,
+        }
     }
 
     fn insist(&mut self, datagram: Vec<u8>, now: Instant) -> Vec<Vec<u8>> {

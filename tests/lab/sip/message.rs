@@ -69,6 +69,19 @@ impl Message {
         self.header(name).map(Address::parse)
     }
 
+    /// P-Asserted-Identity as it travelled: the name and the number of the other end.
+    pub(crate) fn asserted_identity(&self) -> Option<String> {
+        self.header("P-Asserted-Identity").map(lossy)
+    }
+
+    /// The status of a response, or the method of a request.
+    pub(crate) fn kind(&self) -> String {
+        match &self.start {
+            Start::Request { method, .. } => method.clone(),
+            Start::Response { status } => status.to_string(),
+        }
+    }
+
     /// The user part of the request URI; "" for a response.
     pub(crate) fn dialled(&self) -> String {
         match &self.start {

@@ -13,7 +13,7 @@ use super::calls::{Calls, listen};
 use super::leg::Leg;
 use super::message::{Message, Start, Writer};
 use super::ring::{Ring, RingState};
-use super::trace::Trace;
+use super::trace::{Heard, Trace};
 
 /// What the phone does with an INVITE, by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +45,13 @@ pub(super) struct Shared {
     /// Rings when there is something new to take.
     arrived: Notify,
     trace: Trace,
+    heard: Heard,
 }
 
 struct State {
     behaviour: Behaviour,
+    /// P-Asserted-Identity of the responses.
+    asserted: Option<&'static str>,
     legs: Calls<Leg>,
     /// Rings that no test has taken yet, oldest first.
     waiting: VecDeque<Ring>,
@@ -68,6 +71,7 @@ impl Phone {
             state: Mutex::new(State::new(behaviour)),
             arrived: Notify::new(),
             trace: Trace::default(),
+            heard: Heard::default(),
         });
         let (hearing, ticking) = (shared.clone(), shared.clone());
         let task = tokio::spawn(listen(
@@ -91,6 +95,16 @@ impl Phone {
     /// From the next INVITE on.
     pub(crate) fn behave(&self, behaviour: Behaviour) {
         self.shared.state().behaviour = behaviour;
+    }
+
+    /// From the next INVITE on, its responses say this as P-Asserted-Identity: a provider's name for the person called.
+    pub(crate) fn asserts(&self, identity: Option<&'static str>) {
+        self.shared.state().asserted = identity;
+    }
+
+    /// All messages that have come.
+    pub(crate) fn heard(&self) -> Vec<Message> {
+        self.shared.heard.all()
     }
 
     /// The oldest ring that was not taken yet. `None`: there was none within `wait`.
@@ -148,6 +162,15 @@ impl Shared {
         self.with(call_id, |leg, _| leg.ring());
     }
 
+    pub(super) fn progress(&self, call_id: &str) {
+        let media = self.media_port();
+        self.with(call_id, |leg, _| leg.progress(media));
+    }
+
+    pub(super) fn heard(&self, call_id: &str) -> Vec<Message> {
+        self.heard.of(call_id)
+    }
+
     pub(super) fn decline(&self, call_id: &str) {
         self.with(call_id, |leg, now| leg.refuse(486, RingState::Declined, now));
     }
@@ -186,6 +209,7 @@ impl Shared {
             self.state().stray.push(datagram.to_vec());
             return;
         };
+        self.heard.keep(&message);
         let call_id = message.text("Call-ID");
         let method = match &message.start {
             Start::Request { method, .. } => method.clone(),
@@ -216,7 +240,7 @@ impl Shared {
             self.with(&call_id, |leg, now| leg.on_further_invite(message, media, now));
             return;
         }
-        let leg = Leg::new(message.clone(), peer, self.local);
+        let leg = Leg::new(message.clone(), peer, self.local, state.asserted);
         let ring = Ring::new((datagram, peer, now), message.clone(), self.clone(), leg.watch());
         let behaviour = state.behaviour;
         state.legs.add(&call_id, leg);
@@ -256,6 +280,7 @@ impl State {
     fn new(behaviour: Behaviour) -> Self {
         Self {
             behaviour,
+            asserted: None,
             legs: Calls::default(),
             waiting: VecDeque::new(),
             rings: 0,

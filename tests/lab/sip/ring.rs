@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::message::{Address, Message, lossy};
+use super::message::{Address, Message};
 use super::phone::Shared;
 
 /// An INVITE that reached the phone, once, however often it was repeated.
@@ -80,7 +80,12 @@ impl Ring {
 
     /// P-Asserted-Identity as it travelled.
     pub(crate) fn asserted_identity(&self) -> Option<String> {
-        self.message.header("P-Asserted-Identity").map(lossy)
+        self.message.asserted_identity()
+    }
+
+    /// All messages of this call that came after the INVITE.
+    pub(crate) fn heard(&self) -> Vec<Message> {
+        self.shared.heard(&self.call_id).into_iter().skip(1).collect()
     }
 
     /// What became of it so far.
@@ -98,6 +103,11 @@ impl Ring {
     /// 180: lets the caller hear that it rings.
     pub(crate) fn ring(&self) {
         self.shared.ring(&self.call_id);
+    }
+
+    /// 183, with media: the caller hears the far end before it answers.
+    pub(crate) fn progress(&self) {
+        self.shared.progress(&self.call_id);
     }
 
     /// 486: rejects the call. Nothing happens when it is answered or over.

@@ -1,12 +1,42 @@
-//! The latest datagrams of an endpoint, for whoever reads why a test has failed.
+//! The latest datagrams of an endpoint, for whoever reads why a test has failed, and the latest messages, for tests.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::message::Message;
+
 /// How many are kept.
 const KEPT: usize = 60;
+
+/// How many messages are kept.
+const HEARD: usize = 500;
+
+/// The latest messages from Asterisk.
+#[derive(Default)]
+pub(crate) struct Heard(Mutex<VecDeque<Message>>);
+
+impl Heard {
+    /// Keeps a message.
+    pub(crate) fn keep(&self, message: &Message) {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.len() == HEARD {
+            latest.pop_front();
+        }
+        latest.push_back(message.clone());
+    }
+
+    /// All that are kept.
+    pub(crate) fn all(&self) -> Vec<Message> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Those of one call.
+    pub(crate) fn of(&self, call_id: &str) -> Vec<Message> {
+        self.all().into_iter().filter(|message| message.text("Call-ID") == call_id).collect()
+    }
+}
 
 /// What an endpoint received and sent.
 pub(crate) struct Trace {

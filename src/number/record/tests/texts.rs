@@ -7,6 +7,9 @@ fn a_record_has_the_number_that_its_caller_sends() {
     // One zero is the trunk prefix. The other one is taken off where a caller sends it behind +375.
     assert_eq!(text_in("BY", "001845010836"), "+3751845010836");
     assert_eq!(text_in("BY", "+37501845010836"), "+3751845010836");
+    // Behind the calling code in the digits of an integer, too.
+    assert_eq!(record(None, 92_030_188_283), "+9230188283");
+    assert_eq!(text_in("NO", "+92030188283"), "+9230188283");
     assert_eq!(text_in("IT", "0331123456"), "+390331123456");
 }
 
