@@ -49,6 +49,7 @@ use crate::secret::Secret;
 use guard::Guard;
 use login::Logins;
 pub use login::{PasswordHash, Role, User};
+use pages::Desk;
 use pages::calls::Feed;
 use tls::Certificate;
 
@@ -159,6 +160,7 @@ pub struct Live {
 struct State {
     live: watch::Receiver<Arc<Live>>,
     logins: Arc<Logins>,
+    desk: Arc<Desk>,
     /// The calls as they come, for the pages that are open.
     feed: Feed,
     /// The counters of this server.
@@ -198,7 +200,8 @@ impl Server {
             .layer(middleware::from_fn_with_state(guard, guard::check));
         let for_people =
             pages::router().layer(middleware::from_fn_with_state(Arc::clone(&logins), login::check));
-        let state = Arc::new(State { live, logins, feed: Feed::default(), counted });
+        let state =
+            Arc::new(State { live, logins, desk: Arc::new(Desk::new()), feed: Feed::default(), counted });
         let router =
             for_clients.merge(for_people).with_state(Arc::clone(&state)).layer(middleware::from_fn(private));
         Ok(Self { router, certificate, state })

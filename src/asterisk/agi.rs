@@ -105,6 +105,7 @@ pub async fn run(
     let (not_accepting, not_allowed, too_many) =
         (Throttle::each_minute(), Throttle::each_minute(), Throttle::each_minute());
     server.pbx_status.set(State::Connected);
+    server.pbx_status.set_peer("", "FastAGI");
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,

@@ -4,6 +4,7 @@ mod errors;
 mod fastagi;
 mod pbx;
 mod sources;
+mod web;
 
 use std::time::Duration;
 

@@ -9,10 +9,12 @@
 //!
 //! - [`Metrics`]: all of them
 //! - [`Pbx`], [`List`] …: the counters of one PBX, one list, one source; `list`: those of a list
+//! - `answer_times`: the answer times of all PBXs together, for a page
 //! - `labels`: the labels and their values
 //! - `forget`: what is no longer in the configuration
 //! - `text`: the two forms of the text
 
+mod answer_times;
 mod forget;
 mod labels;
 mod list;
@@ -27,6 +29,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use answer_times::AnswerTimes;
 use labels::{
     BuildLabels, CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels,
     SearchLabels, SectionLabels,

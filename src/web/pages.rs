@@ -5,16 +5,22 @@
 //! - `language`, `texts`: the languages; a language is one file below `texts`
 //! - `assets`: the style, the scripts and the icon
 //! - `calls`, `find`, `status`, `login`: a page each; its template is below `templates`
+//! - `orders`: the buttons; `desk`: what they have ordered
+//! - `moment`, `picture`: times and numbers in words, the answer times as a picture
 //!
 //! A name comes from the CRM or from a caller. The templates write each value as text, and the Content-Security-Policy lets no
 //! other script or style run than the two files of `assets`.
 
 mod assets;
 pub(super) mod calls;
+mod desk;
 mod find;
 mod language;
 mod links;
 mod login;
+mod moment;
+mod orders;
+mod picture;
 mod shell;
 mod status;
 mod texts;
@@ -31,6 +37,7 @@ use axum::routing::{get, post};
 use tracing::error;
 
 use super::State;
+pub(super) use desk::Desk;
 use shell::{Place, Shell};
 
 /// Nothing from elsewhere, nothing inline, no frame around a page.
@@ -48,6 +55,7 @@ pub(super) fn router() -> Router<Arc<State>> {
         .route(calls::feed::PATH, get(calls::feed::stream))
         .route(Place::Find.path(), get(find::page))
         .route(Place::Status.path(), get(status::page))
+        .merge(orders::router())
         .route(LOGIN, get(login::page).post(login::log_in))
         .route(LOGOUT, post(login::log_out))
         .fallback(missing)
@@ -59,7 +67,9 @@ pub(super) fn router() -> Router<Arc<State>> {
 /// Tells the browser what a page may do.
 async fn guarded_by_the_browser(request: Request, next: Next) -> Response {
     // A lookup at a wrong path: a dialplan would show the page as a name.
-    if request.uri().query().is_some_and(|query| query.starts_with("number="))
+    let query = request.uri().query().unwrap_or_default();
+    if is_place(request.uri().path())
+        && query.split('&').any(|parameter| parameter.starts_with("number="))
         && !is_for_a_person(request.headers())
     {
         return StatusCode::NOT_FOUND.into_response();
@@ -82,7 +92,7 @@ pub(super) fn is_place(path: &str) -> bool {
 
 /// Whether a stranger may ask for this path: the login page, and what it is drawn with.
 pub(super) fn is_for_strangers(path: &str) -> bool {
-    path == LOGIN || assets::is_asset(path)
+    path == LOGIN || assets::is_of_login_page(path)
 }
 
 #[derive(Template)]
@@ -92,6 +102,8 @@ struct Message {
     title: &'static str,
     text: &'static str,
     link: &'static str,
+    /// Where the link leads.
+    to: &'static str,
 }
 
 /// What somebody gets who has followed a link on a page of another origin. It is the same for everybody.
@@ -99,7 +111,8 @@ pub(super) fn doorstep(headers: &HeaderMap) -> Response {
     let shell = Shell::for_anybody(headers);
     let texts = &shell.texts().shell;
     let (title, text, link) = (texts.doorstep, texts.doorstep_why, texts.doorstep_link);
-    let mut response = html(StatusCode::FORBIDDEN, &Message { shell, title, text, link });
+    let to = Place::Calls.path();
+    let mut response = html(StatusCode::FORBIDDEN, &Message { shell, title, text, link, to });
     protect(response.headers_mut());
     response
 }
@@ -122,7 +135,7 @@ async fn missing(headers: HeaderMap, shell: Shell) -> Response {
     }
     let texts = &shell.texts().shell;
     let (title, text, link) = (texts.missing, "", texts.missing_link);
-    html(StatusCode::NOT_FOUND, &Message { shell, title, text, link })
+    html(StatusCode::NOT_FOUND, &Message { shell, title, text, link, to: Place::Calls.path() })
 }
 
 /// A page that is written out.

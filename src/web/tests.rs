@@ -1,5 +1,9 @@
 //! The server over real sockets, byte by byte.
 
+mod calls;
+mod find;
+pub(super) mod running;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,108 +12,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::asterisk::pbx_status;
-use crate::directory::list::List;
-use crate::directory::merge::{MergeInput, merge};
 use crate::entry::Entry;
-use crate::name::Style;
-use crate::number::{self, Number};
-
-mod calls;
-mod find;
-
-struct Running {
-    address: SocketAddr,
-    backend: Backend,
-    shutdown: CancellationToken,
-    server: JoinHandle<()>,
-}
-
-impl Running {
-    /// A server that knows Kari, on a port of its own. With `token`, if there is one.
-    async fn start(token: Option<&str>) -> Self {
-        Self::start_with(token, |_| {}).await
-    }
-
-    /// The same, with some part of it changed.
-    async fn start_with(token: Option<&str>, change: impl FnOnce(&mut Backend)) -> Self {
-        let resolver = Arc::new(Resolver::new(Style::default()));
-        let entry = Entry {
-            number: Number::new(47, 22_334_455).unwrap(),
-            person_id: 654,
-            person: "Kari Nordmann".into(),
-            mrmrs: String::new(),
-            company_id: 243,
-            company: "Fjord Sjømat AS".into(),
-            likely: true,
-        };
-        let list: List = [entry].into_iter().collect();
-        let listed = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
-        resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
-        let metrics = Arc::new(Metrics::new());
-        let numbers = number::Settings::new("NO".parse().unwrap());
-        let pbx_statuses = vec![
-            Arc::new(PbxStatus::new("pbx1", metrics.pbx("pbx1"))),
-            Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
-        ];
-        let calls = Calls::new(crate::calls::DEFAULT);
-        let mut backend = Backend {
-            resolver,
-            pbx: Pbx { id: 0, numbers },
-            pbx_statuses,
-            metrics,
-            calls,
-            find: Find::default(),
-            crms: Arc::default(),
-            service: None,
-            config: PathBuf::new(),
-        };
-
-        change(&mut backend);
-        let token = token.map(|token| Secret::Given(token.into()));
-        let settings = Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap();
-        let listener = TcpListener::bind(settings.listen()).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = CancellationToken::new();
-        let live = Live { settings, backend: backend.clone() };
-        let server = Server::new(watch::channel(Arc::new(live)).1).unwrap();
-        let server = tokio::spawn(server.run(listener, CONNECTIONS, shutdown.clone()));
-        Self { address, backend, shutdown, server }
-    }
-
-    /// The answer to `GET {path}` with these further headers.
-    async fn get(&self, path: &str, headers: &str) -> Answer {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).await
-    }
-
-    /// The answer to one request, after which the connection is closed.
-    async fn send(&self, request: &str) -> Answer {
-        let mut stream = self.connect().await;
-        let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
-        stream.write_all(request.as_bytes()).await.unwrap();
-        answer(stream).await
-    }
-
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-async fn answer(mut stream: TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    // A reset after the answer does not matter.
-    let _ = stream.read_to_end(&mut bytes).await;
-    let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
-}
+use crate::number::Number;
+use running::{Running, answer};
 
 #[tokio::test]
 async fn a_known_number_is_answered_with_the_name_and_nothing_else() {

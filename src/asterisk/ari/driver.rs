@@ -272,6 +272,7 @@ impl Driver {
                     Output::Task(task) => self.tasks.spawn(task),
                     Output::LearnVersion => self.is_learning = true,
                     Output::Connected { version, transport } => {
+                        self.application.pbx_status.set_peer(&version, transport);
                         connected = Some(Connected { version, transport });
                     }
                     Output::End { how, keep_socket } => {

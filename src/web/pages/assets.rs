@@ -1,4 +1,4 @@
-//! The files that the pages are drawn with. They hold nothing of anybody, so that the login page may have them, too.
+//! The files that the pages are drawn with. They hold nothing of anybody.
 
 use axum::Router;
 use axum::http::header;
@@ -10,9 +10,11 @@ const PAGE: (&str, &str, &str) = ("/page.js", "text/javascript; charset=utf-8", 
 const LIVE: (&str, &str, &str) = ("/live.js", "text/javascript; charset=utf-8", include_str!("live.js"));
 const FIND: (&str, &str, &str) = ("/find.js", "text/javascript; charset=utf-8", include_str!("find.js"));
 const ICON: (&str, &str, &str) = ("/icon.svg", "image/svg+xml", include_str!("icon.svg"));
+const STATUS: (&str, &str, &str) =
+    ("/status.js", "text/javascript; charset=utf-8", include_str!("status.js"));
 
 /// The path, the type and the content of each.
-const ASSETS: [(&str, &str, &str); 5] = [STYLE, PAGE, LIVE, FIND, ICON];
+const ASSETS: [(&str, &str, &str); 6] = [STYLE, PAGE, LIVE, FIND, STATUS, ICON];
 
 /// The paths of the files.
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
@@ -21,7 +23,7 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     })
 }
 
-/// Whether this is the path of such a file.
-pub(in crate::web) fn is_asset(path: &str) -> bool {
-    ASSETS.iter().any(|(own, _, _)| *own == path)
+/// Whether this is the path of a file that the login page is drawn with.
+pub(in crate::web) fn is_of_login_page(path: &str) -> bool {
+    [STYLE, PAGE, ICON].iter().any(|(own, _, _)| *own == path)
 }

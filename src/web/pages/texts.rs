@@ -12,12 +12,31 @@ pub(super) struct Texts {
     pub(super) shell: Shell,
     /// The login page.
     pub(super) login: Login,
+    /// Times and numbers.
+    pub(super) moment: Moment,
+    /// The page `Status`.
+    pub(super) status: Status,
     /// The page `Calls`.
     pub(super) calls: Calls,
     /// The page `Find`.
     pub(super) find: Find,
     /// Why a number has its name.
     pub(super) explained: Explained,
+}
+
+/// Times and numbers.
+#[derive(Debug)]
+pub(super) struct Moment {
+    /// `3 min ago`
+    pub(super) ago: &'static str,
+    /// `in 3 min`
+    pub(super) later: &'static str,
+    /// Seconds, minutes, hours, days.
+    pub(super) units: [&'static str; 4],
+    /// Between groups of three digits.
+    pub(super) thousands: &'static str,
+    /// In front of the digits behind the whole number.
+    pub(super) decimal: &'static str,
 }
 
 /// The login page.
@@ -61,6 +80,85 @@ pub(super) struct Shell {
     pub(super) doorstep: &'static str,
     pub(super) doorstep_why: &'static str,
     pub(super) doorstep_link: &'static str,
+}
+
+/// The page `Status`.
+#[derive(Debug)]
+pub(super) struct Status {
+    pub(super) all_well: &'static str,
+    pub(super) troubles: &'static str,
+    pub(super) buttons_want_login: &'static str,
+    pub(super) buttons_want_users: &'static str,
+    pub(super) buttons_of_administrators: &'static str,
+    pub(super) not_your_role: &'static str,
+    pub(super) still_starting: &'static str,
+    pub(super) no_such_list: &'static str,
+    pub(super) another_is_held: &'static str,
+    pub(super) back: &'static str,
+    pub(super) refresh_all: &'static str,
+    pub(super) refresh: &'static str,
+    pub(super) accept: &'static str,
+    pub(super) reload: &'static str,
+    pub(super) orders: &'static str,
+    pub(super) ordered_refresh_of_all: &'static str,
+    pub(super) ordered_refresh: &'static str,
+    pub(super) ordered_accept: &'static str,
+    pub(super) ordered_reload: &'static str,
+    pub(super) under_way: &'static str,
+    pub(super) stopping: &'static str,
+    pub(super) reload_failed: &'static str,
+    pub(super) reload_nothing: &'static str,
+    pub(super) reload_stays: &'static str,
+    pub(super) unchanged: &'static str,
+    pub(super) taken_now: &'static str,
+    pub(super) another: &'static str,
+    pub(super) failed: &'static str,
+    pub(super) lists: &'static str,
+    pub(super) entries: &'static str,
+    pub(super) list_good: &'static str,
+    pub(super) list_held: &'static str,
+    pub(super) list_failed: &'static str,
+    pub(super) list_waits: &'static str,
+    pub(super) held_what: &'static str,
+    pub(super) held_why: &'static str,
+    pub(super) held_came: &'static str,
+    pub(super) taken: &'static str,
+    pub(super) last_success: &'static str,
+    pub(super) next: &'static str,
+    pub(super) tenant: &'static str,
+    pub(super) unusable: &'static str,
+    pub(super) remarks: &'static str,
+    pub(super) pbxs: &'static str,
+    pub(super) no_pbx: &'static str,
+    pub(super) connected: &'static str,
+    pub(super) connecting: &'static str,
+    pub(super) disconnected: &'static str,
+    pub(super) refused: &'static str,
+    pub(super) taken_over: &'static str,
+    pub(super) not_listening: &'static str,
+    pub(super) since: &'static str,
+    pub(super) way: &'static str,
+    pub(super) way_websocket: &'static str,
+    pub(super) way_http: &'static str,
+    pub(super) answers: &'static str,
+    pub(super) answers_words: &'static str,
+    pub(super) within: &'static str,
+    pub(super) beyond: &'static str,
+    pub(super) no_answers: &'static str,
+    pub(super) unknown: &'static str,
+    pub(super) no_history: &'static str,
+    pub(super) nobody_unknown: &'static str,
+    pub(super) check: &'static str,
+    pub(super) check_again: &'static str,
+    pub(super) check_runs: &'static str,
+    pub(super) check_never: &'static str,
+    pub(super) check_good: &'static str,
+    pub(super) check_bad: &'static str,
+    pub(super) check_errors: &'static str,
+    pub(super) level_ok: &'static str,
+    pub(super) level_unknown: &'static str,
+    pub(super) level_warning: &'static str,
+    pub(super) level_error: &'static str,
 }
 
 /// The page `Calls`.
