@@ -122,7 +122,7 @@ impl Logins {
             Owner::User { name, hash } => {
                 let live = self.live.borrow();
                 let user = live.settings.users.iter().find(|user| user.name == name)?;
-                (user.password.as_str() == hash).then(|| (Some(name), user.role))?
+                (user.password.as_str() == hash).then_some((Some(name), user.role))?
             }
         };
         Some(Login { name, role, forgery: session.forgery, is_session: true })
@@ -179,7 +179,7 @@ impl Logins {
             if let Ok((true, turn)) = panics::blocking(work).await
                 && let Some(user) = known
             {
-                turn.is_right();
+                turn.succeed();
                 return Ok(Owner::User { name: user.name.clone(), hash: user.password.as_str().to_owned() });
             }
         }

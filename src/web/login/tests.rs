@@ -87,7 +87,7 @@ async fn a_stranger_sees_nothing_on_any_path_but_healthz() {
                         .contains(&path.as_str());
                     match answer.status {
                         303 => {
-                            assert!(answer.header("location").unwrap().starts_with("/login?to="), "{line}")
+                            assert!(answer.header("location").unwrap().starts_with("/login?to="), "{line}");
                         }
                         401 => {}
                         200 | 405 | 415 | 422 => assert!(is_for_strangers, "{line}"),

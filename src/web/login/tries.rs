@@ -172,7 +172,7 @@ impl Drop for Place<'_> {
 
 impl Turn {
     /// The try is right: nobody waits for it, and its address was never wrong.
-    pub(super) fn is_right(mut self) {
+    pub(super) fn succeed(mut self) {
         self.right = true;
     }
 }
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(wrong(&tries, address(2)).await.unwrap().as_millis(), 500);
         assert_eq!(wrong(&tries, address(3)).await.unwrap().as_millis(), 500);
         // A right one costs nobody anything, and is forgiven.
-        tries.turn(address(1)).await.unwrap().is_right();
+        tries.turn(address(1)).await.unwrap().succeed();
         assert_eq!(wrong(&tries, address(1)).await.unwrap().as_millis(), 0);
         tokio::time::advance(MEMORY).await;
         assert_eq!(wrong(&tries, address(2)).await.unwrap().as_millis(), 0);
@@ -246,7 +246,7 @@ mod tests {
         assert!(tries.turn(address(2)).await.is_none());
         assert_eq!(begun.elapsed(), PATIENCE);
         assert!(tries.locked().waiting.is_empty());
-        first.is_right();
+        first.succeed();
         assert!(tries.turn(address(2)).await.is_some());
     }
 
@@ -268,7 +268,7 @@ mod tests {
         }
         for _ in 0..10 {
             let begun = Instant::now();
-            tries.turn(address(250)).await.expect("a turn").is_right();
+            tries.turn(address(250)).await.expect("a turn").succeed();
             assert!(begun.elapsed() <= OF_ALL, "{:?}", begun.elapsed());
             tokio::time::sleep(Duration::from_millis(123)).await;
         }

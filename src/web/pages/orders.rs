@@ -107,6 +107,7 @@ async fn check(State(web): State<Arc<Web>>, shell: Shell) -> Response {
 }
 
 /// The service, if the person in front of the page has this role.
+#[allow(clippy::result_large_err, reason = "a response is made once for each press of a button")]
 fn allowed(web: &Web, shell: &Shell, role: Role) -> Result<control::Service, Response> {
     if !shell.viewer.may(role) {
         return Err(message(StatusCode::FORBIDDEN, shell.clone(), |texts| texts.status.not_your_role));
