@@ -167,9 +167,6 @@ mod alone {
             streams.iter().for_each(tokio::task::JoinHandle::abort);
         }
         let (seen, none) = (median(&mut with), median(&mut without));
-        println!(
-            "median of calls with {STREAMS} open pages {seen:?}, with none {none:?}; blocks: {with:?}, {without:?}"
-        );
         // What a quarter of the blocks without a page takes, too, is noise.
         let noise = without[BLOCKS * 3 / 4];
         assert!(
