@@ -110,10 +110,7 @@ async fn by_a_page_that_was_left_open_over_a_restart() {
 async fn not_where_the_history_is_off() {
     let lab = lab(Way::Websocket, Turn::beside().await, fjord()).await;
     let address = web::address(&lab.nameplate).await;
-    let config = lab.way.config(&lab.crm, &lab.asterisk)
-        + "\n"
-        + &WEB.replace("127.0.0.1:0", &address.to_string())
-        + "history = 0\n";
+    let config = lab.way.config(&lab.crm, &lab.asterisk) + "\n" + WEB + "history = 0\n";
     lab.ring(Invite::from("22334455")).await;
     web::until(address, "/", |page| page.body.contains("Kari Nordmann")).await;
     lab.nameplate.folder().configure(&config);
@@ -170,9 +167,6 @@ mod alone {
             streams.iter().for_each(tokio::task::JoinHandle::abort);
         }
         let (seen, none) = (median(&mut with), median(&mut without));
-        println!(
-            "median of calls with {STREAMS} open pages {seen:?}, with none {none:?}; blocks: {with:?}, {without:?}"
-        );
         // What a quarter of the blocks without a page takes, too, is noise.
         let noise = without[BLOCKS * 3 / 4];
         assert!(

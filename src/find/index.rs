@@ -42,7 +42,7 @@ impl Index {
     pub fn build(directory: Arc<Directory>) -> Option<Self> {
         let name = |place: Place| {
             let party = directory.party(place)?;
-            Some(party.person.map(|person| person.name).or(party.company.map(|company| company.name))?)
+            party.person.map(|person| person.name).or(party.company.map(|company| company.name))
         };
         let mut places: Vec<Place> = directory.places().collect();
         places.sort_by_cached_key(|place| key(name(*place).unwrap_or_default()));

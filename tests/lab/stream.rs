@@ -37,7 +37,7 @@ impl Stream {
 
     /// Reads until this has come. False at the end of the stream.
     async fn reads(&mut self, what: &str) -> bool {
-        let mut bytes = [0; 16 << 10];
+        let mut bytes = vec![0; 16 << 10];
         // A stream without calls says that it is still there.
         let until = tokio::time::Instant::now() + PATIENCE;
         while !self.text.contains(what) {
@@ -76,7 +76,7 @@ impl Stream {
 
     /// Reads whatever comes, for ever.
     pub(crate) async fn read_on(mut self) {
-        let mut bytes = [0; 16 << 10];
+        let mut bytes = vec![0; 16 << 10];
         while self.stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
     }
 }
