@@ -333,9 +333,10 @@ mod tests {
         requests.iter().for_each(Slot::asks);
         tokio::time::advance(ANSWER).await;
         let _new = slots.take(address(3)).await;
-        let taken = slots.taken();
-        assert_eq!((taken.streams.len(), taken.holders.len()), (2 * HALF, 2 * HALF));
-        drop(taken);
+        {
+            let taken = slots.taken();
+            assert_eq!((taken.streams.len(), taken.holders.len()), (2 * HALF, 2 * HALF));
+        }
         streams.clear();
         assert!(slots.take(address(1)).await.streams());
     }
