@@ -51,6 +51,8 @@ mod old_asterisk_is_served_over_http;
 mod others_read_the_same;
 mod outside_lines_show_the_providers_name;
 mod package_comes_and_goes;
+mod pages_are_guarded;
+mod pages_show_calls;
 mod presentation_is_as_documented;
 mod prometheus_reads_the_metrics;
 mod public_reports_are_answered;

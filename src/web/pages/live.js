@@ -58,6 +58,8 @@
     oscillator.stop(at + 0.32);
   };
   const ring = () => {
+    // Browsers give a page sound once somebody has clicked or typed on it.
+    if (navigator.userActivation && !navigator.userActivation.hasBeenActive) return;
     audio = audio || new AudioContext();
     audio.resume();
     tone(audio.currentTime, 660);
