@@ -3,11 +3,13 @@
 //! ARI's handoff, and the line of FastAGI.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::lookup::{Certainty, Explanation, Pbx, Resolution, Resolver, Status};
 use crate::name::Name;
 use crate::number::Country;
 use crate::observe::mask;
+use crate::search::Wait;
 
 /// The most characters of an unknown country that a log line shows.
 const MAX_SHOWN: usize = 32;
@@ -53,6 +55,10 @@ impl Caller<'_> {
             Party::Called => "",
         }
     }
+
+    fn answered(&self, resolver: &Resolver, resolution: Arc<Resolution>) -> Answer {
+        Answer { resolution, wanted: self.wanted, keeps_name: resolver.keeps(self.existing()) }
+    }
 }
 
 /// The words that a dialplan's context understands. The context says so with each call, so that contexts and services of
@@ -91,16 +97,42 @@ pub struct Answer {
 /// Answers a call from this PBX.
 #[must_use]
 pub fn answer(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> Answer {
-    let resolution = resolver.resolve(pbx, caller.country, caller.wanted_number());
-    Answer { resolution, wanted: caller.wanted, keeps_name: resolver.keeps(caller.existing()) }
+    caller.answered(resolver, resolver.resolve(pbx, caller.country, caller.wanted_number()))
+}
+
+/// The answer of [`answer`], and the search that may bring a better one, if the call may wait for it.
+#[must_use]
+pub fn answer_or_wait(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Option<Wait>) {
+    let (resolution, wait) = resolver.resolve_or_wait(pbx, caller.country, caller.wanted_number());
+    (caller.answered(resolver, resolution), wait)
+}
+
+/// Waits for the search of [`answer_or_wait`], for at most `longest` from the call's beginning, and answers.
+pub async fn answer_after(
+    wait: Wait,
+    longest: Duration,
+    resolver: &Resolver,
+    pbx: &Pbx,
+    caller: Caller<'_>,
+) -> Answer {
+    let resolution = resolver.resolve_after(wait, longest, pbx, caller.country, caller.wanted_number()).await;
+    caller.answered(resolver, resolution)
+}
+
+/// Answers a call from this PBX. A caller that no list has waits for the search in the CRM where a source has `search_wait`,
+/// for at most `longest`.
+pub async fn answer_in_time(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>, longest: Duration) -> Answer {
+    match answer_or_wait(resolver, pbx, caller) {
+        (_, Some(wait)) => answer_after(wait, longest, resolver, pbx, caller).await,
+        (answer, None) => answer,
+    }
 }
 
 /// The answer of [`answer`], with its explanation from the same directory.
 #[must_use]
 pub fn explain(resolver: &Resolver, pbx: &Pbx, caller: Caller<'_>) -> (Answer, Explanation) {
     let (resolution, explanation) = resolver.explain(pbx, caller.country, caller.wanted_number());
-    let keeps_name = resolver.keeps(caller.existing());
-    (Answer { resolution, wanted: caller.wanted, keeps_name }, explanation)
+    (caller.answered(resolver, resolution), explanation)
 }
 
 /// Reads the country of a trunk from a dialplan's word. None for an empty word or an unknown country; `unknown` is called

@@ -18,6 +18,7 @@ mod source;
 use futures_util::future::join_all;
 
 use crate::config::Config;
+pub use console::installed_version;
 pub use finding::{Finding, Level};
 
 /// The findings with the worst last, each of them once.

@@ -1,7 +1,8 @@
 //! Nameplate puts a name on every incoming phone call. It keeps the caller ids of SuperOffice CRM and of CSV files in
 //! memory. When Asterisk sends a caller's number, Nameplate answers with the name of the person and the company.
 //!
-//! A call's way, from its event to its name. Nothing on it waits for anything but Asterisk:
+//! A call's way, from its event to its name. Nothing on it waits for anything but Asterisk, and a stranger's first call for its
+//! search if the administrator wants it:
 //!
 //! - [`asterisk`]: a call enters our application, and one request sends it on with its name
 //! - [`call`]: a caller → an answer, for ARI, FastAGI, HTTP and the command line

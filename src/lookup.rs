@@ -4,11 +4,13 @@
 //! - `matching`: the entry or the range that answers
 //! - `naming`: the name of a person, a company, several companies or a range
 //! - `explanation`: the reasons, for an administrator who looks for a mistake
+//! - `waiting`: the answer for a call that waits for a search
 
 mod explanation;
 mod matching;
 mod naming;
 mod resolution;
+mod waiting;
 
 pub use explanation::{ChoiceKind, Explanation, Listing, Rendering};
 pub use resolution::{Certainty, Decided, ReadingOutcome, Reason, Resolution, Status};
@@ -27,10 +29,11 @@ use crate::directory::{Choice, Company, Directory};
 use crate::name::{Doubtful, Style};
 use crate::number::{self, Country, Fit, Number, Reading};
 use crate::observe::metrics;
-use crate::search::Searches;
+use crate::search::{Known, Searches, Searching};
 use matching::{Match, beside_hidden, is_hidden, matching, range_of};
 use naming::Naming;
 use resolution::outcomes;
+use waiting::Holds;
 
 /// The longest caller number that is read, in bytes. E.164 has 15 digits; separators and prefixes add some.
 pub const MAX_CALLER_BYTES: usize = 64;
@@ -226,18 +229,7 @@ impl Resolver {
     /// country of the PBX. No I/O; the only locks are those of the kept answers and of the kept searches.
     #[must_use]
     pub fn resolve(&self, pbx: &Pbx, country: Option<Country>, caller: &str) -> Arc<Resolution> {
-        let country = country.unwrap_or(pbx.numbers.country);
-        let epoch = self.current.load();
-        let key = Key { pbx: pbx.id, country, caller: caller.to_owned() };
-        if let Some(kept) = epoch.answers().get(&key) {
-            return Arc::clone(kept);
-        }
-        let (resolution, keep) = epoch.resolve(pbx, country, caller, None);
-        let resolution = Arc::new(resolution);
-        if keep {
-            epoch.answers().put(key, Arc::clone(&resolution));
-        }
-        resolution
+        self.resolve_or_wait(pbx, country, caller).0
     }
 
     /// The answer of [`resolve`](Self::resolve) with its explanation: both from one directory, on the same path.
@@ -250,32 +242,36 @@ impl Resolver {
     ) -> (Arc<Resolution>, Explanation) {
         let country = country.unwrap_or(pbx.numbers.country);
         let mut explanation = Explanation::default();
-        let (resolution, _) = self.current.load().resolve(pbx, country, caller, Some(&mut explanation));
+        let epoch = self.current.load();
+        let (resolution, _) = epoch.resolve(pbx, country, caller, Searching::Starts, Some(&mut explanation));
         (Arc::new(resolution), explanation)
     }
 }
 
 impl Epoch {
-    /// The answer, and whether it may be kept as long as the directory. The answer of a search, or before one, may not.
+    /// The answer, and how long it holds.
     fn resolve(
         &self,
         pbx: &Pbx,
         country: Country,
         caller: &str,
+        searching: Searching,
         mut explanation: Option<&mut Explanation>,
-    ) -> (Resolution, bool) {
+    ) -> (Resolution, Holds) {
         if caller.len() > MAX_CALLER_BYTES {
-            return (Resolution::skipped(caller, country, Reason::TooLong), false);
+            return (Resolution::skipped(caller, country, Reason::TooLong), Holds::Now);
         }
         let readings = match pbx.numbers.read(caller, country) {
             Ok(readings) => readings,
-            Err(skip) => return (Resolution::skipped(caller, country, skip.into()), true),
+            Err(skip) => {
+                return (Resolution::skipped(caller, country, skip.into()), Holds::WithDirectory);
+            }
         };
         // `00…` in a country with another international prefix has one impossible reading.
         let readings: Vec<Reading> =
             readings.into_iter().filter(|reading| reading.fit > Fit::Impossible).collect();
         if readings.is_empty() {
-            return (Resolution::skipped(caller, country, Reason::NoNumber), true);
+            return (Resolution::skipped(caller, country, Reason::NoNumber), Holds::WithDirectory);
         }
         let (directory, searches) = (&*self.directory, &self.wording.searches);
         let mut resolution = Resolution::new(caller, country, Status::NotFound);
@@ -288,11 +284,17 @@ impl Epoch {
                 if let Some(explanation) = explanation {
                     explanation.known = vec![None; readings.len()];
                 }
-                return (resolution, true);
+                return (resolution, Holds::WithDirectory);
             }
         }
         let keep = listed.is_some() || searches.is_empty();
-        let searched = if keep { None } else { searches.ask(&readings) };
+        let Known { found: searched, wait } =
+            if keep { Known::default() } else { searches.ask(&readings, searching) };
+        let holds = match () {
+            () if keep => Holds::WithDirectory,
+            () if searched.is_some() => Holds::Now,
+            () => Holds::UntilSearched(wait),
+        };
         let matched = listed.or_else(|| {
             let (directory, place) = searched.as_ref()?;
             let (found, place) = (directory.find(readings.get(*place)?.number)?, *place);
@@ -315,7 +317,7 @@ impl Epoch {
         } else if let Some((range, reading)) = range_of(directory, &readings) {
             self.wording.guess(&mut resolution, &range, reading, explanation);
         }
-        (resolution, keep)
+        (resolution, holds)
     }
 }
 

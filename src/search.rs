@@ -1,20 +1,24 @@
 //! The search in the CRM for callers that no list has. It happens in the background: the call continues without a name, and the
-//! caller's next call has the name. On only if a source has `search_on_miss`.
+//! caller's next call has the name. On only if a source has `search_on_miss`. With `search_wait` the call waits a moment for it.
 //!
 //! - [`Searches`]: the results of earlier searches, for the resolver. A caller without a result goes into a queue
 //! - [`Workers`]: the sources that are searched, also after a reload of the configuration
 //! - `worker`: one for each source takes callers from the queue, searches the source, and caches the result
+//! - [`Wait`]: the searches that a call waits for
 //!
 //! A search without a match is a result, too. A failed search is not: the caller's next call starts another.
 
+mod wait;
 mod worker;
+
+pub use wait::{LONGEST_WAIT, Wait};
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lru::LruCache;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::directory::merge::SharedNumbers;
@@ -24,7 +28,8 @@ use crate::number::{Number, Reading};
 use crate::observe::metrics::{self, Metrics};
 use crate::source::{ListId, Prepared, Source};
 use crate::supervisor::{Supervisor, Task};
-use worker::{SearchSource, Worker};
+use wait::{MAX_WAITING, SEARCHES_AHEAD};
+use worker::{Caller, SearchSource, Worker};
 
 /// How long a result is cached.
 const CACHED_FOR: Duration = Duration::from_hours(1);
@@ -61,13 +66,17 @@ struct Search {
     cache: Cache,
     queue: mpsc::Sender<Caller>,
     metrics: metrics::Search,
+    /// How long a call waits for its search. None: not at all.
+    wait: Option<Duration>,
+    /// One permit for each call that waits.
+    waiting: Arc<Semaphore>,
 }
 
 /// The search for a number.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum CachedSearch {
-    /// In the queue, or under way.
-    Pending,
+    /// In the queue, or under way. Calls may wait for the end of the job, which closes the channel. None: no call waits.
+    Pending(Option<watch::Receiver<()>>),
     /// The source does not have the number.
     NotFound { until: Instant },
     /// The source has the number: a directory of its entries.
@@ -77,8 +86,31 @@ enum CachedSearch {
 /// The results of one source, for its calls and its worker.
 type Cache = Arc<Mutex<LruCache<Number, CachedSearch>>>;
 
-/// A caller to be searched for: the readings of the digits, the likeliest first.
-type Caller = Box<[Reading]>;
+/// Whether a caller without a result is searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Searching {
+    /// A search starts.
+    Starts,
+    /// Only results that are there count.
+    Ended,
+}
+
+/// What the searches know of a caller.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The result, and the position of its reading.
+    pub found: Option<(Arc<Directory>, usize)>,
+    /// The searches under way that the call may wait for.
+    pub wait: Option<Wait>,
+}
+
+/// What one source knows of a caller.
+enum Asked {
+    Found(Arc<Directory>, usize),
+    /// The search is under way; None: it is not waited for.
+    Pending(Option<watch::Receiver<()>>),
+    NotFound,
+}
 
 impl Workers {
     /// Runs a worker for each source with `search_on_miss`, and ends those of other sources. A source whose settings have not
@@ -99,13 +131,15 @@ impl Workers {
                 is_judged_alike && Arc::ptr_eq(&running.client, client) && running.origin == origin
             };
             let known = before.iter().position(is_this).map(|known| before.swap_remove(known));
-            self.running.push(known.unwrap_or_else(|| {
+            let mut running = known.unwrap_or_else(|| {
                 let (name, source) = (&settings.name, Arc::clone(client));
                 let (search, worker) = pair(origin.clone(), source, settings.refresh, metrics.search(name));
                 let task =
                     supervisor.spawn(format!("the search in `{name}`"), worker.with_shared(shared).run());
                 Running { origin, client: Arc::clone(client), search, task }
-            }));
+            });
+            running.search.wait = settings.search_wait;
+            self.running.push(running);
         }
         for ended in before {
             ended.task.stop();
@@ -128,7 +162,8 @@ fn pair<S: SearchSource>(
     let (queue, callers) = mpsc::channel(QUEUE);
     let cache = Arc::new(Mutex::new(LruCache::new(CACHE_SIZE)));
     let worker = Worker::new(origin, source, callers, Arc::clone(&cache), metrics.clone(), longest_rest);
-    (Search { cache, queue, metrics }, worker)
+    let waiting = Arc::new(Semaphore::new(MAX_WAITING));
+    (Search { cache, queue, metrics, wait: None, waiting }, worker)
 }
 
 impl Searches {
@@ -145,14 +180,28 @@ impl Searches {
         }
     }
 
-    /// The cached result for a caller that no list has, and the position of its reading. Without a result, or if it is too old,
-    /// starts a search. Never waits.
+    /// The cached result for a caller that no list has. Without a result, or if it is too old, starts a search, and returns what the
+    /// call may wait for. Never waits itself.
     #[must_use]
-    pub fn ask(&self, readings: &[Reading]) -> Option<(Arc<Directory>, usize)> {
+    pub fn ask(&self, readings: &[Reading], searching: Searching) -> Known {
         let now = Instant::now();
+        let mut known = Known::default();
         // All sources search now, so that a later one has its result if the earlier ones have no match.
-        let found: Vec<_> = self.sources.iter().map(|source| source.ask(readings, now)).collect();
-        found.into_iter().flatten().next()
+        for source in &*self.sources {
+            match source.ask(readings, now, searching) {
+                Asked::Found(directory, place) if known.found.is_none() => {
+                    known.found = Some((directory, place));
+                }
+                Asked::Pending(Some(end)) if known.found.is_none() => {
+                    source.add_to(&mut known.wait, end, now);
+                }
+                _ => {}
+            }
+        }
+        if known.found.is_some() {
+            known.wait = None;
+        }
+        known
     }
 }
 
@@ -161,7 +210,7 @@ impl Search {
     fn forget(&self, suppressed: &Suppressed) {
         let mut cache = lock(&self.cache);
         let is_gone = |(number, search): (&Number, &CachedSearch)| {
-            let goes = suppressed.has(*number) || matches!(search, CachedSearch::Pending);
+            let goes = suppressed.has(*number) || matches!(search, CachedSearch::Pending(_));
             goes.then_some(*number)
         };
         let gone: Vec<Number> = cache.iter().filter_map(is_gone).collect();
@@ -170,31 +219,51 @@ impl Search {
         }
     }
 
-    fn ask(&self, readings: &[Reading], now: Instant) -> Option<(Arc<Directory>, usize)> {
-        let (number, caller) = {
+    fn ask(&self, readings: &[Reading], now: Instant, searching: Searching) -> Asked {
+        let (number, caller, end) = {
             let mut cache = lock(&self.cache);
             let mut unknown = None;
             for (reading, place) in readings.iter().zip(0..) {
                 match cache.get(&reading.number) {
-                    Some(CachedSearch::Pending) => return None,
+                    Some(CachedSearch::Pending(end)) => return Asked::Pending(end.clone()),
                     Some(CachedSearch::Found { directory, until }) if *until > now => {
-                        return Some((Arc::clone(directory), place));
+                        return Asked::Found(Arc::clone(directory), place);
                     }
                     Some(CachedSearch::NotFound { until }) if *until > now => {}
+                    _ if searching == Searching::Ended => return Asked::NotFound,
                     _ => {
-                        cache.put(reading.number, CachedSearch::Pending);
-                        unknown = Some((reading.number, readings.get(place..).unwrap_or_default().into()));
+                        let mut caller = Caller::new(readings.get(place..).unwrap_or_default());
+                        let end = self.is_waited_for().then(|| caller.end());
+                        cache.put(reading.number, CachedSearch::Pending(end.clone()));
+                        unknown = Some((reading.number, caller, end));
                         break;
                     }
                 }
             }
-            unknown?
+            let Some(unknown) = unknown else { return Asked::NotFound };
+            unknown
         };
         if self.queue.try_send(caller).is_err() {
             lock(&self.cache).pop(&number);
             self.metrics.dropped.inc();
+            return Asked::NotFound;
         }
-        None
+        Asked::Pending(end)
+    }
+
+    /// Whether calls wait for a search that is put into the queue now.
+    fn is_waited_for(&self) -> bool {
+        let ahead = self.queue.max_capacity() - self.queue.capacity();
+        self.wait.is_some() && ahead < SEARCHES_AHEAD
+    }
+
+    /// Adds a search of this source to those that a call waits for.
+    fn add_to(&self, wait: &mut Option<Wait>, end: watch::Receiver<()>, now: Instant) {
+        if let Some(longest) = self.wait
+            && let Ok(permit) = Arc::clone(&self.waiting).try_acquire_owned()
+        {
+            wait.get_or_insert_default().add(end, now, longest, permit);
+        }
     }
 }
 
@@ -203,4 +272,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -48,6 +48,8 @@ pub struct Settings {
     pub group: u16,
     /// The tags of its lists.
     pub tags: Tags,
+    /// How long a call waits for the search of its caller. None: not at all.
+    pub search_wait: Option<Duration>,
 }
 
 /// The longest tag, in bytes: it shares the 79 bytes of an extension with a name.

@@ -27,6 +27,11 @@ fn empty() -> Folder {
 
 /// Runs `init` for this folder with these further flags.
 fn init(folder: &Folder, flags: &[&str]) -> Output {
+    init_with(folder, flags, &[])
+}
+
+/// The same, with these variables.
+fn init_with(folder: &Folder, flags: &[&str], environment: &[(&str, &str)]) -> Output {
     let path = |name: &str| folder.path(name).display().to_string();
     let (own, state, password) = (path(""), path("state"), path("given.password"));
     let mut arguments = vec![
@@ -41,7 +46,7 @@ fn init(folder: &Folder, flags: &[&str]) -> Output {
         "NO",
     ];
     arguments.extend(flags);
-    tokio::task::block_in_place(|| folder.run(&arguments))
+    tokio::task::block_in_place(|| folder.run_behind(Command::new("env"), environment, &arguments))
 }
 
 fn said(output: &Output) -> String {
@@ -61,7 +66,7 @@ fn files(folder: &Path) -> Vec<String> {
 fn do_steps(said: &str, folder: &Folder, asterisk: &Asterisk) {
     fs::create_dir_all(folder.path("bin")).unwrap();
     asterisk.write_program(&folder.path("bin"));
-    let steps = said.split("On the PBX, as root:\n").nth(1).expect("the steps");
+    let steps = said.split("On the PBX, as root (sudo -i):\n").nth(1).expect("the steps");
     let steps: Vec<_> = steps.lines().take_while(|line| line.starts_with("  ")).collect();
     assert!(steps.len() >= 3, "{said}");
     let path = format!("{}:{}", folder.path("bin").display(), std::env::var("PATH").unwrap());
@@ -135,6 +140,25 @@ async fn flags_lead_to_a_call_by_ari() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_asterisk_is_asked_to_use_fastagi() {
     leads_to_a_call("16", "lookup-agi").await;
+}
+
+/// As Asterisk comes, its HTTP server is off. Its program says its version all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_asterisk_without_http_is_asked_to_use_fastagi() {
+    for (version, by_agi) in [("16", true), ("22", false)] {
+        let asterisk = Asterisk::start_with(&Setup { version: Some(version), ..Setup::default() });
+        let folder = empty();
+        fs::create_dir_all(folder.path("bin")).unwrap();
+        asterisk.write_program(&folder.path("bin"));
+        let path = format!("{}:{}", folder.path("bin").display(), std::env::var("PATH").unwrap());
+        let nobody = ["--yes", "--api", "http://127.0.0.1:9/api", "--asterisk", "http://127.0.0.1:9"];
+        let output = init_with(&folder, &nobody, &[("PATH", &path)]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert_eq!(said.contains("Gosub(nameplate,lookup-agi,1)"), by_agi, "{said}");
+        let config = Config::read(&folder.path("nameplate.toml")).unwrap();
+        assert_eq!((config.agi.is_some(), config.asterisks.is_empty()), (by_agi, by_agi), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

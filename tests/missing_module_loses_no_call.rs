@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::lab::asterisk::{Asterisk, Setup};
-use crate::lab::call::{PATIENCE, Turn, fjord, noted};
+use crate::lab::call::{PATIENCE, Turn, fjord, noted, notes};
 use crate::lab::configuration::{folder, onsite, superoffice};
 use crate::lab::nameplate::{Nameplate, project};
 use crate::lab::sip::{Behaviour, Caller, Invite, Phone, Ring};
@@ -74,6 +74,17 @@ fn is_named(missing: &str, way: &str) -> bool {
     }
 }
 
+/// Whether a person who is called is found by the same way without this module.
+fn is_called_found(missing: &str, way: &str) -> bool {
+    let is_agi = way.starts_with("lookup-agi");
+    match missing {
+        "" | "func_logic" | "func_callerid" => true,
+        "res_agi" | "res_speech" => !is_agi,
+        "app_stasis" | "res_ari" | "res_stasis" => is_agi,
+        _ => false,
+    }
+}
+
 /// A PBX whose callers choose a way by the extension's first digit, and a service that answers them all.
 struct Site {
     nameplate: Nameplate,
@@ -129,9 +140,49 @@ impl Site {
                 _ => assert_eq!(ring.name(), "OSLO", "{extension} without {missing}"),
             }
         }
+        self.calls_to_a_person_ring(missing).await;
         self.asterisk.wait_idle();
         for (digit, _) in WAYS {
             noted(&self.asterisk, &format!("after {digit}3 SKIPPED limit="), turn).await;
+        }
+    }
+
+    /// A call to a person of the CRM by each way.
+    async fn calls_to_a_person_ring(&self, missing: &str) {
+        for (digit, way) in WAYS {
+            let begun = Instant::now();
+            let statuses = || -> Vec<String> {
+                let notes = notes(&self.asterisk);
+                let note = format!("called {digit}4 ");
+                notes.lines().filter_map(|line| line.strip_prefix(&note)).map(str::to_owned).collect()
+            };
+            loop {
+                let before = statuses().len();
+                let call =
+                    self.caller.invite(Invite::from("22999999").named("OSLO").to(&format!("{digit}4")));
+                let answer = call.final_response(PATIENCE).await;
+                assert_eq!(answer, Some(486), "{way} without {missing}\n{}", self.asterisk.log());
+                self.phone.ring_of(&call.invite().to, PATIENCE).await.expect("it rang");
+                let mut after = statuses();
+                while after.len() == before && begun.elapsed() < PATIENCE {
+                    sleep(Duration::from_millis(10)).await;
+                    after = statuses();
+                }
+                let status = after.get(before).expect("a note");
+                match status.as_str() {
+                    "FOUND." => assert!(is_called_found(missing, way), "{way} without {missing}"),
+                    // On a loaded machine.
+                    "TIMEOUT." if is_called_found(missing, way) && begun.elapsed() < PATIENCE => continue,
+                    status => {
+                        assert!(!is_called_found(missing, way), "{way} without {missing}: {status}");
+                        assert!(
+                            ["SKIPPED.", "UNAVAILABLE."].contains(&status),
+                            "{way} without {missing}: {status}"
+                        );
+                    }
+                }
+                break;
+            }
         }
     }
 
@@ -178,7 +229,13 @@ impl Site {
 
 fn dialplan(phone: &str) -> String {
     let lookups = WAYS.map(|(digit, way)| {
-        format!("exten => _{digit}X,1,Gosub(nameplate,{way},1)\n same => n,Goto(ring-${{EXTEN}},1)\n")
+        let called = way.replace("lookup", "called");
+        format!(
+            "exten => _{digit}X,1,Gosub(nameplate,{way},1)\n same => n,Goto(ring-${{EXTEN}},1)\n\
+             exten => {digit}4,1,Gosub(nameplate,{called},1(22334460))\n\
+             \x20same => n,Log(NOTICE,called ${{EXTEN}} ${{NAMEPLATE_CALLED_STATUS}}.)\n\
+             \x20same => n,Goto(ring-${{EXTEN}},1)\n"
+        )
     });
     format!(
         "[from-trunk]\n{}\

@@ -33,6 +33,7 @@ use crate::calls::{Leg, Outcome};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::panics;
 use crate::observe::throttle::Throttle;
+use crate::search::LONGEST_WAIT;
 #[doc(hidden)]
 pub use protocol::{Block, block};
 use session::{Seen, SessionError};
@@ -129,10 +130,12 @@ pub async fn run(
             server.pbx_status.unserved(Outcome::Unavailable, Leg::default());
             continue;
         }
+        // Calls that wait for a search leave half of the sessions to others.
+        let longest_wait = if sessions.len() < most / 2 { LONGEST_WAIT } else { Duration::ZERO };
         let server = Arc::clone(&server);
         // A panic ends only its own session; `panics` logs it.
         sessions.spawn(async move {
-            panics::contained(server.serve(stream, &settings.pbx)).await.ok();
+            panics::contained(server.serve(stream, &settings.pbx, longest_wait)).await.ok();
         });
     }
     server.pbx_status.set(State::Disconnected);
@@ -154,7 +157,7 @@ struct Server {
 }
 
 impl Server {
-    async fn serve(&self, mut stream: TcpStream, pbx: &Pbx) {
+    async fn serve(&self, mut stream: TcpStream, pbx: &Pbx, longest_wait: Duration) {
         // Each command is one write. It must not wait for the next write.
         if let Err(error) = stream.set_nodelay(true) {
             return debug!("[agi] a connection is gone: {error}");
@@ -162,7 +165,8 @@ impl Server {
         let begun = Instant::now();
         let unknown_country = |country: &str| self.unknown_country(country);
         let mut seen = Seen::default();
-        let session = session::serve(&mut stream, &self.resolver, pbx, unknown_country, &mut seen);
+        let session =
+            session::serve(&mut stream, &self.resolver, pbx, longest_wait, unknown_country, &mut seen);
         let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
             Ok(answer) => self.pbx_status.answered(&answer, begun, seen.leg()),

@@ -33,6 +33,14 @@ pub(super) fn is_here(url: &reqwest::Url) -> bool {
     is_loopback && program().is_some()
 }
 
+/// The version of the Asterisk that is installed on this machine, which need not run; none if `url` is not an address of this
+/// machine, or no Asterisk is installed.
+pub async fn installed_version(url: &reqwest::Url) -> Option<String> {
+    let program = program().filter(|_| is_here(url))?;
+    let said = Console { program }.run(&["-V"]).await.ok()?;
+    said.trim().strip_prefix("Asterisk ").map(str::to_owned)
+}
+
 /// The findings of this machine's Asterisk. The user needs the right to open its console.
 pub(super) async fn findings(config: &Config) -> Vec<Finding> {
     let here: Vec<_> = config.asterisks.iter().filter(|asterisk| is_here(&asterisk.url)).collect();
@@ -90,8 +98,13 @@ struct Console {
 impl Console {
     /// The answer to a command; why there is none.
     async fn ask(&self, command: &str) -> Result<String, String> {
+        self.run(&["-rx", command]).await
+    }
+
+    /// What Asterisk's program says; why it says nothing.
+    async fn run(&self, arguments: &[&str]) -> Result<String, String> {
         let mut asterisk = Command::new(&self.program);
-        asterisk.args(["-rx", command]).stdin(Stdio::null()).kill_on_drop(true);
+        asterisk.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
         let output = timeout(LIMIT, asterisk.output()).await;
         let output = output.map_err(|_| format!("no answer within {} s", LIMIT.as_secs()))?;
         let output = output.map_err(|error| error.to_string())?;

@@ -10,7 +10,7 @@ use super::auth::Auth;
 use super::value::{
     App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, History, Host, HttpUrl,
     Label, Language, Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes,
-    SecretText, Selections, Sessions, ShortCode, Size, Tag, Tenant, UserName,
+    SearchWait, SecretText, Selections, Sessions, ShortCode, Size, Tag, Tenant, UserName,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};
@@ -151,6 +151,7 @@ pub(super) struct Source {
     pub(super) timeout: Option<Period>,
     pub(super) max_answer: Option<Size>,
     pub(super) search_on_miss: Option<bool>,
+    pub(super) search_wait: Option<SearchWait>,
     // csv
     pub(super) path: Option<PathBuf>,
     pub(super) delimiter: Option<Delimiter>,

@@ -84,6 +84,7 @@ impl Source {
         let refresh = self.refresh.as_ref().map(|period| period.0);
         let tags = self.tags();
         let full_refresh = self.full_refresh.as_ref().map_or(FULL_REFRESH, |period| period.0);
+        let search_wait = self.search_wait.as_ref().map(|wait| wait.0);
         let (kind, default, origin) = match self.kind {
             Type::Csv => {
                 (Kind::Csv(self.csv(folder, country)?), Duration::from_mins(1), format!("csv {name}"))
@@ -95,8 +96,11 @@ impl Source {
             }
         };
         let group = u16::try_from(index_among(origins, origin)).unwrap_or(u16::MAX);
-        let settings =
-            Settings { name, kind, refresh: refresh.unwrap_or(default), full_refresh, group, tags };
+        let refresh = refresh.unwrap_or(default);
+        let settings = Settings { name, kind, refresh, full_refresh, group, tags, search_wait };
+        if search_wait.is_some() && !settings.searches_on_miss() {
+            return Err("`search_wait` is for a source with search_on_miss = true: without it no caller is searched for, and no call waits".into());
+        }
         let searches = |other: &Settings| other.group == group && other.searches_on_miss();
         if settings.searches_on_miss() && others.iter().any(searches) {
             return Err("`search_on_miss` is on for another source of the same SuperOffice; allowed is one, because people behind one number are judged together".into());
@@ -115,7 +119,7 @@ impl Source {
     fn csv(self, folder: &Path, country: Country) -> Result<csv::File, String> {
         refuse!(self of "csv", "superoffice": api tenant host auth app_token app_token_file app_token_env app_token_credential
             selections language so_language so_culture so_timezone window_past window_future ca_file proxy
-            first_byte timeout max_answer search_on_miss);
+            first_byte timeout max_answer search_on_miss search_wait);
         let path = self.path.ok_or("`path` is missing: the CSV file")?;
         let delimiter = self.delimiter.map(|delimiter| delimiter.0);
         Ok(csv::File { path: folder.join(path), delimiter, country })

@@ -103,6 +103,7 @@ fn every_key_has_its_effect() {
         timeout = "30s"
         max_answer = "64MB"
         search_on_miss = true
+        search_wait = "300ms"
         {PBX}password_env = "ARI_PASSWORD"
         app = "nameplate-1"
         numbers = {{ country = "SE" }}
@@ -146,6 +147,7 @@ fn every_key_has_its_effect() {
     assert_eq!(crm.window_future, Duration::from_hours(60 * 24));
     assert_eq!(crm.language, "nb-NO");
     assert!(crm.search_on_miss);
+    assert_eq!(config.sources[0].search_wait, Some(Duration::from_millis(300)));
     assert_eq!(crm.ca_file.as_deref(), Some(Path::new("/etc/nameplate/ca.pem")));
     assert_eq!(crm.proxy.as_ref().unwrap().as_str(), "http://proxy:3128/");
     assert_eq!(

@@ -15,6 +15,7 @@ use serde::de::{Deserializer, Error};
 
 use crate::name;
 use crate::name::{MAX_BYTES, Prefix, Template};
+use crate::search::LONGEST_WAIT;
 use crate::secret::Secret;
 use crate::source::MAX_TAG_BYTES;
 
@@ -127,6 +128,14 @@ values! {
             _ => Err(format!(
                 "`{text}` is no period; allowed are 1s to 36525d, written like 30s, 5m, 12h, 365d"
             )),
+        }
+    }
+
+    /// How long a call waits for the search in the CRM: `300ms`.
+    SearchWait(text: String) -> Duration {
+        match humantime::parse_duration(&text) {
+            Ok(wait) if (Duration::from_millis(1)..=LONGEST_WAIT).contains(&wait) => Ok(wait),
+            _ => Err(format!("`{text}` is no time to wait; allowed are 1ms to 400ms, written like 300ms")),
         }
     }
 

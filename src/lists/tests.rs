@@ -158,6 +158,7 @@ fn settings() -> Settings {
         full_refresh: 5 * MINUTE,
         group: 0,
         tags: Tags::default(),
+        search_wait: None,
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) mod numbers;
 mod several;
 pub(super) mod unusable;
 
+use std::iter;
+
 use super::{
     Country, Fit, Number, Rule,
     caller::parse::{self, Parsed, unplanned},
@@ -28,6 +30,9 @@ use crm_value::CrmValue;
 use interpretation::{CodeOrigin, Interpretation, likeliest};
 use numbers::Numbers;
 use unusable::Unusable;
+
+/// The most prefixes that are taken off a number in full.
+const MOST_PREFIXES: usize = 3;
 
 /// The numbers of a CRM record, at a PBX in `country`.
 ///
@@ -69,10 +74,11 @@ pub fn of_crm(
         }
     }?;
     let digits = Digits::of(integer);
-    match prefix {
+    let numbers = match prefix {
         Some(prefix) => integer_behind(&code(prefix)?, &digits),
         None => integer_alone(&digits, country),
-    }
+    };
+    numbers.map(|numbers| numbers.each(number_as_callers_send))
 }
 
 /// The digits of a `DialInPrefix`. A longer prefix than a calling code contains an area code: 1268 for Antigua. A shorter
@@ -119,11 +125,18 @@ fn international(digits: &[u8]) -> Option<Parsed> {
     Parsed::new(code.code, Digits::joined([rest, &[]])?).map(as_callers_send)
 }
 
-/// The likeliest numbers; else the number without its trunk prefix; else the number `as_it_is`, of a length that no plan knows.
+/// The likeliest numbers; else the number without its trunk prefix; else the number `as_it_is`: the possible number of a caller
+/// who sends it in full, or a number of a length that no plan knows.
 fn chosen(interpretations: &[Interpretation], as_it_is: Option<Parsed>) -> Result<Numbers, Unusable> {
     likeliest(interpretations)
         .or_else(|| without_trunk_prefix(interpretations).map(Numbers::one))
-        .or_else(|| Some(Numbers::unplanned(as_it_is?.number()?)))
+        .or_else(|| {
+            let as_it_is = as_it_is?;
+            match sent_in_full(&as_it_is) {
+                Some(sent) => sent.number().map(Numbers::one),
+                None => as_it_is.number().map(Numbers::unplanned),
+            }
+        })
         .ok_or_else(|| {
             interpretations.first().map_or(Unusable::UnknownCountryCode, |first| wrong_length(&first.parsed))
         })
@@ -203,7 +216,7 @@ pub fn of_text(text: &str, country: Country) -> Result<Numbers, Unusable> {
     }
     let mut numbers = Numbers::default();
     for text in several::numbers(text, country)? {
-        numbers.extend(one(text, country)?);
+        numbers.extend(one(text, country)?.each(number_as_callers_send));
     }
     Ok(numbers)
 }
@@ -214,9 +227,22 @@ fn as_callers_send(parsed: Parsed) -> Parsed {
     if parsed.fit() < Fit::Possible {
         return parsed;
     }
-    let in_full = Digits::joined([&Digits::of(parsed.code.code.into()), &parsed.national]);
-    let sent = in_full.and_then(|digits| parse::international(&digits));
-    sent.filter(|sent| sent.fit() >= Fit::Possible).unwrap_or(parsed)
+    sent_in_full(&parsed).unwrap_or(parsed)
+}
+
+/// The number that stays the same when a caller sends it in full: some plans take several prefixes off, one after the other.
+fn number_as_callers_send(number: Number) -> Number {
+    let sent = |number: &Number| {
+        let sent = Parsed::of(*number).and_then(|parsed| as_callers_send(parsed).number());
+        sent.filter(|sent| sent != number)
+    };
+    iter::successors(Some(number), sent).take(MOST_PREFIXES + 1).last().unwrap_or(number)
+}
+
+/// The number of a caller who sends this one in full. `None` if it is of an impossible length.
+fn sent_in_full(parsed: &Parsed) -> Option<Parsed> {
+    let in_full = Digits::joined([&Digits::of(parsed.code.code.into()), &parsed.national])?;
+    parse::international(&in_full).filter(|sent| sent.fit() >= Fit::Possible)
 }
 
 /// The numbers that a text with one number may mean.

@@ -1,12 +1,14 @@
 //! What searches find and keep, on paused time.
 
+mod waiting;
+
 use std::path::Path;
 
 use super::worker::spellings;
 use super::*;
 use crate::config::Config;
 use crate::directory::Choice;
-use crate::directory::merge::{Rules, merge_by};
+use crate::directory::merge::{MergeInput, Rules, merge_by};
 use crate::directory::ranges::{self, KnownRange, KnownRanges};
 use crate::entry::Entry;
 use crate::lookup::{Certainty, Pbx, Resolver};
@@ -56,6 +58,26 @@ fn person(national: u64, id: u32, name: &str) -> Entry {
     Entry::example(Number::new(47, national).unwrap(), (id, name), (0, ""))
 }
 
+/// Slows paused time down to half of the real one, so that it does not pass data that is on its way on a socket: it stands still
+/// while a blocking task runs.
+async fn brake() {
+    loop {
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(10))).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Searches in a source that has Per Strand, with the number +47 22 54 45 45, and takes this long for each of the two requests of
+/// a search. Calls wait for it. Paused time goes slowly from now on.
+pub(crate) fn waited_for(delay: Duration, wait: Duration) -> Searches {
+    let source =
+        Scripted { entries: vec![person(22_544_545, 7, "Per Strand")], delay, ..Scripted::default() };
+    tokio::spawn(brake());
+    let searches = start(&source);
+    let waited_for = |search: &Search| Search { wait: Some(wait), ..search.clone() };
+    Searches { sources: searches.sources.iter().map(waited_for).collect() }
+}
+
 fn start(source: &Scripted) -> Searches {
     let (search, worker) =
         pair("crm".into(), source.clone(), Duration::from_mins(1), metrics::Search::default());
@@ -70,7 +92,7 @@ fn caller(digits: &str) -> Vec<Reading> {
 /// Who is known now by these digits.
 fn known(searches: &Searches, digits: &str) -> Option<String> {
     let readings = caller(digits);
-    let (directory, place) = searches.ask(&readings)?;
+    let (directory, place) = searches.ask(&readings, Searching::Starts).found?;
     let found = directory.find(readings[place].number).unwrap();
     assert_eq!(found.source, "crm");
     match found.choice {
@@ -232,6 +254,10 @@ async fn a_reload_keeps_the_results_of_a_source_that_has_not_changed() {
     let same = sources(SEARCHES, &first);
     let after = results(&workers.reload(&same, both, &metrics, &mut supervisor));
     assert!(Arc::ptr_eq(&before, &after));
+    let waits = sources("search_on_miss = true\nsearch_wait = \"300ms\"", &same);
+    let waiting = workers.reload(&waits, both, &metrics, &mut supervisor);
+    assert!(Arc::ptr_eq(&before, &results(&waiting)));
+    assert_eq!(waiting.sources[0].wait, Some(Duration::from_millis(300)));
 
     // Another setting for a number of several, then another one of the source.
     let judged = results(&workers.reload(&same, SharedNumbers::None, &metrics, &mut supervisor));

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::{CACHED_FOR, Cache, CachedSearch, Caller, lock};
+use super::{CACHED_FOR, Cache, CachedSearch, lock};
 use crate::backoff::Backoff;
 use crate::directory::list::List;
 use crate::directory::merge::{MergeError, MergeInput, Rules, SharedNumbers, merge_by};
@@ -30,6 +30,26 @@ pub(super) trait SearchSource {
 impl SearchSource for Arc<Source> {
     async fn search(&self, digits: &str) -> Result<Vec<Entry>, SourceError> {
         Source::search(self, digits).await
+    }
+}
+
+/// A caller to be searched for.
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// The readings of the digits, the likeliest first.
+    readings: Box<[Reading]>,
+    /// Dropped with the caller, when the search has ended, has failed, or is not made. None: no call waits for it.
+    end: Option<watch::Sender<()>>,
+}
+
+impl Caller {
+    pub(super) fn new(readings: &[Reading]) -> Self {
+        Self { readings: readings.into(), end: None }
+    }
+
+    /// For calls that wait: closed at the end of the search.
+    pub(super) fn end(&mut self) -> watch::Receiver<()> {
+        self.end.get_or_insert_with(|| watch::Sender::new(())).subscribe()
     }
 }
 
@@ -111,18 +131,18 @@ impl<S: SearchSource> Worker<S> {
         while let Some(caller) = self.callers.recv().await {
             if self.rests_until.is_some_and(|until| until > Instant::now()) {
                 self.metrics.dropped.inc();
-                self.forget(&caller);
+                self.forget(&caller.readings);
                 continue;
             }
             // A caller must not be able to end the service by a panic.
-            let found = panics::contained(self.find(&caller)).await;
+            let found = panics::contained(self.find(&caller.readings)).await;
             match found.unwrap_or_else(|panicked| Err(panicked.into())) {
                 Ok(found) => {
                     self.keep(found);
                     self.recovered();
                 }
                 Err(error) => {
-                    self.forget(&caller);
+                    self.forget(&caller.readings);
                     self.failed(&error);
                 }
             }
@@ -170,7 +190,7 @@ impl<S: SearchSource> Worker<S> {
         let mut cache = lock(&self.cache);
         // A number of this caller may have been forgotten meanwhile. The next call searches again, if it may.
         let is_awaited =
-            |(number, _): &(Number, _)| matches!(cache.peek(number), Some(CachedSearch::Pending));
+            |(number, _): &(Number, _)| matches!(cache.peek(number), Some(CachedSearch::Pending(_)));
         if !found.first().is_some_and(is_awaited) {
             return;
         }

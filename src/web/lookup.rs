@@ -15,6 +15,7 @@ use crate::call::{self, Answer, Caller};
 use crate::lookup::{Resolution, Status};
 use crate::number::Country;
 use crate::observe::mask;
+use crate::search::LONGEST_WAIT;
 
 /// The longest query, in bytes: the longest number, each byte percent-encoded, and some room.
 const MAX_QUERY: usize = 512;
@@ -53,7 +54,9 @@ pub(super) async fn lookup(
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", &headers);
     }
     let caller = Caller { number: &number, country, ..Caller::default() };
-    let Answer { resolution, .. } = call::answer(&backend.resolver, &backend.pbx, caller);
+    // As a call: a dialplan's `CURL()` can't be told from others who ask.
+    let answered = call::answer_in_time(&backend.resolver, &backend.pbx, caller, LONGEST_WAIT);
+    let Answer { resolution, .. } = answered.await;
     state.counted.answered(resolution.status.into());
     info!(
         caller = %mask::Number(&resolution.input),

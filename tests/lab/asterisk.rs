@@ -172,7 +172,12 @@ impl Asterisk {
 
     /// Its records of ended calls, as `cdr_csv` writes them: a line each.
     pub(crate) fn cdrs(&self) -> String {
-        let records = fs::read(self.dir().join("log/cdr-csv/Master.csv")).unwrap_or_default();
+        self.records("cdr-csv/Master.csv")
+    }
+
+    /// What is in this file of its `log` so far.
+    pub(crate) fn records(&self, file: &str) -> String {
+        let records = fs::read(self.dir().join("log").join(file)).unwrap_or_default();
         String::from_utf8_lossy(&records).into_owned()
     }
 

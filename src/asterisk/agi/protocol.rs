@@ -48,9 +48,9 @@ impl<Stream: AsyncRead + Unpin> Lines<Stream> {
         self.from.buffer().starts_with(start.as_bytes())
     }
 
-    /// The next line, without its line break. Bytes that are not UTF-8 are replaced.
+    /// The next line, without its line break. Bytes that are not UTF-8 are replaced. If this future is dropped, the next one goes on
+    /// with the same line.
     pub(super) async fn next(&mut self) -> Result<String, LineError> {
-        self.line.clear();
         loop {
             let (taken, ended) = take(&mut self.from, &mut self.line).await?;
             self.from.consume(taken);
@@ -59,7 +59,9 @@ impl<Stream: AsyncRead + Unpin> Lines<Stream> {
             }
         }
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
-        Ok(String::from_utf8_lossy(line).into_owned())
+        let text = String::from_utf8_lossy(line).into_owned();
+        self.line.clear();
+        Ok(text)
     }
 }
 

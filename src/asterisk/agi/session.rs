@@ -103,11 +103,13 @@ impl Seen {
     }
 }
 
-/// Serves one call, of which it notes in `seen` what it learns. Returns the answer when Asterisk has taken it.
+/// Serves one call, of which it notes in `seen` what it learns. Returns the answer when Asterisk has taken it. The call waits for
+/// the search in the CRM for at most `longest_wait`.
 pub(super) async fn serve(
     stream: &mut TcpStream,
     resolver: &Resolver,
     pbx: &Pbx,
+    longest_wait: Duration,
     unknown_country: impl FnOnce(&str),
     seen: &mut Seen,
 ) -> Result<call::Answer, SessionError> {
@@ -131,8 +133,10 @@ pub(super) async fn serve(
         return Err(SessionError::NoDirectory);
     }
     let country = call::country(&block.country, unknown_country);
-    let answer = call::answer(resolver, pbx, Caller { number, name: &block.name, dialled, wanted, country });
+    let caller = Caller { number, name: &block.name, dialled, wanted, country };
     let mut commands = Commands { lines, write };
+    let answering = call::answer_in_time(resolver, pbx, caller, longest_wait);
+    let answer = commands.unless_hung_up(answering).await?;
     match script {
         Script::Handoff | Script::Called => {
             let line = answer.line(Edition::of(&block.edition));
@@ -171,6 +175,20 @@ struct Commands<'a> {
 }
 
 impl Commands<'_> {
+    /// Waits for the answer to a call. The caller may hang up meanwhile.
+    async fn unless_hung_up<T>(&mut self, answering: impl Future<Output = T>) -> Result<T, SessionError> {
+        let line = tokio::select! {
+            biased;
+            answer = answering => return Ok(answer),
+            line = self.lines.next() => line?,
+        };
+        match Response::of(&line) {
+            Response::Hangup => Err(SessionError::HungUp),
+            // Asterisk says nothing else before a command, so the caller has written the end of the block.
+            _ => Err(BlockError::Foreign.into()),
+        }
+    }
+
     /// Sets a variable.
     async fn set(&mut self, name: &str, value: &str) -> Result<(), SessionError> {
         self.send(&set_variable(name, value)).await

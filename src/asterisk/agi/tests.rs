@@ -2,6 +2,7 @@
 
 mod limits;
 mod protocol;
+mod waiting;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};

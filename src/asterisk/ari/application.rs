@@ -15,18 +15,21 @@ use super::call::{StasisMode, parameters, serve_direct};
 use super::error::ConnectionError;
 use super::response::ContinueResult;
 use super::rest::{Http, Turn};
-use super::version::poisons;
+use super::version::{delays_commands, poisons};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::call::{self, Answer, Handoff};
 use crate::calls::Leg;
 use crate::lookup::Resolver;
+use crate::search::{LONGEST_WAIT, Wait};
 
 /// The most calls that are retried at the same time: many failing calls must not flood Asterisk with requests.
 const MAX_RETRIED: usize = 32;
 /// The most time for a call of the direct style: the same as the shipped dialplan's bound.
 const DIRECT: Duration = Duration::from_millis(500);
+/// The longest wait for a search where a command to a call may wait 200 ms: both are over before the dialplan's bound.
+const LONGEST_WAIT_BEFORE_DELAY: Duration = Duration::from_millis(200);
 
 /// Our Stasis application on one PBX, for one connection's life.
 pub(super) struct Application {
@@ -44,6 +47,8 @@ pub(super) struct Application {
     pub(super) retried: Semaphore,
     /// Whether the direct style poisons the dialplan on this version; see [`poisons`].
     poisons: AtomicBool,
+    /// Whether commands are delayed on this version; see [`delays_commands`]. True until the version is known.
+    delays_commands: AtomicBool,
 }
 
 /// What the connection still has to do for a call.
@@ -74,6 +79,7 @@ impl Application {
             end_of_requests,
             retried: Semaphore::new(MAX_RETRIED),
             poisons: AtomicBool::new(false),
+            delays_commands: AtomicBool::new(true),
         })
     }
 
@@ -96,7 +102,10 @@ impl Application {
     /// Asks for Asterisk's version; "unknown" after a failure.
     pub(super) async fn learn_version(&self) -> String {
         let version = match self.http.get::<Info>(Turn::Immediate, "asterisk/info").await {
-            Ok(info) => info.system.version,
+            Ok(info) => {
+                self.delays_commands.store(delays_commands(&info.system.version), Ordering::Relaxed);
+                info.system.version
+            }
             Err(error) => {
                 debug!(pbx = %self.settings.name, "the version is not known: {error}");
                 "unknown".into()
@@ -106,23 +115,45 @@ impl Application {
         version
     }
 
-    /// Answers a call.
-    pub(super) fn answer(&self, caller: call::Caller<'_>) -> Answer {
-        call::answer(&self.resolver, &self.latest.borrow().pbx, caller)
+    /// Answers a call. Also returns the search that the call may wait for.
+    pub(super) fn answer_or_wait(&self, caller: call::Caller<'_>) -> (Answer, Option<Wait>) {
+        call::answer_or_wait(&self.resolver, &self.latest.borrow().pbx, caller)
     }
 
-    /// Serves a call by requests over HTTP.
-    pub(super) async fn serve(&self, mode: StasisMode, channel: &str, caller: &Caller<'_>) -> NextStep {
+    /// Answers a call that has waited for its search.
+    pub(super) async fn answer_after(&self, wait: Wait, caller: call::Caller<'_>) -> Answer {
+        let settings = Arc::clone(&self.latest.borrow());
+        call::answer_after(wait, self.longest_wait(), &self.resolver, &settings.pbx, caller).await
+    }
+
+    /// The longest wait of a call for its search.
+    fn longest_wait(&self) -> Duration {
+        if self.delays_commands.load(Ordering::Relaxed) { LONGEST_WAIT_BEFORE_DELAY } else { LONGEST_WAIT }
+    }
+
+    /// Serves a call by requests over HTTP. `may_wait`: the call may wait for the search in the CRM.
+    pub(super) async fn serve(
+        &self,
+        mode: StasisMode,
+        channel: &str,
+        caller: &Caller<'_>,
+        may_wait: bool,
+    ) -> NextStep {
         let begun = Instant::now();
         match mode {
             StasisMode::Handoff { wanted, country, edition } => {
-                let answer = self.answer(caller.wanting(wanted, country));
+                let asked = caller.wanting(wanted, country);
+                let answer = match self.answer_or_wait(asked) {
+                    (_, Some(wait)) if may_wait => self.answer_after(wait, asked).await,
+                    (answer, _) => answer,
+                };
                 let result = self.http.send_on(channel, &parameters(&answer.handoff(edition))).await;
                 self.pbx_status.answered(&answer, begun, caller.leg(channel));
                 self.handed_off(channel, result).await
             }
             StasisMode::Direct => {
-                self.serve_direct(channel, caller, begun).await;
+                let longest = if may_wait { self.longest_wait() } else { Duration::ZERO };
+                self.serve_direct(channel, caller, begun, longest).await;
                 NextStep::Release
             }
             StasisMode::Unknown => {
@@ -132,14 +163,15 @@ impl Application {
         }
     }
 
-    async fn serve_direct(&self, channel: &str, caller: &Caller<'_>, begun: Instant) {
+    async fn serve_direct(&self, channel: &str, caller: &Caller<'_>, begun: Instant, longest_wait: Duration) {
         if self.poisons.load(Ordering::Relaxed) {
             self.warnings.poison();
         }
         let settings = Arc::clone(&self.latest.borrow());
         let (resolver, pbx) = (&self.resolver, &settings.pbx);
         // The direct style has no bound in the dialplan.
-        let served = serve_direct(&self.http, resolver, pbx, channel, caller, &self.warnings);
+        let wait = (begun, longest_wait);
+        let served = serve_direct(&self.http, resolver, pbx, channel, caller, wait, &self.warnings);
         let leg = caller.leg(channel);
         // Whether the number may be shown is not known without an answer.
         let hidden = Leg { number: "", ..leg };

@@ -1,5 +1,7 @@
 //! How a call has entered our Stasis application, and the requests that answer it.
 
+use std::time::{Duration, Instant};
+
 use super::response::{ContinueResult, Failure};
 use super::rest::Http;
 use super::warnings::Warnings;
@@ -65,14 +67,16 @@ pub(super) fn parameters(handoff: &Handoff) -> [Parameter<'_>; 2] {
     ]
 }
 
-/// Answers a call of the direct style. All requests go over HTTP: on the websocket Asterisk executes `variable` before it
-/// reads the next request, so one stuck channel would hold up all calls. None: the number is withheld.
+/// Answers a call of the direct style. It may wait for the search in the CRM until it is `longest` old; it came when it has
+/// `begun`. All requests go over HTTP: on the websocket Asterisk executes `variable` before it reads the next request, so one stuck
+/// channel would hold up all calls. None: the number is withheld.
 pub(super) async fn serve_direct(
     http: &Http,
     resolver: &Resolver,
     pbx: &Pbx,
     channel: &str,
     caller: &wire::Caller<'_>,
+    (begun, longest): (Instant, Duration),
     warnings: &Warnings,
 ) -> Result<Option<Answer>, Failure> {
     // `GET variable` does not poison the dialplan.
@@ -80,7 +84,9 @@ pub(super) async fn serve_direct(
     if !presentation.starts_with("allowed") {
         return Ok(None);
     }
-    let answer = call::answer(resolver, pbx, caller.wanting(Party::Caller, None));
+    let longest = longest.saturating_sub(begun.elapsed());
+    let caller = caller.wanting(Party::Caller, None);
+    let answer = call::answer_in_time(resolver, pbx, caller, longest).await;
     if let Some(name) = answer.name()
         && let ContinueResult::Failed(what) = http.set_variable(channel, "CALLERID(name)", name).await
     {

@@ -20,7 +20,7 @@ use super::error::ConnectionError;
 use super::handshake::{Socket, open, trust};
 use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
-use super::tasks::{EndedTask, Tasks};
+use super::tasks::{Ended, LateAnswer, Tasks, Waiting};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::calls::Leg;
 use crate::lookup::Resolver;
@@ -186,7 +186,13 @@ impl Driver {
                     continue;
                 }
                 Some(report) = reported.recv() => Input::HttpReport(report),
-                EndedTask { task, release } = self.tasks.next_ended() => Input::TaskEnded { task, release },
+                ended = self.tasks.next_ended() => match ended {
+                    Ended::Task { task, release } => Input::TaskEnded { task, release },
+                    Ended::Wait(late) => {
+                        done = self.give_late(*late).await;
+                        continue;
+                    }
+                },
                 waiting = &mut set_up, if !is_set_up => {
                     is_set_up = true;
                     Input::WaitingCalls(waiting)
@@ -213,6 +219,15 @@ impl Driver {
         let begun = std::time::Instant::now();
         let outputs = self.session.handle(input, Instant::now());
         self.perform(outputs, begun).await
+    }
+
+    /// Gives the answer of a call that has waited for the search in the CRM.
+    async fn give_late(&mut self, late: LateAnswer) -> ControlFlow<ConnectionEnd, Option<Connected>> {
+        let LateAnswer { channel, called, handoff, answer, begun } = late;
+        let done = self.give(Input::LookedUp { channel: channel.clone(), handoff }).await;
+        let leg = Leg { channel: &channel, called: &called, ..Leg::default() };
+        self.application.pbx_status.answered(&answer, begun, leg);
+        done
     }
 
     /// Takes a message from the socket, and all messages that wait behind it.
@@ -262,8 +277,20 @@ impl Driver {
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
-                    Output::LookUp { channel, wanted, country, edition, caller } => {
-                        let answer = self.application.answer(caller.wanting(wanted, country));
+                    Output::LookUp { channel, wanted, country, edition, caller, may_wait } => {
+                        let (answer, wait) = self.application.answer_or_wait(caller.wanting(wanted, country));
+                        if let Some(wait) = wait.filter(|_| may_wait) {
+                            self.tasks.wait(Waiting {
+                                channel,
+                                country,
+                                edition,
+                                caller,
+                                answer,
+                                wait,
+                                begun,
+                            });
+                            continue;
+                        }
                         let told = (answer.clone(), channel.clone(), caller.dialled);
                         let input = Input::LookedUp { channel, handoff: answer.handoff(edition) };
                         outputs.extend(self.session.handle(input, Instant::now()));

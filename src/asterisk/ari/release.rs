@@ -97,7 +97,7 @@ impl Application {
     pub(super) async fn recover(&self, channel: &str) -> NextStep {
         let seen = timeout(GIVEN_UP, self.look_until_seen(channel));
         match self.end_of_requests.run_until_cancelled(seen).await {
-            Some(Ok(Location::Ours { mode, caller })) => self.serve(mode, channel, &caller).await,
+            Some(Ok(Location::Ours { mode, caller })) => self.serve(mode, channel, &caller, false).await,
             Some(Ok(Location::Listed)) => NextStep::Release,
             Some(Ok(Location::Gone)) => {
                 debug!(pbx = %self.settings.name, %channel, "a waiting call has gone on");

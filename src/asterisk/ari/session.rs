@@ -97,13 +97,15 @@ pub(super) enum TaskKind {
 pub(super) enum Output {
     /// Write one message, and flush: Asterisk does not read a second frame in the same TLS record.
     Send(Message),
-    /// Look up this caller's name, and reply with [`Input::LookedUp`]. The reply may come later.
+    /// Look up the wanted name, and reply with [`Input::LookedUp`]. The reply may come later. `may_wait`: the call may wait for
+    /// the search in the CRM.
     LookUp {
         channel: String,
         wanted: Party,
         country: Option<Country>,
         edition: Edition,
         caller: Caller<'static>,
+        may_wait: bool,
     },
     /// Start a task over HTTP.
     Task(Task),

@@ -1,8 +1,8 @@
-//! The tasks of one connection: requests over HTTP, beside the websocket.
+//! The tasks of one connection, beside the websocket: requests over HTTP, and calls that wait for the search in the CRM.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -13,6 +13,11 @@ use tracing::error;
 use super::application::{Application, NextStep};
 use super::rest::Turn;
 use super::session::{Job, Task, TaskKind};
+use super::wire;
+use crate::call::{Answer, Edition, Handoff};
+use crate::calls::Leg;
+use crate::number::Country;
+use crate::search::Wait;
 
 /// The most time after the connection's end: enough for a name and for a request to send the call on. Together with the end
 /// of the connection it is less than the service's limit.
@@ -23,13 +28,39 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// The tasks of one connection.
 pub(super) struct Tasks {
     application: Arc<Application>,
-    set: JoinSet<EndedTask>,
+    set: JoinSet<Ended>,
 }
 
-/// A task that has ended, and the channels that it leaves to the connection to send on.
-pub(super) struct EndedTask {
-    pub(super) task: TaskKind,
-    pub(super) release: Vec<String>,
+/// What has ended.
+pub(super) enum Ended {
+    /// A task, and the channels that it leaves to the connection to send on.
+    Task { task: TaskKind, release: Vec<String> },
+    /// The wait of a call.
+    Wait(Box<LateAnswer>),
+}
+
+/// A call that waits for the search in the CRM.
+pub(super) struct Waiting {
+    pub(super) channel: String,
+    pub(super) country: Option<Country>,
+    pub(super) edition: Edition,
+    pub(super) caller: wire::Caller<'static>,
+    /// The answer without the search.
+    pub(super) answer: Answer,
+    pub(super) wait: Wait,
+    /// When the call's event came.
+    pub(super) begun: Instant,
+}
+
+/// The answer of a call that has waited.
+pub(super) struct LateAnswer {
+    pub(super) channel: String,
+    /// The number called; "" where it is not known.
+    pub(super) called: String,
+    pub(super) handoff: Handoff,
+    pub(super) answer: Answer,
+    /// When the call's event came.
+    pub(super) begun: Instant,
 }
 
 impl Tasks {
@@ -42,12 +73,26 @@ impl Tasks {
         let kind = task.kind();
         self.set.spawn(async move {
             let done = AssertUnwindSafe(run(&application, task)).catch_unwind().await;
-            EndedTask { task: kind, release: done.unwrap_or_default() }
+            Ended::Task { task: kind, release: done.unwrap_or_default() }
         });
     }
 
-    /// Waits until a task has ended; for ever if there is none.
-    pub(super) async fn next_ended(&mut self) -> EndedTask {
+    /// Lets a call wait for the search in the CRM.
+    pub(super) fn wait(&mut self, waiting: Waiting) {
+        let application = Arc::clone(&self.application);
+        self.set.spawn(async move {
+            let Waiting { channel, country, edition, caller, answer, wait, begun } = waiting;
+            let asked = caller.wanting(answer.wanted, country);
+            let late = AssertUnwindSafe(application.answer_after(wait, asked)).catch_unwind().await;
+            let answer = late.unwrap_or(answer);
+            let called = caller.dialled.to_string();
+            let handoff = answer.handoff(edition);
+            Ended::Wait(Box::new(LateAnswer { channel, called, handoff, answer, begun }))
+        });
+    }
+
+    /// Waits until something has ended; for ever if there is nothing.
+    pub(super) async fn next_ended(&mut self) -> Ended {
         match self.set.join_next().await {
             Some(Ok(ended)) => ended,
             // A panic is caught within the task, and none is aborted.
@@ -66,8 +111,19 @@ impl Tasks {
 
     async fn all_ended(&mut self) {
         while let Some(ended) = self.set.join_next().await {
-            for channel in ended.map(|ended| ended.release).unwrap_or_default() {
-                self.spawn(Task::Call { channel, job: Job::Release { look_first: false } });
+            match ended {
+                Ok(Ended::Task { release, .. }) => {
+                    for channel in release {
+                        self.spawn(Task::Call { channel, job: Job::Release { look_first: false } });
+                    }
+                }
+                Ok(Ended::Wait(late)) => {
+                    let LateAnswer { channel, called, handoff, answer, begun } = *late;
+                    let leg = Leg { channel: &channel, called: &called, ..Leg::default() };
+                    self.application.pbx_status.answered(&answer, begun, leg);
+                    self.spawn(Task::Call { channel, job: Job::HandOff(handoff) });
+                }
+                Err(_) => {}
             }
         }
     }
@@ -104,7 +160,7 @@ async fn serve(application: &Application, channel: String, job: Job) -> Option<S
 
 async fn run_job(application: &Application, channel: &str, job: Job) -> NextStep {
     match job {
-        Job::Serve { mode, caller } => application.serve(mode, channel, &caller).await,
+        Job::Serve { mode, caller, may_wait } => application.serve(mode, channel, &caller, may_wait).await,
         Job::HandOff(handoff) => application.hand_off(channel, &handoff).await,
         Job::Recover => application.recover(channel).await,
         Job::LabelMissing => application.label_missing(channel).await,

@@ -7,6 +7,7 @@ mod log;
 mod refusal;
 mod reload;
 mod stand_in;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,6 +48,10 @@ impl Service {
     }
 
     fn start_with(stand_in: &StandIn, password: Secret) -> Self {
+        Self::start_named(stand_in, password, Resolver::new(crate::name::Style::default()))
+    }
+
+    fn start_named(stand_in: &StandIn, password: Secret, resolver: Resolver) -> Self {
         crate::tls::install();
         let (change, settings) = watch::channel(Arc::new(Settings {
             name: "pbx1".into(),
@@ -57,7 +62,7 @@ impl Service {
             app: "nameplate".into(),
             pbx: Pbx { id: 0, numbers: crate::number::Settings::new("NO".parse().unwrap()) },
         }));
-        let resolver = Arc::new(Resolver::new(crate::name::Style::default()));
+        let resolver = Arc::new(resolver);
         let shutdown = CancellationToken::new();
         let pbx_status = Arc::new(PbxStatus::new("pbx1", metrics::Pbx::default()));
         let task = tokio::spawn(run(settings, resolver, Arc::clone(&pbx_status), shutdown.clone()));

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Arguments;
 use crate::asterisk::ari;
+use crate::check::installed_version;
 use crate::cli::{Usage, block_on, terminal};
 use crate::number::Country;
 
@@ -129,7 +130,13 @@ fn way(arguments: &Arguments, asker: &Asker, asterisk: &Url) -> anyhow::Result<W
     if let Some(way) = arguments.way {
         return Ok(way);
     }
-    let version = block_on(ari::server_version(asterisk))?;
+    // A fresh Asterisk's HTTP server is off, but its program is here.
+    let version = block_on(async {
+        match ari::server_version(asterisk).await {
+            Some(version) => Some(version),
+            None => installed_version(asterisk).await,
+        }
+    })?;
     let offered = match &version {
         Some(version) if ari::delays_commands(version) => Way::Agi,
         _ => Way::Ari,

@@ -39,12 +39,12 @@ pub(super) fn text(answers: &Answers, arguments: &Arguments) -> String {
     let lookup = if by_ari { "lookup" } else { "lookup-agi" };
     if by_ari {
         text += &format!(
-            "\nThe PBX's http.conf needs `enabled = yes`, its ari.conf too: {ours}/{HTTP} shows it.\n"
+            "\nThe PBX's http.conf needs `enabled = yes` in [general] ({ours}/{HTTP} shows it), and so does its ari.conf.\n"
         );
     }
     text += &format!(
         "\nThe one line for your dialplan, where outside calls come in, before anything rings:\n  \
-         same => n,Gosub(nameplate,{lookup},1)\n\nOn the PBX, as root:\n"
+         same => n,Gosub(nameplate,{lookup},1)\n\nOn the PBX, as root (sudo -i):\n"
     );
     for command in commands {
         text += &format!("  {command}\n");

@@ -208,3 +208,29 @@ fn sources_of_one_superoffice_form_one_group() {
     let error = parse(&format!("{HEAD}{CRM}{searching}{second}{searching}")).unwrap_err();
     assert!(error.contains("`search_on_miss` is on for another source"), "{error}");
 }
+
+#[test]
+fn a_wait_for_the_search_is_short_and_needs_the_search() {
+    let auth = "auth = { type = \"basic\", username = \"u\", password = \"p\" }\n";
+    let read = |lines: &str| parse(&format!("{HEAD}{CRM}{auth}{lines}\n"));
+    let wait = |config: Config| config.sources[0].search_wait;
+    assert_eq!(wait(read("search_on_miss = true").unwrap()), None);
+    for (text, millis) in [("1ms", 1), ("300ms", 300), ("400ms", 400)] {
+        let config = read(&format!("search_on_miss = true\nsearch_wait = \"{text}\"")).unwrap();
+        assert_eq!(wait(config), Some(Duration::from_millis(millis)), "{text}");
+    }
+    for text in ["0ms", "0s", "500us", "401ms", "1s", "300", "", "-1ms", "soon"] {
+        let error = read(&format!("search_on_miss = true\nsearch_wait = \"{text}\"")).unwrap_err();
+        let said = format!("`{text}` is no time to wait; allowed are 1ms to 400ms, written like 300ms");
+        assert!(error.contains(&said) && error.contains("nameplate.toml:"), "{error}");
+    }
+    for lines in ["search_wait = \"300ms\"", "search_wait = \"300ms\"\nsearch_on_miss = false"] {
+        let error = read(lines).unwrap_err();
+        assert!(
+            error.contains("[[source]] `sales`: `search_wait` is for a source with search_on_miss = true"),
+            "{error}"
+        );
+    }
+    let error = parse(&format!("{HEAD}{CSV}search_wait = \"300ms\"\n")).unwrap_err();
+    assert!(error.contains("`search_wait` is for type = \"superoffice\""), "{error}");
+}

@@ -77,6 +77,15 @@ impl Numbers {
         Some(self)
     }
 
+    /// Each number in another form. Two numbers that become the same are one.
+    pub(super) fn each(self, other: impl Fn(Number) -> Number) -> Self {
+        let Self { items, ambiguous, unplanned } = self;
+        let mut all = Self { ambiguous, unplanned, ..Self::default() };
+        items.into_iter().for_each(|item| all.add(RecordNumber { number: other(item.number), ..item }));
+        all.ambiguous &= all.items.len() > 1;
+        all
+    }
+
     fn add(&mut self, new: RecordNumber) {
         match self.items.iter_mut().find(|item| item.number == new.number) {
             Some(item) => item.likely |= new.likely,

@@ -11,7 +11,7 @@ use super::place::Place;
 
 /// Writes the configuration of a [`Place`], with the test's own parts in it.
 pub(super) fn write(place: &Place, setup: &Setup<'_>, sip: u16, http: u16, agi: u16) {
-    for directory in ["lib", "spool", "run", "log/cdr-csv", "agi-bin"] {
+    for directory in ["lib", "spool", "run", "log/cdr-csv", "log/cdr-custom", "agi-bin"] {
         fs::create_dir_all(place.host.join(directory)).expect("a directory for Asterisk");
     }
     let (modules, names) = place.root.modules();

@@ -34,6 +34,11 @@ pub(super) enum Backlog {
 }
 
 impl Backlog {
+    /// Whether calls come in as Asterisk sends them.
+    pub(super) fn is_flowing(&self) -> bool {
+        matches!(self, Self::Flowing)
+    }
+
     /// These messages wait. Returns a ping if more may be stuck behind them.
     pub(super) fn begin(&mut self, messages: &[Message]) -> Option<Message> {
         // A few messages are answered quickly enough.

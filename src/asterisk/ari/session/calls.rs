@@ -8,6 +8,7 @@ use super::super::error::ConnectionError;
 use super::super::response::{ContinueResult, Failure};
 use super::super::wire::{self, Caller};
 use super::failures;
+use super::phase::Phase;
 use super::requests::{ANSWER_TIMEOUT, RequestKind};
 use super::{Output, Session, TaskKind, Transport};
 use crate::call::Handoff;
@@ -40,7 +41,8 @@ impl Task {
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Job {
     /// Looks up the name and hands the call off: its event has come.
-    Serve { mode: StasisMode, caller: Caller<'static> },
+    /// `may_wait`: the call may wait for the search in the CRM.
+    Serve { mode: StasisMode, caller: Caller<'static>, may_wait: bool },
     /// Hands the call off: the name is known.
     HandOff(Handoff),
     /// Serves a call from before the connection.
@@ -96,16 +98,18 @@ impl Session {
     fn start(&mut self, mode: StasisMode, channel: &str, caller: Caller<'static>, now: Instant) {
         self.set_up.started(channel);
         let channel = channel.to_owned();
+        // After a pause of this process the dialplan's bound is nearly over, and at the end of a connection others wait for the call.
+        let may_wait = matches!(self.phase, Phase::Serving) && self.backlog.is_flowing();
         match mode {
             StasisMode::Handoff { wanted, country, edition } if self.is_on_websocket() => {
                 self.lookups += 1;
-                self.outputs.push(Output::LookUp { channel, wanted, country, edition, caller });
+                self.outputs.push(Output::LookUp { channel, wanted, country, edition, caller, may_wait });
             }
             _ if self.tasks >= MAX_TASKS => {
                 self.warnings.rush(MAX_TASKS, caller.leg(&channel));
                 self.release(channel, now);
             }
-            _ => self.spawn(channel, Job::Serve { mode, caller }),
+            _ => self.spawn(channel, Job::Serve { mode, caller, may_wait }),
         }
     }
 

@@ -76,7 +76,11 @@ pub(crate) struct StandIn {
     /// Each websocket that is opened.
     sockets: mpsc::UnboundedReceiver<Socket>,
     requests: Arc<Mutex<Vec<String>>>,
+    bodies: Bodies,
 }
+
+/// The body of each request, as text.
+type Bodies = Arc<Mutex<Vec<String>>>;
 
 impl StandIn {
     /// Starts the stand-in. `respond` gets the method and the path below `/ari/`: `POST channels/1.1/continue`.
@@ -92,13 +96,16 @@ impl StandIn {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let respond = Arc::new(respond);
         let seen = Arc::clone(&requests);
+        let bodies = Bodies::default();
+        let read = Arc::clone(&bodies);
         tokio::spawn(brake());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(converse(stream, Arc::clone(&respond), Arc::clone(&seen), opened.clone()));
+                let (respond, seen, read) = (Arc::clone(&respond), Arc::clone(&seen), Arc::clone(&read));
+                tokio::spawn(converse(stream, respond, seen, read, opened.clone()));
             }
         });
-        Self { url, sockets, requests }
+        Self { url, sockets, requests, bodies }
     }
 
     /// The next websocket that is opened.
@@ -116,6 +123,15 @@ impl StandIn {
         self.seen().iter().filter(|seen| *seen == request).count()
     }
 
+    /// Waits until a request over HTTP has this in its body.
+    pub(crate) async fn until_said(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.bodies.lock().unwrap().iter().any(|body| body.contains(text)) {
+            assert!(begun.elapsed() < PATIENCE, "{text}: {:#?}", self.bodies.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits until this request has come over HTTP so often.
     pub(crate) async fn until(&self, request: &str, count: usize) {
         let begun = Instant::now();
@@ -131,6 +147,7 @@ async fn converse(
     stream: TcpStream,
     respond: Arc<impl Fn(&str, &str) -> Response>,
     seen: Arc<Mutex<Vec<String>>>,
+    bodies: Bodies,
     opened: mpsc::UnboundedSender<Socket>,
 ) -> Option<()> {
     let mut stream = BufReader::new(stream);
@@ -157,7 +174,9 @@ async fn converse(
                 _ => {}
             }
         }
-        stream.read_exact(&mut vec![0; length]).await.ok()?;
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.ok()?;
+        bodies.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
         let request = if key.is_empty() { request } else { "GET events".to_owned() };
         seen.lock().unwrap().push(request.clone());
         let (status, body) = match respond(&request, &user) {
@@ -261,7 +280,12 @@ impl Socket {
 
     /// A call enters the application.
     pub(crate) async fn call(&mut self, id: &str, arguments: &[&str]) {
-        let channel = channel(id, "22334455", "Stasis", "nameplate");
+        self.call_from("22334455", id, arguments).await;
+    }
+
+    /// The call of this caller enters the application.
+    pub(crate) async fn call_from(&mut self, number: &str, id: &str, arguments: &[&str]) {
+        let channel = channel(id, number, "Stasis", "nameplate");
         self.send(json!({ "type": "StasisStart", "args": arguments, "channel": channel })).await;
     }
 

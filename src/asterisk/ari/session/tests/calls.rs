@@ -27,6 +27,32 @@ fn a_slow_lookup_holds_up_no_other_call() {
 }
 
 #[test]
+fn a_call_may_wait_for_a_search_only_while_all_is_well() {
+    let may_wait = |pbx: &mut Pbx, call: &Value| {
+        let message = Message::text(call.to_string());
+        let outputs = pbx.session.handle(Input::Message(&message), pbx.now);
+        outputs.iter().find_map(|output| match output {
+            Output::LookUp { may_wait, .. }
+            | Output::Task(Task::Call { job: Job::Serve { may_wait, .. }, .. }) => Some(*may_wait),
+            _ => None,
+        })
+    };
+    let call = call("1.1", HANDOFF, "");
+    for mut pbx in [Pbx::on_websocket(), Pbx::over_http()] {
+        assert_eq!(may_wait(&mut pbx, &call), Some(true));
+        // This process was paused: the call may have waited long.
+        let messages = vec![Message::text(call.to_string()); 16];
+        pbx.give(Input::BacklogBegins(&messages));
+        assert_eq!(may_wait(&mut pbx, &call), Some(false));
+        pbx.give(Input::BacklogEnds);
+        assert_eq!(may_wait(&mut pbx, &call), Some(true));
+        // The service is stopped: no other call is to hold up its end.
+        pbx.give(Input::Stop { hand_over: false });
+        assert_ne!(may_wait(&mut pbx, &call), Some(true));
+    }
+}
+
+#[test]
 fn responses_about_one_call_do_not_end_the_connection() {
     for (status, message, then) in [
         (204, "", ""),
