@@ -264,9 +264,7 @@ async fn full() -> (Lab, SocketAddr) {
     let away =
         "[[asterisk]]\nname = \"branch\"\nurl = \"http://127.0.0.1:9\"\nusername = \"u\"\npassword = \"p\"\n";
     let (lab, address) = lab(&(users() + away)).await;
-    for number in
-        ["22334455", "22334460", "22999999", "22334466", "22334400", "110", "22999999", "+498923123456"]
-    {
+    for number in ["22334455", "22334460", "22999999", "22334400", "110", "22999999", "+498923123456"] {
         lab.ring(Invite::from(number)).await;
     }
     lab.crm.set_records(crowd(2));

@@ -5,7 +5,12 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 
-const STYLE: (&str, &str, &str) = ("/style.css", "text/css; charset=utf-8", include_str!("style.css"));
+const STYLES: &str = concat!(
+    include_str!("style/shell.css"),
+    include_str!("style/calls.css"),
+    include_str!("style/find-status.css"),
+);
+const STYLE: (&str, &str, &str) = ("/style.css", "text/css; charset=utf-8", STYLES);
 const PAGE: (&str, &str, &str) = ("/page.js", "text/javascript; charset=utf-8", include_str!("page.js"));
 const LIVE: (&str, &str, &str) = ("/live.js", "text/javascript; charset=utf-8", include_str!("live.js"));
 const FIND: (&str, &str, &str) = ("/find.js", "text/javascript; charset=utf-8", include_str!("find.js"));
