@@ -20,7 +20,9 @@
 //!
 //! Around it:
 //!
-//! - [`web`]: lookups over HTTP, health, metrics
+//! - [`web`]: lookups over HTTP, health, metrics, pages for people
+//! - [`calls`]: the history of calls, for the pages
+//! - [`find`]: searches by name, company or digits, for the pages
 //! - [`cli`]: the command line
 //! - [`config`]: the TOML file
 //! - [`control`]: how commands ask the running service
@@ -40,6 +42,7 @@
 pub mod asterisk;
 pub mod backoff;
 pub mod call;
+pub mod calls;
 pub mod check;
 pub mod cli;
 mod clock;
@@ -48,6 +51,7 @@ pub mod control;
 pub mod directory;
 pub mod entry;
 pub mod files;
+pub mod find;
 pub mod listen;
 pub mod lists;
 pub mod lookup;

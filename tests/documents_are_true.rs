@@ -352,8 +352,8 @@ fn a_package_holds_the_program_its_documents_and_what_goes_on_the_pbx() {
     for file in &wanted {
         assert!(files.contains(file), "{file} is not in the package");
     }
-    // Cargo's own, the source, and what its unit tests read.
-    let others = ["Cargo.", ".cargo_vcs_info.json", "src/", "tests/data/test-only-"];
+    // Cargo's own, the pictures of the documents, the source, and what its unit tests read.
+    let others = ["Cargo.", ".cargo_vcs_info.json", "askama.toml", "docs/", "src/", "tests/data/test-only-"];
     for file in files.iter().filter(|file| !wanted.contains(file)) {
         assert!(others.iter().any(|other| file.starts_with(other)), "{file} is in the package");
     }

@@ -4,6 +4,7 @@ mod errors;
 mod fastagi;
 mod pbx;
 mod sources;
+mod web;
 
 use std::time::Duration;
 
@@ -109,6 +110,7 @@ fn every_key_has_its_effect() {
         [web]
         listen = "0.0.0.0:8480"
         token_file = "web.token"
+        history = 0
         "#
     );
     let config = parse(&text).unwrap();
@@ -172,6 +174,7 @@ fn every_key_has_its_effect() {
     );
     let web = config.web.unwrap();
     assert_eq!((web.listen().to_string().as_str(), web.has_token()), ("0.0.0.0:8480", true));
+    assert_eq!(web.history, 0);
 }
 
 #[test]

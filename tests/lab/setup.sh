@@ -11,6 +11,8 @@
 #   tests/lab/setup.sh promtool   Prometheus' tool that checks metrics and alerts
 #   tests/lab/setup.sh prometheus Prometheus itself
 #   tests/lab/setup.sh pjsua2     a softphone's library for Python (PyPI), which shows the person called; the path is its folder
+#   tests/lab/setup.sh browser    Chromium and its driver, installed on the machine itself; the path is the driver's
+#   tests/lab/setup.sh axe        axe-core (PyPI), the script that finds barriers on a page
 #   tests/lab/setup.sh faketime   a library that gives a program another clock
 #
 # The last line on stdout is the root's path, or that of the one file; progress and errors go to stderr.
@@ -44,11 +46,15 @@ case $wanted in
     # On the oldest Debian that the package is for: a newer glibc runs what an older one was linked with.
     build) name=build-12 suite=bookworm packages=gcc,libc6-dev,lintian,make ;;
     tools) ;;
-    pjsua2) ;;
+    browser) ;;
+    pjsua2) files='*' wheel=pjsua2-python==2.15.1.post1 ;;
+    # A wheel that ships axe-core 4.12.1 as its authors have published it.
+    axe) files=axe_playwright_python/axe.min.js wheel=axe-playwright-python==0.1.8
+        sha256=fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8 ;;
     promtool | prometheus) package=prometheus file=usr/bin/$wanted ;;
     # Of this machine's own architecture; the one for programs with threads.
     faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
-    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, prometheus or faketime" ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, prometheus, browser, axe or faketime" ;;
 esac
 is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 
@@ -83,7 +89,7 @@ fi
 # --- a package of PyPI --------------------------------------------------------------------------
 
 # Debian has none of it. A wheel is an archive: it is unpacked, not installed.
-if [ "$wanted" = pjsua2 ]; then
+if [ -n "${wheel:-}" ]; then
     folder=$cache/$wanted
     if [ ! -e "$folder" ]; then
         if ! python3 -m pip --version >/dev/null 2>&1; then
@@ -94,13 +100,14 @@ if [ "$wanted" = pjsua2 ]; then
         new=$(mktemp -d "$cache/$wanted.XXXXXX")
         trap 'rm -rf "$new"' EXIT
         say "$wanted, from PyPI …"
-        python3 -m pip -q download --no-deps --dest "$new" pjsua2-python==2.15.1.post1 >&2
+        python3 -m pip -q download --no-deps --dest "$new" "$wheel" >&2
+        [ -z "${sha256:-}" ] || sha256sum --quiet --check <<<"$sha256  $(echo "$new"/*.whl)" >&2 || die "$wheel is not what it was"
         python3 -m zipfile -e "$new"/*.whl "$new"
         rm "$new"/*.whl
         chmod 755 "$new"
         mv -T "$new" "$folder" 2>/dev/null || [ -e "$folder" ] || die "$folder can't be made"
     fi
-    echo "$folder"
+    if [ "$files" = '*' ]; then echo "$folder"; else echo "$folder/$files"; fi
     exit
 fi
 
@@ -110,10 +117,20 @@ missing=()
 need() { # command or file, package
     if [[ $1 == /* ]]; then [ -e "$1" ]; else command -v "$1" >/dev/null; fi || missing+=("$2")
 }
-need cc gcc
-need make make
-need /usr/include/stdlib.h libc6-dev
-if [ "$wanted" != tools ]; then
+if [ "$wanted" = browser ]; then
+    # Tests begin side by side: one of them installs.
+    mkdir -p "$cache"
+    exec 8>"$cache/browser.lock"
+    flock -w 900 8
+    need chromium chromium
+    need chromedriver chromium-driver
+    need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
+else
+    need cc gcc
+    need make make
+    need /usr/include/stdlib.h libc6-dev
+fi
+if [ "$wanted" != tools ] && [ "$wanted" != browser ]; then
     need unshare util-linux
     need ip iproute2
     need openssl openssl
@@ -130,6 +147,10 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 [ "$wanted" != tools ] || exit 0
+if [ "$wanted" = browser ]; then
+    command -v chromedriver
+    exit
+fi
 
 if is_asterisk && [ -n "${NAMEPLATE_ASTERISK:-}" ]; then
     [ -x "$NAMEPLATE_ASTERISK" ] || die "NAMEPLATE_ASTERISK=$NAMEPLATE_ASTERISK is not a program"
