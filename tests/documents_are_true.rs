@@ -340,6 +340,7 @@ fn a_package_holds_the_program_its_documents_and_what_goes_on_the_pbx() {
         "packaging",
         "packaging/completions",
         "packaging/debian",
+        "packaging/grafana",
         "packaging/man",
         "packaging/prometheus",
     ] {

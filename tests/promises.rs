@@ -32,6 +32,7 @@ mod few_files_cost_no_name;
 mod fifty_pbxs_are_served;
 mod first_call_waits_for_its_search;
 mod freepbx_is_served;
+mod grafana_shows_the_metrics;
 mod guesses_are_marked;
 mod hangup_leaves_nothing_behind;
 mod held_lists_are_kept;

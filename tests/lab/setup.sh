@@ -9,6 +9,7 @@
 #   tests/lab/setup.sh build      Debian 12 with a C compiler, to build the package in (packaging/build.sh)
 #   tests/lab/setup.sh tools      the C compiler alone
 #   tests/lab/setup.sh promtool   Prometheus' tool that checks metrics and alerts
+#   tests/lab/setup.sh prometheus Prometheus itself
 #   tests/lab/setup.sh pjsua2     a softphone's library for Python (PyPI), which shows the person called; the path is its folder
 #   tests/lab/setup.sh browser    Chromium and its driver, installed on the machine itself; the path is the driver's
 #   tests/lab/setup.sh axe        axe-core (PyPI), the script that finds barriers on a page
@@ -50,10 +51,10 @@ case $wanted in
     # A wheel that ships axe-core 4.12.1 as its authors have published it.
     axe) files=axe_playwright_python/axe.min.js wheel=axe-playwright-python==0.1.8
         sha256=fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8 ;;
-    promtool) package=prometheus file=usr/bin/promtool ;;
+    promtool | prometheus) package=prometheus file=usr/bin/$wanted ;;
     # Of this machine's own architecture; the one for programs with threads.
     faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
-    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, browser, axe or faketime" ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, prometheus, browser, axe or faketime" ;;
 esac
 is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 
