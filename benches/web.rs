@@ -58,19 +58,15 @@ fn main() {
         ratios.push(ours / bare);
     }
     ratios.sort_by(f64::total_cmp);
-    println!(
-        "ratio: median {:.2}, from {:.2} to {:.2}",
-        ratios[ROUNDS / 2],
-        ratios[0],
-        ratios[ROUNDS - 1]
-    );
+    println!("ratio: median {:.2}, from {:.2} to {:.2}", ratios[ROUNDS / 2], ratios[0], ratios[ROUNDS - 1]);
 }
 
 /// The program, with a list of its own.
 fn nameplate(folder: &Path, address: SocketAddr) -> Process {
     let mut people = "number,person,company\n".to_owned();
     for person in 0..PEOPLE {
-        let _ = writeln!(people, "+47{},Person Number {person},Company {} AS", 40_000_000 + person, person / 4);
+        let _ =
+            writeln!(people, "+47{},Person Number {person},Company {} AS", 40_000_000 + person, person / 4);
     }
     fs::write(folder.join("people.csv"), people).expect("a list");
     let config = format!(
@@ -109,7 +105,10 @@ fn requests(script: &Path, address: SocketAddr) -> f64 {
     wrk.args(["-t1", "-c16", "-d2s", "-s"]).arg(script).arg(format!("http://{address}"));
     let output = wrk.output().expect("wrk: apt install wrk");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && !said.contains("Non-2xx") && !said.contains("Socket errors"), "{said}");
+    assert!(
+        output.status.success() && !said.contains("Non-2xx") && !said.contains("Socket errors"),
+        "{said}"
+    );
     let found = said.lines().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok());
     found.unwrap_or_else(|| panic!("{said}"))
 }

@@ -8,6 +8,8 @@ use crate::observe::metrics::AnswerTimes;
 const HEIGHT: u32 = 96;
 const BAR: u32 = 26;
 const GAP: u32 = 6;
+/// On the left and on the right, for half of a label.
+const SIDE: u32 = 24;
 /// Below the bars.
 const LABELS: u32 = 22;
 
@@ -52,7 +54,7 @@ impl Picture {
                 let at = usize::try_from(place).unwrap_or_default();
                 let bound = AnswerTimes::BOUNDS.get(at).map(|bound| time(*bound, texts));
                 let within = bound.as_ref().map_or_else(|| "> 1 s".to_owned(), |bound| format!("≤ {bound}"));
-                let x = GAP + place * (BAR + GAP);
+                let x = SIDE + place * (BAR + GAP);
                 Bar {
                     x,
                     y: HEIGHT - height,
@@ -70,7 +72,7 @@ impl Picture {
         };
         let words =
             fill(texts.status.answers_words, &[&grouped(times.total(), texts), &within(0.5), &within(0.99)]);
-        let width = GAP + u32::try_from(bars.len()).unwrap_or_default() * (BAR + GAP);
+        let width = 2 * SIDE + u32::try_from(bars.len()).unwrap_or_default() * (BAR + GAP) - GAP;
         Some(Self { width, height: HEIGHT + LABELS, bars, words })
     }
 }
