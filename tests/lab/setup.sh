@@ -61,6 +61,14 @@ is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 cache=${NAMEPLATE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/nameplate-lab}
 apt_options=(-qq -o DPkg::Lock::Timeout=300)
 
+# Tests begin side by side. One of them uses apt at a time: an update takes the lists from under a download.
+lock_apt() {
+    mkdir -p "$cache"
+    exec 8>"$cache/apt.lock"
+    flock -w 900 8
+}
+unlock_apt() { exec 8>&-; }
+
 # --- one file of a package ----------------------------------------------------------------------
 
 # The package is not installed: Prometheus' would start a service, and brings 15 others. apt checks its signature.
@@ -73,10 +81,12 @@ if [ -n "${package:-}" ]; then
         trap 'rm -rf "$new"' EXIT
         cd "$new"
         say "$wanted, from Debian's package $package …"
+        lock_apt
         if ! apt-get -qq download "$package" 2>/dev/null; then
             as_root apt-get "${apt_options[@]}" update
             apt-get -qq download "$package" 2>/dev/null || die "no package $package"
         fi
+        unlock_apt
         dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards "./$file"
         rm ./*.deb
         chmod 755 "$new"
@@ -92,10 +102,12 @@ fi
 if [ -n "${wheel:-}" ]; then
     folder=$cache/$wanted
     if [ ! -e "$folder" ]; then
+        lock_apt
         if ! python3 -m pip --version >/dev/null 2>&1; then
             as_root apt-get "${apt_options[@]}" update
             as_root env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}" install --no-install-recommends python3-pip >/dev/null
         fi
+        unlock_apt
         mkdir -p "$cache"
         new=$(mktemp -d "$cache/$wanted.XXXXXX")
         trap 'rm -rf "$new"' EXIT
@@ -118,10 +130,7 @@ need() { # command or file, package
     if [[ $1 == /* ]]; then [ -e "$1" ]; else command -v "$1" >/dev/null; fi || missing+=("$2")
 }
 if [ "$wanted" = browser ]; then
-    # Tests begin side by side: one of them installs.
-    mkdir -p "$cache"
-    exec 8>"$cache/browser.lock"
-    flock -w 900 8
+    lock_apt
     need chromium chromium
     need chromedriver chromium-driver
     need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
@@ -141,9 +150,11 @@ if [ "$wanted" != tools ] && [ "$wanted" != browser ]; then
 fi
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]} …"
+    lock_apt
     apt=(env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}")
     as_root "${apt[@]}" update
     as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null
+    unlock_apt
 fi
 
 [ "$wanted" != tools ] || exit 0
