@@ -6,8 +6,7 @@
 //! - every call that was placed rings, unless its caller has hung up (**lost** otherwise);
 //! - no channel stays in Asterisk (**left over**);
 //! - none rings later than a call without trouble does (the median of the first row) by more than the dialplan's bound
-//!   of 500 ms and 250 ms (**late**), and by the longest time for which the machine has kept one of these calls from leaving
-//!   (stall ms): that is noise of the same moment;
+//!   of 500 ms and 250 ms (**late**);
 //! - every call that was placed while the service was up has its name (**unnamed** otherwise), but those that were
 //!   under way when it was taken away (**inside**) and those that came before it was back (**not up**);
 //! - none has a name that is neither the caller's nor the provider's (**wrong**), and a withheld number is not looked up.

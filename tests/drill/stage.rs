@@ -129,8 +129,7 @@ impl Stage {
         let (calls, stall) = calls.await.expect("calls");
         let fates = Fate::of_all(calls, &self.phone, Instant::now() + PATIENCE).await;
         let left_over = self.left_over().await;
-        // What the machine has kept one call from leaving, it may keep another from ringing.
-        let allowed = self.ordinary + BOUND + MARGIN + stall;
+        let allowed = self.ordinary + BOUND + MARGIN;
         let tally = Tally::of(&fates, &service.uptime.spans(), allowed);
         if trouble == Trouble::None {
             self.ordinary = tally.median();
