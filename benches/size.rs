@@ -2,8 +2,8 @@
 //!
 //! The real binary, asked over its web server, and a CRM that generates its answer while it is read. Printed for each
 //! size: memory at its peak and afterwards (first list; a refresh while the old directory is served), how long the
-//! refresh took, the lookups' p50 and p99 at rest and during the refresh, and the time from start to a directory
-//! that comes from disk (median of five starts).
+//! refresh took, the lookups' p50 and p99 at rest and during the refresh, the page `Find`: the time and the memory of its
+//! index, and the p50 and p99 of questions, and the time from start to a directory that comes from disk (median of five starts).
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
@@ -29,7 +29,7 @@ fn main() {
         sizes = vec![100_000, 1_000_000, 10_000_000];
     }
     println!(
-        "{:>10} | {:>9} {:>9} | {:>9} {:>9} {:>7} | {:>8} {:>8} | {:>8} {:>8} | {:>8}",
+        "{:>10} | {:>9} {:>9} | {:>9} {:>9} {:>7} | {:>8} {:>8} | {:>8} {:>8} | {:>7} {:>7} {:>8} {:>8} | {:>8}",
         "records",
         "first MB",
         "then MB",
@@ -40,6 +40,10 @@ fn main() {
         "p99 µs",
         "busy p50",
         "p99 µs",
+        "find s",
+        "find MB",
+        "find p50",
+        "p99 ms",
         "start ms"
     );
     for size in sizes {
@@ -85,18 +89,28 @@ fn measure(size: u64) -> String {
     let peak = service.memory("VmHWM");
     thread::sleep(Duration::from_secs(3));
     let then = service.memory("VmRSS");
+    let begun = Instant::now();
+    asker.until_found();
+    let built = begun.elapsed();
+    thread::sleep(Duration::from_secs(3));
+    let index = service.memory("VmRSS").saturating_sub(then);
+    let mut found: Vec<_> = (0..300).map(|_| asker.find()).collect();
+    found.sort_unstable();
     drop(service);
 
     crm.epoch.store(u64::MAX, Ordering::SeqCst);
     let mut starts: Vec<_> = (0..STARTS).map(|_| start_from_disk(folder.path())).collect();
     starts.sort_unstable();
     format!(
-        "{size:>10} | {first_peak:>9} {first_then:>9} | {peak:>9} {then:>9} {:>7.1} | {:>8.0} {:>8.0} | {:>8.0} {:>8.0} | {:>8}",
+        "{size:>10} | {first_peak:>9} {first_then:>9} | {peak:>9} {then:>9} {:>7.1} | {:>8.0} {:>8.0} | {:>8.0} {:>8.0} | {:>7.1} {index:>7} {:>8.1} {:>8.1} | {:>8}",
         took.as_secs_f64(),
         micros(&rest, 50),
         micros(&rest, 99),
         micros(&busy, 50),
         micros(&busy, 99),
+        built.as_secs_f64(),
+        micros(&found, 50) / 1e3,
+        micros(&found, 99) / 1e3,
         starts[STARTS / 2].as_millis()
     )
 }
@@ -198,17 +212,41 @@ impl Asker {
 
     fn ask(&mut self) -> Duration {
         let number = number(self.random.u64(0..self.size));
-        let request = format!(
-            "GET /lookup?number=%2B47{number} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        );
+        self.asked(&format!("/lookup?number=%2B47{number}")).0
+    }
+
+    /// Asks for people, as somebody does who types: a word of many, a few letters, a number's first digits.
+    fn find(&mut self) -> Duration {
+        let place = self.random.u64(0..self.size);
+        let question = match self.random.u32(0..5) {
+            0 => format!("number+{place}"),
+            1 => "per".to_owned(),
+            2 => format!("comp+{}", self.random.u64(0..10)),
+            3 => number(place).to_string()[..5].to_owned(),
+            _ => format!("pers+numb+comp+{}", self.random.u64(10..100)),
+        };
+        let (took, answer) = self.asked(&format!("/find?part=hits&q={question}"));
+        assert!(answer.contains(" AS"), "{question}: {answer}");
+        took
+    }
+
+    /// Asks until the index is there.
+    fn until_found(&self) {
+        while !self.asked("/find?part=hits&q=person").1.contains(" AS") {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn asked(&self, path: &str) -> (Duration, String) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let begun = Instant::now();
         let mut stream = TcpStream::connect(self.web).expect("the web server");
         stream.write_all(request.as_bytes()).expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let took = begun.elapsed();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{number} is known: {answer}");
-        took
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        (took, answer)
     }
 }
 

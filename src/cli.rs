@@ -6,11 +6,13 @@ mod check;
 mod forget;
 mod init;
 mod lookup;
+mod password;
 mod progress;
 mod refresh;
 mod reload;
 mod serve;
 mod sources;
+mod terminal;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -71,6 +73,8 @@ enum Command {
     Forget(forget::Arguments),
     /// Shows each list: its size, its last success, its next time, what went wrong
     Sources(sources::Arguments),
+    /// Asks for a password, or reads it from stdin, and prints its hash for a [[web.user]]
+    Password,
 }
 
 const LONG_ABOUT: &str = "\
@@ -89,6 +93,7 @@ Examples:
   nameplate reload
   nameplate forget '+47 22 33 44 55'
   nameplate sources
+  nameplate password
 
 Exit status: 0 success; 1 failure; 2 wrong arguments or configuration; 3 no name for the number.
 NAMEPLATE_LOG says how much is logged on stderr, instead of [log] level: error, warn, info, debug.";
@@ -126,6 +131,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         // There is no configuration yet.
         Command::Init(init) => init::run(&init),
+        Command::Password => password::run(),
         Command::Serve => serve::run(config()?),
         Command::Check(check) => check::run(&config()?, &check),
         Command::Lookup(lookup) => lookup::run(&config()?, &lookup),

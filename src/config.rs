@@ -128,6 +128,7 @@ impl Config {
                 shared: file.names.shared_numbers,
                 ranges: file.ranges.settings(document, country)?,
                 suppressed: Suppressed::default(),
+                keeps_hidden: file.web.is_some(),
             },
             suppressed: settings::suppressed(document, file.suppress, country)?,
             style: file.names.style(document, &file.source)?,

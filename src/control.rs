@@ -4,6 +4,7 @@
 //! root can connect.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -102,6 +103,12 @@ pub struct Service {
     pub reloads: Orders,
     /// The numbers that must not be named.
     pub suppression: Arc<Suppression>,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
 }
 
 /// Listens below `state_dir`. A failure is reported, and the service runs without the socket.

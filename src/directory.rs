@@ -9,9 +9,11 @@
 //! - [`ranges`]: companies with a range of numbers
 //! - `index`: number → row, by hash
 //! - [`suppressed`]: numbers that must not be named
+//! - `hidden`: the parties of a number that its answer does not show
 //! - `rows`: the rows of persons and companies, and the row of a number
 //! - `texts`: each name once, in one piece of memory
 
+mod hidden;
 mod index;
 pub mod list;
 pub mod merge;
@@ -20,6 +22,9 @@ mod rows;
 pub mod suppressed;
 mod texts;
 
+pub use hidden::{Party, Place};
+
+use hidden::Hidden;
 use index::Index;
 use ranges::Ranges;
 use rows::{CompanyRow, Kind, PersonRow, SharedRow};
@@ -42,6 +47,8 @@ pub struct Directory {
     sharing: Vec<u32>,
     shared: Vec<SharedRow>,
     ranges: Ranges,
+    /// Empty unless a page wants it.
+    hidden: Hidden,
     texts: Texts,
 }
 
@@ -224,9 +231,7 @@ impl Directory {
                 (self.companies.get(row_ref.row())?.origin, Choice::Company(self.company(row)?))
             }
             Kind::Shared => {
-                let row = self.shared.get(row_ref.row())?;
-                let start = row.start as usize;
-                let rows = self.sharing.get(start..start + row.count as usize)?;
+                let rows = self.sharing_at(row_ref.row());
                 let origin = self.companies.get(*rows.first()? as usize)?.origin;
                 (origin, Choice::Shared(Sharing { directory: self, rows }))
             }
@@ -238,6 +243,13 @@ impl Directory {
             _ => tag,
         };
         Some(Found { source, tag, choice, likely: row_ref.is_likely() })
+    }
+
+    /// The companies of a row of `shared`, as rows.
+    fn sharing_at(&self, row: usize) -> &[u32] {
+        let Some(row) = self.shared.get(row) else { return &[] };
+        let start = row.start as usize;
+        self.sharing.get(start..start + row.count as usize).unwrap_or_default()
     }
 
     /// Whether the lists of all these companies have this tag.

@@ -21,7 +21,9 @@
 //!
 //! Around it:
 //!
-//! - [`web`]: lookups over HTTP, health, metrics
+//! - [`web`]: lookups over HTTP, health, metrics, pages for people
+//! - [`calls`]: the history of calls, for the pages
+//! - [`find`]: searches by name, company or digits, for the pages
 //! - [`cli`]: the command line
 //! - [`config`]: the TOML file
 //! - [`control`]: how commands ask the running service
@@ -41,6 +43,7 @@
 pub mod asterisk;
 pub mod backoff;
 pub mod call;
+pub mod calls;
 pub mod check;
 pub mod cli;
 mod clock;
@@ -49,6 +52,7 @@ pub mod control;
 pub mod directory;
 pub mod entry;
 pub mod files;
+pub mod find;
 pub mod listen;
 pub mod lists;
 pub mod lookup;

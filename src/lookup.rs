@@ -173,6 +173,24 @@ impl Resolver {
         self.filled.send_replace(true);
     }
 
+    /// The directory of the moment.
+    #[must_use]
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.current.load().directory)
+    }
+
+    /// The numbers of the moment that must not be named.
+    #[must_use]
+    pub fn suppressed(&self) -> Suppressed {
+        self.current.load().suppressed.clone()
+    }
+
+    /// Whether there has been a directory; it changes with each new directory.
+    #[must_use]
+    pub fn placed(&self) -> watch::Receiver<bool> {
+        self.filled.subscribe()
+    }
+
     /// Whether there has been a directory.
     #[must_use]
     pub fn is_filled(&self) -> bool {

@@ -8,6 +8,7 @@
 //! - `caller`: the readings of a caller's digits, most likely first
 //! - `record`: the numbers of a record, most likely first
 //! - `plan`: the numbering plans
+//! - `written`: a number as people write it
 //! - `address`: the text around a number, or in its place
 //! - `digits`: a text as digits and a plus sign
 //!
@@ -19,6 +20,7 @@ mod caller;
 mod digits;
 mod plan;
 mod record;
+mod written;
 
 use std::fmt;
 

@@ -19,7 +19,9 @@ use tracing::{info, warn};
 
 use crate::asterisk::agi;
 use crate::asterisk::pbx_status::{PbxStatus, State};
+use crate::calls::Calls;
 use crate::config::Config;
+use crate::find::Find;
 use crate::listen::{self, Port};
 use crate::lists::suppression::Suppression;
 use crate::lookup::Resolver;
@@ -83,11 +85,18 @@ async fn start(
     let found = searches.reload(&sources, config.rules.shared, &metrics, supervisor);
     let resolver = Resolver::counted(config.style.clone(), metrics.directory());
     let resolver = Arc::new(resolver.searching(found));
-    let suppression = Suppression::start(&config.state_dir, config.suppressed.clone(), &resolver)?;
+    let calls = Calls::new(config.web.as_ref().map_or(0, |web| web.history));
+    let suppression = Suppression::start(&config.state_dir, config.suppressed.clone(), &resolver, &calls)?;
     let suppression = Arc::new(suppression);
-    let pbxs: Vec<_> = config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics)).collect();
+    let pbxs: Vec<_> =
+        config.asterisks.iter().map(|pbx| RunningPbx::new(pbx.clone(), &metrics, &calls)).collect();
 
-    let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics));
+    let agi = config.agi.clone().map(|settings| open_agi(settings, limits.sessions, &metrics, &calls));
+    let find = Find::default();
+    if config.web.is_some() {
+        let kept = find.clone().run(Arc::clone(&resolver));
+        supervisor.spawn("the index for searches by name", kept);
+    }
     let shared = config.share.clone().map(|settings| {
         let metrics = metrics.share(&settings.site);
         Replica::new(settings, &config.state_dir, metrics)
@@ -99,6 +108,11 @@ async fn start(
         pbx_statuses: running::pbx_statuses(&pbxs, agi.as_ref().map(|(agi, _)| agi)),
         metrics: Arc::clone(&metrics),
         replica: replica.clone(),
+        calls: calls.clone(),
+        find: find.clone(),
+        crms: Arc::new(source::client_addresses(&config.sources)),
+        service: None,
+        config: config.path.clone(),
     };
     let pbx_statuses = watch::Sender::new(backend.pbx_statuses.clone());
     let web = config.web.clone().map(|settings| open_web(settings, backend));
@@ -146,11 +160,19 @@ async fn start(
         reloads,
         suppression: Arc::clone(&suppression),
     };
+    if let Some(web) = &web {
+        // The pages have been there since the start, and now have buttons, too.
+        web.send_modify(|live| {
+            let backend = web::Backend { service: Some(service.clone()), ..live.backend.clone() };
+            *live = Arc::new(web::Live { settings: live.settings.clone(), backend });
+        });
+    }
     control::start(service, state_dir, supervisor);
     systemd::start(&resolver, pbx_statuses.subscribe(), schedules.handle(), supervisor);
     Ok(Some(Running {
         config,
         metrics,
+        calls,
         resolver,
         suppression,
         sources,
@@ -168,11 +190,12 @@ fn open_agi(
     mut settings: agi::Settings,
     sessions: usize,
     metrics: &Metrics,
+    calls: &Calls,
 ) -> (FastAgi, Port<impl Fn() -> anyhow::Result<TcpListener> + use<>, TcpListener>) {
     settings.max_sessions = sessions;
     let listen = settings.listen;
     let port = Port::open(metrics.port("agi"), move || listen::listen("agi", "FastAGI server", listen));
-    let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)));
+    let pbx_status = Arc::new(PbxStatus::new(agi::NAME, metrics.pbx(agi::NAME)).telling(calls));
     (FastAgi { settings: watch::Sender::new(Arc::new(settings)), pbx_status }, port)
 }
 

@@ -150,6 +150,16 @@ impl Settings {
     }
 }
 
+/// The address of each CRM's own client, by the source's name: the pages lead there.
+#[must_use]
+pub fn client_addresses(sources: &[Settings]) -> BTreeMap<String, String> {
+    let address = |source: &Settings| match &source.kind {
+        Kind::SuperOffice(settings) => settings.site.client_address(),
+        Kind::Csv(_) => None,
+    };
+    sources.iter().filter_map(|source| Some((source.name.clone(), address(source)?))).collect()
+}
+
 /// The type of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {

@@ -1,8 +1,10 @@
 //! The web server: lookups over HTTP, and the state of the service.
 //!
 //! - [`Server`] serves until the shutdown
-//! - `server`: connections; `slots`: a slow connection does not hold up the others
-//! - `guard`: which requests are served: by the `Host` header on loopback, by the token elsewhere
+//! - `server`: connections; `tls`: the certificate of the server; `slots`: a slow connection does not hold up the others
+//! - `guard`: which requests are served: by the `Host` header on loopback, by the token elsewhere; `token`: how it is shown
+//! - `login`: who may see the pages, and press their buttons; `cookie`: the cookies of a request
+//! - `pages`: the pages for operators and administrators
 //! - `lookup`: `GET /lookup`
 //! - `health`: `GET /healthz` and `/readyz`
 //! - `scrape`: `GET /metrics`, in the form that is asked for
@@ -10,14 +12,21 @@
 //! `CURL()` in a dialplan returns the body whatever the status is. So a lookup without a name has an empty body: nothing else
 //! can be shown as a name.
 
+mod cookie;
 mod guard;
 mod health;
+mod login;
 mod lookup;
+mod pages;
 mod scrape;
 mod server;
 mod slots;
+mod tls;
+mod token;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -31,11 +40,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::calls::{self, Calls};
+use crate::control;
+use crate::find::Find;
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
-use crate::secret::{Secret, SecretError};
+use crate::secret::Secret;
 use crate::share::replica::Replica;
 use guard::Guard;
+use login::Logins;
+pub use login::{PasswordHash, Role, User};
+use pages::Desk;
+use pages::calls::Feed;
+use tls::Certificate;
 
 /// The most connections at once.
 pub const CONNECTIONS: usize = 256;
@@ -45,6 +62,21 @@ pub const CONNECTIONS: usize = 256;
 pub struct Settings {
     listen: SocketAddr,
     token: Option<Secret>,
+    /// `history`: the most calls in the history; 0 for none.
+    pub history: usize,
+    /// `[[web.user]]`: who may log in.
+    pub users: Vec<User>,
+    /// `certificate` and `key`: the server speaks TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where the certificate of the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, in PEM, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
 }
 
 impl Settings {
@@ -60,7 +92,7 @@ impl Settings {
                  127.0.0.1 and [::1]"
             ));
         }
-        Ok(Self { listen, token })
+        Ok(Self { listen, token, history: calls::DEFAULT, users: Vec::new(), tls: None })
     }
 
     /// The address to listen on.
@@ -73,6 +105,11 @@ impl Settings {
     #[must_use]
     pub fn token(&self) -> Option<&Secret> {
         self.token.as_ref()
+    }
+
+    /// Reads the certificate and its key, if there are some. An error if the server can't use them.
+    pub fn check_certificate(&self) -> anyhow::Result<()> {
+        self.tls.as_ref().map_or(Ok(()), |files| tls::read(files).map(drop))
     }
 
     /// Whether each request must show a token.
@@ -100,6 +137,16 @@ pub struct Backend {
     pub metrics: Arc<Metrics>,
     /// This service among the replicas; none if it asks by itself.
     pub replica: Option<Arc<Replica>>,
+    /// The history of calls.
+    pub calls: Calls,
+    /// Searches by name, company or digits.
+    pub find: Find,
+    /// The address of each CRM's own client, by the source's name.
+    pub crms: Arc<BTreeMap<String, String>>,
+    /// What the buttons order; none until the lists are open.
+    pub service: Option<control::Service>,
+    /// The file of the configuration.
+    pub config: PathBuf,
 }
 
 /// What a reload of the configuration may change while the server runs.
@@ -115,6 +162,10 @@ pub struct Live {
 #[derive(Debug)]
 struct State {
     live: watch::Receiver<Arc<Live>>,
+    logins: Arc<Logins>,
+    desk: Arc<Desk>,
+    /// The calls as they come, for the pages that are open.
+    feed: Feed,
     /// The counters of this server.
     counted: metrics::Web,
 }
@@ -130,31 +181,42 @@ impl State {
 #[derive(Debug)]
 pub struct Server {
     router: Router,
+    certificate: Certificate,
+    state: Arc<State>,
 }
 
 impl Server {
-    /// A server for what is `live`, which may change; the file of the token is then read again. An error if the token can't be
-    /// read.
-    pub fn new(live: watch::Receiver<Arc<Live>>) -> Result<Self, SecretError> {
+    /// A server for what is `live`, which may change; the files of the token and of the certificate are then read again. An error
+    /// if one of them can't be read.
+    pub fn new(live: watch::Receiver<Arc<Live>>) -> anyhow::Result<Self> {
+        let certificate = Certificate::read(live.clone())?;
         let counted = live.borrow().backend.metrics.web();
         let guard = Arc::new(Guard::new(live.clone(), counted.clone())?);
-        let router = Router::new()
+        let logins = Arc::new(Logins::new(live.clone(), Arc::clone(&guard), counted.clone()));
+        let for_clients = Router::new()
             .route("/lookup", get(lookup::lookup))
             // FreePBX makes this of the path `/lookup`.
             .route("//lookup", get(lookup::lookup))
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
             .route("/metrics", get(scrape::metrics))
-            .fallback(StatusCode::NOT_FOUND)
-            .with_state(Arc::new(State { live, counted }))
-            .layer(middleware::from_fn_with_state(guard, guard::check))
-            .layer(middleware::from_fn(private));
-        Ok(Self { router })
+            .layer(middleware::from_fn_with_state(guard, guard::check));
+        let for_people =
+            pages::router().layer(middleware::from_fn_with_state(Arc::clone(&logins), login::check));
+        let state =
+            Arc::new(State { live, logins, desk: Arc::new(Desk::new()), feed: Feed::default(), counted });
+        let router =
+            for_clients.merge(for_people).with_state(Arc::clone(&state)).layer(middleware::from_fn(private));
+        Ok(Self { router, certificate, state })
     }
 
     /// Serves at most `connections` of `listener` at once, until `shutdown`. Then finishes the requests in hand.
     pub async fn run(self, listener: TcpListener, connections: usize, shutdown: CancellationToken) {
-        server::run(listener, self.router, connections, shutdown).await;
+        let Self { router, certificate, state } = self;
+        tokio::select! {
+            () = server::run(listener, router, certificate, connections, shutdown) => {}
+            () = state.feed.run(&state.live) => {}
+        }
     }
 }
 

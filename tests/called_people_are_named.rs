@@ -14,7 +14,7 @@ use crate::lab::call::{Lab, PATIENCE, Turn, fjord, noted, ring};
 use crate::lab::machine::installed;
 use crate::lab::nameplate::project;
 use crate::lab::sip::{Behaviour, Caller, Invite, Message, Phone, RingState};
-use crate::lab::superoffice::StandIn;
+use crate::lab::superoffice::{Record, StandIn};
 use crate::lab::way::Way;
 
 const KARI: &str = "\"Kari Nordmann (Fjord Sjømat AS)\" <sip:22334455@";
@@ -30,6 +30,7 @@ fn from_desk(far: &str, colleague: &str) -> String {
         "[from-desk]\n\
          exten => _[+0-9*].,1,{called}${{EXTEN}}))\n same => n,{note}\n same => n,Dial(PJSIP/provider/{far},30,I)\n\
          exten => _se.,1,{called}${{EXTEN:2}},SE))\n same => n,{note}\n same => n,Dial(PJSIP/provider/{far},30,I)\n\
+         exten => _de.,1,{called}${{EXTEN:2}},DE))\n same => n,{note}\n same => n,Dial(PJSIP/provider/{far},30,I)\n\
          exten => _up.,1,Answer()\n same => n,{called}${{EXTEN:2}}))\n same => n,Dial(PJSIP/provider/{far},30,I)\n\
          exten => _twice.,1,{called}22334455))\n same => n,{called}${{EXTEN:5}}))\n same => n,{note}\n\
          \x20same => n,Dial(PJSIP/provider/{far},30,I)\n\
@@ -130,6 +131,26 @@ by_every_way! {
         noted(&asterisk, "called FOUND\n", 1).await;
         is_not_told(&far);
         drop(turn);
+    }
+
+    async fn a_name_in_doubt_is_marked_or_left_out(way) {
+        // In Germany these digits are Hans' number, and Kari's without its plus.
+        let mut records = fjord();
+        records.push(Record::person(49, 4_722_334_455, (9, "Hans"), (8, "Cux GmbH")));
+        for (doubtful, marked) in [("mark", true), ("none", false)] {
+            let far = Phone::bind(Behaviour::Ring180).await.expect("a phone");
+            let asterisk = way.asterisk(&from_desk(&far.uri(), &far.uri()));
+            let names = format!("[names]\ndoubtful = \"{doubtful}\"\n");
+            let lab = Lab::configured(way, "", &names, Turn::beside().await, records.clone(), asterisk, far).await;
+            let (call, _ring) = lab.ring(Invite::dialling("de4722334455")).await;
+            if marked {
+                assert!(shows("180", || call.heard()).await.contains("\"~Hans (Cux GmbH)\""));
+            }
+            let found = if marked { "FOUND  " } else { "NOTFOUND  " };
+            noted(&lab.asterisk, &format!("called de4722334455: {found}, caller"), 1).await;
+            heard("180", "", || call.heard()).await;
+            assert!(marked || shown(&call.heard()).is_empty(), "{:?}", shown(&call.heard()));
+        }
     }
 
     async fn the_operators_phone_shows_the_name(way) {

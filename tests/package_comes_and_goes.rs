@@ -72,6 +72,8 @@ fn comes_and_goes(version: &str) {
         "/usr/lib/systemd/system/nameplate.service",
         "/usr/share/nameplate/nameplate.toml",
         "/usr/share/nameplate/asterisk-conf/extensions_nameplate.conf",
+        "/usr/share/nameplate/grafana/nameplate.json",
+        "/usr/share/nameplate/prometheus/nameplate.rules.yml",
         "/usr/share/man/man1/nameplate.1.gz",
         "/usr/share/man/man1/nameplate-lookup.1.gz",
         "/usr/share/man/man5/nameplate.toml.5.gz",

@@ -31,6 +31,9 @@ _nameplate() {
             nameplate,lookup)
                 cmd="nameplate__subcmd__lookup"
                 ;;
+            nameplate,password)
+                cmd="nameplate__subcmd__password"
+                ;;
             nameplate,refresh)
                 cmd="nameplate__subcmd__refresh"
                 ;;
@@ -58,6 +61,9 @@ _nameplate() {
             nameplate__subcmd__help,lookup)
                 cmd="nameplate__subcmd__help__subcmd__lookup"
                 ;;
+            nameplate__subcmd__help,password)
+                cmd="nameplate__subcmd__help__subcmd__password"
+                ;;
             nameplate__subcmd__help,refresh)
                 cmd="nameplate__subcmd__help__subcmd__refresh"
                 ;;
@@ -77,7 +83,7 @@ _nameplate() {
 
     case "${cmd}" in
         nameplate)
-            opts="-c -h -V --config --help --version serve check init lookup refresh reload forget sources help"
+            opts="-c -h -V --config --help --version serve check init lookup refresh reload forget sources password help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -143,7 +149,7 @@ _nameplate() {
             return 0
             ;;
         nameplate__subcmd__help)
-            opts="serve check init lookup refresh reload forget sources help"
+            opts="serve check init lookup refresh reload forget sources password help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -213,6 +219,20 @@ _nameplate() {
             return 0
             ;;
         nameplate__subcmd__help__subcmd__lookup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nameplate__subcmd__help__subcmd__password)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -375,6 +395,28 @@ _nameplate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nameplate__subcmd__password)
+            opts="-c -h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

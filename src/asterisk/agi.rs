@@ -29,13 +29,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::asterisk::pbx_status::{PbxStatus, State};
+use crate::calls::{Leg, Outcome};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::panics;
 use crate::observe::throttle::Throttle;
 use crate::search::LONGEST_WAIT;
 #[doc(hidden)]
 pub use protocol::{Block, block};
-use session::SessionError;
+use session::{Seen, SessionError};
 
 /// The name of FastAGI in place of a PBX's name: in logs, metrics and `/readyz`.
 pub const NAME: &str = "agi";
@@ -105,6 +106,7 @@ pub async fn run(
     let (not_accepting, not_allowed, too_many) =
         (Throttle::each_minute(), Throttle::each_minute(), Throttle::each_minute());
     server.pbx_status.set(State::Connected);
+    server.pbx_status.set_peer("", "FastAGI");
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -125,7 +127,7 @@ pub async fn run(
         let most = settings.max_sessions;
         if sessions.len() >= most {
             too_many.log(|times| warn!(times, "[agi] a call goes on without a name: {most} sessions are under way, which is all that `max_sessions` allows"));
-            server.pbx_status.metrics.unserved();
+            server.pbx_status.unserved(Outcome::Unavailable, Leg::default());
             continue;
         }
         // Calls that wait for a search leave half of the sessions to others.
@@ -162,12 +164,14 @@ impl Server {
         }
         let begun = Instant::now();
         let unknown_country = |country: &str| self.unknown_country(country);
-        let session = session::serve(&mut stream, &self.resolver, pbx, longest_wait, unknown_country);
+        let mut seen = Seen::default();
+        let session =
+            session::serve(&mut stream, &self.resolver, pbx, longest_wait, unknown_country, &mut seen);
         let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
-            Ok(answer) => self.pbx_status.answered(&answer, begun),
+            Ok(answer) => self.pbx_status.answered(&answer, begun, seen.leg()),
             Err(error) => {
-                self.pbx_status.metrics.unserved();
+                self.pbx_status.unserved(error.outcome(begun.elapsed()), seen.leg());
                 self.log(&error);
             }
         }

@@ -1,7 +1,6 @@
 //! `nameplate init`: five questions, or flags, become a configuration, its secrets, and the files for the PBX.
 //!
 //! - `answers`: what was asked, and what the flags say
-//! - `terminal`: questions
 //! - `texts`: the texts of the files
 //! - `folder`: writes files, and overwrites none
 //! - `steps`: what is left to do on the PBX
@@ -9,7 +8,6 @@
 mod answers;
 mod folder;
 mod steps;
-mod terminal;
 mod texts;
 
 use std::io::{self, Write};

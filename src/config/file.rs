@@ -8,14 +8,15 @@ use toml::Spanned;
 
 use super::auth::Auth;
 use super::value::{
-    App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, Host, HttpUrl, Label,
-    Language, Listen, MasterName, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes,
-    SearchWait, SecretText, Selections, SentinelAddress, ServerUrl, Sessions, ShortCode, Size, Tag, Tenant,
+    App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, History, Host, HttpUrl,
+    Label, Language, Listen, MasterName, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes,
+    SearchWait, SecretText, Selections, SentinelAddress, ServerUrl, Sessions, ShortCode, Size, Tag, Tenant, UserName,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};
 use crate::number::{Country, Extensions};
 use crate::observe::logging::{self, Format, LogLevel};
+use crate::web::{PasswordHash, Role};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -180,6 +181,20 @@ pub(super) struct Web {
     pub(super) token_file: Option<PathBuf>,
     pub(super) token_env: Option<String>,
     pub(super) token_credential: Option<CredentialName>,
+    pub(super) history: Option<History>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) user: Vec<Spanned<WebUser>>,
+}
+
+/// `[[web.user]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebUser {
+    pub(super) name: UserName,
+    pub(super) role: Role,
+    pub(super) password: Parsed<PasswordHash>,
 }
 
 #[derive(Deserialize)]

@@ -11,6 +11,7 @@ use super::error::{ConfigError, Document};
 use super::file::{Agi, Asterisk, Names, Numbers, Ranges, Source, Suppress, Web};
 use super::value::GivenSecret;
 use crate::asterisk::{agi, ari};
+use crate::calls;
 use crate::directory::ranges;
 use crate::directory::suppressed::{Span, Suppressed};
 use crate::lookup::Pbx;
@@ -248,7 +249,28 @@ impl Web {
             env: self.token_env,
             credential: self.token_credential,
         };
-        web::Settings::try_new(self.listen.0, token.optional(folder)?)
+        let mut settings = web::Settings::try_new(self.listen.0, token.optional(folder)?)?;
+        settings.history = self.history.map_or(calls::DEFAULT, |history| history.0);
+        settings.tls = match (self.certificate, self.key) {
+            (Some(certificate), Some(key)) => {
+                Some(web::TlsFiles { certificate: folder.join(certificate), key: folder.join(key) })
+            }
+            (None, None) => None,
+            (Some(_), None) => return Err("`key` is missing: the private key of `certificate`".into()),
+            (None, Some(_)) => return Err("`certificate` is missing: that of `key`".into()),
+        };
+        for user in self.user {
+            let user = user.into_inner();
+            let user = web::User { name: user.name.0, role: user.role, password: user.password.0 };
+            if settings.users.iter().any(|other| other.is(&user.name)) {
+                return Err(format!(
+                    "[[web.user]] `{}`: another user has this name; names are unique",
+                    user.name
+                ));
+            }
+            settings.users.push(user);
+        }
+        Ok(settings)
     }
 }
 

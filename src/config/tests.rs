@@ -5,6 +5,7 @@ mod fastagi;
 mod pbx;
 mod share;
 mod sources;
+mod web;
 
 use std::time::Duration;
 
@@ -110,6 +111,7 @@ fn every_key_has_its_effect() {
         [web]
         listen = "0.0.0.0:8480"
         token_file = "web.token"
+        history = 0
         [share]
         sentinels = ["rediss://valkey-1.example.com", "rediss://valkey-2.example.com:26380"]
         master = "names"
@@ -183,6 +185,7 @@ fn every_key_has_its_effect() {
     );
     let web = config.web.unwrap();
     assert_eq!((web.listen().to_string().as_str(), web.has_token()), ("0.0.0.0:8480", true));
+    assert_eq!(web.history, 0);
     assert_eq!(config.share.unwrap(), share::whole());
 }
 

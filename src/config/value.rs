@@ -74,6 +74,15 @@ values! {
         word(text, 1..=64, u8::is_ascii_alphanumeric, wrong)
     }
 
+    /// The name of a user of the web pages.
+    UserName(text: String) -> String {
+        if (1..=64).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control) {
+            return Ok(text);
+        }
+        let shown = text.escape_debug();
+        Err(format!("`{shown}` is no user's name; allowed are 1 to 64 bytes without a blank at either end"))
+    }
+
     /// The area code of the PBX's town, with or without the prefix that is dialled before it.
     AreaCode(text: String) -> String {
         word(text, 1..=8, u8::is_ascii_digit, "is no area code; allowed are 1 to 8 digits")
@@ -204,6 +213,11 @@ values! {
         up_to(10_000, number)
     }
 
+    /// The calls of the history; 0 for none.
+    History(number: i64) -> usize {
+        within(0..=10_000, number)
+    }
+
     /// The most bytes of a name.
     MaxBytes(number: i64) -> usize {
         up_to(MAX_BYTES, number)
@@ -312,8 +326,13 @@ fn word(
 
 /// A number from 1 to `most`.
 fn up_to(most: usize, number: i64) -> Result<usize, String> {
-    let allowed = usize::try_from(number).ok().filter(|number| (1..=most).contains(number));
-    allowed.ok_or_else(|| format!("{number} is out of range; allowed are 1 to {most}"))
+    within(1..=most, number)
+}
+
+fn within(range: RangeInclusive<usize>, number: i64) -> Result<usize, String> {
+    let allowed = usize::try_from(number).ok().filter(|number| range.contains(number));
+    let (least, most) = range.into_inner();
+    allowed.ok_or_else(|| format!("{number} is out of range; allowed are {least} to {most}"))
 }
 
 fn http_url(text: &str) -> Result<Url, String> {

@@ -55,6 +55,11 @@ impl Index {
         self.keys.len()
     }
 
+    /// All numbers with their rows, in no order.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (u64, RowRef)> {
+        self.keys.iter().copied().zip(self.rows.iter().copied())
+    }
+
     pub(super) fn find(&self, key: u64) -> Option<RowRef> {
         if self.keys.is_empty() {
             return None;

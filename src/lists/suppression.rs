@@ -9,6 +9,7 @@ use tracing::info;
 
 use super::forgotten::Forgotten;
 use super::store::Store;
+use crate::calls::Calls;
 use crate::directory::suppressed::Suppressed;
 use crate::lookup::Resolver;
 use crate::number::Number;
@@ -18,6 +19,8 @@ use crate::observe::mask;
 #[derive(Debug)]
 pub struct Suppression {
     resolver: Arc<Resolver>,
+    /// The history of calls.
+    calls: Calls,
     store: Store,
     numbers: Mutex<Numbers>,
 }
@@ -97,10 +100,16 @@ impl Suppression {
     ///
     /// # Errors
     /// As [`Forgotten::read`].
-    pub fn start(state_dir: &Path, configured: Suppressed, resolver: &Arc<Resolver>) -> anyhow::Result<Self> {
+    pub fn start(
+        state_dir: &Path,
+        configured: Suppressed,
+        resolver: &Arc<Resolver>,
+        calls: &Calls,
+    ) -> anyhow::Result<Self> {
         let forgotten = Forgotten::read(state_dir)?;
-        let (resolver, store) = (Arc::clone(resolver), Store::new(state_dir));
-        let suppression = Self { resolver, store, numbers: Mutex::new(Numbers { configured, forgotten }) };
+        let (resolver, calls, store) = (Arc::clone(resolver), calls.clone(), Store::new(state_dir));
+        let suppression =
+            Self { resolver, calls, store, numbers: Mutex::new(Numbers { configured, forgotten }) };
         suppression.put_in_force(&suppression.numbers());
         Ok(suppression)
     }
@@ -148,6 +157,7 @@ impl Suppression {
         let all = numbers.configured.with(numbers.forgotten.numbers());
         self.store.suppress(all.clone());
         self.resolver.suppress(&all);
+        self.calls.forget(&all);
     }
 
     fn numbers(&self) -> MutexGuard<'_, Numbers> {

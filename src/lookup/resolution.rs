@@ -262,7 +262,9 @@ impl Resolution {
         if keeps && self.is_unsure() { Status::NotFound } else { self.status }
     }
 
-    pub(super) fn is_unsure(&self) -> bool {
+    /// Whether the name is marked, because it may be somebody else's: a guess, or a name in doubt.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
         self.guessed || self.doubtful
     }
 

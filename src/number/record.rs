@@ -99,7 +99,7 @@ fn integer_behind(prefix: &Digits, digits: &[u8]) -> Result<Numbers, Unusable> {
     let repeated = repeated.map(|parsed| Interpretation::of_integer(parsed, CodeOrigin::Repeated));
     let too_long = given.parsed.code.main.length(&given.parsed.national) == Length::TooLong;
     let as_it_is = if too_long { unplanned(&joined) } else { None };
-    chosen(&[Some(given), repeated].into_iter().flatten().collect::<Vec<_>>(), as_it_is)
+    chosen(&[Some(given), repeated].into_iter().flatten().collect::<Vec<_>>(), as_it_is).map(in_full)
 }
 
 /// The numbers of an integer that contains its calling code, or is a national number of `country`.
@@ -117,7 +117,15 @@ fn integer_alone(digits: &[u8], country: Country) -> Result<Numbers, Unusable> {
     // The error is about the documented form, which has a calling code.
     let error = with_code.as_ref().or(national.as_ref()).map(|first| wrong_length(&first.parsed));
     let interpretations: Vec<_> = [national, with_code, repeated].into_iter().flatten().collect();
-    chosen(&interpretations, as_it_is).map_err(|unusable| error.unwrap_or(unusable))
+    chosen(&interpretations, as_it_is).map(in_full).map_err(|unusable| error.unwrap_or(unusable))
+}
+
+/// A number of a length that no plan knows has the interpretations of the same number in a text, in full.
+fn in_full(numbers: Numbers) -> Numbers {
+    let unplanned = numbers.iter().next().filter(|_| numbers.is_unplanned()).map(|item| item.number);
+    let as_text = unplanned
+        .and_then(|number| one(&number.to_string(), Country::of(Parsed::of(number)?.code.main)).ok());
+    as_text.unwrap_or(numbers)
 }
 
 fn international(digits: &[u8]) -> Option<Parsed> {

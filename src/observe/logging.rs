@@ -1,6 +1,6 @@
 //! Logs go to stderr: readable on a terminal, JSON when asked.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal};
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -82,14 +82,14 @@ pub struct Logging {
 /// Starts logging for the whole process, panics included. `level` counts unless [`LEVEL_VARIABLE`] is set: a command logs less than the
 /// service does.
 ///
-/// A separate thread writes the lines: a call must not wait for a pipe that nobody reads. When 16,000 lines wait, further
-/// lines are dropped.
+/// A separate thread writes the lines: a call must not wait for a pipe that nobody reads. Lines that come while it writes are
+/// written together. When 16,000 lines wait, further lines are dropped.
 pub fn start(settings: Settings, level: LogLevel) -> Logging {
     mask::set(settings.mask);
     let level = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level.as_str()));
     let (level, handle) = reload::Layer::new(level);
     let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING).finish(io::stderr());
+        NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING).finish(BufWriter::new(io::stderr()));
     let lines = layer().with_writer(writer).with_ansi(io::stderr().is_terminal()).with_target(false);
     let lines = match settings.format {
         Format::Text => lines.boxed(),

@@ -31,9 +31,17 @@ const HIDDEN: usize = 4;
 /// number.
 pub struct Number<'a>(pub &'a str);
 
-impl fmt::Display for Number<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let masked = is_on();
+impl Number<'_> {
+    /// The number masked, whatever the logs show.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let mut text = String::new();
+        // A string takes all that is written.
+        let _ = self.write(&mut text, true);
+        text
+    }
+
+    fn write(&self, f: &mut impl fmt::Write, masked: bool) -> fmt::Result {
         let is_number = self.0.chars().all(|c| c.is_ascii_digit() || is_separator(c));
         let count = self.0.chars().filter(char::is_ascii_digit).count();
         let code = self.0.strip_prefix('+').map_or(0, calling_code);
@@ -48,6 +56,12 @@ impl fmt::Display for Number<'_> {
             write_visible(f, if masked && !shown { '•' } else { c })?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Number<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, is_on())
     }
 }
 
@@ -123,7 +137,7 @@ impl fmt::Display for Word<'_> {
 }
 
 /// Writes a character, line breaks and control characters escaped: a caller or the CRM must not start a new log line.
-fn write_visible(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+fn write_visible(f: &mut impl fmt::Write, c: char) -> fmt::Result {
     if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
         write!(f, "{}", c.escape_default())
     } else {
@@ -150,6 +164,7 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(Number(number).to_string(), shown, "{number}");
+            assert_eq!(Number(number).masked(), shown, "{number}");
         }
     }
 

@@ -9,10 +9,12 @@
 //!
 //! - [`Metrics`]: all of them
 //! - [`Pbx`], [`List`] …: the counters of one PBX, one list, one source; `list`: those of a list
+//! - `answer_times`: the answer times of all PBXs together, for a page
 //! - `labels`: the labels and their values
 //! - `forget`: what is no longer in the configuration
 //! - `text`: the two forms of the text
 
+mod answer_times;
 mod forget;
 mod labels;
 mod list;
@@ -27,6 +29,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use answer_times::AnswerTimes;
 use labels::{
     BuildLabels, CallLabels, ListLabels, OutcomeLabels, PbxLabels, RefreshLabels, RefusalLabels,
     SearchLabels, SectionLabels, SiteLabels,
@@ -110,6 +113,8 @@ metrics! {
         web_lookups: Family<OutcomeLabels, Counter>,
         /// Requests over HTTP that were refused because they showed a wrong token.
         web_wrong_tokens: Counter,
+        /// Logins on the web pages that were refused because the name, the password or the token was wrong.
+        web_wrong_logins: Counter,
         /// Numbers in the directory.
         directory_numbers: Gauge,
         /// When the directory was put in place, in seconds since 1970; it is replaced only when a list has changed.
@@ -177,7 +182,11 @@ impl Metrics {
         let lookup = |outcome: CallOutcome| {
             self.web_lookups.get_or_create_owned(&OutcomeLabels { outcome: outcome.as_str() })
         };
-        Web { lookups: CallOutcome::ALL.map(lookup), wrong_tokens: self.web_wrong_tokens.clone() }
+        Web {
+            lookups: CallOutcome::ALL.map(lookup),
+            wrong_tokens: self.web_wrong_tokens.clone(),
+            wrong_logins: self.web_wrong_logins.clone(),
+        }
     }
 
     /// The counters of one list of a source, by their names in the configuration. The list is asked for every `refresh`.
@@ -334,6 +343,7 @@ pub struct Web {
     /// By [`CallOutcome`].
     lookups: [Counter; 4],
     wrong_tokens: Counter,
+    wrong_logins: Counter,
 }
 
 impl Web {
@@ -345,6 +355,11 @@ impl Web {
     /// A wrong token was shown.
     pub fn wrong_token(&self) {
         self.wrong_tokens.inc();
+    }
+
+    /// A login was wrong.
+    pub fn wrong_login(&self) {
+        self.wrong_logins.inc();
     }
 }
 

@@ -4,6 +4,7 @@ use crate::asterisk::{agi, ari};
 use crate::config::Config;
 use crate::name::Style;
 use crate::source;
+use crate::web;
 
 /// What another configuration changes.
 #[derive(Debug, Default)]
@@ -69,6 +70,7 @@ pub(super) fn keep_what_stays(old: &Config, new: &mut Config) -> Vec<String> {
         stays("[share]", if old.share.is_some() { "as it was".into() } else { "off".into() });
         new.share.clone_from(&old.share);
     }
+    new.rules.keeps_hidden = new.web.is_some();
     lines
 }
 
@@ -91,7 +93,10 @@ impl Difference {
             ("[ranges]", old.rules.ranges != new.rules.ranges),
             ("[[suppress]]", old.suppressed != new.suppressed),
             ("[agi]", old.agi != new.agi),
-            ("[web] token", old.web != new.web),
+            ("[web] token", of_web(old, |web| web.token()) != of_web(new, |web| web.token())),
+            ("[web] history", of_web(old, |web| web.history) != of_web(new, |web| web.history)),
+            ("[[web.user]]", of_web(old, |web| Some(&web.users)) != of_web(new, |web| Some(&web.users))),
+            ("[web] certificate", of_web(old, |web| web.tls.as_ref()) != of_web(new, |web| web.tls.as_ref())),
         ] {
             if is_changed {
                 difference.lines.push(format!("{what}: changed"));
@@ -156,6 +161,11 @@ impl Difference {
             }
         }
     }
+}
+
+/// A part of `[web]`; none without the section.
+fn of_web<'c, T>(config: &'c Config, part: impl Fn(&'c web::Settings) -> T) -> Option<T> {
+    config.web.as_ref().map(part)
 }
 
 fn without_prefixes(style: &Style) -> Style {
@@ -239,6 +249,13 @@ mod tests {
             ("\"pbx1\"", "\"pbx2\"", "[[asterisk]] `pbx1`: removed; [[asterisk]] `pbx2`: added"),
             ("127.0.0.1:4577\"", "127.0.0.1:4577\"\nmax_sessions = 7", "[agi]: changed"),
             ("s3cret", "other", "[web] token: changed"),
+            ("s3cret\"", "s3cret\"\nhistory = 5", "[web] history: changed"),
+            ("s3cret\"", "s3cret\"\ncertificate = \"a\"\nkey = \"b\"", "[web] certificate: changed"),
+            (
+                "s3cret\"",
+                "s3cret\"\n[[web.user]]\nname = \"kari\"\nrole = \"operator\"\npassword = \"$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$+nhpXxqp0hyB4oYpoBMvZQ\"",
+                "[[web.user]]: changed",
+            ),
         ] {
             assert_eq!(said(from, to), [changed, ""], "{to}");
         }

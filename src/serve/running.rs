@@ -10,6 +10,7 @@ use super::difference::{self, Difference};
 use super::{DRAIN, countries};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::asterisk::{agi, ari};
+use crate::calls::Calls;
 use crate::config::Config;
 use crate::lists::service::Schedules;
 use crate::lists::suppression::Suppression;
@@ -26,6 +27,7 @@ pub(super) struct Running {
     /// What is in force.
     pub(super) config: Config,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) calls: Calls,
     pub(super) resolver: Arc<Resolver>,
     pub(super) suppression: Arc<Suppression>,
     pub(super) sources: Vec<Prepared>,
@@ -59,8 +61,9 @@ pub(super) fn pbx_statuses(pbxs: &[RunningPbx], agi: Option<&FastAgi>) -> Vec<Ar
 }
 
 impl RunningPbx {
-    pub(super) fn new(settings: ari::Settings, metrics: &Metrics) -> Self {
-        let pbx_status = Arc::new(PbxStatus::new(&settings.name, metrics.pbx(&settings.name)));
+    pub(super) fn new(settings: ari::Settings, metrics: &Metrics, calls: &Calls) -> Self {
+        let pbx_status = PbxStatus::new(&settings.name, metrics.pbx(&settings.name)).telling(calls);
+        let pbx_status = Arc::new(pbx_status);
         Self { settings: watch::Sender::new(Arc::new(settings)), pbx_status, task: None }
     }
 
@@ -110,6 +113,9 @@ impl Running {
         let read = panics::blocking(move || {
             let config = Config::read(&path)?;
             config.check_for_service()?;
+            if let Some(web) = &config.web {
+                web.check_certificate()?;
+            }
             // So that no call waits for the numbering plan of a new country.
             number::load(&countries(&config));
             anyhow::Ok(config)
@@ -154,7 +160,9 @@ impl Running {
         if let Some(web) = &self.web {
             let live = web.borrow().clone();
             let settings = new.web.clone().unwrap_or_else(|| live.settings.clone());
-            let backend = web::Backend { pbx: new.pbx.clone(), pbx_statuses, ..live.backend.clone() };
+            let crms = Arc::new(source::client_addresses(&new.sources));
+            let backend = web::Backend { pbx: new.pbx.clone(), pbx_statuses, crms, ..live.backend.clone() };
+            self.calls.keep(settings.history);
             web.send_replace(Arc::new(web::Live { settings, backend }));
         }
         let notices = new.notices();
@@ -187,7 +195,8 @@ impl Running {
                     pbx
                 }
                 None => {
-                    RunningPbx::new(asterisk.clone(), &self.metrics).connected(&self.resolver, supervisor)
+                    let pbx = RunningPbx::new(asterisk.clone(), &self.metrics, &self.calls);
+                    pbx.connected(&self.resolver, supervisor)
                 }
             });
         }

@@ -37,6 +37,7 @@ async fn every_task_of_the_service_is_supervised() {
         "the building of directories",
         "the connection to `pbx1`",
         "the control socket",
+        "the index for searches by name",
         "the refresh of `crm-12`",
         "the refresh of `crm-7`",
         "the search in `crm`",

@@ -8,37 +8,35 @@
 //! request (`Sec-Fetch-Site` of Fetch Metadata, `Origin` of RFC 6454). All requests of another origin get the same refusal. A page
 //! of another port of this machine is another origin, too.
 //!
-//! With a token, which is required beyond loopback: each request must show the token as RFC 6750 §2.1 says, or as the password of
-//! HTTP Basic (RFC 7617) with any user name, because FreePBX's CID lookup source has a user and a password, and no header. Only
-//! `/healthz` needs no token: load balancers and container runtimes can't be given secrets, and its answer says no more than the
-//! open port. A request with a wrong token is refused late, and counted.
+//! With a token, which is required beyond loopback: each request must show the token ([`super::token`]). Only `/healthz` needs no
+//! token: load balancers and container runtimes can't be given secrets, and its answer says no more than the open port. A request
+//! with a wrong token is refused late, and counted. The pages have a login of their own ([`super::login`]).
+//!
+//! A request that a proxy has passed on is not of this machine, though it comes from here. Where no token is set, nobody can say
+//! whose it is, and it is refused.
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::{Live, is_loopback, lookup, words};
+use super::token::Token;
+use super::{Live, is_loopback, lookup, pages, words};
 use crate::observe::metrics;
 use crate::observe::throttle::Throttle;
-use crate::secret::{Secret, SecretError};
+use crate::secret::SecretError;
 
 /// The header in which a browser sends where a request comes from.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The time after which the token is read again. A token that was replaced opens nothing after this time.
-const FRESH: Duration = Duration::from_secs(5);
+/// The header in which a browser sends what a request is for.
+const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The time until a wrong token is refused. It limits attackers to some hundreds of tokens a second, over all connections.
 const PENALTY: Duration = Duration::from_millis(500);
@@ -48,7 +46,8 @@ const PENALTY: Duration = Duration::from_millis(500);
 pub(super) struct Guard {
     /// The address that is listened on if it is on loopback: `Host` must then be this machine.
     loopback: Option<IpAddr>,
-    token: Token,
+    /// The token, if requests need one.
+    pub(super) token: Token,
     counted: metrics::Web,
     wrong_tokens: Throttle,
 }
@@ -62,36 +61,65 @@ impl Guard {
     }
 
     /// Counts and logs a wrong token, then waits.
-    async fn slow_down(&self) {
+    pub(super) async fn slow_down(&self) {
         self.counted.wrong_token();
         self.wrong_tokens.log(|times| warn!(times, "[web] a request with a wrong token is refused"));
         sleep(PENALTY).await;
     }
+
+    /// The refusal of a request that is for another machine, or that a page of another origin makes.
+    pub(super) fn refusal(&self, request: &Request) -> Option<Response> {
+        let headers = request.headers();
+        if self.loopback.is_some_and(|own| !is_for(own, headers)) {
+            let what = "this server is for its own machine: ask for http://127.0.0.1, http://localhost or http://[::1]";
+            return Some(refused(request, StatusCode::MISDIRECTED_REQUEST, what));
+        }
+        if !is_of_another_page(headers) {
+            return None;
+        }
+        // A link on another page: whoever has followed it sees a link to the page, and nothing of it.
+        if headers.get(MODE).is_some_and(|mode| mode == "navigate") && pages::is_place(request.uri().path()) {
+            return Some(pages::doorstep(headers));
+        }
+        Some(refused(request, StatusCode::FORBIDDEN, "this server answers no page of another origin"))
+    }
+
+    /// Whether only this machine can reach the server.
+    pub(super) fn is_on_loopback(&self) -> bool {
+        self.loopback.is_some()
+    }
+
+    /// Whether a request is served without a token: none is set, and no proxy has passed the request on.
+    pub(super) fn is_open_to(&self, headers: &HeaderMap) -> bool {
+        !self.token.is_wanted() && !is_forwarded(headers)
+    }
 }
 
-/// Serves a request, or refuses it with the reason.
+/// Serves a request of a client with the token, or refuses it with the reason.
 pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    if let Some(own) = guard.loopback
-        && !is_for(own, request.headers())
-    {
-        let what =
-            "this server is for its own machine: ask for http://127.0.0.1, http://localhost or http://[::1]";
-        return refused(&request, StatusCode::MISDIRECTED_REQUEST, what);
+    if let Some(refusal) = guard.refusal(&request) {
+        return refusal;
     }
-    if is_of_another_page(request.headers()) {
-        let what = "this server answers no page of another origin";
-        return refused(&request, StatusCode::FORBIDDEN, what);
+    let headers = request.headers();
+    if request.uri().path() == "/healthz" || guard.is_open_to(headers) {
+        return next.run(request).await;
     }
-    if request.uri().path() != "/healthz" && !guard.token.is_shown_if_wanted(request.headers()).await {
-        if request.headers().contains_key(header::AUTHORIZATION) {
+    match guard.token.is_shown(headers).await {
+        Some(true) => next.run(request).await,
+        Some(false) => {
             guard.slow_down().await;
+            unauthorized(&request)
         }
-        let what = "the token of [web] is wanted: Authorization: Bearer <token>";
-        let mut response = refused(&request, StatusCode::UNAUTHORIZED, what);
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        return response;
+        None => unauthorized(&request),
     }
-    next.run(request).await
+}
+
+/// The refusal of a request without the token.
+pub(super) fn unauthorized(request: &Request) -> Response {
+    let what = "the token of [web] is wanted: Authorization: Bearer <token>";
+    let mut response = refused(request, StatusCode::UNAUTHORIZED, what);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
 }
 
 /// A refusal with its reason. That of a lookup has nothing that could be shown as a name.
@@ -138,78 +166,14 @@ fn is_for(own: IpAddr, headers: &HeaderMap) -> bool {
         }
 }
 
-/// The token, if requests need one, and its place.
-#[derive(Debug)]
-struct Token {
-    live: watch::Receiver<Arc<Live>>,
-    read: Mutex<ReadToken>,
-}
-
-/// The token as it was read.
-#[derive(Debug)]
-struct ReadToken {
-    /// The configuration that names its place.
-    of: Arc<Live>,
-    at: Instant,
-    token: Option<SecretString>,
-}
-
-impl Token {
-    fn new(live: watch::Receiver<Arc<Live>>) -> Result<Self, SecretError> {
-        let of = Arc::clone(&live.borrow());
-        let token = of.settings.token.as_ref().map(Secret::read_for_header).transpose()?;
-        Ok(Self { live, read: Mutex::new(ReadToken { of, at: Instant::now(), token }) })
-    }
-
-    /// Whether a request shows the token, or needs none.
-    async fn is_shown_if_wanted(&self, headers: &HeaderMap) -> bool {
-        let live = Arc::clone(&self.live.borrow());
-        let Some(secret) = &live.settings.token else { return true };
-        let Some(shown) = shown(headers) else { return false };
-        let mut read = self.read.lock().await;
-        let is_old = !Arc::ptr_eq(&read.of, &live);
-        if is_old || read.at.elapsed() >= FRESH {
-            let token = match secret.read_for_header() {
-                Ok(now) => Some(now),
-                // Another token is wanted than the one that was read.
-                Err(error) if error.passes() && read.of.settings.token == live.settings.token => {
-                    read.token.take()
-                }
-                Err(error) => {
-                    // The old token may have been replaced, so it opens nothing.
-                    warn!("web: no request is served: {error}");
-                    None
-                }
-            };
-            *read = ReadToken { of: Arc::clone(&live), at: Instant::now(), token };
-        }
-        // The time of this comparison depends on the length of the token, not on its content.
-        read.token.as_ref().is_some_and(|token| token.expose_secret().as_bytes().ct_eq(&shown).into())
-    }
-}
-
-/// The token that a request shows.
-fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let (scheme, credentials) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let credentials = credentials.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(credentials.into());
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let credentials = BASE64.decode(credentials).ok()?;
-    let user = credentials.iter().position(|byte| *byte == b':')?;
-    credentials.get(user + 1..).map(<[u8]>::to_vec)
+/// Whether a proxy has passed the request on: `Forwarded` (RFC 7239), or one of the `X-Forwarded-` headers from before it.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| *name == header::FORWARDED || name.as_str().starts_with("x-forwarded-"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::{Pbx, Resolver};
-    use crate::name::Style;
-    use crate::number;
-    use crate::web::{Backend, Settings};
 
     #[test]
     fn only_this_machine_by_name_or_address() {
@@ -293,102 +257,15 @@ mod tests {
         assert!(!is_for(own, &headers));
     }
 
-    fn live(token: Option<Secret>) -> (watch::Sender<Arc<Live>>, watch::Receiver<Arc<Live>>) {
-        watch::channel(of(token))
-    }
-
-    fn of(token: Option<Secret>) -> Arc<Live> {
-        let backend = Backend {
-            resolver: Arc::new(Resolver::new(Style::default())),
-            pbx: Pbx::new(number::Settings::new("NO".parse().unwrap())),
-            pbx_statuses: Vec::new(),
-            metrics: Arc::new(metrics::Metrics::new()),
-            replica: None,
-        };
-        Arc::new(Live {
-            settings: Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap(),
-            backend,
-        })
-    }
-
-    #[tokio::test]
-    async fn a_reload_changes_the_token_and_whether_there_is_one() {
-        let given = |token: &str| Some(Secret::Given(token.into()));
-        let (change, live) = live(given("old"));
-        let token = Token::new(live).unwrap();
-        let opens = async |shown: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, HeaderValue::from_static(shown));
-            token.is_shown_if_wanted(&headers).await
-        };
-        assert!(opens("Bearer old").await && !opens("Bearer new").await);
-        change.send_replace(of(given("new")));
-        assert!(!opens("Bearer old").await && opens("Bearer new").await);
-        change.send_replace(of(None));
-        assert!(opens("Bearer old").await && token.is_shown_if_wanted(&HeaderMap::new()).await);
-
-        // A file is read at once, not after some seconds.
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("token");
-        let file = || of(Some(Secret::File(path.clone())));
-        std::fs::write(&path, "third\n").unwrap();
-        change.send_replace(file());
-        assert!(opens("Bearer third").await);
-        std::fs::write(&path, "fourth\n").unwrap();
-        assert!(opens("Bearer third").await);
-        change.send_replace(file());
-        assert!(!opens("Bearer third").await && opens("Bearer fourth").await);
-        change.send_replace(of(Some(Secret::File(dir.path().join("missing")))));
-        assert!(!opens("Bearer fourth").await);
-    }
-
-    #[tokio::test]
-    async fn the_token_whole_and_nothing_else() {
-        let (_change, live) = live(Some(Secret::Given("s3cret-token".into())));
-        let token = Token::new(live).unwrap();
-        for (shown, opens) in [
-            ("Bearer s3cret-token", true),
-            ("bearer  s3cret-token", true),
-            ("Bearer s3cret-toke", false),
-            ("Bearer s3cret-token2", false),
-            ("Bearer ", false),
-            ("Basic s3cret-token", false),
-            ("s3cret-token", false),
-            // nameplate:s3cret-token, :s3cret-token
-            ("Basic bmFtZXBsYXRlOnMzY3JldC10b2tlbg==", true),
-            ("basic OnMzY3JldC10b2tlbg==", true),
-            // s3cret-token, s3cret-token:, a:b:s3cret-token, nameplate:
-            ("Basic czNjcmV0LXRva2Vu", false),
-            ("Basic czNjcmV0LXRva2VuOg==", false),
-            ("Basic YTpiOnMzY3JldC10b2tlbg==", false),
-            ("Basic bmFtZXBsYXRlOg==", false),
-            ("Basic ", false),
-            ("Basic :s3cret-token", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(shown).unwrap());
-            assert_eq!(token.is_shown_if_wanted(&headers).await, opens, "{shown}");
+    #[test]
+    fn what_a_proxy_passes_on_is_not_of_this_machine() {
+        for name in
+            ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-by"]
+        {
+            let value = HeaderValue::from_static("");
+            assert!(is_forwarded(&HeaderMap::from_iter([(HeaderName::from_static(name), value)])), "{name}");
         }
-        assert!(!token.is_shown_if_wanted(&HeaderMap::new()).await);
-    }
-
-    #[tokio::test]
-    async fn a_replaced_token_is_the_only_one_that_opens() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("token");
-        std::fs::write(&path, "old\n").unwrap();
-        let (_change, live) = live(Some(Secret::File(path.clone())));
-        let token = Token::new(live).unwrap();
-        std::fs::write(&path, "new\n").unwrap();
-        token.read.lock().await.at -= FRESH;
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer old"));
-        assert!(!token.is_shown_if_wanted(&headers).await);
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer new"));
-        assert!(token.is_shown_if_wanted(&headers).await);
-
-        std::fs::remove_file(&path).unwrap();
-        token.read.lock().await.at -= FRESH;
-        assert!(!token.is_shown_if_wanted(&headers).await);
+        let own = [(header::HOST, HeaderValue::from_static("localhost"))];
+        assert!(!is_forwarded(&own.into_iter().collect()));
     }
 }

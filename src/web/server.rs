@@ -1,36 +1,56 @@
-//! Connections. Each one carries one request, with limits of time and size.
+//! Connections, with limits of time and size. A client may send its next request on the same connection: Asterisk's `CURL()` keeps
+//! its connection as long as the thread of the call lives. One that rests is the first to go when slots are wanted.
 
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use futures_util::poll;
+use axum::http::{Method, Request};
+use axum::response::Response;
+use futures_util::FutureExt;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::slots::{Slot, Slots};
+use super::login::Peer;
+use super::pages;
+use super::slots::{Slot, Slots, Step};
+use super::tls::Certificate;
 
-/// The most time for the head of a request. A dialplan sends it in one packet.
+/// The most time for the head of a request, and from one request to the next. A dialplan sends a head in one packet.
 const HEAD: Duration = Duration::from_secs(1);
-/// The most time for a connection. A lookup takes a millisecond.
+/// The most time for a request and its answer. A lookup takes a millisecond.
 const LONGEST: Duration = Duration::from_secs(5);
 /// The most time for a connection after the shutdown.
 const DRAIN: Duration = Duration::from_secs(1);
+/// An answer of so many bytes is sent at once.
+const SMALL: u64 = 64 << 10;
 /// The longest head, in bytes: the request line and all headers. A longer one is answered 431.
 const MAX_HEAD: usize = 16 << 10;
 /// The pause after a failure to accept. The usual cause is a lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves at most `most` connections of `listener` at once, until `shutdown`. Returns when the last connection has ended.
-pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shutdown: CancellationToken) {
+pub(super) async fn run(
+    listener: TcpListener,
+    router: Router,
+    certificate: Certificate,
+    most: usize,
+    shutdown: CancellationToken,
+) {
     let slots = Slots::new(most);
     let connections = TaskTracker::new();
     let accepting = async {
@@ -39,8 +59,15 @@ pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shut
                 Ok((stream, peer)) => {
                     let slot = slots.take(peer.ip()).await;
                     let id = slot.id();
-                    let served = serve(stream, router.clone(), Arc::new(slot), shutdown.clone());
-                    slots.ends_by(id, connections.spawn(served).abort_handle());
+                    let (slot, shutdown) = (Arc::new(slot), shutdown.clone());
+                    // An answer is one small write. It must not wait for the next write.
+                    let _ = stream.set_nodelay(true);
+                    let connection = Connection { peer: peer.ip(), router: router.clone(), slot, shutdown };
+                    let task = match certificate.acceptor() {
+                        None => connections.spawn(connection.serve(stream)),
+                        Some(acceptor) => connections.spawn(connection.serve_tls(stream, acceptor)),
+                    };
+                    slots.ends_by(id, task.abort_handle());
                 }
                 Err(error) => {
                     warn!("web: can't accept a connection: {error}");
@@ -49,44 +76,135 @@ pub(super) async fn run(listener: TcpListener, router: Router, most: usize, shut
             }
         }
     };
-    shutdown.run_until_cancelled(accepting).await;
+    let serving = async { tokio::join!(accepting, certificate.keep_fresh()) };
+    shutdown.run_until_cancelled(serving).await;
     // No new connections while the last ones finish.
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-async fn serve(stream: TcpStream, router: Router, slot: Arc<Slot>, shutdown: CancellationToken) {
-    // An answer is one small write. It must not wait for the next write.
-    let _ = stream.set_nodelay(true);
-    let router = TowerToHyperService::new(router);
-    let asked = Arc::clone(&slot);
-    let service = service_fn(move |request| {
-        asked.asks();
-        router.call(request)
-    });
-    // One request for each connection. Asterisk's CURL() would keep its connection open as long as the thread of the call lives
-    // (a handle for each thread, `func_curl.c`), and many calls at once would use up the slots.
-    let connection = http1::Builder::new()
-        .keep_alive(false)
-        .max_buf_size(MAX_HEAD)
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    // Usually the request is there already, and this sends the answer.
-    if let Poll::Ready(ended) = poll!(connection.as_mut()) {
-        return report(ended);
+/// A connection that is being served.
+struct Connection {
+    peer: IpAddr,
+    router: Router,
+    slot: Arc<Slot>,
+    shutdown: CancellationToken,
+}
+
+impl Connection {
+    /// Serves a connection that speaks TLS.
+    async fn serve_tls(self, stream: TcpStream, acceptor: TlsAcceptor) {
+        self.slot.waits();
+        match timeout(HEAD, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => debug!("web: a connection has failed to speak TLS: {error}"),
+            Err(_) => debug!("web: a connection was too slow to speak TLS"),
+        }
     }
-    slot.waits();
-    let ended = tokio::select! {
-        ended = timeout(LONGEST, connection.as_mut()) => ended,
-        () = shutdown.cancelled() => timeout(DRAIN, connection.as_mut()).await,
-    };
-    match ended {
-        Ok(ended) => report(ended),
-        Err(_) => debug!("web: a connection was too slow"),
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let Self { peer, router, slot, shutdown } = self;
+        let router = TowerToHyperService::new(router);
+        let asked = &slot;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            asked.asks();
+            // A lookup does not pay for what a login or a stream needs.
+            if request.method() != Method::GET {
+                request.extensions_mut().insert(Peer(peer));
+            } else if pages::is_stream(request.uri().path()) {
+                request.extensions_mut().insert(Arc::clone(asked));
+            }
+            router.call(request).inspect(|answer| {
+                if answer.as_ref().is_ok_and(is_small) {
+                    asked.answers();
+                }
+            })
+        });
+        let connection = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let mut limit = Limit::new();
+        let mut is_new = true;
+        let mut serving = poll_fn(|context| {
+            // Usually the request is there already, and this sends the answer.
+            let polled = connection.as_mut().poll(context).map(Ended::ByItself);
+            let step = slot.take_step();
+            if polled.is_ready() {
+                return polled;
+            }
+            match step {
+                Step::Answered => slot.rests(),
+                Step::None if is_new => slot.waits(),
+                Step::None | Step::Asked | Step::Streams => {}
+            }
+            is_new = false;
+            limit.poll(step, context).map(|()| Ended::TooSlow)
+        });
+        let ended = shutdown.run_until_cancelled(&mut serving).await;
+        drop(serving);
+        match ended {
+            Some(Ended::ByItself(ended)) => report(ended),
+            Some(Ended::TooSlow) => debug!("web: a connection was too slow"),
+            // A stream has no end of its own.
+            None if limit.is_off => {}
+            None => {
+                connection.as_mut().graceful_shutdown();
+                match timeout(DRAIN, connection).await {
+                    Ok(ended) => report(ended),
+                    Err(_) => debug!("web: a connection was too slow"),
+                }
+            }
+        }
     }
+}
+
+/// How a connection has ended.
+enum Ended {
+    ByItself(Result<(), hyper::Error>),
+    TooSlow,
+}
+
+/// The time of the request that is being served.
+struct Limit {
+    until: Instant,
+    /// The connection streams, and has no limit.
+    is_off: bool,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Limit {
+    fn new() -> Self {
+        let alarm = Box::pin(sleep(LONGEST));
+        Self { until: alarm.deadline(), is_off: false, alarm }
+    }
+
+    /// Ready when the time is over. The alarm is set anew when it goes off too early, and not with each request.
+    fn poll(&mut self, step: Step, context: &mut Context<'_>) -> Poll<()> {
+        match step {
+            Step::Streams => self.is_off = true,
+            Step::Asked | Step::Answered => self.until = Instant::now() + LONGEST,
+            Step::None => {}
+        }
+        if self.is_off {
+            return Poll::Pending;
+        }
+        while self.alarm.as_mut().poll(context).is_ready() {
+            if self.until <= self.alarm.deadline() {
+                return Poll::Ready(());
+            }
+            self.alarm.as_mut().reset(self.until);
+        }
+        Poll::Pending
+    }
+}
+
+/// Whether an answer fits into the buffers of the connection, so that it is sent at once.
+fn is_small(answer: &Response) -> bool {
+    answer.body().size_hint().exact().is_some_and(|bytes| bytes <= SMALL)
 }
 
 /// Logs how a connection has failed. That is no fault of the service. The text has nothing of the request.

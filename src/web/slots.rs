@@ -1,8 +1,12 @@
 //! The slots of the server, one for each connection. A connection whose client keeps the server waiting loses its slot to a
-//! new connection. The connections of one address have at most half of all slots. So a client that holds connections open, by
-//! malice or by mistake, does not hold up the lookup of a call.
+//! new connection, one that rests between two requests first of all. The connections of one address have at most half of the
+//! slots. So a client that holds connections open, by malice or by mistake, does not hold up the lookup of a call.
+//!
+//! A stream of events lasts as long as its page is open. Streams keep their slots, and have at most half of all slots, those of one
+//! address a quarter; connections for requests share the others.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +36,10 @@ struct Shared {
 struct Taken {
     /// The id of the last connection.
     last: u64,
+    /// Connections for requests.
     holders: Vec<Holder>,
+    /// Streams: the id and the address of each.
+    streams: Vec<(u64, IpAddr)>,
 }
 
 /// A connection that has a slot.
@@ -42,6 +49,8 @@ struct Holder {
     address: IpAddr,
     /// From this time on a new connection may take the slot. None while the server has not yet looked at the connection.
     until: Option<Instant>,
+    /// Whether it has been answered, and the next request has not come.
+    rests: bool,
     /// Ends the connection. None while the connection is being started.
     end: Option<AbortHandle>,
 }
@@ -51,6 +60,21 @@ struct Holder {
 pub(super) struct Slot {
     id: u64,
     slots: Slots,
+    /// What has happened since [`Slot::take_step`].
+    step: AtomicU8,
+}
+
+/// A step of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing that counts.
+    None = 0,
+    /// A request has come, and is not answered yet.
+    Asked = 1,
+    /// A request is answered.
+    Answered = 2,
+    /// The answer is a stream.
+    Streams = 3,
 }
 
 impl Slots {
@@ -78,15 +102,19 @@ impl Slots {
 
     /// A slot. Or the time from which the next slot may be taken; none if that is not known.
     fn try_take(&self, address: IpAddr) -> Result<Slot, Option<Instant>> {
-        let (all, of_one_address) = (self.0.all, self.0.all / 2);
         let mut taken = self.taken();
+        let all = self.0.all - taken.streams.len();
+        let of_one_address = all / 2;
         let mut ended = None;
         let own = taken.holders.iter().filter(|holder| holder.address == address).count();
         if own >= of_one_address || taken.holders.len() >= all {
             let may_go = |holder: &&Holder| own < of_one_address || holder.address == address;
-            let idle =
-                taken.holders.iter().filter(may_go).filter_map(|holder| Some((holder.until?, holder.id)));
-            let Some((until, id)) = idle.min() else { return Err(None) };
+            let idle = taken
+                .holders
+                .iter()
+                .filter(may_go)
+                .filter_map(|holder| Some((!holder.rests, holder.until?, holder.id)));
+            let Some((_, until, id)) = idle.min() else { return Err(None) };
             if until > Instant::now() {
                 return Err(Some(until));
             }
@@ -94,13 +122,13 @@ impl Slots {
         }
         taken.last += 1;
         let id = taken.last;
-        taken.holders.push(Holder { id, address, until: None, end: None });
+        taken.holders.push(Holder { id, address, until: None, rests: false, end: None });
         drop(taken);
         // The connection that ends drops its slot, which takes the lock again.
         if let Some(ended) = ended {
             ended.abort();
         }
-        Ok(Slot { id, slots: self.clone() })
+        Ok(Slot { id, slots: self.clone(), step: AtomicU8::new(0) })
     }
 
     /// Says how to end the connection with this id.
@@ -124,6 +152,13 @@ impl Taken {
         let index = self.holders.iter().position(|holder| holder.id == id)?;
         Some(self.holders.swap_remove(index))
     }
+
+    /// Removes a connection or a stream.
+    fn remove_any(&mut self, id: u64) {
+        if self.remove(id).is_none() {
+            self.streams.retain(|(stream, _)| *stream != id);
+        }
+    }
 }
 
 impl Slot {
@@ -133,17 +168,60 @@ impl Slot {
 
     /// All received bytes are read. Without a whole request the client now keeps the server waiting.
     pub(super) fn waits(&self) {
-        self.keep(|until| until.unwrap_or_else(|| Instant::now() + ARRIVAL));
+        self.keep(false, |until| until.unwrap_or_else(|| Instant::now() + ARRIVAL));
     }
 
     /// A whole request has come.
     pub(super) fn asks(&self) {
-        self.keep(|_| Instant::now() + ANSWER);
+        self.step.store(Step::Asked as u8, Ordering::Relaxed);
+        self.keep(false, |_| Instant::now() + ANSWER);
     }
 
-    fn keep(&self, until: impl FnOnce(Option<Instant>) -> Instant) {
+    /// The request has its answer, which is on its way.
+    pub(super) fn answers(&self) {
+        let _ = self.step.compare_exchange(
+            Step::Asked as u8,
+            Step::Answered as u8,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The answer is sent, and the client may ask again. Until then a new connection may take the slot.
+    pub(super) fn rests(&self) {
+        self.keep(true, |_| Instant::now());
+    }
+
+    /// The answer will be a stream. False: there are enough of them.
+    #[must_use]
+    pub(super) fn streams(&self) -> bool {
+        let mut taken = self.slots.taken();
+        let most = self.slots.0.all / 2;
+        let Some(address) = taken.holder(self.id).map(|holder| holder.address) else { return false };
+        let own = taken.streams.iter().filter(|(_, of)| *of == address).count();
+        if taken.streams.len() >= most || own >= most.div_ceil(2) {
+            return false;
+        }
+        taken.remove(self.id);
+        taken.streams.push((self.id, address));
+        drop(taken);
+        self.step.store(Step::Streams as u8, Ordering::Relaxed);
+        true
+    }
+
+    /// What has happened since this was asked last.
+    pub(super) fn take_step(&self) -> Step {
+        match self.step.swap(0, Ordering::Relaxed) {
+            1 => Step::Asked,
+            2 => Step::Answered,
+            3 => Step::Streams,
+            _ => Step::None,
+        }
+    }
+
+    fn keep(&self, rests: bool, until: impl FnOnce(Option<Instant>) -> Instant) {
         if let Some(holder) = self.slots.taken().holder(self.id) {
-            holder.until = Some(until(holder.until));
+            (holder.rests, holder.until) = (rests, Some(until(holder.until)));
         }
         // A connection that waits for a slot has to know this time.
         self.slots.0.freed.notify_one();
@@ -152,7 +230,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.taken().remove(self.id);
+        self.slots.taken().remove_any(self.id);
         self.slots.0.freed.notify_one();
     }
 }
@@ -205,5 +283,61 @@ mod tests {
         let begun = Instant::now();
         drop(slots.take(address(1)).await);
         assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_rests_between_two_requests_goes_first() {
+        let slots = Slots::new(2 * HALF);
+        let mut held = Vec::new();
+        for _ in 0..HALF {
+            held.push(slots.take(address(1)).await);
+        }
+        held.iter().for_each(Slot::asks);
+        tokio::time::advance(ANSWER * 2).await;
+        // All may go by now, and this one is the last that has asked.
+        held[5].asks();
+        held[5].rests();
+        let begun = Instant::now();
+        let new = slots.take(address(1)).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert!(slots.taken().holder(held[5].id).is_none() && slots.taken().holder(held[0].id).is_some());
+        // One that asks again does not rest.
+        new.asks();
+        new.rests();
+        new.asks();
+        drop(slots.take(address(1)).await);
+        assert!(slots.taken().holder(new.id).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_leave_half_of_the_slots_to_requests() {
+        let slots = Slots::new(4 * HALF);
+        let mut streams = Vec::new();
+        for last in 1..=2 {
+            for _ in 0..HALF {
+                let slot = slots.take(address(last)).await;
+                assert!(slot.streams());
+                streams.push(slot);
+            }
+            let slot = slots.take(address(last)).await;
+            assert!(!slot.streams(), "one address has a quarter of all slots");
+        }
+        assert!(!slots.take(address(3)).await.streams());
+        // Each address has half of what is left, and no stream goes for it.
+        let mut requests = Vec::new();
+        for last in [1, 2] {
+            for _ in 0..HALF {
+                requests.push(slots.take(address(last)).await);
+            }
+        }
+        requests.iter().for_each(Slot::asks);
+        tokio::time::advance(ANSWER).await;
+        let _new = slots.take(address(3)).await;
+        {
+            let taken = slots.taken();
+            assert_eq!((taken.streams.len(), taken.holders.len()), (2 * HALF, 2 * HALF));
+        }
+        streams.clear();
+        assert!(slots.take(address(1)).await.streams());
     }
 }

@@ -1,5 +1,9 @@
 //! The server over real sockets, byte by byte.
 
+mod calls;
+mod find;
+pub(super) mod running;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,86 +12,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::asterisk::pbx_status;
-use crate::directory::list::List;
-use crate::directory::merge::{MergeInput, merge};
 use crate::entry::Entry;
-use crate::name::Style;
-use crate::number::{self, Number};
-
-struct Running {
-    address: SocketAddr,
-    backend: Backend,
-    shutdown: CancellationToken,
-    server: JoinHandle<()>,
-}
-
-impl Running {
-    /// A server that knows Kari, on a port of its own. With `token`, if there is one.
-    async fn start(token: Option<&str>) -> Self {
-        let resolver = Arc::new(Resolver::new(Style::default()));
-        let entry = Entry {
-            number: Number::new(47, 22_334_455).unwrap(),
-            person_id: 654,
-            person: "Kari Nordmann".into(),
-            mrmrs: String::new(),
-            company_id: 243,
-            company: "Fjord Sjømat AS".into(),
-            likely: true,
-        };
-        let list: List = [entry].into_iter().collect();
-        let listed = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
-        resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
-        let metrics = Arc::new(Metrics::new());
-        let numbers = number::Settings::new("NO".parse().unwrap());
-        let pbx_statuses = vec![
-            Arc::new(PbxStatus::new("pbx1", metrics.pbx("pbx1"))),
-            Arc::new(PbxStatus::new("pbx2", metrics.pbx("pbx2"))),
-        ];
-        let backend = Backend { resolver, pbx: Pbx { id: 0, numbers }, pbx_statuses, metrics, replica: None };
-
-        let token = token.map(|token| Secret::Given(token.into()));
-        let settings = Settings::try_new("127.0.0.1:0".parse().unwrap(), token).unwrap();
-        let listener = TcpListener::bind(settings.listen()).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = CancellationToken::new();
-        let live = Live { settings, backend: backend.clone() };
-        let server = Server::new(watch::channel(Arc::new(live)).1).unwrap();
-        let server = tokio::spawn(server.run(listener, CONNECTIONS, shutdown.clone()));
-        Self { address, backend, shutdown, server }
-    }
-
-    /// The answer to `GET {path}` with these further headers.
-    async fn get(&self, path: &str, headers: &str) -> Answer {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).await
-    }
-
-    async fn send(&self, request: &str) -> Answer {
-        let mut stream = self.connect().await;
-        stream.write_all(request.as_bytes()).await.unwrap();
-        answer(stream).await
-    }
-
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-async fn answer(mut stream: TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    // A reset after the answer does not matter.
-    let _ = stream.read_to_end(&mut bytes).await;
-    let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
-}
+use crate::number::Number;
+use running::{Running, answer};
 
 #[tokio::test]
 async fn a_known_number_is_answered_with_the_name_and_nothing_else() {
@@ -120,10 +47,17 @@ async fn the_country_of_the_question_counts() {
 async fn without_a_name_there_is_not_a_byte_to_be_shown() {
     let web = Running::start(None).await;
     let long = "1".repeat(400);
-    for path in ["/lookup?number=22999999", "/lookup?number=", "/lookup?number=anonymous", "/", "/lookup/"]
-        .into_iter()
-        .map(str::to_owned)
-        .chain([format!("/lookup?number={long}")])
+    for path in [
+        "/lookup?number=22999999",
+        "/lookup?number=",
+        "/lookup?number=anonymous",
+        "/nothing",
+        "/?number=22334455",
+        "/lookup/",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain([format!("/lookup?number={long}")])
     {
         let answer = web.get(&path, "").await;
         assert_eq!((answer.status, answer.body.as_str()), (404, ""), "{path}");

@@ -60,6 +60,12 @@ fn every_setting_is_on_its_page_and_in_the_example() {
             assert!(example.contains(&key) || example.contains(&format!("{key}_file")), "{section}: {key}");
         }
     }
+    let of_user =
+        accepted("[web]\nlisten = \"127.0.0.1:1\"\n[[web.user]]\nname = \"a\"\nrole = \"operator\"");
+    assert!(page.text.contains("### `[[web.user]]`"));
+    let text = page.section("webuser");
+    assert_same("docs/configuration.md#webuser", &set(first_cells(&text)), "[[web.user]]", &of_user);
+    assert!(of_user.iter().all(|key| example.contains(key)), "{of_user:?}");
     assert_same("Top level", &set(first_cells(&page.section("top-level"))), "the program", &top);
     for key in secrets_once(accepted(AUTH)) {
         assert!(example.contains(&key) || example.contains(&format!("{key}_file")), "auth: {key}");

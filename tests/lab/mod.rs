@@ -8,7 +8,7 @@
 //! - [`people`]: who is in it
 //! - [`nameplate`]: the program under test; [`terminal`]: a terminal that it asks questions on
 //! - [`configuration`]: what it is configured with
-//! - [`web`]: a client of its web server
+//! - [`web`]: a client of its web server; [`stream`]: an open page without a browser; [`browser`]: a real one; [`visitor`]: who is in front of it
 //! - [`machine`]: rights, ports, what is installed, what killed tests have left
 //! - [`way`]: ARI and FastAGI, on the versions of Asterisk that are met
 //! - [`freepbx`]: what a FreePBX has around our lines
@@ -26,6 +26,7 @@
 pub(crate) mod another_date;
 pub(crate) mod asterisk;
 pub(crate) mod baresip;
+pub(crate) mod browser;
 pub(crate) mod call;
 pub(crate) mod certificate;
 pub(crate) mod comparison;
@@ -42,10 +43,12 @@ pub(crate) mod people;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod sip;
+pub(crate) mod stream;
 pub(crate) mod superoffice;
 pub(crate) mod systemd;
 pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod uptime;
+pub(crate) mod visitor;
 pub(crate) mod way;
 pub(crate) mod web;

@@ -9,7 +9,10 @@
 #   tests/lab/setup.sh build      Debian 12 with a C compiler, to build the package in (packaging/build.sh)
 #   tests/lab/setup.sh tools      the C compiler alone
 #   tests/lab/setup.sh promtool   Prometheus' tool that checks metrics and alerts
+#   tests/lab/setup.sh prometheus Prometheus itself
 #   tests/lab/setup.sh pjsua2     a softphone's library for Python (PyPI), which shows the person called; the path is its folder
+#   tests/lab/setup.sh browser    Chromium and its driver, installed on the machine itself; the path is the driver's
+#   tests/lab/setup.sh axe        axe-core (PyPI), the script that finds barriers on a page
 #   tests/lab/setup.sh faketime   a library that gives a program another clock
 #   tests/lab/setup.sh redis      Redis, of which no service is started; the path is its program
 #
@@ -44,17 +47,29 @@ case $wanted in
     # On the oldest Debian that the package is for: a newer glibc runs what an older one was linked with.
     build) name=build-12 suite=bookworm packages=gcc,libc6-dev,lintian,make ;;
     tools) ;;
-    pjsua2) ;;
+    browser) ;;
     redis) ;;
-    promtool) package=prometheus file=usr/bin/promtool ;;
+    pjsua2) files='*' wheel=pjsua2-python==2.15.1.post1 ;;
+    # A wheel that ships axe-core 4.12.1 as its authors have published it.
+    axe) files=axe_playwright_python/axe.min.js wheel=axe-playwright-python==0.1.8
+        sha256=fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8 ;;
+    promtool | prometheus) package=prometheus file=usr/bin/$wanted ;;
     # Of this machine's own architecture; the one for programs with threads.
     faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
-    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, faketime or redis" ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, prometheus, browser, axe, faketime or redis" ;;
 esac
 is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 
 cache=${NAMEPLATE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/nameplate-lab}
 apt_options=(-qq -o DPkg::Lock::Timeout=300)
+
+# Tests begin side by side. One of them uses apt at a time: an update takes the lists from under a download.
+lock_apt() {
+    mkdir -p "$cache"
+    exec 8>"$cache/apt.lock"
+    flock -w 900 8
+}
+unlock_apt() { exec 8>&-; }
 
 # --- one file of a package ----------------------------------------------------------------------
 
@@ -68,10 +83,12 @@ if [ -n "${package:-}" ]; then
         trap 'rm -rf "$new"' EXIT
         cd "$new"
         say "$wanted, from Debian's package $package …"
+        lock_apt
         if ! apt-get -qq download "$package" 2>/dev/null; then
             as_root apt-get "${apt_options[@]}" update
             apt-get -qq download "$package" 2>/dev/null || die "no package $package"
         fi
+        unlock_apt
         dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards "./$file"
         rm ./*.deb
         chmod 755 "$new"
@@ -84,24 +101,27 @@ fi
 # --- a package of PyPI --------------------------------------------------------------------------
 
 # Debian has none of it. A wheel is an archive: it is unpacked, not installed.
-if [ "$wanted" = pjsua2 ]; then
+if [ -n "${wheel:-}" ]; then
     folder=$cache/$wanted
     if [ ! -e "$folder" ]; then
+        lock_apt
         if ! python3 -m pip --version >/dev/null 2>&1; then
             as_root apt-get "${apt_options[@]}" update
             as_root env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}" install --no-install-recommends python3-pip >/dev/null
         fi
+        unlock_apt
         mkdir -p "$cache"
         new=$(mktemp -d "$cache/$wanted.XXXXXX")
         trap 'rm -rf "$new"' EXIT
         say "$wanted, from PyPI …"
-        python3 -m pip -q download --no-deps --dest "$new" pjsua2-python==2.15.1.post1 >&2
+        python3 -m pip -q download --no-deps --dest "$new" "$wheel" >&2
+        [ -z "${sha256:-}" ] || sha256sum --quiet --check <<<"$sha256  $(echo "$new"/*.whl)" >&2 || die "$wheel is not what it was"
         python3 -m zipfile -e "$new"/*.whl "$new"
         rm "$new"/*.whl
         chmod 755 "$new"
         mv -T "$new" "$folder" 2>/dev/null || [ -e "$folder" ] || die "$folder can't be made"
     fi
-    echo "$folder"
+    if [ "$files" = '*' ]; then echo "$folder"; else echo "$folder/$files"; fi
     exit
 fi
 
@@ -111,13 +131,20 @@ missing=()
 need() { # command or file, package
     if [[ $1 == /* ]]; then [ -e "$1" ]; else command -v "$1" >/dev/null; fi || missing+=("$2")
 }
-need cc gcc
-need make make
-need /usr/include/stdlib.h libc6-dev
+if [ "$wanted" = browser ]; then
+    lock_apt
+    need chromium chromium
+    need chromedriver chromium-driver
+    need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
+else
+    need cc gcc
+    need make make
+    need /usr/include/stdlib.h libc6-dev
+fi
 if [ "$wanted" = redis ]; then
     # Debian's redis-server is a link to this file, and a service that is started at once.
     need /usr/bin/redis-check-rdb redis-tools
-elif [ "$wanted" != tools ]; then
+elif [ "$wanted" != tools ] && [ "$wanted" != browser ]; then
     need unshare util-linux
     need ip iproute2
     need openssl openssl
@@ -128,12 +155,18 @@ elif [ "$wanted" != tools ]; then
 fi
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]} …"
+    lock_apt
     apt=(env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}")
     as_root "${apt[@]}" update
     as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null
+    unlock_apt
 fi
 
 [ "$wanted" != tools ] || exit 0
+if [ "$wanted" = browser ]; then
+    command -v chromedriver
+    exit
+fi
 
 if [ "$wanted" = redis ]; then
     mkdir -p "$cache/redis"

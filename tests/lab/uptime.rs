@@ -166,7 +166,9 @@ fn ask_on(address: SocketAddr, spans: &Mutex<Spans>) {
 fn is_ready(address: SocketAddr) -> Option<bool> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).ok()?;
+    stream
+        .write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+        .ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     Some(text.starts_with("HTTP/1.1 200 "))

@@ -37,13 +37,14 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
     request(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n"))
 }
 
-/// What is answered to these bytes.
+/// What is answered to these bytes, after which the server closes the connection.
 ///
 /// # Panics
 /// When there is no answer.
 pub(crate) fn request(address: SocketAddr, request: &str) -> Answer {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     stream.write_all(request.as_bytes()).expect("a request");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("an answer");

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::protocol::{Block, BlockError, LineError, Lines, NOTHING, Response, set_variable};
 use crate::call::{self, Caller, Edition, Party};
+use crate::calls::{Leg, Outcome};
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::mask;
 
@@ -16,6 +17,9 @@ use crate::observe::mask;
 const BLOCK: Duration = Duration::from_secs(1);
 /// The most time for a command and its response.
 const RESPONSE: Duration = Duration::from_secs(1);
+/// After this time the end of the connection is taken for the end of the dialplan's half second, else for a caller who has hung
+/// up.
+const BOUND: Duration = Duration::from_millis(450);
 /// The most lines that a response may have.
 const MAX_LINES: usize = 64;
 
@@ -57,6 +61,17 @@ impl SessionError {
             _ => false,
         }
     }
+
+    /// What became of the call, which had been here for so long.
+    pub(super) fn outcome(&self, took: Duration) -> Outcome {
+        match self {
+            Self::ResponseTooSlow | Self::TooSlow(_) => Outcome::Late,
+            Self::Refused(_) => Outcome::Refused,
+            error if error.is_hangup() && took < BOUND => Outcome::HungUp,
+            error if error.is_hangup() => Outcome::Late,
+            _ => Outcome::Unavailable,
+        }
+    }
 }
 
 /// The script that `AGI()` asks for.
@@ -70,31 +85,53 @@ enum Script {
     Lookup,
 }
 
-/// Serves one call. Returns the answer when Asterisk has taken it. The call waits for the search in the CRM for at most
-/// `longest_wait`.
+/// What is known of a call before its end, also of one without an answer. "" for what is not known.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The caller's number; "" if it is withheld.
+    pub(super) number: String,
+    /// The number called.
+    pub(super) called: String,
+    /// The end of the call whose name is wanted.
+    pub(super) wanted: Party,
+}
+
+impl Seen {
+    /// The same, for the history of calls.
+    pub(super) fn leg(&self) -> Leg<'_> {
+        Leg { number: &self.number, called: &self.called, wanted: self.wanted, ..Leg::default() }
+    }
+}
+
+/// Serves one call, of which it notes in `seen` what it learns. Returns the answer when Asterisk has taken it. The call waits for
+/// the search in the CRM for at most `longest_wait`.
 pub(super) async fn serve(
     stream: &mut TcpStream,
     resolver: &Resolver,
     pbx: &Pbx,
     longest_wait: Duration,
     unknown_country: impl FnOnce(&str),
+    seen: &mut Seen,
 ) -> Result<call::Answer, SessionError> {
     let (read, write) = stream.split();
     let mut lines = Lines::new(read);
     let block = timeout(BLOCK, Block::read(&mut lines)).await.map_err(|_| SessionError::BlockTooSlow)??;
+    // A withheld number is not looked up.
+    let number = if block.is_allowed() { block.caller.as_str() } else { "" };
+    let dialled = if block.is_forged() { "" } else { block.dialled.as_str() };
+    number.clone_into(&mut seen.number);
+    dialled.clone_into(&mut seen.called);
     let script = match block.script.as_str() {
         "handoff" => Script::Handoff,
         "called" => Script::Called,
         "lookup" | "" => Script::Lookup,
         other => return Err(SessionError::Foreign(shortened(other))),
     };
+    let wanted = if script == Script::Called { Party::Called } else { Party::Caller };
+    seen.wanted = wanted;
     if !resolver.is_filled() {
         return Err(SessionError::NoDirectory);
     }
-    // A withheld number is not looked up.
-    let number = if block.is_allowed() { block.caller.as_str() } else { "" };
-    let dialled = if block.is_forged() { "" } else { block.dialled.as_str() };
-    let wanted = if script == Script::Called { Party::Called } else { Party::Caller };
     let country = call::country(&block.country, unknown_country);
     let caller = Caller { number, name: &block.name, dialled, wanted, country };
     let mut commands = Commands { lines, write };

@@ -20,8 +20,8 @@ use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::pbx_status::PbxStatus;
 use crate::call::{self, Answer, Handoff};
+use crate::calls::Leg;
 use crate::lookup::Resolver;
-use crate::observe::metrics;
 use crate::search::{LONGEST_WAIT, Wait};
 
 /// The most calls that are retried at the same time: many failing calls must not flood Asterisk with requests.
@@ -142,13 +142,13 @@ impl Application {
         let begun = Instant::now();
         match mode {
             StasisMode::Handoff { wanted, country, edition } => {
-                let caller = caller.wanting(wanted, country);
-                let answer = match self.answer_or_wait(caller) {
-                    (_, Some(wait)) if may_wait => self.answer_after(wait, caller).await,
+                let asked = caller.wanting(wanted, country);
+                let answer = match self.answer_or_wait(asked) {
+                    (_, Some(wait)) if may_wait => self.answer_after(wait, asked).await,
                     (answer, _) => answer,
                 };
                 let result = self.http.send_on(channel, &parameters(&answer.handoff(edition))).await;
-                self.pbx_status.answered(&answer, begun);
+                self.pbx_status.answered(&answer, begun, caller.leg(channel));
                 self.handed_off(channel, result).await
             }
             StasisMode::Direct => {
@@ -157,7 +157,7 @@ impl Application {
                 NextStep::Release
             }
             StasisMode::Unknown => {
-                self.warnings.arguments();
+                self.warnings.arguments(caller.leg(channel));
                 NextStep::Release
             }
         }
@@ -172,12 +172,14 @@ impl Application {
         // The direct style has no bound in the dialplan.
         let wait = (begun, longest_wait);
         let served = serve_direct(&self.http, resolver, pbx, channel, caller, wait, &self.warnings);
+        let leg = caller.leg(channel);
+        // Whether the number may be shown is not known without an answer.
+        let hidden = Leg { number: "", ..leg };
         match timeout(DIRECT, served).await {
-            Ok(Ok(Some(answer))) => self.pbx_status.answered(&answer, begun),
-            // Withheld: nothing is logged.
-            Ok(Ok(None)) => self.pbx_status.metrics.answered(metrics::CallOutcome::Skipped, begun.elapsed()),
-            Ok(Err(failure)) => self.warnings.presentation(&failure),
-            Err(_) => self.warnings.slow(DIRECT),
+            Ok(Ok(Some(answer))) => self.pbx_status.answered(&answer, begun, leg),
+            Ok(Ok(None)) => self.pbx_status.withheld(begun, hidden),
+            Ok(Err(failure)) => self.warnings.presentation(&failure, hidden),
+            Err(_) => self.warnings.slow(DIRECT, hidden),
         }
     }
 
@@ -188,7 +190,7 @@ impl Application {
     }
 
     async fn handed_off(&self, channel: &str, result: ContinueResult) -> NextStep {
-        self.warnings.handoff(&result);
+        self.warnings.handoff(channel, &result);
         if result == ContinueResult::NoSuchLabel {
             return self.label_missing(channel).await;
         }

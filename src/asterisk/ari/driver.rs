@@ -22,6 +22,7 @@ use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
 use super::tasks::{Ended, LateAnswer, Tasks, Waiting};
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::calls::Leg;
 use crate::lookup::Resolver;
 use crate::secret::Secret;
 
@@ -222,9 +223,10 @@ impl Driver {
 
     /// Gives the answer of a call that has waited for the search in the CRM.
     async fn give_late(&mut self, late: LateAnswer) -> ControlFlow<ConnectionEnd, Option<Connected>> {
-        let LateAnswer { channel, handoff, answer, begun } = late;
-        let done = self.give(Input::LookedUp { channel, handoff }).await;
-        self.application.pbx_status.answered(&answer, begun);
+        let LateAnswer { channel, called, handoff, answer, begun } = late;
+        let done = self.give(Input::LookedUp { channel: channel.clone(), handoff }).await;
+        let leg = Leg { channel: &channel, called: &called, ..Leg::default() };
+        self.application.pbx_status.answered(&answer, begun, leg);
         done
     }
 
@@ -289,13 +291,15 @@ impl Driver {
                             });
                             continue;
                         }
+                        let told = (answer.clone(), channel.clone(), caller.dialled);
                         let input = Input::LookedUp { channel, handoff: answer.handoff(edition) };
                         outputs.extend(self.session.handle(input, Instant::now()));
-                        answered = Some(answer);
+                        answered = Some(told);
                     }
                     Output::Task(task) => self.tasks.spawn(task),
                     Output::LearnVersion => self.is_learning = true,
                     Output::Connected { version, transport } => {
+                        self.application.pbx_status.set_peer(&version, transport);
                         connected = Some(Connected { version, transport });
                     }
                     Output::End { how, keep_socket } => {
@@ -305,8 +309,9 @@ impl Driver {
             }
         }
         // After the answer is sent: logging takes time.
-        if let Some(answer) = answered {
-            self.application.pbx_status.answered(&answer, begun);
+        if let Some((answer, channel, dialled)) = answered {
+            let leg = Leg { channel: &channel, called: &dialled, ..Leg::default() };
+            self.application.pbx_status.answered(&answer, begun, leg);
         }
         ControlFlow::Continue(connected)
     }

@@ -89,7 +89,7 @@ impl Application {
             debug!(pbx = %self.settings.name, %channel, "the caller hung up during the lookup");
             return NextStep::Nothing;
         }
-        self.warnings.label_missing();
+        self.warnings.label_missing(channel);
         NextStep::Release
     }
 

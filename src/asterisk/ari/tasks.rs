@@ -15,6 +15,7 @@ use super::rest::Turn;
 use super::session::{Job, Task, TaskKind};
 use super::wire;
 use crate::call::{Answer, Edition, Handoff};
+use crate::calls::Leg;
 use crate::number::Country;
 use crate::search::Wait;
 
@@ -54,6 +55,8 @@ pub(super) struct Waiting {
 /// The answer of a call that has waited.
 pub(super) struct LateAnswer {
     pub(super) channel: String,
+    /// The number called; "" where it is not known.
+    pub(super) called: String,
     pub(super) handoff: Handoff,
     pub(super) answer: Answer,
     /// When the call's event came.
@@ -79,10 +82,12 @@ impl Tasks {
         let application = Arc::clone(&self.application);
         self.set.spawn(async move {
             let Waiting { channel, country, edition, caller, answer, wait, begun } = waiting;
-            let caller = caller.wanting(answer.wanted, country);
-            let late = AssertUnwindSafe(application.answer_after(wait, caller)).catch_unwind().await;
+            let asked = caller.wanting(answer.wanted, country);
+            let late = AssertUnwindSafe(application.answer_after(wait, asked)).catch_unwind().await;
             let answer = late.unwrap_or(answer);
-            Ended::Wait(Box::new(LateAnswer { channel, handoff: answer.handoff(edition), answer, begun }))
+            let called = caller.dialled.to_string();
+            let handoff = answer.handoff(edition);
+            Ended::Wait(Box::new(LateAnswer { channel, called, handoff, answer, begun }))
         });
     }
 
@@ -113,8 +118,9 @@ impl Tasks {
                     }
                 }
                 Ok(Ended::Wait(late)) => {
-                    let LateAnswer { channel, handoff, answer, begun } = *late;
-                    self.application.pbx_status.answered(&answer, begun);
+                    let LateAnswer { channel, called, handoff, answer, begun } = *late;
+                    let leg = Leg { channel: &channel, called: &called, ..Leg::default() };
+                    self.application.pbx_status.answered(&answer, begun, leg);
                     self.spawn(Task::Call { channel, job: Job::HandOff(handoff) });
                 }
                 Err(_) => {}

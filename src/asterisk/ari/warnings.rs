@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use super::response::{ContinueResult, Failure};
 use crate::asterisk::pbx_status::PbxStatus;
+use crate::calls::{Leg, Outcome};
 use crate::observe::mask;
 use crate::observe::throttle::Throttle;
 
@@ -60,8 +61,8 @@ impl Warnings {
     }
 
     /// The dialplan's bound has released a call before its answer.
-    pub(super) fn missed(&self) {
-        self.pbx_status.metrics.unserved();
+    pub(super) fn missed(&self, leg: Leg<'_>) {
+        self.pbx_status.unserved(Outcome::Late, leg);
     }
 
     /// A call of the direct style, on a version where that poisons the dialplan.
@@ -76,16 +77,17 @@ impl Warnings {
     }
 
     /// The context does not have the extension or the label of a handoff.
-    pub(super) fn label_missing(&self) {
+    pub(super) fn label_missing(&self, channel: &str) {
         self.pbx_status.metrics.handoff_failed();
+        self.pbx_status.not_taken(channel, Outcome::Refused);
         self.missing_label.log(|_| {
             warn!(pbx = self.pbx(), "the dialplan context has no place for the name, so calls go on without: copy asterisk-conf/extensions_nameplate.conf again");
         });
     }
 
     /// `Stasis()` has the arguments of another version.
-    pub(super) fn arguments(&self) {
-        self.pbx_status.metrics.unserved();
+    pub(super) fn arguments(&self, leg: Leg<'_>) {
+        self.pbx_status.unserved(Outcome::Unavailable, leg);
         self.arguments.log(|_| {
             warn!(
                 pbx = self.pbx(),
@@ -95,8 +97,8 @@ impl Warnings {
     }
 
     /// More calls are in hand than are served at once.
-    pub(super) fn rush(&self, most: usize) {
-        self.pbx_status.metrics.unserved();
+    pub(super) fn rush(&self, most: usize, leg: Leg<'_>) {
+        self.pbx_status.unserved(Outcome::Unavailable, leg);
         self.rush.log(|times| {
             warn!(
                 pbx = self.pbx(),
@@ -116,8 +118,16 @@ impl Warnings {
         });
     }
 
-    /// A handoff has its result.
-    pub(super) fn handoff(&self, result: &ContinueResult) {
+    /// The handoff of the call of this channel has its result.
+    pub(super) fn handoff(&self, channel: &str, result: &ContinueResult) {
+        match result {
+            ContinueResult::Done | ContinueResult::NoSuchLabel => {}
+            ContinueResult::CallerGone => self.pbx_status.not_taken(channel, Outcome::HungUp),
+            ContinueResult::LeftStasis => self.pbx_status.not_taken(channel, Outcome::Late),
+            ContinueResult::NotACaller | ContinueResult::Failed(_) => {
+                self.pbx_status.not_taken(channel, Outcome::Refused);
+            }
+        }
         match result {
             // For `NoSuchLabel` see `label_missing`: the caller may have hung up.
             ContinueResult::Done | ContinueResult::NoSuchLabel => {}
@@ -146,9 +156,10 @@ impl Warnings {
     }
 
     /// Asterisk does not say whether the number of a call of the direct style may be shown.
-    pub(super) fn presentation(&self, what: &Failure) {
-        self.pbx_status.metrics.unserved();
-        if what.is_no_channel() {
+    pub(super) fn presentation(&self, what: &Failure, leg: Leg<'_>) {
+        let is_gone = what.is_no_channel();
+        self.pbx_status.unserved(if is_gone { Outcome::HungUp } else { Outcome::Unavailable }, leg);
+        if is_gone {
             return;
         }
         self.presentation.log(|times| {
@@ -162,8 +173,8 @@ impl Warnings {
     }
 
     /// A call of the direct style has reached its time limit.
-    pub(super) fn slow(&self, limit: Duration) {
-        self.pbx_status.metrics.unserved();
+    pub(super) fn slow(&self, limit: Duration, leg: Leg<'_>) {
+        self.pbx_status.unserved(Outcome::Late, leg);
         self.slow.log(|times| {
             warn!(
                 pbx = self.pbx(),
@@ -194,6 +205,7 @@ impl Warnings {
 
     /// A request on the websocket has no response.
     pub(super) fn unanswered(&self, channel: &str, limit: Duration) {
+        self.pbx_status.not_taken(channel, Outcome::Refused);
         self.unanswered.log(|times| {
             warn!(pbx = self.pbx(), %channel, times, "Asterisk did not answer a request within {limit:?}");
         });

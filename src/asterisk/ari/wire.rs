@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use serde::{Deserialize, Serialize};
 
 use crate::call::{self, Party};
+use crate::calls::Leg;
 use crate::number::Country;
 
 /// The events that Asterisk has to send. For its event filter a response on the websocket is an event, too: without
@@ -91,6 +92,11 @@ impl Caller<'_> {
     /// The call, with the end whose name is wanted and the trunk's country.
     pub(super) fn wanting(&self, wanted: Party, country: Option<Country>) -> call::Caller<'_> {
         call::Caller { number: &self.number, name: &self.name, dialled: &self.dialled, wanted, country }
+    }
+
+    /// The call of this channel, for the history of calls.
+    pub(super) fn leg<'a>(&'a self, channel: &'a str) -> Leg<'a> {
+        Leg { channel, number: &self.number, called: &self.dialled, ..Leg::default() }
     }
 
     /// A copy of the texts, with the number called.

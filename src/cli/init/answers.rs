@@ -1,16 +1,17 @@
 //! What the service has to know, from flags and questions.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use anyhow::Context;
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::{Arguments, terminal};
+use super::Arguments;
 use crate::asterisk::ari;
 use crate::check::installed_version;
-use crate::cli::{Usage, block_on};
+use crate::cli::{Usage, block_on, terminal};
 use crate::number::Country;
 
 /// How Asterisk asks.
@@ -187,7 +188,10 @@ impl Asker {
                 let text = text.with_context(|| format!("{flag}: can't read {}", path.display()))?;
                 Ok(text.trim_end_matches(['\r', '\n']).into())
             }
-            None if self.may_ask => Ok(terminal::ask_secret(question)?),
+            None if self.may_ask => {
+                let typed = terminal::ask_secret(&mut io::stdout(), question)?;
+                Ok(typed.expose_secret().trim().into())
+            }
             None => Err(missing(flag).into()),
         }
     }

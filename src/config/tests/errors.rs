@@ -97,6 +97,10 @@ fn an_error_names_the_place_the_value_and_what_is_allowed() {
         ),
         (format!("{HEAD}{CSV}[web]\n"), ":7: missing field `listen`"),
         (
+            format!("{HEAD}{CSV}[web]\nhistory = 10001\n"),
+            ":8: `history`: 10001 is out of range; allowed are 0 to 10000",
+        ),
+        (
             format!("{HEAD}{CSV}[web]\nlisten = \"localhost\"\n"),
             ":8: `listen`: `localhost` is no address with a port; allowed are forms like 127.0.0.1:8480",
         ),

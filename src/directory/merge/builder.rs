@@ -9,9 +9,9 @@ use super::super::index::Index;
 use super::super::ranges::{Holder, KnownRange, Ranges, Switchboards};
 use super::super::rows::{CompanyRow, Kind, NO_COMPANY, NO_ORIGIN, PersonRow, RowRef, SharedRow};
 use super::super::texts::Interner;
-use super::super::{Directory, Origin};
+use super::super::{Directory, Origin, Place};
 use super::judgement::{Judgement, Rules, judge};
-use super::parties::{Candidate, Party};
+use super::parties::{Candidate, Parties, Party};
 use crate::number::{Number, stem};
 
 /// A directory under construction.
@@ -58,8 +58,31 @@ impl Builder {
             }
             Judgement::Ambiguous => RowRef::new(Kind::Ambiguous, usize::from(candidates.first()?.origin))?,
         };
+        if self.rules.keeps_hidden {
+            self.hide(number, candidates, row_ref)?;
+        }
         self.pairs.push((number.packed(), if likely { row_ref } else { row_ref.unlikely() }));
         Some(())
+    }
+
+    /// Keeps the parties of a number that its row does not show.
+    fn hide(&mut self, number: Number, candidates: &[Candidate<'_>], row: RowRef) -> Option<()> {
+        if row.kind() == Kind::Person || candidates.len() < 2 {
+            return Some(());
+        }
+        let Parties { persons, companies } = Parties::of(candidates);
+        let mut places = Vec::new();
+        for person in &persons {
+            places.push(Place::new(false, self.person(person)?)?);
+        }
+        // A company that is shown is not hidden, and a person's own company is shown with the person.
+        let is_persons = |company: &Party<'_>| persons.iter().any(|person| person.company == company.company);
+        if row.kind() == Kind::Ambiguous {
+            for company in companies.iter().filter(|company| !is_persons(company)) {
+                places.push(Place::new(true, self.company(company)?)?);
+            }
+        }
+        self.directory.hidden.add(number, &places)
     }
 
     /// Notes the range of a switchboard. A number that colleagues share is not a switchboard.
@@ -136,6 +159,7 @@ impl Builder {
         self.directory.texts = self.texts.finish();
         self.directory.persons.shrink_to_fit();
         self.directory.companies.shrink_to_fit();
+        self.directory.hidden.shrink();
         let stems = Switchboards::build(&self.stems, &self.pairs, &self.directory)?;
         self.directory.ranges = Ranges { known: self.rules.ranges.known, holders, stems };
         Some(self.directory)

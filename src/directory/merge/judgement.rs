@@ -15,6 +15,8 @@ pub struct Rules {
     pub ranges: ranges::Settings,
     /// Numbers that get no entry.
     pub suppressed: Suppressed,
+    /// Whether the directory also keeps the persons and companies that an answer does not show, for pages.
+    pub keeps_hidden: bool,
 }
 
 /// The name of a number that several persons or companies have: `[names] shared_numbers`.

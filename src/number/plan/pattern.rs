@@ -104,6 +104,36 @@ impl Prefix {
     }
 }
 
+/// A pattern for whole numbers, with the content of all its groups.
+#[derive(Clone, Debug)]
+pub(in crate::number) struct Groups(BoundedBacktracker);
+
+impl Groups {
+    /// Compiles one pattern.
+    pub(in crate::number) fn new(pattern: &str) -> Result<Self, BadPattern> {
+        let pattern = format!("(?:{})\\z", without_blanks(pattern));
+        BoundedBacktracker::builder()
+            .syntax(ascii())
+            .thompson(thompson::Config::new().utf8(false))
+            .build(&pattern)
+            .map(Self)
+            .map_err(|error| BadPattern(error.to_string()))
+    }
+
+    /// The content of each group, if the whole of `digits` matches; "" for a group that is not in the match.
+    pub(in crate::number) fn of<'d>(&self, digits: &'d [u8]) -> Option<Vec<&'d str>> {
+        let mut captures = self.0.create_captures();
+        let input = Input::new(digits).anchored(Anchored::Yes);
+        // The only error is for digits that are too long for the backtracker; no digits are.
+        self.0.try_captures(&mut self.0.create_cache(), input, &mut captures).ok()?;
+        captures.is_match().then(|| {
+            let group = |at| captures.get_group(at).and_then(|span| digits.get(span.range()));
+            let text = |at| group(at).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default();
+            (1..captures.group_len()).map(text).collect()
+        })
+    }
+}
+
 fn groups<'d>(pattern: &BoundedBacktracker, digits: &'d [u8]) -> [Option<&'d [u8]>; 2] {
     thread_local! {
         // One cache for each thread, for all patterns. It grows to the largest.

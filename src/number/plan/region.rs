@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use phonenumber::metadata::{Descriptor, Metadata};
 
+use super::format::Formats;
 use super::pattern::{BadPattern, Prefix, Whole};
 use crate::number::digits::Digits;
 
@@ -18,6 +19,8 @@ pub(in crate::number) struct Region {
     usual: (usize, usize),
     metadata: &'static Metadata,
     patterns: OnceLock<Patterns>,
+    /// Only for pages.
+    formats: OnceLock<Formats>,
 }
 
 /// A country's patterns, compiled.
@@ -71,7 +74,13 @@ impl Region {
             usual: usual(metadata),
             metadata,
             patterns: OnceLock::new(),
+            formats: OnceLock::new(),
         }
+    }
+
+    /// How numbers of the country are written. Compiled at the first use.
+    pub(in crate::number) fn formats(&self) -> &Formats {
+        self.formats.get_or_init(|| Formats::of(self.metadata))
     }
 
     pub(in crate::number) fn patterns(&self) -> &Patterns {

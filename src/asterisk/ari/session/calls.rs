@@ -69,7 +69,7 @@ impl Session {
                 let mode = StasisMode::of(arguments, |country| warnings.country(country));
                 // In the direct style a call has no bound, so it still waits.
                 if matches!(mode, StasisMode::Handoff { .. }) && self.backlog.misses(came) {
-                    return self.warnings.missed();
+                    return self.warnings.missed(channel.caller.leg(&channel.id));
                 }
                 let dialled = StasisMode::dialled(event.args.iter().map(String::as_str));
                 self.start(mode, &channel.id, channel.caller.dialling(dialled), now);
@@ -106,7 +106,7 @@ impl Session {
                 self.outputs.push(Output::LookUp { channel, wanted, country, edition, caller, may_wait });
             }
             _ if self.tasks >= MAX_TASKS => {
-                self.warnings.rush(MAX_TASKS);
+                self.warnings.rush(MAX_TASKS, caller.leg(&channel));
                 self.release(channel, now);
             }
             _ => self.spawn(channel, Job::Serve { mode, caller, may_wait }),
@@ -151,7 +151,7 @@ impl Session {
             RequestKind::Handoff { channel } => {
                 let refused = self.failures.of_call(&channel, &result, now);
                 self.refuse(refused);
-                self.warnings.handoff(&result);
+                self.warnings.handoff(&channel, &result);
                 match result {
                     ContinueResult::NoSuchLabel => self.spawn(channel, Job::LabelMissing),
                     result if result.has_gone_on() => {}

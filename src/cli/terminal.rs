@@ -18,8 +18,9 @@ pub(super) fn ask<T>(
 ) -> io::Result<T> {
     loop {
         let default = if offered.is_empty() { String::new() } else { format!(" [{offered}]") };
-        let answer = read(&format!("{question}{default}: "))?;
-        let answer = if answer.is_empty() { offered } else { &answer };
+        let answer = read(&mut io::stdout(), &format!("{question}{default}: "))?;
+        let answer = answer.trim();
+        let answer = if answer.is_empty() { offered } else { answer };
         match accept(answer) {
             Ok(accepted) => return Ok(accepted),
             Err(why) => writeln!(io::stdout(), "  {why}")?,
@@ -27,20 +28,20 @@ pub(super) fn ask<T>(
     }
 }
 
-/// Asks for a secret, which the terminal does not show.
-pub(super) fn ask_secret(question: &str) -> io::Result<SecretString> {
+/// Asks for a secret, which the terminal does not show. The question goes to `out`.
+pub(super) fn ask_secret(out: &mut impl Write, question: &str) -> io::Result<SecretString> {
     loop {
-        let answer = unseen(|| read(&format!("{question} (not shown): ")))?;
+        let answer = unseen(|| read(out, &format!("{question} (not shown): ")))?;
         // The Enter is not shown either.
-        writeln!(io::stdout())?;
-        if !answer.is_empty() {
+        writeln!(out)?;
+        if !answer.trim().is_empty() {
             return Ok(answer.into());
         }
     }
 }
 
-fn read(prompt: &str) -> io::Result<String> {
-    let mut out = io::stdout();
+/// The line that is typed, without its end.
+fn read(out: &mut impl Write, prompt: &str) -> io::Result<String> {
     write!(out, "{prompt}")?;
     out.flush()?;
     let mut line = String::new();
@@ -50,7 +51,7 @@ fn read(prompt: &str) -> io::Result<String> {
             "the terminal has ended, nothing is written",
         ));
     }
-    Ok(line.trim().to_owned())
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Does this while the terminal shows nothing of what is typed.
