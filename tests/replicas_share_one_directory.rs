@@ -21,7 +21,9 @@ const MARRIED: &str = "Kari Berg (Fjord Sjømat AS)";
 const TAKEOVER: Duration = Duration::from_secs(60);
 
 mod calls;
+mod failover;
 mod scripts;
+mod tls;
 
 /// A replica that asks this CRM every `refresh`.
 fn configured(crm: &StandIn, redis: &Redis, refresh: &str) -> Folder {

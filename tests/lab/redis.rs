@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use redis::{Commands, Connection, FromRedisValue};
 use tempfile::TempDir;
 
+use super::certificate::Certificate;
 use super::machine::free_tcp_port;
 use super::nameplate::project;
 
@@ -24,6 +25,46 @@ pub(crate) struct Redis {
     folder: TempDir,
     port: u16,
     process: Child,
+}
+
+/// A Redis with a copy, and a sentinel that makes the copy the master where the master is gone.
+pub(crate) struct Watched {
+    /// The master at first.
+    pub master: Redis,
+    /// Its copy.
+    pub copy: Redis,
+    /// The sentinel's address.
+    pub sentinel: String,
+    _sentinel: Redis,
+}
+
+impl Watched {
+    /// Starts them for a site. The sentinel knows the master as `names`.
+    pub(crate) fn start(site: &str) -> Self {
+        let master = Redis::start(site);
+        let copy = Redis::start(site);
+        copy.run::<()>(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
+        let begun = Instant::now();
+        while !copy.run::<String>(&["INFO", "replication"]).contains("master_link_status:up") {
+            assert!(begun.elapsed() < PATIENCE, "the copy does not reach its master:\n{}", copy.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let port = master.port;
+        let sentinel = Redis::with(
+            &format!(
+                "sentinel monitor names 127.0.0.1 {port} 1\nsentinel down-after-milliseconds names 1000\n\
+                 sentinel failover-timeout names 5000\n"
+            ),
+            &["--sentinel"],
+        );
+        let begun = Instant::now();
+        // It asks the master for its copies.
+        while !sentinel.run::<String>(&["INFO", "sentinel"]).contains("slaves=1") {
+            assert!(begun.elapsed() < PATIENCE, "the sentinel does not know the copy:\n{}", sentinel.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Self { master, copy, sentinel: sentinel.url(), _sentinel: sentinel }
+    }
 }
 
 /// The program, installed by `setup.sh` if it is not there yet.
@@ -49,18 +90,45 @@ fn acl(site: &str) -> String {
     line.trim().trim_start_matches("ACL SETUSER ").to_owned()
 }
 
+/// The configuration of one for a site.
+fn configuration(site: &str) -> String {
+    let user = acl(site);
+    format!(
+        "save \"\"\nappendonly no\nrepl-diskless-sync-delay 0\nuser default on nopass ~* &* +@all\nuser {user}\n"
+    )
+}
+
 impl Redis {
     /// Starts one for a site.
     pub(crate) fn start(site: &str) -> Self {
+        Self::with(&configuration(site), &[])
+    }
+
+    /// Starts one that also speaks TLS, with clients that show a certificate of the same authority. Returns its URL, too.
+    pub(crate) fn with_tls(site: &str, certificate: &Certificate) -> (Self, String) {
+        let port = free_tcp_port();
+        let files = tempfile::tempdir().expect("a folder").keep();
+        fs::write(files.join("server.pem"), &certificate.with_key).expect("a file");
+        fs::write(files.join("authority.pem"), &certificate.authority).expect("a file");
+        let at = files.display();
+        let tls = format!(
+            "tls-port {port}\ntls-cert-file {at}/server.pem\ntls-key-file {at}/server.pem\ntls-ca-cert-file {at}/authority.pem\n\
+             tls-auth-clients yes\n"
+        );
+        let redis = Self::with(&(configuration(site) + &tls), &[]);
+        // They are read at the start.
+        let _ = fs::remove_dir_all(files);
+        (redis, format!("rediss://127.0.0.1:{port}"))
+    }
+
+    /// Starts one with this configuration and these arguments.
+    fn with(config: &str, arguments: &[&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_tcp_port();
-        let config = format!(
-            "bind 127.0.0.1\nport {port}\ndir {}\nsave \"\"\nappendonly no\nuser default on nopass ~* &* +@all\nuser {}\n",
-            folder.path().display(),
-            acl(site)
-        );
+        let place = folder.path().display();
+        let config = format!("bind 127.0.0.1\nport {port}\ndir {place}\n{config}");
         fs::write(folder.path().join("redis.conf"), config).expect("a file");
-        let process = spawn(&folder);
+        let process = spawn(&folder, arguments);
         let mut redis = Self { folder, port, process };
         redis.until_ready();
         redis
@@ -89,7 +157,7 @@ impl Redis {
 
     /// Starts it again, empty.
     pub(crate) fn again(&mut self) {
-        self.process = spawn(&self.folder);
+        self.process = spawn(&self.folder, &[]);
         self.until_ready();
     }
 
@@ -132,10 +200,10 @@ impl Redis {
     }
 }
 
-fn spawn(folder: &TempDir) -> Child {
+fn spawn(folder: &TempDir, arguments: &[&str]) -> Child {
     let log = fs::File::create(folder.path().join("log")).expect("a log");
     let mut command = Command::new(program());
-    command.arg(folder.path().join("redis.conf")).stdin(Stdio::null());
+    command.arg(folder.path().join("redis.conf")).args(arguments).stdin(Stdio::null());
     command.stderr(log.try_clone().expect("a log")).stdout(log).spawn().expect("redis-server")
 }
 
