@@ -11,11 +11,11 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::connector::Connector;
 use super::lease::Lease;
 use super::list::SharedList;
 use super::memory::Memory;
 use super::seal::Key;
-use super::server::Connector;
 use super::settings::Settings;
 use super::slot::{Slot, Wanted};
 use super::version::ReplicaId;

@@ -1,10 +1,11 @@
 //! The scripts in the server: who has the lease, and which version of a list is the latest.
 
 use nameplate::secret::Secret;
+use nameplate::share::connector::Connector;
 use nameplate::share::lease::Answer;
 use nameplate::share::manifest::Manifest;
 use nameplate::share::seal::Key;
-use nameplate::share::server::{Connector, Server, Switched};
+use nameplate::share::server::{Server, Switched};
 use nameplate::share::slot::Kept;
 use nameplate::share::version::{ReplicaId, Version};
 use nameplate::share::{Servers, Settings};

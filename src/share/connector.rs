@@ -1,0 +1,148 @@
+//! Connections to the server: at one address, or where sentinels say.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError, TlsCertificates, TlsMode,
+};
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::server::{BLOCK, Server, ServerError};
+use super::settings::{Servers, Settings};
+use crate::secret::Secret;
+
+/// The longest time for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The longest time for an answer: with sentinels, and with TLS, several requests go before.
+const RESPONSE: Duration = Duration::from_secs(5);
+/// The same for a chunk, over a slow line.
+const CHUNK_RESPONSE: Duration = Duration::from_secs(30);
+
+/// What makes connections to the server.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    settings: Settings,
+}
+
+impl Connector {
+    /// Connects nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    /// Connects, for requests that are answered at once.
+    pub async fn connect(&self) -> Result<Server, ServerError> {
+        self.connect_for(RESPONSE).await
+    }
+
+    /// Connects for chunks.
+    pub async fn connect_for_chunks(&self) -> Result<Server, ServerError> {
+        self.connect_for(CHUNK_RESPONSE).await
+    }
+
+    /// Connects for [`Server::next_events`].
+    pub async fn connect_for_events(&self) -> Result<Server, ServerError> {
+        self.connect_for(BLOCK + RESPONSE).await
+    }
+
+    async fn connect_for(&self, response: Duration) -> Result<Server, ServerError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(response));
+        let password = self.settings.password.as_ref().map(Secret::read).transpose()?;
+        let certificates = if self.settings.servers.is_tls() { Some(self.certificates()?) } else { None };
+        let connect = async {
+            match &self.settings.servers {
+                Servers::One(url) => self.one(url, password.as_ref(), certificates, &config).await,
+                Servers::Sentinels { sentinels, master } => {
+                    self.behind(sentinels, master, password.as_ref(), certificates, &config).await
+                }
+            }
+        };
+        // Several sentinels may be silent, one after the other.
+        let connected = tokio::time::timeout(3 * CONNECT, connect).await;
+        let connection =
+            connected.map_err(|_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))??;
+        Ok(Server::new(connection, &self.settings.site))
+    }
+
+    async fn one(
+        &self,
+        url: &Url,
+        password: Option<&SecretString>,
+        certificates: Option<TlsCertificates>,
+        config: &AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let mut user = RedisConnectionInfo::default();
+        if let Some(username) = &self.settings.username {
+            user = user.set_username(username);
+        }
+        if let Some(password) = password {
+            user = user.set_password(password.expose_secret());
+        }
+        if let Ok(database) = url.path().trim_start_matches('/').parse() {
+            user = user.set_db(database);
+        }
+        let info = address(url).into_connection_info()?.set_redis_settings(user);
+        let client = match certificates {
+            Some(certificates) => Client::build_with_tls(info, certificates)?,
+            None => Client::open(info)?,
+        };
+        client.get_multiplexed_async_connection_with_config(config).await
+    }
+
+    async fn behind(
+        &self,
+        sentinels: &[Url],
+        master: &str,
+        password: Option<&SecretString>,
+        certificates: Option<TlsCertificates>,
+        config: &AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let addresses = sentinels.iter().map(address);
+        let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?;
+        if let Some(username) = &self.settings.username {
+            builder = builder.set_client_to_redis_username(username);
+        }
+        if let Some(password) = password {
+            builder = builder.set_client_to_redis_password(password.expose_secret());
+        }
+        if let Some(certificates) = certificates {
+            builder = builder
+                .set_client_to_redis_tls_mode(TlsMode::Secure)
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+                .set_client_to_sentinel_certificates(certificates);
+        }
+        builder.build()?.get_async_connection_with_config(config).await
+    }
+
+    fn certificates(&self) -> Result<TlsCertificates, ServerError> {
+        let read = |path: &std::path::PathBuf| {
+            std::fs::read(path).map_err(|error| ServerError::File(format!("{}: {error}", path.display())))
+        };
+        let client_tls = match &self.settings.client {
+            Some((certificate, key)) => {
+                Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+            }
+            None => None,
+        };
+        Ok(TlsCertificates { client_tls, root_cert: self.settings.ca_file.as_ref().map(read).transpose()? })
+    }
+}
+
+fn address(url: &Url) -> ConnectionAddr {
+    // The host of an IPv6 address has brackets in a URL only.
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port().unwrap_or_default();
+    if url.scheme() == "rediss" {
+        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host, port)
+    }
+}
