@@ -19,7 +19,7 @@
 //! - [`proxy`], [`disk`]: what can be cut, what can be full
 //! - [`muffler`]: what makes a new Asterisk an older one
 //! - [`systemd`]: a Debian with a real systemd, for the package and its unit; [`package`]: the package
-//! - [`redis`]: a real Redis
+//! - [`redis`]: a real Redis or Valkey, alone or with sentinels
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
