@@ -22,6 +22,7 @@ const TAKEOVER: Duration = Duration::from_secs(60);
 
 mod calls;
 mod failover;
+mod lost_writes;
 mod scripts;
 mod tls;
 
