@@ -21,8 +21,10 @@ const MARRIED: &str = "Kari Berg (Fjord Sjømat AS)";
 const TAKEOVER: Duration = Duration::from_secs(60);
 
 mod calls;
+mod eight;
 mod failover;
 mod lost_writes;
+mod phases;
 mod scripts;
 mod tls;
 
