@@ -281,7 +281,21 @@ impl Member {
 
     /// Waits until the servers answer it.
     pub(crate) async fn until_shared(&self) {
-        let line = format!("nameplate_share_up{{site=\"{SITE}\"}} 1");
+        self.until_metric("up", 1).await;
+    }
+
+    /// Waits until it does not count itself as the holder.
+    pub(crate) async fn until_reader(&self) {
+        self.until_metric("holder", 0).await;
+    }
+
+    async fn until_metric(&self, name: &str, value: u8) {
+        let line = format!("nameplate_share_{name}{{site=\"{SITE}\"}} {value}\n");
         web::until(self.web, "/metrics", |answer| answer.body.contains(&line)).await;
+    }
+
+    /// How many lists it has published since its first start.
+    pub(crate) fn publications(&self) -> usize {
+        self.nameplate().log().matches("the list is published for all replicas").count()
     }
 }
