@@ -299,6 +299,13 @@ impl Watched {
         }
     }
 
+    /// From now on a master takes no writes without a copy, as docs/replicas.md advises.
+    pub(crate) fn want_copies(&self) {
+        for server in &self.servers {
+            server.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "1", "min-replicas-max-lag", "10"]);
+        }
+    }
+
     /// Lets a user in on all servers, or cuts off whoever has it.
     pub(crate) fn allow(&self, user: &str, is_allowed: bool) {
         for server in &self.servers {

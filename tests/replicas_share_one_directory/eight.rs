@@ -67,3 +67,26 @@ async fn a_master_that_is_cut_off_goes_on_for_a_while_and_no_list_goes_back() {
     }
     all_is_well(&mut site).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_without_copies_takes_nothing_and_is_left_for_another() {
+    let mut site = Site::start(Engine::Redis, 3, 0).await;
+    site.holder().await;
+    let master = site.watched.master();
+    tokio::task::block_in_place(|| {
+        site.watched.want_copies();
+        site.watched.part(master, true);
+    });
+    for member in &site.members {
+        let said = "the replicas' server can't be used: it takes no writes, for it has too few copies";
+        member.nameplate().until_logged(said, 1).await;
+        member.until_shared().await;
+    }
+    for _ in 0..2 {
+        site.spread().await;
+    }
+    tokio::task::block_in_place(|| site.watched.part(master, false));
+    tokio::task::block_in_place(|| site.watched.until_copied(master));
+    site.spread().await;
+    all_is_well(&mut site).await;
+}
