@@ -1,5 +1,5 @@
-//! The one that publishes is killed, stopped or cut off, in each phase of it. Whatever has come of it: another one asks and publishes, all
-//! have its list, no version has two contents, and the old holder publishes no more.
+//! The one that publishes is killed, stopped or cut off, in each phase of it; or the server is killed. Whatever has come of it: another one asks
+//! and publishes, all have its list, no version has two contents, and the old holder publishes no more.
 
 use std::collections::BTreeMap;
 
@@ -66,23 +66,51 @@ impl Around {
         version
     }
 
-    async fn in_phase(&mut self, phase: Phase, trouble: Trouble, name: &str) {
-        let old = holder(&self.replicas).await;
-        let id: String = self.redis.run(&["HGET", "{np:oslo}:lease", "id"]);
+    /// The CRM has this name, and the holder is in this phase; which it is.
+    async fn reach(&mut self, phase: Phase, name: &str) -> usize {
+        let holder = self.only_holder().await;
         let (bytes, at) = match phase {
             Phase::Chunk => (format!("SET\r\n$80\r\n{{np:{SITE}}}:chunk:"), Trap::Command),
             Phase::Switch => (Scripts::default().switch.get_hash().to_owned(), Trap::Command),
             Phase::Answer => (Scripts::default().switch.get_hash().to_owned(), Trap::Answer),
         };
-        self.lines[old].trap(bytes, at);
+        self.lines[holder].trap(bytes, at);
         self.crm.set_records(people(name));
-        self.lines[old].caught().await;
+        self.lines[holder].caught().await;
+        self.version();
+        holder
+    }
+
+    /// The server is killed, and comes back empty: the worst of failovers.
+    async fn lose_all_in(&mut self, phase: Phase, name: &str) {
+        let holder = self.reach(phase, name).await;
+        let shown = format!("{name} (Fjord Sjømat AS)");
+        if matches!(phase, Phase::Answer) {
+            // They know a version that nobody else will know.
+            self.replicas[(holder + 1) % 3].until_named(&shown).await;
+        }
+        self.redis.kill();
+        self.lines[holder].go_on();
+        self.redis.again();
+        for replica in &self.replicas {
+            replica.until_named(&shown).await;
+        }
+        let begun = Instant::now();
+        while !self.redis.run::<bool>(&["EXISTS", "{np:oslo}:list:crm"]) {
+            assert!(begun.elapsed() < TAKEOVER, "nobody publishes");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.version();
+    }
+
+    async fn in_phase(&mut self, phase: Phase, trouble: Trouble, name: &str) {
+        let old = self.reach(phase, name).await;
+        let id: String = self.redis.run(&["HGET", "{np:oslo}:lease", "id"]);
         match trouble {
             Trouble::Kill => self.replicas[old].nameplate.signal("KILL"),
             Trouble::Stop => self.replicas[old].nameplate.signal("STOP"),
             Trouble::Cut => self.lines[old].cut(),
         }
-        self.version();
         // The 30 s of its life are over.
         self.redis.run::<()>(&["DEL", "{np:oslo}:lease"]);
         let shown = format!("{name} (Fjord Sjømat AS)");
@@ -107,6 +135,19 @@ impl Around {
         let after = self.version();
         assert!(after == before || !after.contains(&id), "{phase:?}, {trouble:?}: {before}, then {after}");
         assert!(self.replicas[new].is_holder());
+    }
+
+    /// Who asks for all. A holder that has lost its lease counts itself as one until it knows.
+    async fn only_holder(&self) -> usize {
+        let begun = Instant::now();
+        loop {
+            let holders: Vec<_> = (0..3).filter(|place| self.replicas[*place].is_holder()).collect();
+            if let [holder] = holders[..] {
+                return holder;
+            }
+            assert!(begun.elapsed() < TAKEOVER, "{holders:?} ask for all");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Who asks for all, of the others.
@@ -159,4 +200,13 @@ async fn it_is_stopped_in_each_phase_and_publishes_no_more_when_it_wakes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_cut_off_in_each_phase() {
     in_each_phase(Trouble::Cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_loses_all_in_each_phase() {
+    let mut around = Around::start().await;
+    around.lose_all_in(Phase::Chunk, "Kari Berg").await;
+    around.lose_all_in(Phase::Switch, "Kari Dal").await;
+    around.lose_all_in(Phase::Answer, "Kari Elv").await;
+    around.lose_all_in(Phase::Answer, "Kari Foss").await;
 }
