@@ -6,12 +6,15 @@
 //! - [`lease`]: which replica asks the CRM, and until when it may publish; a machine without I/O
 //! - [`version`]: the order of published lists
 //! - [`manifest`]: what the server has of a list; [`pack`]: its bytes as chunks; [`seal`]: the key
-//! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests; [`connector`]: the way there
+//! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests; [`inspection`]: those of `nameplate check`;
+//!   [`connector`]: the way there; [`error`]: what may be wrong with it
 //! - [`slot`]: one list: where the next one comes from, what is to be published; a machine without I/O; [`view`]: what is known of the server
 //! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection
 //! - [`memory`]: what a replica has to know after a restart
 
 pub mod connector;
+pub mod error;
+pub mod inspection;
 pub mod lease;
 pub mod list;
 pub mod manifest;

@@ -11,13 +11,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::error::ServerError;
 use super::lease::Answer;
 use super::list::now_in_millis;
 use super::manifest::Manifest;
 use super::pack::{self, Owner};
 use super::replica::{Listed, Replica, locked};
 use super::seal::Key;
-use super::server::{Event, Server, ServerError, Switched};
+use super::server::{Event, Server, Switched};
 use super::slot::{Duty, Kept, Publication};
 use super::version::Version;
 use crate::backoff::Backoff;
