@@ -65,6 +65,21 @@ impl std::fmt::Debug for Replica {
     }
 }
 
+/// The state of the server, for the page Status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerStatus {
+    /// The name of the site.
+    pub site: String,
+    /// Whether the server answers.
+    pub is_up: bool,
+    /// Why the server can't be used; none while it answers, and before the first attempt.
+    pub trouble: Option<String>,
+    /// The machine that has the lease; none if none is known.
+    pub holder: Option<String>,
+    /// Whether it is this one.
+    pub is_holder: bool,
+}
+
 /// The state of a shared list, for `nameplate sources`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareStatus {
@@ -148,6 +163,19 @@ impl Replica {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.view.borrow().trouble.clone()
+    }
+
+    /// The state of the server.
+    #[must_use]
+    pub fn server(&self) -> ServerStatus {
+        let view = self.view.borrow();
+        ServerStatus {
+            site: self.settings.site.clone(),
+            is_up: view.is_up,
+            trouble: view.trouble.clone(),
+            holder: view.holder.clone().filter(|_| view.is_up),
+            is_holder: view.epoch(Instant::now()).is_some(),
+        }
     }
 
     /// Leaves the lease to another replica for a while, if the server does not have this list. Not again soon: the others may be no
