@@ -77,16 +77,11 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
         let place = place(settings);
         let mut findings = Vec::new();
         let asked = timeout(LIMIT, ask(&connector, settings, config, &place, &mut findings)).await;
-        match asked {
-            Ok(Ok(())) => {}
-            // Reported with the files.
-            Ok(Err(ServerError::Secret(_) | ServerError::Key(_) | ServerError::File(_))) => {}
-            Ok(Err(error)) => {
+        match asked.unwrap_or_else(|_| Err(ServerError::silent())) {
+            // Files are reported with the files.
+            Ok(()) | Err(ServerError::Secret(_) | ServerError::Key(_) | ServerError::File(_)) => {}
+            Err(error) => {
                 findings.push(Finding::error(place, error.to_string(), ALONE, error.remedy()));
-            }
-            Err(_) => {
-                let remedy = "see whether it hangs, and whether a firewall drops what is sent there";
-                findings.push(Finding::error(place, "it does not answer in time", ALONE, remedy));
             }
         }
         findings
@@ -113,8 +108,8 @@ async fn of_sentinels(connector: &Connector, settings: &Settings) -> Vec<Finding
     let mut named: Option<String> = None;
     for (sentinel, answer) in sentinels.iter().zip(answers) {
         let place = format!("[share] sentinel {sentinel}");
-        findings.push(match answer {
-            Ok(Ok(Some(server))) => {
+        findings.push(match answer.unwrap_or_else(|_| Err(ServerError::silent())) {
+            Ok(Some(server)) => {
                 let other = named.get_or_insert_with(|| server.clone());
                 if *other == server {
                     Finding::ok(place, format!("it knows {master}, at {server}"))
@@ -125,20 +120,15 @@ async fn of_sentinels(connector: &Connector, settings: &Settings) -> Vec<Finding
                     Finding::warning(place, what, meaning, "check again in a minute; SENTINEL RESET there")
                 }
             }
-            Ok(Ok(None)) => Finding::warning(
+            Ok(None) => Finding::warning(
                 place,
                 format!("it knows no server by the name {master}"),
                 FEWER,
                 "mend `master` in [share], or `sentinel monitor` in its configuration",
             ),
-            Ok(Err(ServerError::File(_))) => continue,
-            Ok(Err(error)) => Finding::warning(place, error.to_string(), FEWER, error.remedy()),
-            Err(_) => Finding::warning(
-                place,
-                "it does not answer in time",
-                FEWER,
-                "see whether it hangs, and whether a firewall drops what is sent there",
-            ),
+            // Reported with the files.
+            Err(ServerError::File(_)) => continue,
+            Err(error) => Finding::warning(place, error.to_string(), FEWER, error.remedy()),
         });
     }
     findings

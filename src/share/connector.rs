@@ -70,8 +70,7 @@ impl Connector {
         };
         // Several sentinels may be silent, one after the other.
         let connected = tokio::time::timeout(3 * CONNECT, connect).await;
-        let connection =
-            connected.map_err(|_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))??;
+        let connection = connected.map_err(|_| ServerError::silent())??;
         Ok(Server::new(connection, &self.settings.site))
     }
 

@@ -40,6 +40,12 @@ pub enum ServerError {
 }
 
 impl ServerError {
+    /// The server does not answer.
+    #[must_use]
+    pub fn silent() -> Self {
+        RedisError::from(io::Error::from(io::ErrorKind::TimedOut)).into()
+    }
+
     /// What mends it.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -89,7 +95,7 @@ fn explained(error: &RedisError) -> (String, &'static str) {
         }
         _ if error.is_timeout() => (
             "it does not answer in time",
-            "see whether it hangs, and whether a firewall drops what is sent there",
+            "see whether it hangs, whether this port speaks TLS or not, and whether a firewall drops what is sent there",
         ),
         _ => {
             let words = format!("can't talk to it: {error}");

@@ -131,10 +131,10 @@ async fn copies_and_sentinels_are_looked_at() {
     let watched = tokio::task::block_in_place(|| Watched::start(SITE));
     let crm = crm().await;
     let away = format!("redis://127.0.0.1:{}", free_tcp_port());
-    let folder = |master: &str| {
-        let sentinels = format!("sentinels = [\"{}\", \"{away}\"]\nmaster = \"{master}\"", watched.sentinel);
-        replica(&crm, "", &sentinels)
+    let folder_of = |sentinels: &str, master: &str| {
+        replica(&crm, "", &format!("sentinels = [{sentinels}]\nmaster = \"{master}\""))
     };
+    let folder = |master: &str| folder_of(&format!("\"{}\", \"{away}\"", watched.sentinel), master);
     let sentinel = format!("[share] sentinel {}", watched.sentinel);
     let found = check(&folder("names"));
     found.has("ok", &sentinel, "it knows names, at 127.0.0.1:");
@@ -149,7 +149,7 @@ async fn copies_and_sentinels_are_looked_at() {
     watched.master.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "1", "min-replicas-max-lag", "10"]);
     let found = check(&folder("names"));
     found.has("ok", "[share] names", "of its copies 1 of 1 follow, and it takes no writes without them");
-    let found = check(&folder("another"));
+    let found = check(&folder_of(&format!("\"{}\"", watched.sentinel), "another"));
     found.has("warning", &sentinel, "it knows no server by the name another");
     found.has("error", "[share] another", "no sentinel knows a server by the name in `master`");
     // The copy itself.
@@ -205,23 +205,23 @@ async fn what_is_wrong_with_its_certificate_is_said() {
         folder
     };
     let both = format!("{TRUSTING}\n{SHOWING}");
+    let other = Certificate::signed(30);
     for certificate in [Certificate::signed(30), Certificate::of_no_authority(30)] {
-        let (redis, url) = tokio::task::block_in_place(|| Redis::with_tls(SITE, &certificate));
+        let (_redis, url) = tokio::task::block_in_place(|| Redis::with_tls(SITE, &certificate));
         let found = check(&trusting(&certificate, &url, &both));
         found.has("ok", PLACE, "nameplate may do what is needed");
         assert_eq!((found.count("warning"), found.count("error")), (0, 0), "{}", found.all());
         let found = check(&trusting(&certificate, &url, SHOWING));
         found.has("error", PLACE, "TLS: no trusted authority has signed the server's certificate: give");
-        let other = Certificate::signed(30);
         check(&trusting(&other, &url, TRUSTING)).has("error", PLACE, "TLS: ");
         check(&trusting(&certificate, &url, TRUSTING)).has("error", PLACE, "");
-        let plain = redis.url().replace("redis:", "rediss:");
-        check(&trusting(&certificate, &plain, TRUSTING)).has(
-            "error",
-            PLACE,
-            "TLS: no TLS is spoken at this port",
-        );
     }
+    let redis = Redis::start(SITE);
+    let folder = trusting(&other, &redis.url().replace("redis:", "rediss:"), TRUSTING);
+    let found = check(&folder);
+    // It waits for the end of a line.
+    found.has("error", PLACE, "it does not answer in time");
+    assert!(remedy(&found, "error", "in time").contains("speaks TLS"));
     let expired = Certificate::signed(0);
     let (_redis, url) = tokio::task::block_in_place(|| Redis::with_tls(SITE, &expired));
     check(&trusting(&expired, &url, &both)).has(
