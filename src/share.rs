@@ -10,6 +10,7 @@
 //!   [`connector`]: the way there; [`error`]: what may be wrong with it
 //! - [`slot`]: one list: where the next one comes from, what is to be published; a machine without I/O; [`view`]: what is known of the server
 //! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection
+//! - [`searches`]: the results of searches for strangers
 //! - [`memory`]: what a replica has to know after a restart
 
 pub mod connector;
@@ -23,6 +24,7 @@ pub mod pack;
 pub mod replica;
 pub mod scripts;
 pub mod seal;
+pub mod searches;
 pub mod server;
 pub mod session;
 pub mod settings;

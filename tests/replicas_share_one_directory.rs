@@ -23,6 +23,7 @@ const TAKEOVER: Duration = Duration::from_secs(60);
 mod calls;
 mod failover;
 mod scripts;
+mod searches;
 mod seen;
 mod tls;
 

@@ -75,9 +75,10 @@ impl Server {
         let key = key.as_str();
         let life = PROBE_LIFE.as_millis().to_string();
         // The key holds a text: what is meant for hashes and streams is refused behind the ACL, and writes nothing.
-        let commands: [(&'static str, &[&str]); 16] = [
+        let commands: [(&'static str, &[&str]); 17] = [
             ("SET", &[key, "1", "PX", &life]),
             ("GET", &[key]),
+            ("MGET", &[key]),
             ("PTTL", &[key]),
             ("PEXPIRE", &[key, &life]),
             ("STRLEN", &[key]),

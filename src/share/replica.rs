@@ -16,6 +16,7 @@ use super::lease::Lease;
 use super::list::SharedList;
 use super::memory::Memory;
 use super::seal::Key;
+use super::searches::Exchange;
 use super::settings::Settings;
 use super::slot::{Slot, Wanted};
 use super::version::ReplicaId;
@@ -55,6 +56,8 @@ pub struct Replica {
     gave_up: Mutex<Option<Instant>>,
     /// Lists for which the holder is to ask the CRM.
     pub(super) wishes: mpsc::Sender<String>,
+    /// Searches for strangers.
+    pub exchange: Exchange,
     lists: Mutex<BTreeMap<String, Listed>>,
     metrics: metrics::Share,
 }
@@ -123,6 +126,7 @@ impl Replica {
             gives_up: AtomicBool::new(false),
             gave_up: Mutex::default(),
             wishes,
+            exchange: Exchange::default(),
             lists: Mutex::default(),
             metrics,
         };

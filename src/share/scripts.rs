@@ -9,7 +9,8 @@
 //! | `key` | the id of the replicas' key, as long as there is a holder |
 //! | `list:NAME` | the list's version and its sealed manifest |
 //! | `chunk:SHA256` | a part of a list, compressed and sealed |
-//! | `events` | a stream: which list has changed, which list is wanted |
+//! | `search:HMAC` | the result of a search for a stranger, sealed |
+//! | `events` | a stream: which list has changed, which list is wanted, which search has a result |
 
 use redis::Script;
 

@@ -35,13 +35,15 @@ pub enum Switched {
     Refused,
 }
 
-/// Something that has happened to a list.
+/// Something that has happened to a list, or a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// It has a new version, or was checked.
     Changed,
     /// A replica wants the holder to ask the CRM for the list with this name.
     Wanted(String),
+    /// A replica has searched for a stranger: the name of the result.
+    Searched(String),
 }
 
 /// A stream with its events: the id of each, and its fields.
@@ -214,6 +216,7 @@ impl Server {
             *last = id;
             events.push(match fields.as_slice() {
                 [kind, list] if kind == "wanted" => Event::Wanted(list.clone()),
+                [kind, name] if kind == "searched" => Event::Searched(name.clone()),
                 _ => Event::Changed,
             });
         }
