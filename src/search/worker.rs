@@ -98,7 +98,7 @@ impl Judge {
             return Ok(None);
         }
         let list: List = entries.iter().cloned().collect();
-        let listed = vec![MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) }];
+        let listed = vec![MergeInput { origin: 0, group: 0, records: Box::new(list.records()) }];
         merge_by(&self.rules, std::slice::from_ref(&self.origin), listed).map(Some)
     }
 }
