@@ -23,6 +23,7 @@ use crate::calls::Calls;
 use crate::config::Config;
 use crate::find::Find;
 use crate::listen::{self, Port};
+use crate::lists::forgetting::Forgetting;
 use crate::lists::suppression::Suppression;
 use crate::lookup::Resolver;
 use crate::number::Country;
@@ -99,7 +100,9 @@ async fn start(
     }
     let shared = config.share.clone().map(|settings| {
         let metrics = metrics.share(&settings.site);
-        Replica::new(settings, &config.state_dir, metrics)
+        let shared = Replica::new(settings, &config.state_dir, metrics);
+        shared.0.starts_with(suppression.forgotten().into_iter());
+        shared
     });
     let replica = shared.as_ref().map(|(replica, _)| Arc::clone(replica));
     let backend = web::Backend {
@@ -149,17 +152,16 @@ async fn start(
         _ = supervisor.until_shutdown() => return Ok(None),
         opened = lists::service::open(&config.sources, state_dir, suppression.store(), config.rules.clone(), &resolver) => opened?,
     };
-    let schedules = lists::service::start(opened, &sources, replica, &metrics, supervisor);
+    let schedules = lists::service::start(opened, &sources, replica.clone(), &metrics, supervisor);
+    let forgetting =
+        Forgetting { handle: schedules.handle().clone(), suppression: Arc::clone(&suppression), replica };
     if let Some((replica, wished)) = shared {
+        let service = forgetting.clone();
         supervisor.spawn_with("the session with the replicas' server", |shutdown| {
-            share::session::run(replica, wished, shutdown)
+            share::session::run(replica, wished, service, shutdown)
         });
     }
-    let service = control::Service {
-        handle: schedules.handle().clone(),
-        reloads,
-        suppression: Arc::clone(&suppression),
-    };
+    let service = control::Service { handle: schedules.handle().clone(), reloads, forgetting };
     if let Some(web) = &web {
         // The pages have been there since the start, and now have buttons, too.
         web.send_modify(|live| {

@@ -22,8 +22,12 @@ const TAKEOVER: Duration = Duration::from_secs(60);
 
 mod calls;
 mod failover;
+mod forget;
+mod guard;
+mod life;
 mod scripts;
 mod tls;
+mod told;
 
 /// A replica that asks this CRM every `refresh`.
 fn configured(crm: &StandIn, redis: &Redis, refresh: &str) -> Folder {
@@ -189,8 +193,13 @@ async fn the_one_that_asks_is_killed_and_another_takes_over() {
 
 impl Replica {
     async fn start_again(self) -> Self {
+        self.start_again_for(2).await
+    }
+
+    /// The same for the time that is counted so.
+    async fn start_again_for(self, time: usize) -> Self {
         let nameplate = self.nameplate.again();
-        nameplate.until_logged("web server listens address=", 2).await;
+        nameplate.until_logged("web server listens address=", time).await;
         let web = web::address(&nameplate).await;
         Self { nameplate, web }
     }

@@ -9,8 +9,9 @@ use toml::Spanned;
 use super::auth::Auth;
 use super::value::{
     App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, History, Host, HttpUrl,
-    Label, Language, Listen, MasterName, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes,
-    SearchWait, SecretText, Selections, SentinelAddress, ServerUrl, Sessions, ShortCode, Size, Tag, Tenant, UserName,
+    Label, Language, Listen, MasterName, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders,
+    Prefixes, SearchWait, SecretText, Selections, SentinelAddress, ServerUrl, Sessions, ShortCode, Size, Tag,
+    Tenant, UserName,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};

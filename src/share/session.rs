@@ -1,6 +1,8 @@
 //! The session with the server: it renews the lease, reads what the server has, and publishes what the holder has to. After a failure
 //! it connects anew.
 
+mod told;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,16 +13,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::format::FORMATS;
 use super::lease::Answer;
 use super::list::now_in_millis;
 use super::manifest::Manifest;
 use super::pack::{self, Owner};
-use super::replica::{Listed, Replica, locked};
+use super::replica::{Listed, Replica, Wish, locked};
 use super::seal::Key;
 use super::server::{Event, Server, ServerError, Switched};
 use super::slot::{Duty, Kept, Publication};
 use super::version::Version;
 use crate::backoff::Backoff;
+use crate::lists::forgetting::Forgetting;
 use crate::observe::panics;
 
 /// The first wait after a failure, and the longest: short, because a new server is there some seconds after a failover.
@@ -34,14 +38,19 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Chunks that are packed and not sent yet.
 const PACKED: usize = 2;
 
-/// Talks with the server until the shutdown, and gives the lease back then.
-pub async fn run(replica: Arc<Replica>, mut wished: mpsc::Receiver<String>, shutdown: CancellationToken) {
+/// Talks with the server until the shutdown, and gives the lease back then. `service` has the lists, and follows the other replicas.
+pub async fn run(
+    replica: Arc<Replica>,
+    mut wished: mpsc::Receiver<Wish>,
+    service: Forgetting,
+    shutdown: CancellationToken,
+) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut said = Vec::new();
     let talk = async {
         loop {
             let begun = Instant::now();
-            let Err(error) = session(&replica, &mut wished).await;
+            let Err(error) = session(&replica, &service, &mut wished).await;
             locked(&replica.lease).failed(Instant::now());
             replica.failed(&error.to_string(), &mut said);
             if begun.elapsed() > READ_AGAIN {
@@ -68,7 +77,8 @@ pub async fn run(replica: Arc<Replica>, mut wished: mpsc::Receiver<String>, shut
 /// One connection to the server, until it fails.
 async fn session(
     replica: &Arc<Replica>,
-    wished: &mut mpsc::Receiver<String>,
+    service: &Forgetting,
+    wished: &mut mpsc::Receiver<Wish>,
 ) -> Result<Infallible, ServerError> {
     let secret = replica.settings.key.clone();
     let key = panics::blocking(move || Key::read(&secret)).await;
@@ -76,7 +86,7 @@ async fn session(
     *locked(&replica.key) = Some(Arc::clone(&key));
     let server = replica.connector.connect().await?;
     let (changed, mut changes) = mpsc::channel(1);
-    let session = Session { replica, server, key, changed };
+    let session = Session { replica, service, server, key, changed };
     // Before the first attempt to get the lease: its epoch is higher than all that are there.
     session.read().await?;
     tokio::select! {
@@ -85,11 +95,13 @@ async fn session(
         ended = session.read_again(&mut changes) => ended,
         ended = session.look_after_lists() => ended,
         ended = session.pass_on(wished) => ended,
+        ended = session.live() => ended,
     }
 }
 
 struct Session<'a> {
     replica: &'a Arc<Replica>,
+    service: &'a Forgetting,
     server: Server,
     key: Arc<Key>,
     /// Wakes [`Self::read_again`].
@@ -117,7 +129,7 @@ impl Session<'_> {
                         info!(site = %self.replica.settings.site, "the lease is left to another replica: this one has no list, and can't get one");
                         server.release(self.replica.id).await?;
                         locked(&self.replica.lease).rest(Instant::now());
-                        self.replica.answered(|view| view.holder = None);
+                        self.replica.answered(|view| (view.holder_id, view.holder) = (None, None));
                     }
                     continue;
                 }
@@ -135,7 +147,7 @@ impl Session<'_> {
             };
             let holder = server.holder().await?;
             locked(&self.replica.memory).saw(highest);
-            self.replica.answered(|view| view.holder = holder);
+            self.replica.answered(|view| (view.holder_id, view.holder) = holder.unzip());
             if let Some(epoch) = has.filter(|_| has != had) {
                 info!(site = %self.replica.settings.site, epoch, "this replica asks the CRM for all replicas now");
                 self.read_soon();
@@ -204,6 +216,10 @@ impl Session<'_> {
                             self.replica.view.send_modify(|_| {});
                         }
                     }
+                    Event::Accept { list, id, request } => self.accept(&list, id, request),
+                    Event::Answer(request, answer) => self.replica.is_answered(request, answer),
+                    // At once: the next event may be an order to ask the CRM.
+                    Event::Forgotten => self.follow_forgotten().await?,
                 }
             }
             // After a failover or `FLUSHALL` the ids may have begun again.
@@ -215,11 +231,10 @@ impl Session<'_> {
         }
     }
 
-    /// Passes wishes on to the holder.
-    async fn pass_on(&self, wished: &mut mpsc::Receiver<String>) -> Result<Infallible, ServerError> {
-        let mut server = self.server.clone();
-        while let Some(list) = wished.recv().await {
-            server.want(&list).await?;
+    /// Passes wishes on to the other replicas.
+    async fn pass_on(&self, wished: &mut mpsc::Receiver<Wish>) -> Result<Infallible, ServerError> {
+        while let Some(wish) = wished.recv().await {
+            self.pass(wish).await?;
         }
         std::future::pending().await
     }
@@ -251,6 +266,11 @@ impl Session<'_> {
                     }
                     _ => {}
                 }
+                let view = self.replica.view.borrow().clone();
+                let held = locked(&listed.slot).held_to_say(&listed.wanted, &view, epoch);
+                if let Some(held) = held {
+                    self.hold_back(&listed, epoch, held).await?;
+                }
             }
         }
     }
@@ -272,6 +292,7 @@ impl Session<'_> {
             fingerprint: listed.wanted.fingerprint,
             by: self.replica.name.clone(),
             unusable: publication.unusable.clone(),
+            left_out: publication.left_out,
             ..manifest
         };
         let sealed = manifest.seal(&self.key, &self.replica.settings.site, list);
@@ -282,7 +303,8 @@ impl Session<'_> {
             return Ok(());
         }
         let checked = now_in_millis();
-        match self.server.clone().switch(list, version, &sealed, checked).await? {
+        let format = self.format();
+        match self.server.clone().switch(list, version, &sealed, format, checked).await? {
             Switched::Done => {
                 let (entries, bytes) = (manifest.entries, manifest.bytes);
                 info!(%list, %version, entries, bytes, "the list is published for all replicas");
@@ -301,6 +323,12 @@ impl Session<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// The format that all living replicas read.
+    fn format(&self) -> u32 {
+        let view = self.replica.view.borrow();
+        view.signs.as_ref().map_or(*FORMATS.start(), |signs| signs.format(Instant::now()))
     }
 
     /// Sends the chunks of a list.

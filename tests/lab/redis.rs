@@ -195,6 +195,16 @@ impl Redis {
         redis::cmd("SET").arg(key).arg(bytes).arg("KEEPTTL").exec(&mut connection).expect("a key");
     }
 
+    /// The fields of a hash.
+    pub(crate) fn pairs(&self, key: &str) -> Vec<(String, Vec<u8>)> {
+        self.connect().expect("a connection").hgetall(key).expect("a hash")
+    }
+
+    /// Writes a field of a hash.
+    pub(crate) fn put(&self, (key, field): (&str, &str), bytes: &[u8]) {
+        self.connect().expect("a connection").hset(key, field, bytes).expect("a hash")
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }

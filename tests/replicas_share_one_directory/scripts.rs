@@ -3,7 +3,8 @@
 use nameplate::secret::Secret;
 use nameplate::share::connector::Connector;
 use nameplate::share::lease::Answer;
-use nameplate::share::manifest::Manifest;
+use nameplate::share::life::{Sign, Signs};
+use nameplate::share::manifest::{Entry, FORMAT, Manifest};
 use nameplate::share::seal::Key;
 use nameplate::share::server::{Server, Switched};
 use nameplate::share::slot::Kept;
@@ -13,8 +14,8 @@ use nameplate::share::{Servers, Settings};
 use super::*;
 
 /// In the order of their ids.
-const A: ReplicaId = ReplicaId(1);
-const B: ReplicaId = ReplicaId(2);
+pub(super) const A: ReplicaId = ReplicaId(1);
+pub(super) const B: ReplicaId = ReplicaId(2);
 const C: ReplicaId = ReplicaId(3);
 
 fn key(byte: &str) -> Secret {
@@ -34,13 +35,13 @@ async fn connect(redis: &Redis) -> Server {
     Connector::new(settings).connect().await.expect("a connection")
 }
 
-struct Site {
-    server: Server,
-    key: Key,
+pub(super) struct Site {
+    pub(super) server: Server,
+    pub(super) key: Key,
 }
 
 impl Site {
-    async fn of(redis: &Redis) -> Self {
+    pub(super) async fn of(redis: &Redis) -> Self {
         Self { server: connect(redis).await, key: Key::read(&key("07")).unwrap() }
     }
 
@@ -49,7 +50,7 @@ impl Site {
     }
 
     /// The epoch that it has now.
-    async fn held(&mut self, id: ReplicaId, highest: u64) -> u64 {
+    pub(super) async fn held(&mut self, id: ReplicaId, highest: u64) -> u64 {
         match self.hold(id, highest).await {
             Answer::Held { epoch } => epoch,
             other => panic!("{other:?}"),
@@ -60,17 +61,26 @@ impl Site {
         matches!(self.hold(id, highest).await, Answer::Others { left, .. } if left <= Duration::from_secs(30))
     }
 
-    async fn switch(&mut self, epoch: u64, holder: ReplicaId, sequence: u64) -> bool {
+    pub(super) async fn switch(&mut self, epoch: u64, holder: ReplicaId, sequence: u64) -> bool {
         let version = Version { epoch, holder, sequence };
         let manifest = Manifest { version, ..Manifest::default() };
         let sealed = manifest.seal(&self.key, SITE, "crm").unwrap();
-        self.server.switch("crm", version, &sealed, 1).await.expect("an answer") == Switched::Done
+        self.server.switch("crm", version, &sealed, FORMAT, 1).await.expect("an answer") == Switched::Done
+    }
+
+    /// What is in the server.
+    pub(super) async fn entry(&mut self) -> Entry {
+        let entries = self.server.entries(&self.key, SITE, &["crm".to_owned()]).await.expect("an answer");
+        entries["crm"].clone()
+    }
+
+    pub(super) async fn live(&mut self, id: ReplicaId, sign: &Sign) -> Signs {
+        self.server.live((&self.key, SITE), id, sign, None).await.expect("an answer")
     }
 
     /// The version in the server.
     async fn version(&mut self) -> Version {
-        let entries = self.server.entries(&self.key, SITE, &["crm".to_owned()]).await.expect("an answer");
-        let entry = &entries["crm"];
+        let entry = self.entry().await;
         assert_eq!(entry.manifest.as_ref().unwrap().version, entry.version);
         entry.version
     }
