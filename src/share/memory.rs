@@ -71,11 +71,9 @@ impl Memory {
         self.known.lists.get(list).copied()
     }
 
-    /// The service starts with this id. Returns that of the service before it.
+    /// The service starts with this id, which is written with whatever is known next. Returns that of the service before it.
     pub fn starts(&mut self, id: ReplicaId) -> Option<ReplicaId> {
-        let before = self.known.id.replace(id);
-        self.write();
-        before
+        self.known.id.replace(id)
     }
 
     /// The decisions about numbers that must not be named.
