@@ -1,7 +1,7 @@
 //! The server of the replicas: a real Redis, with all that may be wrong with it.
 
 use super::*;
-use crate::lab::redis::{PASSWORD, Redis, Watched};
+use crate::lab::redis::{Engine, PASSWORD, Redis, Watched};
 use crate::lab::web;
 
 const SITE: &str = "oslo";
@@ -128,14 +128,15 @@ async fn little_room_and_lists_that_are_thrown_away_are_warnings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_and_sentinels_are_looked_at() {
-    let watched = tokio::task::block_in_place(|| Watched::start(SITE));
+    let watched = tokio::task::block_in_place(|| Watched::start(Engine::Redis, SITE));
     let crm = crm().await;
     let away = format!("redis://127.0.0.1:{}", free_tcp_port());
     let folder_of = |sentinels: &str, master: &str| {
         replica(&crm, "", &format!("sentinels = [{sentinels}]\nmaster = \"{master}\""))
     };
-    let folder = |master: &str| folder_of(&format!("\"{}\", \"{away}\"", watched.sentinel), master);
-    let sentinel = format!("[share] sentinel {}", watched.sentinel);
+    let known = watched.sentinels[0].url();
+    let folder = |master: &str| folder_of(&format!("\"{known}\", \"{away}\""), master);
+    let sentinel = format!("[share] sentinel {known}");
     let found = check(&folder("names"));
     found.has("ok", &sentinel, "it knows names, at 127.0.0.1:");
     found.has("warning", &format!("[share] sentinel {away}"), "can't talk to it: Connection refused");
@@ -143,18 +144,22 @@ async fn copies_and_sentinels_are_looked_at() {
     found.has(
         "warning",
         "[share] names",
-        "copies: 1, and min-replicas-to-write or min-replicas-max-lag is 0",
+        "copies: 2, and min-replicas-to-write or min-replicas-max-lag is 0",
     );
     assert_eq!(found.status(), Some(0), "{}", found.all());
-    watched.master.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "1", "min-replicas-max-lag", "10"]);
+    watched.want_copies();
     let found = check(&folder("names"));
-    found.has("ok", "[share] names", "of its copies 1 of 1 follow, and it takes no writes without them");
-    let found = check(&folder_of(&format!("\"{}\"", watched.sentinel), "another"));
+    found.has("ok", "[share] names", "of its copies 2 of 2 follow, and it takes no writes without them");
+    let found = check(&folder_of(&format!("\"{known}\""), "another"));
     found.has("warning", &sentinel, "it knows no server by the name another");
     found.has("error", "[share] another", "no sentinel knows a server by the name in `master`");
     // The copy itself.
-    check(&replica(&crm, &watched.copy.url(), "")).has("error", PLACE, "it takes no writes: it is a copy");
-    watched.master.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "2"]);
+    check(&replica(&crm, &watched.servers[1].url(), "")).has(
+        "error",
+        PLACE,
+        "it takes no writes: it is a copy",
+    );
+    watched.servers[0].run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "3"]);
     check(&folder("names")).has("error", "[share] names", "it has too few copies");
 }
 
@@ -207,7 +212,8 @@ async fn what_is_wrong_with_its_certificate_is_said() {
     let both = format!("{TRUSTING}\n{SHOWING}");
     let other = Certificate::signed(30);
     for certificate in [Certificate::signed(30), Certificate::of_no_authority(30)] {
-        let (_redis, url) = tokio::task::block_in_place(|| Redis::with_tls(SITE, &certificate));
+        let (_redis, url) =
+            tokio::task::block_in_place(|| Redis::with_tls(Engine::Redis, SITE, &certificate));
         let found = check(&trusting(&certificate, &url, &both));
         found.has("ok", PLACE, "nameplate may do what is needed");
         assert_eq!((found.count("warning"), found.count("error")), (0, 0), "{}", found.all());
@@ -223,7 +229,7 @@ async fn what_is_wrong_with_its_certificate_is_said() {
     found.has("error", PLACE, "it does not answer in time");
     assert!(remedy(&found, "error", "in time").contains("speaks TLS"));
     let expired = Certificate::signed(0);
-    let (_redis, url) = tokio::task::block_in_place(|| Redis::with_tls(SITE, &expired));
+    let (_redis, url) = tokio::task::block_in_place(|| Redis::with_tls(Engine::Redis, SITE, &expired));
     check(&trusting(&expired, &url, &both)).has(
         "error",
         PLACE,
@@ -231,7 +237,7 @@ async fn what_is_wrong_with_its_certificate_is_said() {
     );
     // Marked as an authority's, as `openssl req -x509` makes them.
     let own = Certificate::self_signed(30);
-    let (_redis, url) = tokio::task::block_in_place(|| Redis::with_tls(SITE, &own));
+    let (_redis, url) = tokio::task::block_in_place(|| Redis::with_tls(Engine::Redis, SITE, &own));
     for lines in [SHOWING, &both] {
         let found = check(&trusting(&own, &url, lines));
         found.has(

@@ -213,6 +213,16 @@ impl Redis {
         redis::cmd("SET").arg(key).arg(bytes).arg("KEEPTTL").exec(&mut connection).expect("a key");
     }
 
+    /// The fields of a hash.
+    pub(crate) fn pairs(&self, key: &str) -> Vec<(String, Vec<u8>)> {
+        self.connect(PATIENCE).expect("a connection").hgetall(key).expect("a hash")
+    }
+
+    /// Writes a field of a hash.
+    pub(crate) fn put(&self, (key, field): (&str, &str), bytes: &[u8]) {
+        self.connect(PATIENCE).expect("a connection").hset::<_, _, _, ()>(key, field, bytes).expect("a hash");
+    }
+
     pub(super) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -237,7 +247,8 @@ impl Drop for Redis {
 pub(crate) struct Watched {
     /// The servers.
     pub servers: Vec<Redis>,
-    sentinels: Vec<Redis>,
+    /// The sentinels. They know the master as `names`.
+    pub sentinels: Vec<Redis>,
 }
 
 impl Watched {
