@@ -96,9 +96,11 @@ impl Redis {
         Self::with(engine, &configuration(site), &[], None)
     }
 
-    /// Starts one that also speaks TLS, with clients that show a certificate of the same authority.
-    pub(crate) fn with_tls(engine: Engine, site: &str, certificate: &Certificate) -> Self {
-        Self::with(engine, &configuration(site), &[], Some(certificate))
+    /// Starts one that also speaks TLS, with clients that show a certificate of the same authority. Returns its URL, too.
+    pub(crate) fn with_tls(engine: Engine, site: &str, certificate: &Certificate) -> (Self, String) {
+        let redis = Self::with(engine, &configuration(site), &[], Some(certificate));
+        let url = redis.url();
+        (redis, url)
     }
 
     /// Starts one with this configuration and these arguments.

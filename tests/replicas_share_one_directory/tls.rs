@@ -5,11 +5,11 @@ use crate::lab::certificate::Certificate;
 use crate::lab::redis::Engine;
 
 /// A replica with these further lines in `[share]`.
-fn folder(crm: &StandIn, redis: &Redis, lines: &str, certificate: &Certificate) -> Folder {
+fn folder(crm: &StandIn, redis: &Redis, url: &str, lines: &str, certificate: &Certificate) -> Folder {
     let folder = configured(crm, redis, "1h");
     let config = std::fs::read_to_string(folder.path("nameplate.toml")).unwrap();
-    let at = format!("url = \"{}\"\n", redis.url());
-    folder.write("nameplate.toml", config.replace(&at, &format!("{at}{lines}\n")));
+    let at = format!("url = \"{}\"", redis.url());
+    folder.write("nameplate.toml", config.replace(&at, &format!("url = \"{url}\"\n{lines}")));
     folder.write("valkey.pem", &certificate.authority);
     folder.write("client.pem", &certificate.with_key);
     folder
@@ -27,12 +27,12 @@ async fn so_it_is_with_valkey() {
 
 async fn promise(engine: Engine) {
     let certificate = Certificate::signed(30);
-    let redis = tokio::task::block_in_place(|| Redis::with_tls(engine, SITE, &certificate));
+    let (redis, url) = tokio::task::block_in_place(|| Redis::with_tls(engine, SITE, &certificate));
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let lines = "ca_file = \"valkey.pem\"\nclient_certificate = \"client.pem\"\nclient_key = \"client.pem\"";
     let mut replicas = Vec::new();
     for _ in 0..2 {
-        let replica = Replica::start(folder(&crm, &redis, lines, &certificate)).await;
+        let replica = Replica::start(folder(&crm, &redis, &url, lines, &certificate)).await;
         replica.until_named(KARI).await;
         assert!(replica.metric("up") > 0.0);
         replicas.push(replica);
@@ -47,7 +47,7 @@ async fn promise(engine: Engine) {
         ),
     ] {
         let lines = lines.replace(without, "");
-        let replica = Replica::start(folder(&crm, &redis, &lines, &certificate)).await;
+        let replica = Replica::start(folder(&crm, &redis, &url, &lines, &certificate)).await;
         replica.nameplate.until_logged(said, 1).await;
         assert!(replica.metric("up") < 1.0);
     }
