@@ -2,10 +2,11 @@
 //!
 //! - [`Finding`]: one line of the result
 //! - [`offline`]: `files`, what the configuration names on this machine
-//! - [`online`]: the same, and `source`, `asterisk` and `machine`: everything is asked side by side, each within 10 s
+//! - [`online`]: the same, and `source`, `asterisk`, `share` and `machine`: everything is asked side by side, each within 10 s
 //! - [`on_the_pbx`]: `console` and `dialplan`, for the PBX's own machine
 //!
-//! Nothing is changed: SuperOffice is asked once for each list, and Asterisk by GET alone.
+//! Nothing is changed: SuperOffice is asked once for each list, and Asterisk by GET alone. In the replicas' server one key of the check's own
+//! is written and deleted.
 
 mod asterisk;
 mod console;
@@ -13,6 +14,7 @@ mod dialplan;
 mod files;
 mod finding;
 mod machine;
+mod share;
 mod source;
 
 use futures_util::future::join_all;
@@ -40,7 +42,7 @@ pub async fn offline(config: &Config) -> Vec<Finding> {
     files::findings(config).await
 }
 
-/// The same, and what SuperOffice, each Asterisk and this machine say. Ten seconds at most.
+/// The same, and what SuperOffice, the replicas' server, each Asterisk and this machine say. Ten seconds at most.
 pub async fn online(config: &Config) -> Vec<Finding> {
     let of_files = files::findings(config);
     let of_sources = join_all(config.sources.iter().map(source::findings));
@@ -51,13 +53,16 @@ pub async fn online(config: &Config) -> Vec<Finding> {
         findings.push(machine::open_files(config, service));
         (service, findings)
     };
-    let (mut findings, of_sources, (service, of_machine)) = tokio::join!(of_files, of_sources, of_machine);
+    let of_share = share::findings(config);
+    let (mut findings, of_sources, of_share, (service, of_machine)) =
+        tokio::join!(of_files, of_sources, of_share, of_machine);
     let asked = config
         .asterisks
         .iter()
         .map(|asterisk| asterisk::findings(asterisk, service.answers, console::is_here(&asterisk.url)));
     let of_asterisks = join_all(asked).await;
-    findings.extend(of_sources.into_iter().chain(of_asterisks).flatten().chain(of_machine));
+    findings.extend(of_sources.into_iter().chain(of_asterisks).flatten());
+    findings.extend(of_share.into_iter().chain(of_machine));
     findings
 }
 

@@ -18,7 +18,12 @@ pub(crate) fn date(text: &str) -> Option<Timestamp> {
 
 /// A sentence for an administrator if this machine's clock differs from the answer's `Date` by a minute or more.
 pub(crate) fn difference(headers: &HeaderMap, now: Timestamp) -> Option<String> {
-    let ahead = now.duration_since(date(headers.get(DATE)?.to_str().ok()?)?);
+    difference_of(date(headers.get(DATE)?.to_str().ok()?)?, now)
+}
+
+/// The same for a server whose clock shows `theirs` when this one shows `now`.
+pub(crate) fn difference_of(theirs: Timestamp, now: Timestamp) -> Option<String> {
+    let ahead = now.duration_since(theirs);
     let by = ahead.unsigned_abs();
     let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
     let shown = humantime::format_duration(Duration::from_secs(by.as_secs()));

@@ -1,5 +1,7 @@
 //! One record as every source delivers it: a number with its subscriber.
 
+use serde::{Deserialize, Serialize};
+
 use crate::name;
 use crate::number::{Number, Numbers, RecordNumber};
 
@@ -41,7 +43,7 @@ impl Entry<&str> {
 
 /// The subscriber of a number: a person, a company, or a person with a company. A source reads one record, whose numbers make an
 /// [`Entry`] each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscriber {
     /// As in [`Entry`].
     pub person_id: u32,

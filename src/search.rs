@@ -5,9 +5,11 @@
 //! - [`Workers`]: the sources that are searched, also after a reload of the configuration
 //! - `worker`: one for each source takes callers from the queue, searches the source, and caches the result
 //! - [`Wait`]: the searches that a call waits for
+//! - `shared`: results of the other replicas
 //!
 //! A search without a match is a result, too. A failed search is not: the caller's next call starts another.
 
+mod shared;
 mod wait;
 mod worker;
 
@@ -26,8 +28,10 @@ use crate::directory::suppressed::Suppressed;
 use crate::directory::{Directory, Origin};
 use crate::number::{Number, Reading};
 use crate::observe::metrics::{self, Metrics};
+use crate::share::replica::Replica;
 use crate::source::{ListId, Prepared, Source};
 use crate::supervisor::{Supervisor, Task};
+use shared::Shared;
 use wait::{MAX_WAITING, SEARCHES_AHEAD};
 use worker::{Caller, SearchSource, Worker};
 
@@ -49,6 +53,8 @@ pub struct Searches {
 pub struct Workers {
     running: Vec<Running>,
     shared: SharedNumbers,
+    /// This service as one of the replicas, which share results; none if it is none.
+    replica: Option<Arc<Replica>>,
 }
 
 /// A source that is searched.
@@ -70,6 +76,8 @@ struct Search {
     wait: Option<Duration>,
     /// One permit for each call that waits.
     waiting: Arc<Semaphore>,
+    /// The other replicas; none if this service is none.
+    shared: Option<Shared>,
 }
 
 /// The search for a number.
@@ -81,6 +89,16 @@ enum CachedSearch {
     NotFound { until: Instant },
     /// The source has the number: a directory of its entries.
     Found { directory: Arc<Directory>, until: Instant },
+}
+
+impl CachedSearch {
+    /// A result. Nobody has the number if there is no directory.
+    fn of(directory: Option<Directory>, until: Instant) -> Self {
+        match directory {
+            Some(directory) => Self::Found { directory: Arc::new(directory), until },
+            None => Self::NotFound { until },
+        }
+    }
 }
 
 /// The results of one source, for its calls and its worker.
@@ -113,6 +131,12 @@ enum Asked {
 }
 
 impl Workers {
+    /// No worker yet. Results are shared with the other replicas if this service is one.
+    #[must_use]
+    pub fn new(replica: Option<Arc<Replica>>) -> Self {
+        Self { replica, ..Self::default() }
+    }
+
     /// Runs a worker for each source with `search_on_miss`, and ends those of other sources. A source whose settings have not
     /// changed keeps its worker and its results. `shared` is the setting for a number that several have.
     pub fn reload(
@@ -133,9 +157,18 @@ impl Workers {
             let known = before.iter().position(is_this).map(|known| before.swap_remove(known));
             let mut running = known.unwrap_or_else(|| {
                 let (name, source) = (&settings.name, Arc::clone(client));
-                let (search, worker) = pair(origin.clone(), source, settings.refresh, metrics.search(name));
-                let task =
-                    supervisor.spawn(format!("the search in `{name}`"), worker.with_shared(shared).run());
+                let (mut search, worker) =
+                    pair(origin.clone(), source, settings.refresh, metrics.search(name));
+                let request = settings.fingerprint(ListId::default());
+                search.shared = self.replica.clone().map(|replica| Shared { replica, request });
+                let worker = worker.with_shared(shared).sharing(search.shared.clone());
+                let taken = worker.take();
+                let task = supervisor.spawn(format!("the search in `{name}`"), async move {
+                    tokio::select! {
+                        () = worker.run() => {}
+                        () = taken => {}
+                    }
+                });
                 Running { origin, client: Arc::clone(client), search, task }
             });
             running.search.wait = settings.search_wait;
@@ -163,7 +196,7 @@ fn pair<S: SearchSource>(
     let cache = Arc::new(Mutex::new(LruCache::new(CACHE_SIZE)));
     let worker = Worker::new(origin, source, callers, Arc::clone(&cache), metrics.clone(), longest_rest);
     let waiting = Arc::new(Semaphore::new(MAX_WAITING));
-    (Search { cache, queue, metrics, wait: None, waiting }, worker)
+    (Search { cache, queue, metrics, wait: None, waiting, shared: None }, worker)
 }
 
 impl Searches {
@@ -214,8 +247,12 @@ impl Search {
             goes.then_some(*number)
         };
         let gone: Vec<Number> = cache.iter().filter_map(is_gone).collect();
-        for number in gone {
-            cache.pop(&number);
+        for number in &gone {
+            cache.pop(number);
+        }
+        drop(cache);
+        if let Some(shared) = &self.shared {
+            shared.forget(suppressed, &gone);
         }
     }
 

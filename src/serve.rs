@@ -81,7 +81,12 @@ async fn start(
     let limits = files::limit_connections(&config);
     let metrics = Arc::new(Metrics::new());
     let sources = source::prepare(&config.sources, &[])?;
-    let mut searches = search::Workers::default();
+    let shared = config.share.clone().map(|settings| {
+        let metrics = metrics.share(&settings.site);
+        Replica::new(settings, &config.state_dir, metrics)
+    });
+    let replica = shared.as_ref().map(|(replica, _)| Arc::clone(replica));
+    let mut searches = search::Workers::new(replica.clone());
     let found = searches.reload(&sources, config.rules.shared, &metrics, supervisor);
     let resolver = Resolver::counted(config.style.clone(), metrics.directory());
     let resolver = Arc::new(resolver.searching(found));
@@ -97,11 +102,6 @@ async fn start(
         let kept = find.clone().run(Arc::clone(&resolver));
         supervisor.spawn("the index for searches by name", kept);
     }
-    let shared = config.share.clone().map(|settings| {
-        let metrics = metrics.share(&settings.site);
-        Replica::new(settings, &config.state_dir, metrics)
-    });
-    let replica = shared.as_ref().map(|(replica, _)| Arc::clone(replica));
     let backend = web::Backend {
         resolver: Arc::clone(&resolver),
         pbx: config.pbx.clone(),

@@ -6,12 +6,16 @@
 //! - [`lease`]: which replica asks the CRM, and until when it may publish; a machine without I/O
 //! - [`version`]: the order of published lists
 //! - [`manifest`]: what the server has of a list; [`pack`]: its bytes as chunks; [`seal`]: the key
-//! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests; [`connector`]: the way there
+//! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests; [`inspection`]: those of `nameplate check`;
+//!   [`connector`]: the way there; [`error`]: what may be wrong with it
 //! - [`slot`]: one list: where the next one comes from, what is to be published; a machine without I/O; [`view`]: what is known of the server
 //! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection
+//! - [`searches`]: the results of searches for strangers
 //! - [`memory`]: what a replica has to know after a restart
 
 pub mod connector;
+pub mod error;
+pub mod inspection;
 pub mod lease;
 pub mod list;
 pub mod manifest;
@@ -20,6 +24,7 @@ pub mod pack;
 pub mod replica;
 pub mod scripts;
 pub mod seal;
+pub mod searches;
 pub mod server;
 pub mod session;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! `nameplate check` asks SuperOffice, each Asterisk, Asterisk's console and this machine. It says what is wrong, what it means
+//! `nameplate check` asks SuperOffice, each Asterisk, Asterisk's console, the replicas' server and this machine. It says what is wrong, what it means
 //! for calls and what mends it, and changes nothing.
 
 use std::fs;
@@ -19,6 +19,8 @@ use found::{Found, check, check_on_the_pbx, check_with_program};
 
 #[path = "check_goes_and_looks/found.rs"]
 mod found;
+#[path = "check_goes_and_looks/share.rs"]
+mod share;
 
 /// The secrets are the service's alone.
 fn closed(crm: &StandIn, asterisk: &Asterisk) -> Folder {

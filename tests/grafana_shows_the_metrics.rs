@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use crate::lab::call::{Lab, Turn, fjord, from_trunk};
 use crate::lab::machine::{free_tcp_port, installed};
 use crate::lab::nameplate::project;
+use crate::lab::redis::{PASSWORD, Redis};
 use crate::lab::sip::{Behaviour, Invite, Phone};
 use crate::lab::way::Way;
 use crate::lab::web;
@@ -124,8 +125,13 @@ async fn each_query_has_data() {
     let phone = Phone::bind(Behaviour::Decline486).await.expect("a phone");
     let way = Way::Websocket;
     let asterisk = way.asterisk(&from_trunk("Gosub(nameplate,lookup,1)", &phone.uri()));
-    let sections = "[web]\nlisten = \"127.0.0.1:0\"\n";
-    let lab = Lab::configured(way, "", sections, turn, fjord(), asterisk, phone).await;
+    let redis = Redis::start("oslo");
+    let sections = format!(
+        "[web]\nlisten = \"127.0.0.1:0\"\n[share]\nurl = \"{}\"\nusername = \"nameplate\"\npassword = \"{PASSWORD}\"\nkey = \"{}\"\nsite = \"oslo\"\n",
+        redis.url(),
+        "07".repeat(32)
+    );
+    let lab = Lab::configured(way, "", &sections, turn, fjord(), asterisk, phone).await;
     let address = web::address(&lab.nameplate).await;
     let metrics = web::get(address, "/metrics", "").body;
     let prometheus = Prometheus::start(address);

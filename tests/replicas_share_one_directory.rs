@@ -26,6 +26,8 @@ mod failover;
 mod lost_writes;
 mod phases;
 mod scripts;
+mod searches;
+mod seen;
 mod tls;
 
 /// A replica that asks this CRM every `refresh`.

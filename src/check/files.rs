@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::finding::Finding;
+use super::share;
 use crate::config::Config;
 use crate::lists::configured;
 use crate::lists::snapshot::Snapshot;
@@ -54,6 +55,7 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
             None => findings.push(Finding::ok(place, "no token is asked for")),
         }
     }
+    findings.extend(config.share.iter().flat_map(share::of_files));
     findings.extend(state_dir(&config.state_dir));
     findings.extend(lists(config));
     findings
@@ -105,7 +107,7 @@ fn of_superoffice(place: &str, settings: &superoffice::Settings, source: &source
 }
 
 /// Whether the file of trusted certificates can be read, if there is one.
-fn ca_file(place: &str, path: Option<&Path>, meaning: &str) -> Option<Finding> {
+pub(super) fn ca_file(place: &str, path: Option<&Path>, meaning: &str) -> Option<Finding> {
     let path = path?;
     let place = format!("{place}: ca_file");
     Some(match tls::client(Some(path)) {
@@ -115,7 +117,13 @@ fn ca_file(place: &str, path: Option<&Path>, meaning: &str) -> Option<Finding> {
 }
 
 /// Whether a secret can be read, and by whom. The secret is not shown.
-fn secret(place: &str, key: &str, secret: &Secret, in_a_header: bool, meaning: &str) -> Vec<Finding> {
+pub(super) fn secret(
+    place: &str,
+    key: &str,
+    secret: &Secret,
+    in_a_header: bool,
+    meaning: &str,
+) -> Vec<Finding> {
     let place = format!("{place}: {key}");
     let read = if in_a_header { secret.read_for_header() } else { secret.read() };
     if let Err(error) = read {
@@ -127,13 +135,18 @@ fn secret(place: &str, key: &str, secret: &Secret, in_a_header: bool, meaning: &
         };
         return vec![Finding::error(place, error.to_string(), meaning, remedy)];
     }
+    place_of(&place, secret)
+}
+
+/// Where a secret that can be read is, and who else can read it.
+pub(super) fn place_of(place: &str, secret: &Secret) -> Vec<Finding> {
     match secret {
         Secret::Given(_) => vec![Finding::ok(place, "stands in the configuration")],
         Secret::Env(name) => vec![Finding::ok(place, format!("in the variable {name}"))],
         Secret::Credential(name) => vec![Finding::ok(place, format!("the credential {name}"))],
         Secret::File(path) => {
-            let found = Finding::ok(place.clone(), format!("in {}", path.display()));
-            [Some(found), open_to_others(&place, path)].into_iter().flatten().collect()
+            let found = Finding::ok(place, format!("in {}", path.display()));
+            [Some(found), open_to_others(place, path)].into_iter().flatten().collect()
         }
     }
 }

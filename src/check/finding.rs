@@ -14,7 +14,7 @@ pub enum Level {
     Unknown,
     /// Calls have names, but something is not as it should be.
     Warning,
-    /// Some calls, or all, have no names; or the service does not start.
+    /// Some calls, or all, have no names; the service does not start; or `[share]` shares nothing.
     Error,
 }
 

@@ -90,6 +90,12 @@ impl Suppressed {
         behind.checked_sub(1).and_then(|place| self.spans.get(place)).is_some_and(|span| number <= span.last)
     }
 
+    /// The single numbers among these, without those of ranges.
+    pub fn numbers(&self) -> impl Iterator<Item = Number> + '_ {
+        let single = self.spans.iter().filter(|span| span.first == span.last);
+        single.filter_map(|span| Number::from_packed(span.first))
+    }
+
     /// These numbers, and `others`.
     #[must_use]
     pub fn with(&self, others: impl IntoIterator<Item = Number>) -> Self {

@@ -1,5 +1,6 @@
 //! What searches find and keep, on paused time.
 
+mod shared;
 mod waiting;
 
 use std::path::Path;

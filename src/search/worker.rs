@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lru::LruCache;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::shared::Shared;
 use super::{CACHED_FOR, Cache, CachedSearch, lock};
 use crate::backoff::Backoff;
 use crate::directory::list::List;
@@ -81,16 +83,45 @@ impl SearchError {
     }
 }
 
+/// Makes a directory of what was found.
+#[derive(Clone, Debug)]
+pub(super) struct Judge {
+    pub(super) origin: Origin,
+    /// The rules for a number that several have; without ranges, which belong to the lists' directory.
+    rules: Rules,
+}
+
+impl Judge {
+    /// The directory of these entries; none if there are none.
+    pub(super) fn directory(&self, entries: &[Entry]) -> Result<Option<Directory>, MergeError> {
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let list: List = entries.iter().cloned().collect();
+        let listed = vec![MergeInput { origin: 0, group: 0, records: Box::new(list.records()) }];
+        merge_by(&self.rules, std::slice::from_ref(&self.origin), listed).map(Some)
+    }
+}
+
+/// What was found for a number.
+struct Found {
+    number: Number,
+    /// Who has it.
+    entries: Vec<Entry>,
+    /// The directory of the entries; none if there are none.
+    directory: Option<Directory>,
+}
+
 /// Searches one source, one caller after the other.
 pub(super) struct Worker<S> {
-    origin: Origin,
+    judge: Judge,
     source: S,
     callers: mpsc::Receiver<Caller>,
     cache: Cache,
     metrics: metrics::Search,
     longest_rest: Duration,
-    /// The rules for a number that several have; without ranges, which belong to the lists' directory.
-    rules: Rules,
+    /// The other replicas; none if this service is none.
+    shared: Option<Shared>,
     backoff: Backoff,
     /// No search before this time, after a failure: otherwise each call would be another attempt.
     rests_until: Option<Instant>,
@@ -109,13 +140,13 @@ impl<S: SearchSource> Worker<S> {
         longest_rest: Duration,
     ) -> Self {
         Self {
-            origin,
+            judge: Judge { origin, rules: Rules::default() },
             source,
             callers,
             cache,
             metrics,
             longest_rest,
-            rules: Rules::default(),
+            shared: None,
             backoff: Backoff::new(FIRST_REST, longest_rest),
             rests_until: None,
             reported: None,
@@ -124,7 +155,25 @@ impl<S: SearchSource> Worker<S> {
 
     /// The same with this setting for a number that several have.
     pub(super) fn with_shared(self, shared: SharedNumbers) -> Self {
-        Self { rules: Rules { shared, ..Rules::default() }, ..self }
+        let rules = Rules { shared, ..Rules::default() };
+        Self { judge: Judge { rules, ..self.judge }, ..self }
+    }
+
+    /// The same with results that the replicas share.
+    pub(super) fn sharing(self, shared: Option<Shared>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// Takes the results of the other replicas, and never returns.
+    pub(super) fn take(&self) -> impl Future<Output = ()> + Send + 'static + use<S> {
+        let (judge, cache) = (self.judge.clone(), Arc::clone(&self.cache));
+        let taken = self.shared.as_ref().map(|shared| shared.take(judge, cache));
+        async move {
+            match taken {
+                Some(taken) => taken.await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -132,6 +181,11 @@ impl<S: SearchSource> Worker<S> {
             if self.rests_until.is_some_and(|until| until > Instant::now()) {
                 self.metrics.dropped.inc();
                 self.forget(&caller.readings);
+                continue;
+            }
+            // A number may have been forgotten meanwhile, and another replica may have found it.
+            let first = caller.readings.first().map(|reading| reading.number);
+            if !first.is_some_and(|number| is_awaited(&lock(&self.cache), number)) {
                 continue;
             }
             // A caller must not be able to end the service by a panic.
@@ -150,7 +204,7 @@ impl<S: SearchSource> Worker<S> {
     }
 
     /// Searches for each reading, up to the first one with a result.
-    async fn find(&self, readings: &[Reading]) -> Result<Vec<(Number, Option<Directory>)>, SearchError> {
+    async fn find(&self, readings: &[Reading]) -> Result<Vec<Found>, SearchError> {
         let mut shown: Vec<Entry> = Vec::new();
         let mut asked: Vec<String> = Vec::new();
         let mut found = Vec::new();
@@ -161,27 +215,24 @@ impl<S: SearchSource> Worker<S> {
                     asked.push(digits);
                 }
             }
+            let number = reading.number;
             // SuperOffice finds every number that contains the digits.
-            let list: List = shown.iter().filter(|entry| entry.number == reading.number).cloned().collect();
-            if list.is_empty() {
-                found.push((reading.number, None));
-                continue;
+            let entries: Vec<_> = shown.iter().filter(|entry| entry.number == number).cloned().collect();
+            let directory = self.judge.directory(&entries)?;
+            let is_found = directory.is_some();
+            found.push(Found { number, entries, directory });
+            if is_found {
+                break;
             }
-            let records = Box::new(list.records());
-            let listed = vec![MergeInput { origin: 0, group: 0, records }];
-            let directory = merge_by(&self.rules, std::slice::from_ref(&self.origin), listed)?;
-            found.push((reading.number, Some(directory)));
-            break;
         }
         Ok(found)
     }
 
-    fn keep(&self, found: Vec<(Number, Option<Directory>)>) {
+    fn keep(&self, found: Vec<Found>) {
         let until = Instant::now() + CACHED_FOR;
-        let somebody = found.iter().any(|(_, directory)| directory.is_some());
-        if let Some((number, _)) = found.first() {
-            debug!(source = %self.origin.source, caller = %mask::Number(&number.to_string()), somebody, "searched");
-        }
+        let somebody = found.iter().any(|found| found.directory.is_some());
+        let Some(first) = found.first().map(|found| found.number) else { return };
+        debug!(source = %self.judge.origin.source, caller = %mask::Number(&first.to_string()), somebody, "searched");
         if somebody {
             self.metrics.found.inc();
         } else {
@@ -189,17 +240,14 @@ impl<S: SearchSource> Worker<S> {
         }
         let mut cache = lock(&self.cache);
         // A number of this caller may have been forgotten meanwhile. The next call searches again, if it may.
-        let is_awaited =
-            |(number, _): &(Number, _)| matches!(cache.peek(number), Some(CachedSearch::Pending(_)));
-        if !found.first().is_some_and(is_awaited) {
+        if !is_awaited(&cache, first) {
             return;
         }
-        for (number, directory) in found {
-            let search = match directory {
-                Some(directory) => CachedSearch::Found { directory: Arc::new(directory), until },
-                None => CachedSearch::NotFound { until },
-            };
-            cache.put(number, search);
+        for Found { number, entries, directory } in found {
+            cache.put(number, CachedSearch::of(directory, until));
+            if let Some(shared) = &self.shared {
+                shared.publish(number, entries, until);
+            }
         }
     }
 
@@ -214,7 +262,7 @@ impl<S: SearchSource> Worker<S> {
         self.backoff.reset();
         self.rests_until = None;
         if self.reported.take().is_some() {
-            info!(source = %self.origin.source, "searches are answered again");
+            info!(source = %self.judge.origin.source, "searches are answered again");
         }
     }
 
@@ -231,12 +279,17 @@ impl<S: SearchSource> Worker<S> {
         self.rests_until = Some(Instant::now() + rest);
         let text = error.without_time();
         if self.reported.as_ref() == Some(&text) {
-            debug!(source = %self.origin.source, ?rest, "again: a search failed: {text}");
+            debug!(source = %self.judge.origin.source, ?rest, "again: a search failed: {text}");
         } else {
-            warn!(source = %self.origin.source, ?rest, "a search failed, its caller stays without a name: {text}");
+            warn!(source = %self.judge.origin.source, ?rest, "a search failed, its caller stays without a name: {text}");
         }
         self.reported = Some(text);
     }
+}
+
+/// Whether a number is searched for.
+fn is_awaited(results: &LruCache<Number, CachedSearch>, number: Number) -> bool {
+    matches!(results.peek(&number), Some(CachedSearch::Pending(_)))
 }
 
 /// The digits of a number in the CRM: the national ones, then those with the calling code. Both are searched for, because two

@@ -11,7 +11,8 @@ use redis::{
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::server::{BLOCK, Server, ServerError};
+use super::error::ServerError;
+use super::server::{BLOCK, Server};
 use super::settings::{Servers, Settings};
 use crate::secret::Secret;
 
@@ -21,6 +22,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const RESPONSE: Duration = Duration::from_secs(5);
 /// The same for a chunk, over a slow line.
 const CHUNK_RESPONSE: Duration = Duration::from_secs(30);
+
+/// The longest time for an answer of a sentinel that `nameplate check` asks.
+const SENTINEL: Duration = Duration::from_secs(3);
 
 /// What makes connections to the server.
 #[derive(Clone, Debug)]
@@ -66,9 +70,23 @@ impl Connector {
         };
         // Several sentinels may be silent, one after the other.
         let connected = tokio::time::timeout(3 * CONNECT, connect).await;
-        let connection =
-            connected.map_err(|_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))??;
+        let connection = connected.map_err(|_| ServerError::silent())??;
         Ok(Server::new(connection, &self.settings.site))
+    }
+
+    /// Asks one of the sentinels where the server is; none: it knows no server by this name.
+    ///
+    /// # Errors
+    /// If it can't be asked.
+    pub async fn ask_sentinel(&self, sentinel: &Url, master: &str) -> Result<Option<String>, ServerError> {
+        let config = AsyncConnectionConfig::new();
+        let config = config.set_connection_timeout(Some(SENTINEL)).set_response_timeout(Some(SENTINEL));
+        let certificates = if self.settings.servers.is_tls() { Some(self.certificates()?) } else { None };
+        let mut connection = open(sentinel, RedisConnectionInfo::default(), certificates, &config).await?;
+        let mut ask = redis::cmd("SENTINEL");
+        ask.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
+        let place: Option<(String, String)> = ask.query_async(&mut connection).await?;
+        Ok(place.map(|(host, port)| format!("{host}:{port}")))
     }
 
     async fn one(
@@ -88,12 +106,7 @@ impl Connector {
         if let Ok(database) = url.path().trim_start_matches('/').parse() {
             user = user.set_db(database);
         }
-        let info = address(url).into_connection_info()?.set_redis_settings(user);
-        let client = match certificates {
-            Some(certificates) => Client::build_with_tls(info, certificates)?,
-            None => Client::open(info)?,
-        };
-        client.get_multiplexed_async_connection_with_config(config).await
+        open(url, user, certificates, config).await
     }
 
     async fn behind(
@@ -134,6 +147,21 @@ impl Connector {
         };
         Ok(TlsCertificates { client_tls, root_cert: self.settings.ca_file.as_ref().map(read).transpose()? })
     }
+}
+
+/// Connects to one address.
+async fn open(
+    url: &Url,
+    user: RedisConnectionInfo,
+    certificates: Option<TlsCertificates>,
+    config: &AsyncConnectionConfig,
+) -> Result<MultiplexedConnection, RedisError> {
+    let info = address(url).into_connection_info()?.set_redis_settings(user);
+    let client = match certificates {
+        Some(certificates) => Client::build_with_tls(info, certificates)?,
+        None => Client::open(info)?,
+    };
+    client.get_multiplexed_async_connection_with_config(config).await
 }
 
 fn address(url: &Url) -> ConnectionAddr {

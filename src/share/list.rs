@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::error::ServerError;
 use super::manifest::Manifest;
 use super::pack::{self, Owner};
 use super::replica::{Replica, ShareStatus, locked};
-use super::server::ServerError;
 use super::slot::{InUse, Origin, Slot, Step, Wanted};
 use crate::observe::panics;
 use crate::source::{Delivery, Fetched, SourceError};

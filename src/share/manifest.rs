@@ -43,6 +43,21 @@ pub struct Entry {
     pub manifest: Result<Arc<Manifest>, Unusable>,
 }
 
+impl Entry {
+    /// Why a replica that sends the request `fingerprint` does not take the list; none if it does.
+    #[must_use]
+    pub fn remark(&self, fingerprint: u64) -> Option<String> {
+        match &self.manifest {
+            Err(unusable) => Some(unusable.to_string()),
+            Ok(manifest) if manifest.fingerprint != fingerprint => Some(format!(
+                "{} has published another list under this name: its source has another address, user or selection, or its nameplate is of another version",
+                manifest.by
+            )),
+            Ok(_) => None,
+        }
+    }
+}
+
 /// Why a list in the server can't be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {

@@ -16,6 +16,7 @@ use super::lease::Lease;
 use super::list::SharedList;
 use super::memory::Memory;
 use super::seal::Key;
+use super::searches::Exchange;
 use super::settings::Settings;
 use super::slot::{Slot, Wanted};
 use super::version::ReplicaId;
@@ -55,6 +56,8 @@ pub struct Replica {
     gave_up: Mutex<Option<Instant>>,
     /// Lists for which the holder is to ask the CRM.
     pub(super) wishes: mpsc::Sender<String>,
+    /// Searches for strangers.
+    pub exchange: Exchange,
     lists: Mutex<BTreeMap<String, Listed>>,
     metrics: metrics::Share,
 }
@@ -63,6 +66,21 @@ impl std::fmt::Debug for Replica {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Replica").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The state of the server, for the page Status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerStatus {
+    /// The name of the site.
+    pub site: String,
+    /// Whether the server answers.
+    pub is_up: bool,
+    /// Why the server can't be used; none while it answers, and before the first attempt.
+    pub trouble: Option<String>,
+    /// The machine that has the lease; none if none is known.
+    pub holder: Option<String>,
+    /// Whether it is this one.
+    pub is_holder: bool,
 }
 
 /// The state of a shared list, for `nameplate sources`.
@@ -108,6 +126,7 @@ impl Replica {
             gives_up: AtomicBool::new(false),
             gave_up: Mutex::default(),
             wishes,
+            exchange: Exchange::default(),
             lists: Mutex::default(),
             metrics,
         };
@@ -148,6 +167,19 @@ impl Replica {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.view.borrow().trouble.clone()
+    }
+
+    /// The state of the server.
+    #[must_use]
+    pub fn server(&self) -> ServerStatus {
+        let view = self.view.borrow();
+        ServerStatus {
+            site: self.settings.site.clone(),
+            is_up: view.is_up,
+            trouble: view.trouble.clone(),
+            holder: view.holder.clone().filter(|_| view.is_up),
+            is_holder: view.epoch(Instant::now()).is_some(),
+        }
     }
 
     /// Leaves the lease to another replica for a while, if the server does not have this list. Not again soon: the others may be no

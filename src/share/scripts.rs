@@ -9,9 +9,14 @@
 //! | `key` | the id of the replicas' key, as long as there is a holder |
 //! | `list:NAME` | the list's version and its sealed manifest |
 //! | `chunk:SHA256` | a part of a list, compressed and sealed |
-//! | `events` | a stream: which list has changed, which list is wanted |
+//! | `search:HMAC` | the result of a search for a stranger, sealed |
+//! | `events` | a stream: which list has changed, which list is wanted, which search has a result |
 
 use redis::Script;
+
+/// The commands that a user of the server's ACL needs. A trailing `-@dangerous` takes INFO and ROLE away, so they stand behind it.
+const RIGHTS: &str =
+    "resetchannels -@all +@read +@write +@scripting +@connection -@dangerous +info +wait +role";
 
 /// The names of a site's keys.
 #[derive(Clone, Debug)]
@@ -24,6 +29,12 @@ impl Keys {
     #[must_use]
     pub fn of(site: &str) -> Self {
         Self { prefix: format!("{{np:{site}}}:") }
+    }
+
+    /// What a user of the server's ACL needs, as `ACL SETUSER nameplate` takes it: docs/replicas.md has the same.
+    #[must_use]
+    pub fn rights(&self) -> String {
+        format!("~{}* {RIGHTS}", self.prefix)
     }
 
     /// The key with this name.
@@ -151,5 +162,12 @@ mod tests {
         assert_eq!(keys.named("lease"), "{np:oslo}:lease");
         assert_eq!(keys.list("crm-7"), "{np:oslo}:list:crm-7");
         assert_eq!(keys.chunk("ab"), "{np:oslo}:chunk:ab");
+    }
+
+    #[test]
+    fn the_line_of_the_page_gives_the_rights() {
+        let page = include_str!("../../docs/replicas.md");
+        let line = format!("ACL SETUSER nameplate on >PASSWORD {}\n", Keys::of("oslo").rights());
+        assert!(page.contains(&line), "{line}");
     }
 }

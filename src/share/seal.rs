@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::ExposeSecret;
 
@@ -48,6 +49,8 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The key.
 pub struct Key {
     sealing: LessSafeKey,
+    /// Derived from the key: what makes names does not seal.
+    naming: hmac::Key,
     id: String,
 }
 
@@ -75,7 +78,17 @@ impl Key {
     fn new(bytes: &[u8]) -> Result<Self, KeyError> {
         let sealing = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| KeyError::Length)?;
         let id = sha256(&[b"nameplate: the id of a key of [share]", bytes].concat());
-        Ok(Self { sealing: LessSafeKey::new(sealing), id: hex(&id[..8]) })
+        let derived = hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        let derived = hmac::sign(&derived, b"nameplate: the names of what [share] stores");
+        let naming = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        Ok(Self { sealing: LessSafeKey::new(sealing), naming, id: hex(&id[..8]) })
+    }
+
+    /// A name for what stands in `place`: the same for the same key and the same place, from which nobody without the key can tell the
+    /// place (HMAC-SHA-256).
+    #[must_use]
+    pub fn name(&self, place: &str) -> String {
+        hex(hmac::sign(&self.naming, place.as_bytes()).as_ref())
     }
 
     /// A text that is the same for the same key, from which the key can't be told.
@@ -147,6 +160,15 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(Key::read(&Secret::File(path)).unwrap_err().to_string().contains("share.key: No such file"));
         assert!(!format!("{raw:?}").contains("0707"));
+    }
+
+    #[test]
+    fn a_name_is_that_of_its_key_and_its_place() {
+        let (own, other) = (key(&"07".repeat(32)).unwrap(), key(&"08".repeat(32)).unwrap());
+        assert_eq!(own.name("+4722544545"), own.name("+4722544545"));
+        assert_ne!(own.name("+4722544545"), own.name("+4722544546"));
+        assert_ne!(own.name("+4722544545"), other.name("+4722544545"));
+        assert!(own.name("+4722544545").len() == 64 && !own.name("+4722544545").contains(own.id()));
     }
 
     #[test]

@@ -4,83 +4,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisError};
 
+use super::error::ServerError;
 use super::lease::{Answer, LIFE};
 use super::manifest::{Entry, FORMAT, Manifest, Unusable};
 use super::scripts::{self, Keys, Scripts};
-use super::seal::{Key, KeyError};
+use super::seal::Key;
 use super::slot::Kept;
 use super::version::{ReplicaId, Version};
-use crate::secret::SecretError;
 
 /// How long the server waits for an event before it answers without one.
 pub(super) const BLOCK: Duration = Duration::from_secs(5);
 /// How long a chunk lives after its last renewal.
 const CHUNK_LIFE: Duration = Duration::from_mins(20);
 
-/// Why the server can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The password can't be read.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// The key can't be read.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// A certificate can't be read.
-    #[error("can't read {0}")]
-    File(String),
-    /// The server, or the way to it, has failed.
-    #[error("{}", words(.0))]
-    Redis(#[from] RedisError),
-    /// The answer is none of our scripts.
-    #[error("it gives an answer that is not understood: {0}")]
-    Strange(String),
-    /// The site's replicas have another key.
-    #[error("the other replicas of this site have another `key`; give all of them the same")]
-    OtherKey,
-    /// A chunk is missing.
-    #[error("a chunk of the list is missing")]
-    NoChunk,
-    /// A list can't be packed or unpacked.
-    #[error("{0}")]
-    List(String),
-}
-
-/// What an error of the server means for an administrator. No text of it has a secret.
-fn words(error: &RedisError) -> String {
-    let detail = error.detail().unwrap_or_default();
-    match error.kind() {
-        ErrorKind::AuthenticationFailed => "it refuses `username` or `password`".to_owned(),
-        ErrorKind::Server(redis::ServerErrorKind::NoPerm) => {
-            format!("the ACL of `username` is too narrow: {detail}; docs/replicas.md has the line")
-        }
-        ErrorKind::Server(redis::ServerErrorKind::ReadOnly) => {
-            "it takes no writes: it is a copy of another server, or has lost its copies".to_owned()
-        }
-        ErrorKind::Server(redis::ServerErrorKind::BusyLoading) => "it reads its data from disk".to_owned(),
-        ErrorKind::MasterNameNotFoundBySentinel => {
-            "no sentinel knows a server by the name in `master`".to_owned()
-        }
-        _ if error.is_timeout() => "it does not answer in time".to_owned(),
-        _ if error.code() == Some("NOAUTH") => "it wants a `password`".to_owned(),
-        _ if error.code() == Some("WRONGPASS") => "it refuses `username` or `password`".to_owned(),
-        _ if error.code() == Some("OOM") => {
-            "its memory is full: raise its `maxmemory`, and set `maxmemory-policy noeviction`".to_owned()
-        }
-        _ if error.code() == Some("NOREPLICAS") => {
-            "it takes no writes, for it has too few copies (`min-replicas-to-write`)".to_owned()
-        }
-        _ => format!("can't talk to it: {error}"),
-    }
-}
-
 /// A connection to the server. A clone is the same connection.
 #[derive(Clone)]
 pub struct Server {
-    connection: MultiplexedConnection,
-    keys: Keys,
+    pub(super) connection: MultiplexedConnection,
+    pub(super) keys: Keys,
     scripts: std::sync::Arc<Scripts>,
 }
 
@@ -93,13 +35,15 @@ pub enum Switched {
     Refused,
 }
 
-/// Something that has happened to a list.
+/// Something that has happened to a list, or a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// It has a new version, or was checked.
     Changed,
     /// A replica wants the holder to ask the CRM for the list with this name.
     Wanted(String),
+    /// A replica has searched for a stranger: the name of the result.
+    Searched(String),
 }
 
 /// A stream with its events: the id of each, and its fields.
@@ -272,6 +216,7 @@ impl Server {
             *last = id;
             events.push(match fields.as_slice() {
                 [kind, list] if kind == "wanted" => Event::Wanted(list.clone()),
+                [kind, name] if kind == "searched" => Event::Searched(name.clone()),
                 _ => Event::Changed,
             });
         }

@@ -11,13 +11,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::error::ServerError;
 use super::lease::Answer;
 use super::list::now_in_millis;
 use super::manifest::Manifest;
 use super::pack::{self, Owner};
 use super::replica::{Listed, Replica, locked};
 use super::seal::Key;
-use super::server::{Event, Server, ServerError, Switched};
+use super::searches::{self, HEARD};
+use super::server::{Event, Server, Switched};
 use super::slot::{Duty, Kept, Publication};
 use super::version::Version;
 use crate::backoff::Backoff;
@@ -76,7 +78,8 @@ async fn session(
     *locked(&replica.key) = Some(Arc::clone(&key));
     let server = replica.connector.connect().await?;
     let (changed, mut changes) = mpsc::channel(1);
-    let session = Session { replica, server, key, changed };
+    let (searched, mut searches) = mpsc::channel(HEARD);
+    let session = Session { replica, server, key, changed, searched };
     // Before the first attempt to get the lease: its epoch is higher than all that are there.
     session.read().await?;
     tokio::select! {
@@ -85,6 +88,7 @@ async fn session(
         ended = session.read_again(&mut changes) => ended,
         ended = session.look_after_lists() => ended,
         ended = session.pass_on(wished) => ended,
+        ended = searches::exchange(replica, session.server.clone(), &session.key, &mut searches) => ended,
     }
 }
 
@@ -94,12 +98,21 @@ struct Session<'a> {
     key: Arc<Key>,
     /// Wakes [`Self::read_again`].
     changed: mpsc::Sender<()>,
+    /// The names of searches that have a result.
+    searched: mpsc::Sender<String>,
 }
 
 impl Session<'_> {
     /// Has the entries read soon. A full queue means that they will be.
     fn read_soon(&self) {
         let _ = self.changed.try_send(());
+    }
+
+    /// Has the result of a search read, if anybody wants it. Where too many wait, the caller is searched for once more.
+    fn take_search(&self, name: String) {
+        if self.replica.exchange.is_used() {
+            let _ = self.searched.try_send(name);
+        }
     }
 
     /// Gets and renews the lease.
@@ -197,10 +210,16 @@ impl Session<'_> {
         let mut last = server.last_event().await?;
         // What has happened since the entries were read.
         self.read_soon();
+        if self.replica.exchange.is_used() {
+            for name in server.last_searches().await? {
+                self.take_search(name);
+            }
+        }
         loop {
             for event in server.next_events(&mut last).await? {
                 match event {
                     Event::Changed => self.read_soon(),
+                    Event::Searched(name) => self.take_search(name),
                     Event::Wanted(list) => {
                         if let Some(listed) = self.replica.listed(&list) {
                             locked(&listed.slot).want();

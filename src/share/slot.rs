@@ -313,14 +313,8 @@ impl Slot {
 
     /// Why what the server has is not taken, if the log does not say so yet.
     pub fn remark(&mut self, wanted: &Wanted, view: &View) -> Option<String> {
-        let remark = match view.entries.get(&wanted.list).map(|entry| &entry.manifest) {
-            Some(Err(unusable)) => Some(unusable.to_string()),
-            Some(Ok(manifest)) if manifest.fingerprint != wanted.fingerprint => Some(format!(
-                "{} has published another list under this name: its source has another address, user or selection, or its nameplate is of another version",
-                manifest.by
-            )),
-            _ => None,
-        };
+        let entry = view.entries.get(&wanted.list);
+        let remark = entry.and_then(|entry| entry.remark(wanted.fingerprint));
         let is_new = remark != self.remark;
         self.remark.clone_from(&remark);
         remark.filter(|_| is_new)

@@ -10,6 +10,8 @@ pub(crate) struct TlsFault {
     pub(crate) text: String,
     /// The fault lasts until an administrator changes something: it is no use to try again soon.
     pub(crate) lasts: bool,
+    /// The server's certificate is signed by itself, and marked as an authority's.
+    pub(crate) is_self_signed: bool,
 }
 
 /// What is wrong with TLS, if that is the cause of an HTTP client's error.
@@ -36,7 +38,8 @@ pub(crate) fn fault(error: &std::io::Error) -> Option<TlsFault> {
         error => error.to_string(),
     };
     let lasts = matches!(error, Error::InvalidCertificate(_) | Error::InvalidMessage(_));
-    Some(TlsFault { text, lasts })
+    let is_self_signed = matches!(error, Error::InvalidCertificate(error) if is_self_signed(error));
+    Some(TlsFault { text, lasts, is_self_signed })
 }
 
 fn certificate(error: &CertificateError) -> String {
@@ -63,8 +66,7 @@ fn certificate(error: &CertificateError) -> String {
         E::BadSignature => {
             "the server's certificate is not signed by the authority that it names: `ca_file` may be an older one".into()
         }
-        // webpki's error, for which rustls has no variant.
-        E::Other(error) if format!("{error:?}").contains("CaUsedAsEndEntity") => {
+        error if is_self_signed(error) => {
             "the server's certificate is signed by itself: give it as `ca_file`".into()
         }
         E::Other(error) => format!(
@@ -72,6 +74,12 @@ fn certificate(error: &CertificateError) -> String {
         ),
         error => format!("the server's certificate can't be used: {error}"),
     }
+}
+
+/// Whether the certificate is marked as an authority's, as `openssl req -x509` makes them: an error of webpki's, for which rustls has
+/// no variant.
+fn is_self_signed(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(error) if format!("{error:?}").contains("CaUsedAsEndEntity"))
 }
 
 /// A date of ISO 8601.

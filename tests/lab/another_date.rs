@@ -1,4 +1,4 @@
-//! A server whose clock is wrong: the `Date` of its answers is changed on the way.
+//! A server whose clock is wrong: the time in its answers is changed on the way.
 
 #![allow(clippy::expect_used, reason = "a test without its lab has failed")]
 
@@ -7,8 +7,18 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Where this server answers with another date: 2026-07-31.
+/// Where this server of HTTP answers with another date: 2026-07-31.
 pub(crate) async fn before(behind: SocketAddr) -> SocketAddr {
+    changed(behind, b"\r\nDate: ", b"Fri, 31 Jul 2026 12:00:00 GMT").await
+}
+
+/// Where this Redis answers with another time: 2026-07-31.
+pub(crate) async fn of_redis(behind: SocketAddr) -> SocketAddr {
+    changed(behind, b"\r\nserver_time_usec:", b"1785499200000000").await
+}
+
+/// Where this server answers with `text` behind `header`.
+async fn changed(behind: SocketAddr, header: &'static [u8], text: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("a connection");
     tokio::spawn(async move {
@@ -20,11 +30,9 @@ pub(crate) async fn before(behind: SocketAddr) -> SocketAddr {
             tokio::spawn(async move {
                 let mut bytes = vec![0; 1 << 16];
                 while let Ok(length @ 1..) = from_far.read(&mut bytes).await {
-                    let header = b"\r\nDate: ";
                     if let Some(at) = bytes[..length].windows(header.len()).position(|found| found == header)
                     {
-                        let date = b"Fri, 31 Jul 2026 12:00:00 GMT";
-                        bytes[at + header.len()..][..date.len()].copy_from_slice(date);
+                        bytes[at + header.len()..][..text.len()].copy_from_slice(text);
                     }
                     to_near.write_all(&bytes[..length]).await?;
                 }

@@ -21,8 +21,18 @@ impl Certificate {
     /// As administrators make them, and as they are found on most PBXs: signed by itself, and marked as an authority's,
     /// as `openssl req -x509` does. Valid for so many days: with 0 it has expired.
     pub(crate) fn self_signed(days: u32) -> Self {
+        Self::by_itself(days, "TRUE")
+    }
+
+    /// Signed by itself, and not marked as an authority's.
+    pub(crate) fn of_no_authority(days: u32) -> Self {
+        Self::by_itself(days, "FALSE")
+    }
+
+    fn by_itself(days: u32, is_authority: &str) -> Self {
         let folder = Folder::new();
-        folder.request("subjectAltName=IP:127.0.0.1\nbasicConstraints=critical,CA:TRUE\n");
+        folder
+            .request(&format!("subjectAltName=IP:127.0.0.1\nbasicConstraints=critical,CA:{is_authority}\n"));
         folder.openssl(&format!(
             "x509 -req -in request -signkey server.key -days {days} -extfile extensions -out server.pem"
         ));

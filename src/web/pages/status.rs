@@ -1,4 +1,6 @@
-//! The page `Status`: each list, each PBX, how fast calls are answered, what `nameplate check` finds, and buttons.
+//! The page `Status`: each list, the server of the replicas, each PBX, how fast calls are answered, what `nameplate check` finds, and buttons.
+
+mod replicas;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::lists::status::ListStatus;
 use crate::observe::mask;
 use crate::web::State as Web;
 use crate::web::login::Role;
+use replicas::ReplicasCard;
 
 /// The unknown callers that are shown.
 const UNKNOWN: usize = 10;
@@ -45,6 +48,7 @@ struct Page {
     is_busy: bool,
     lists: Vec<ListCard>,
     are_lists_open: bool,
+    replicas: Option<ReplicasCard>,
     pbxs: Vec<PbxCard>,
     picture: Option<Picture>,
     unknown: Vec<(String, String)>,
@@ -111,6 +115,8 @@ pub(super) async fn page(State(web): State<Arc<Web>>, shell: Shell) -> Response 
     let texts = &all.status;
     let lists = backend.service.as_ref().map(|service| service.handle.status());
     let are_lists_open = lists.is_some();
+    let server = backend.replica.as_ref().map(|replica| replica.server());
+    let replicas = server.map(|server| ReplicasCard::of(server, lists.as_deref().unwrap_or_default(), texts));
     let lists: Vec<_> = lists.iter().flatten().map(|list| ListCard::of(list, &shell)).collect();
     let pbxs: Vec<_> = backend.pbx_statuses.iter().map(|pbx| PbxCard::of(pbx, &shell)).collect();
     let orders: Vec<_> = web.desk.orders();
@@ -124,12 +130,13 @@ pub(super) async fn page(State(web): State<Arc<Web>>, shell: Shell) -> Response 
             may_refresh: shell.viewer.may(Role::Operator),
             may_accept: shell.viewer.may(Role::Administrator),
             buttons: why_no_buttons(&shell),
-            troubles: troubles(&lists, &pbxs, &checked, texts),
+            troubles: troubles(&lists, replicas.as_ref(), &pbxs, &checked, texts),
             all_well: fill(texts.all_well, &[&numbers]),
             orders: orders.iter().map(|entry| OrderLine::of(entry, &shell)).collect(),
             is_busy,
             lists,
             are_lists_open,
+            replicas,
             pbxs,
             picture: Picture::of(&backend.metrics.answer_times(), all),
             unknown: unknown(&backend.calls, &shell),
@@ -153,10 +160,19 @@ fn why_no_buttons(shell: &Shell) -> Option<&'static str> {
 }
 
 /// What wants a person, a line each.
-fn troubles(lists: &[ListCard], pbxs: &[PbxCard], checked: &Checked, texts: &Texts) -> Vec<String> {
+fn troubles(
+    lists: &[ListCard],
+    replicas: Option<&ReplicasCard>,
+    pbxs: &[PbxCard],
+    checked: &Checked,
+    texts: &Texts,
+) -> Vec<String> {
     let mut troubles = Vec::new();
     for list in lists.iter().filter(|list| list.lamp != "good") {
         troubles.push(format!("{}: {}", list.name, list.state));
+    }
+    if let Some(replicas) = replicas.filter(|replicas| replicas.lamp == "bad") {
+        troubles.push(format!("{}: {}", texts.replicas, replicas.state));
     }
     for pbx in pbxs.iter().filter(|pbx| pbx.lamp != "good") {
         troubles.push(format!("{}: {}", pbx.name, pbx.state));
