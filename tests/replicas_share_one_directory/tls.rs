@@ -30,7 +30,10 @@ async fn lists_are_shared_over_tls_and_no_certificate_is_trusted_blindly() {
     assert_eq!(crm.count(), 1);
 
     for (without, said) in [
-        ("ca_file = \"valkey.pem\"\n", "the replicas' server can't be used: TLS: no trusted authority has signed"),
+        (
+            "ca_file = \"valkey.pem\"\n",
+            "the replicas' server can't be used: TLS: no trusted authority has signed",
+        ),
         (
             "client_certificate = \"client.pem\"\nclient_key = \"client.pem\"",
             "the replicas' server can't be used: ",
