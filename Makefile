@@ -5,6 +5,8 @@
 #   make drill    calls without end while everything goes wrong in turn; a table of what became of them
 #   make package  the Debian package, for Debian 12 and later: target/debian/nameplate_….deb
 #   make soak     a year of refreshes on a fast clock, and 200,000 calls
+#   make demo-replicas  three replicas on real Redis servers, a kill, and a table of what each replica knew and when
+#   make chaos    eight replicas with calls all the time, while replicas and servers are killed, stopped and cut off
 #
 # And while the code is changed:
 #
@@ -13,7 +15,7 @@
 #
 # What they need from Debian, Asterisk in a root of its own included, tests/lab/setup.sh installs at the first run.
 
-.PHONY: demo check promise test promises drill package reproducible soak bench fuzz lab rust tools deny deb sbom
+.PHONY: demo demo-replicas chaos check promise test promises drill package reproducible soak bench fuzz lab rust tools deny deb sbom
 .DEFAULT_GOAL := demo
 
 # Debian leaves these out of an ordinary user's PATH; chroot is there.
@@ -27,6 +29,12 @@ demo: rust
 	@echo "building … (a few minutes at the first time)"
 	@cargo test --release --locked --no-run --test demo
 	@cargo test --release --locked --quiet --test demo
+
+demo-replicas: rust tools
+	@tests/lab/setup.sh redis >/dev/null
+	@echo "building … (a few minutes at the first time)"
+	@cargo test --release --locked --no-run --test replicas
+	@cargo test --release --locked --quiet --test replicas -- demo
 
 # Formatting, lints, documentation, the crates' licences, unit tests, the tables of numbers, the metrics and alerts for Prometheus, and
 # whether these documents are true.
@@ -66,6 +74,14 @@ drill: rust
 	@tests/lab/setup.sh $(ON) >/dev/null
 	@cargo test --release --locked --no-run --test drill
 	@cargo test --release --locked --quiet --test drill -- long $(ON)
+
+# Each trouble once, or as long as wanted: `make chaos MINUTES=60`.
+MINUTES ?= 0
+chaos: rust
+	@tests/lab/setup.sh 22 >/dev/null
+	@tests/lab/setup.sh redis >/dev/null
+	@cargo test --release --locked --no-run --test replicas
+	@cargo test --release --locked --quiet --test replicas -- chaos $(MINUTES)
 
 # A release build in a Debian 12 of its own, its bill of materials, and what lintian says of the package.
 package: rust tools deb sbom

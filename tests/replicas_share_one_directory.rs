@@ -21,7 +21,10 @@ const MARRIED: &str = "Kari Berg (Fjord Sjømat AS)";
 const TAKEOVER: Duration = Duration::from_secs(60);
 
 mod calls;
+mod eight;
 mod failover;
+mod lost_writes;
+mod phases;
 mod scripts;
 mod searches;
 mod seen;
@@ -191,8 +194,10 @@ async fn the_one_that_asks_is_killed_and_another_takes_over() {
 
 impl Replica {
     async fn start_again(self) -> Self {
+        const LISTENS: &str = "web server listens address=";
+        let before = self.nameplate.log().matches(LISTENS).count();
         let nameplate = self.nameplate.again();
-        nameplate.until_logged("web server listens address=", 2).await;
+        nameplate.until_logged(LISTENS, before + 1).await;
         let web = web::address(&nameplate).await;
         Self { nameplate, web }
     }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::version::{ReplicaId, Version};
+
 /// How long the server keeps the lease after a renewal.
 pub const LIFE: Duration = Duration::from_secs(30);
 /// The interval of renewals, and of attempts to get it.
@@ -40,6 +42,8 @@ pub struct Lease {
     held: Option<Held>,
     /// The highest epoch that this replica has seen.
     highest: u64,
+    /// Counts the versions that this replica has tried to publish.
+    sequence: u64,
     next: Instant,
 }
 
@@ -54,7 +58,7 @@ impl Lease {
     /// No lease yet. `highest` is the highest epoch that this replica has on disk.
     #[must_use]
     pub fn new(highest: u64, now: Instant) -> Self {
-        Self { held: None, highest, next: now }
+        Self { held: None, highest, sequence: 0, next: now }
     }
 
     /// When to ask the server next.
@@ -115,6 +119,19 @@ impl Lease {
         let until = held.confirmed + TRUST;
         (now < until).then_some((held.epoch, until))
     }
+
+    /// The version under which the holder `id` of this epoch publishes next. It is never the same twice: the server may have switched
+    /// without an answer, another replica may have taken the list, and then the server may have forgotten the version. None if this replica
+    /// has taken a later version: a failover has given the epoch to two replicas, and a new one has to come first.
+    pub fn next_version(&mut self, id: ReplicaId, epoch: u64, taken: Option<Version>) -> Option<Version> {
+        let version = Version { epoch, holder: id, sequence: self.sequence + 1 };
+        if let Some(taken) = taken.filter(|taken| *taken >= version) {
+            self.saw(taken.epoch + 1);
+            return None;
+        }
+        self.sequence += 1;
+        Some(version)
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +186,21 @@ mod tests {
         lease.saw(12);
         lease.saw(11);
         assert_eq!(lease.highest(), 12);
+    }
+
+    #[test]
+    fn a_version_is_never_the_same_twice_and_never_before_the_one_in_use() {
+        let mut lease = Lease::new(0, Instant::now());
+        let (id, other) = (ReplicaId(3), ReplicaId(9));
+        let version = |epoch, holder, sequence| Version { epoch, holder, sequence };
+        assert_eq!(lease.next_version(id, 6, None), Some(version(6, id, 1)));
+        // The server has forgotten it, or has never had it.
+        assert_eq!(lease.next_version(id, 6, Some(version(5, other, 7))), Some(version(6, id, 2)));
+        assert_eq!(lease.highest(), 0);
+        // A failover has given the epoch to another replica, too.
+        assert_eq!(lease.next_version(id, 6, Some(version(6, other, 1))), None);
+        assert_eq!(lease.highest(), 7);
+        assert_eq!(lease.next_version(id, 8, Some(version(6, other, 1))), Some(version(8, id, 3)));
     }
 
     #[test]

@@ -170,8 +170,12 @@ impl Session<'_> {
         let names: Vec<String> = lists.iter().map(|listed| listed.wanted.list.clone()).collect();
         let mut server = self.server.clone();
         let entries = server.entries(&self.key, &self.replica.settings.site, &names).await?;
-        if let Some(epoch) = entries.values().map(|entry| entry.version.epoch).max() {
-            self.saw(epoch);
+        let is_holder = locked(&self.replica.lease).publishes(Instant::now()).is_some();
+        for Listed { wanted, slot } in &lists {
+            if let Some(entry) = entries.get(&wanted.list) {
+                let epoch = locked(slot).epoch_for(entry.version, is_holder);
+                self.saw(epoch);
+            }
         }
         let entries = Arc::new(entries);
         // Until the first answer about the lease the server is not known to be ours.
@@ -281,11 +285,9 @@ impl Session<'_> {
         epoch: u64,
     ) -> Result<(), ServerError> {
         let list = &listed.wanted.list;
-        let there = self.replica.view.borrow().entries.get(list).map(|entry| entry.version);
         let (here, _) = locked(&listed.slot).taken();
-        let mine = |version: &Version| (version.epoch, version.holder) == (epoch, self.replica.id);
-        let sequence = [there, here].into_iter().flatten().filter(mine).map(|version| version.sequence).max();
-        let version = Version { epoch, holder: self.replica.id, sequence: sequence.unwrap_or(0) + 1 };
+        let version = locked(&self.replica.lease).next_version(self.replica.id, epoch, here);
+        let Some(version) = version else { return Ok(()) };
         let manifest = self.send(list, version, publication).await?;
         let manifest = Manifest {
             fingerprint: listed.wanted.fingerprint,

@@ -258,8 +258,11 @@ impl Slot {
         let is_version = published.as_ref().is_some_and(|manifest| Some(manifest.version) == self.taken);
         let is_lost = entry.is_none_or(|entry| Some(entry.version) < self.taken);
         let is_fresh = self.asked == Some(epoch);
+        // Another replica may have taken a list that a failover has lost here: only a version of this epoch counts there.
+        let is_older = entry.is_some_and(|entry| entry.version.epoch < epoch);
         // Without the CRM's word in this epoch the other replicas' list may be newer.
-        let is_due = is_lost || is_fresh && (self.is_own || !is_version) || self.is_broken && is_version;
+        let is_due =
+            is_lost || is_fresh && (self.is_own || is_older || !is_version) || self.is_broken && is_version;
         let content = self.in_use.content.as_ref().filter(|_| self.answers == wanted.fingerprint);
         match (content, published) {
             (Some(content), _) if is_due => Some(Duty::Publish(Publication {
@@ -297,6 +300,15 @@ impl Slot {
     #[must_use]
     pub fn taken(&self) -> (Option<Version>, bool) {
         (self.taken, self.is_own)
+    }
+
+    /// The epoch that the next holder has to be beyond, so that this replica takes its lists: the server has this version.
+    #[must_use]
+    pub fn epoch_for(&self, there: Version, is_holder: bool) -> u64 {
+        // A failover has lost the version in use here, and has given its epoch to another replica, whose versions may be lower. The holder
+        // itself may have switched after the server's answer.
+        let lost = self.taken.filter(|taken| *taken > there && !is_holder);
+        lost.map_or(there.epoch, |taken| taken.epoch + 1)
     }
 
     /// Why what the server has is not taken, if the log does not say so yet.

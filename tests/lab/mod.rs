@@ -19,7 +19,8 @@
 //! - [`proxy`], [`disk`]: what can be cut, what can be full
 //! - [`muffler`]: what makes a new Asterisk an older one
 //! - [`systemd`]: a Debian with a real systemd, for the package and its unit; [`package`]: the package
-//! - [`redis`]: a real Redis
+//! - [`redis`]: a real Redis or Valkey, alone or with sentinels; [`line`]: a line to it that stops where a test wants
+//! - [`site`]: replicas around it, with calls, while a test makes trouble
 //! - [`uptime`]: when the service was up
 //! - [`fate`]: what became of calls meanwhile
 
@@ -34,6 +35,7 @@ pub(crate) mod configuration;
 pub(crate) mod disk;
 pub(crate) mod fate;
 pub(crate) mod freepbx;
+pub(crate) mod line;
 pub(crate) mod machine;
 pub(crate) mod muffler;
 pub(crate) mod nameplate;
@@ -43,6 +45,7 @@ pub(crate) mod people;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod sip;
+pub(crate) mod site;
 pub(crate) mod stream;
 pub(crate) mod superoffice;
 pub(crate) mod systemd;

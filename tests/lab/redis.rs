@@ -1,11 +1,11 @@
-//! A real Redis, private, on loopback: nothing of it is on disk.
+//! A real Redis or Valkey, private, on loopback: nothing of it is on disk.
 
 #![allow(clippy::expect_used, reason = "a test without its lab has failed")]
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::{Commands, Connection, FromRedisValue};
@@ -15,130 +15,124 @@ use super::certificate::Certificate;
 use super::machine::free_tcp_port;
 use super::nameplate::project;
 
-/// How long it may take to start.
+/// How long it may take to start, and an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The password of the user `nameplate`.
 pub(crate) const PASSWORD: &str = "pass:wørd";
+/// That of the test itself, and that of the other servers and the sentinels.
+const ADMINISTRATOR: &str = "admin";
 
-/// A running Redis with the user `nameplate`, who has the rights of docs/replicas.md; killed when dropped.
+/// Which program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// Debian's `redis-tools`.
+    Redis,
+    /// That of Debian 13.
+    Valkey,
+}
+
+/// A running server with the user `nameplate`, who has the rights of docs/replicas.md; killed when dropped.
 pub(crate) struct Redis {
     folder: TempDir,
+    engine: Engine,
     port: u16,
+    arguments: &'static [&'static str],
     process: Child,
 }
 
-/// A Redis with a copy, and a sentinel that makes the copy the master where the master is gone.
-pub(crate) struct Watched {
-    /// The master at first.
-    pub master: Redis,
-    /// Its copy.
-    pub copy: Redis,
-    /// The sentinel's address.
-    pub sentinel: String,
-    _sentinel: Redis,
-}
-
-impl Watched {
-    /// Starts them for a site. The sentinel knows the master as `names`.
-    pub(crate) fn start(site: &str) -> Self {
-        let master = Redis::start(site);
-        let copy = Redis::start(site);
-        copy.run::<()>(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
-        let begun = Instant::now();
-        while !copy.run::<String>(&["INFO", "replication"]).contains("master_link_status:up") {
-            assert!(begun.elapsed() < PATIENCE, "the copy does not reach its master:\n{}", copy.log());
-            std::thread::sleep(Duration::from_millis(50));
+impl Engine {
+    /// The program, installed by `setup.sh` if it is not there yet.
+    fn program(self) -> PathBuf {
+        static PROGRAMS: Mutex<Vec<(Engine, PathBuf)>> = Mutex::new(Vec::new());
+        let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, program)) = programs.iter().find(|(engine, _)| *engine == self) {
+            return program.clone();
         }
-        let port = master.port;
-        let sentinel = Redis::with(
-            &format!(
-                "sentinel monitor names 127.0.0.1 {port} 1\nsentinel down-after-milliseconds names 1000\n\
-                 sentinel failover-timeout names 5000\n"
-            ),
-            &["--sentinel"],
-        );
-        let begun = Instant::now();
-        // It asks the master for its copies.
-        while !sentinel.run::<String>(&["INFO", "sentinel"]).contains("slaves=1") {
-            assert!(begun.elapsed() < PATIENCE, "the sentinel does not know the copy:\n{}", sentinel.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Self { master, copy, sentinel: sentinel.url(), _sentinel: sentinel }
+        let name = format!("{self:?}").to_lowercase();
+        let script = project().join("tests/lab/setup.sh");
+        let output = Command::new(script).arg(&name).stderr(Stdio::inherit()).output().expect("setup.sh");
+        assert!(output.status.success(), "setup.sh {name} failed");
+        let answer = String::from_utf8(output.stdout).expect("a path");
+        let program = PathBuf::from(answer.lines().last().expect("setup.sh prints the program's path"));
+        programs.push((self, program.clone()));
+        program
     }
 }
 
-/// The program, installed by `setup.sh` if it is not there yet.
-fn program() -> &'static PathBuf {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let script = project().join("tests/lab/setup.sh");
-        let output = Command::new(script).arg("redis").stderr(Stdio::inherit()).output().expect("setup.sh");
-        assert!(output.status.success(), "setup.sh redis failed");
-        let answer = String::from_utf8(output.stdout).expect("a path");
-        PathBuf::from(answer.lines().last().expect("setup.sh prints the program's path"))
-    })
+/// The rights of the line of docs/replicas.md that makes the user, for this site, with this name.
+fn acl(site: &str, user: &str) -> String {
+    let page = fs::read_to_string(project().join("docs/replicas.md")).expect("docs/replicas.md");
+    let begin = "ACL SETUSER nameplate ";
+    let line =
+        page.lines().find_map(|line| line.trim_start().strip_prefix(begin)).expect("a line with the user");
+    let line = line.replace("oslo", site).replace(">PASSWORD", &format!(">{PASSWORD}"));
+    format!("{user} {}", line.trim())
 }
 
-/// The line of docs/replicas.md that makes the user, for this site.
-fn acl(site: &str) -> String {
-    let page = fs::read_to_string(project().join("docs/replicas.md")).expect("docs/replicas.md");
-    let line = page
-        .lines()
-        .find(|line| line.trim_start().starts_with("ACL SETUSER nameplate "))
-        .expect("a line with the user");
-    let line = line.replace("oslo", site).replace(">PASSWORD", &format!(">{PASSWORD}"));
-    line.trim().trim_start_matches("ACL SETUSER ").to_owned()
-}
+/// Further users with the rights of `nameplate`, from `nameplate-0` on: a test cuts one replica off by its user.
+const USERS: usize = 8;
 
 /// The configuration of one for a site.
 fn configuration(site: &str) -> String {
-    let user = acl(site);
+    let further = (0..USERS).map(|place| acl(site, &format!("nameplate-{place}")));
+    let users: String =
+        further.chain([acl(site, "nameplate")]).map(|user| format!("user {user}\n")).collect();
     format!(
-        "save \"\"\nappendonly no\nrepl-diskless-sync-delay 0\nuser default on nopass ~* &* +@all\nuser {user}\n"
+        "save \"\"\nappendonly no\nrepl-diskless-sync-delay 0\nmasterauth {ADMINISTRATOR}\nmasteruser peer\n\
+         user default on >{ADMINISTRATOR} ~* &* +@all\nuser peer on >{ADMINISTRATOR} ~* &* +@all\n{users}"
     )
 }
 
 impl Redis {
-    /// Starts one for a site.
+    /// Starts Debian 12's for a site.
     pub(crate) fn start(site: &str) -> Self {
-        Self::with(&configuration(site), &[])
+        Self::start_of(Engine::Redis, site)
+    }
+
+    /// Starts one for a site.
+    pub(crate) fn start_of(engine: Engine, site: &str) -> Self {
+        Self::with(engine, &configuration(site), &[])
     }
 
     /// Starts one that also speaks TLS, with clients that show a certificate of the same authority. Returns its URL, too.
-    pub(crate) fn with_tls(site: &str, certificate: &Certificate) -> (Self, String) {
+    pub(crate) fn with_tls(engine: Engine, site: &str, certificate: &Certificate) -> (Self, String) {
         let port = free_tcp_port();
-        let files = tempfile::tempdir().expect("a folder").keep();
-        fs::write(files.join("server.pem"), &certificate.with_key).expect("a file");
-        fs::write(files.join("authority.pem"), &certificate.authority).expect("a file");
-        let at = files.display();
+        let files = tempfile::tempdir().expect("a folder");
+        fs::write(files.path().join("server.pem"), &certificate.with_key).expect("a file");
+        fs::write(files.path().join("authority.pem"), &certificate.authority).expect("a file");
+        let at = files.path().display();
         let tls = format!(
             "tls-port {port}\ntls-cert-file {at}/server.pem\ntls-key-file {at}/server.pem\ntls-ca-cert-file {at}/authority.pem\n\
              tls-auth-clients yes\n"
         );
-        let redis = Self::with(&(configuration(site) + &tls), &[]);
-        // They are read at the start.
-        let _ = fs::remove_dir_all(files);
+        // It reads them at the start.
+        let redis = Self::with(engine, &(configuration(site) + &tls), &[]);
         (redis, format!("rediss://127.0.0.1:{port}"))
     }
 
     /// Starts one with this configuration and these arguments.
-    fn with(config: &str, arguments: &[&'static str]) -> Self {
+    pub(super) fn with(engine: Engine, config: &str, arguments: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_tcp_port();
         let place = folder.path().display();
         let config = format!("bind 127.0.0.1\nport {port}\ndir {place}\n{config}");
         fs::write(folder.path().join("redis.conf"), config).expect("a file");
-        let process = spawn(&folder, arguments);
-        let mut redis = Self { folder, port, process };
+        let process = spawn(engine, &folder, arguments);
+        let mut redis = Self { folder, engine, port, arguments, process };
         redis.until_ready();
         redis
     }
 
     fn until_ready(&mut self) {
         let begun = Instant::now();
-        while self.connect().is_err() {
-            assert!(begun.elapsed() < PATIENCE, "redis-server does not answer:\n{}", self.log());
-            assert!(matches!(self.process.try_wait(), Ok(None)), "redis-server has ended:\n{}", self.log());
+        while self.connect(PATIENCE).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "{:?} does not answer:\n{}", self.engine, self.log());
+            assert!(
+                matches!(self.process.try_wait(), Ok(None)),
+                "{:?} has ended:\n{}",
+                self.engine,
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -157,8 +151,13 @@ impl Redis {
 
     /// Starts it again, empty.
     pub(crate) fn again(&mut self) {
-        self.process = spawn(&self.folder, &[]);
+        self.process = spawn(self.engine, &self.folder, self.arguments);
         self.until_ready();
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// What belongs into a configuration's `[share]`.
@@ -166,17 +165,36 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    fn connect(&self) -> redis::RedisResult<Connection> {
-        let mut connection = redis::Client::open(self.url())?.get_connection()?;
+    /// The same for its administrator.
+    pub(crate) fn administrators_url(&self) -> String {
+        // A sentinel has no users.
+        let user = if self.arguments.is_empty() { format!(":{ADMINISTRATOR}@") } else { String::new() };
+        format!("redis://{user}127.0.0.1:{}", self.port)
+    }
+
+    /// Connects as its administrator, for answers that take no longer than this.
+    pub(crate) fn connect(&self, patience: Duration) -> redis::RedisResult<Connection> {
+        let client = redis::Client::open(self.administrators_url())?;
+        let mut connection = client.get_connection_with_timeout(patience)?;
+        connection.set_read_timeout(Some(patience))?;
         redis::cmd("PING").exec(&mut connection)?;
         Ok(connection)
     }
 
     /// Does a command as its administrator.
     pub(crate) fn run<T: FromRedisValue>(&self, command: &[&str]) -> T {
-        let mut connection = self.connect().expect("a connection");
+        self.try_run(command, PATIENCE).expect("an answer")
+    }
+
+    /// The same, if it answers within this time.
+    pub(crate) fn try_run<T: FromRedisValue>(
+        &self,
+        command: &[&str],
+        patience: Duration,
+    ) -> redis::RedisResult<T> {
+        let mut connection = self.connect(patience)?;
         let (name, arguments) = command.split_first().expect("a command");
-        redis::cmd(name).arg(arguments).query(&mut connection).expect("an answer")
+        redis::cmd(name).arg(arguments).query(&mut connection)
     }
 
     /// The names of the keys that fit.
@@ -186,30 +204,129 @@ impl Redis {
 
     /// The bytes of a key.
     pub(crate) fn bytes(&self, key: &str) -> Vec<u8> {
-        self.connect().expect("a connection").get(key).expect("its bytes")
+        self.connect(PATIENCE).expect("a connection").get(key).expect("its bytes")
     }
 
     /// Puts other bytes in the place of a key's; its life stays.
     pub(crate) fn replace(&self, key: &str, bytes: &[u8]) {
-        let mut connection = self.connect().expect("a connection");
+        let mut connection = self.connect(PATIENCE).expect("a connection");
         redis::cmd("SET").arg(key).arg(bytes).arg("KEEPTTL").exec(&mut connection).expect("a key");
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
 
-fn spawn(folder: &TempDir, arguments: &[&str]) -> Child {
-    let log = fs::File::create(folder.path().join("log")).expect("a log");
-    let mut command = Command::new(program());
+fn spawn(engine: Engine, folder: &TempDir, arguments: &[&str]) -> Child {
+    let log =
+        fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).expect("a log");
+    let mut command = Command::new(engine.program());
     command.arg(folder.path().join("redis.conf")).args(arguments).stdin(Stdio::null());
-    command.stderr(log.try_clone().expect("a log")).stdout(log).spawn().expect("redis-server")
+    command.stderr(log.try_clone().expect("a log")).stdout(log).spawn().expect("a server")
 }
 
 impl Drop for Redis {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Three servers, of which one is the master, and three sentinels that make another one the master where it is gone.
+pub(crate) struct Watched {
+    /// The servers.
+    pub servers: Vec<Redis>,
+    sentinels: Vec<Redis>,
+}
+
+impl Watched {
+    /// Starts them for a site.
+    pub(crate) fn start(engine: Engine, site: &str) -> Self {
+        let servers: Vec<_> = (0..3).map(|_| Redis::start_of(engine, site)).collect();
+        let port = servers[0].port;
+        for copy in &servers[1..] {
+            copy.run::<()>(&["REPLICAOF", "127.0.0.1", &port.to_string()]);
+        }
+        for copy in &servers[1..] {
+            let is_up = || copy.run::<String>(&["INFO", "replication"]).contains("master_link_status:up");
+            until(is_up, || format!("the copy does not reach its master:\n{}", copy.log()));
+        }
+        let config = format!(
+            "sentinel monitor names 127.0.0.1 {port} 2\nsentinel auth-user names peer\nsentinel auth-pass names {ADMINISTRATOR}\n\
+             sentinel down-after-milliseconds names 1000\nsentinel failover-timeout names 5000\n"
+        );
+        let sentinels: Vec<_> = (0..3).map(|_| Redis::with(engine, &config, &["--sentinel"])).collect();
+        for sentinel in &sentinels {
+            let knows_all = || sentinel.run::<String>(&["INFO", "sentinel"]).contains("slaves=2,sentinels=3");
+            until(knows_all, || format!("the sentinel does not know the others:\n{}", sentinel.log()));
+        }
+        Self { servers, sentinels }
+    }
+
+    /// The place of the server that the sentinels name as the master, as most of them say.
+    pub(crate) fn master(&self) -> usize {
+        let port = |sentinel: &Redis| {
+            let named: Vec<String> = sentinel.run(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "names"]);
+            named[1].parse::<u16>().expect("a port")
+        };
+        let mut ports: Vec<_> = self.sentinels.iter().map(port).collect();
+        ports.sort_unstable();
+        self.servers.iter().position(|server| server.port == ports[1]).expect("one of the servers")
+    }
+
+    /// Waits until the sentinels name another master than this one, which takes writes; its place.
+    pub(crate) fn until_another(&self, old: usize) -> usize {
+        let role = |place: usize| self.servers[place].run::<String>(&["INFO", "replication"]);
+        let is_another = || self.master() != old && role(self.master()).contains("role:master");
+        until(is_another, || format!("no failover:\n{}", self.sentinels[0].log()));
+        self.master()
+    }
+
+    /// Waits until this server is a copy of the master, with all that it has.
+    pub(crate) fn until_copied(&self, place: usize) {
+        let server = &self.servers[place];
+        let is_copy = || server.run::<String>(&["INFO", "replication"]).contains("master_link_status:up");
+        until(is_copy, || format!("it is no copy:\n{}", server.log()));
+    }
+
+    /// Cuts this server off from the others and from the sentinels, or lets them come back. Clients stay.
+    pub(crate) fn part(&self, place: usize, is_parted: bool) {
+        let server = &self.servers[place];
+        server.run::<()>(&["ACL", "SETUSER", "peer", if is_parted { "off" } else { "on" }]);
+        if is_parted {
+            server.run::<i64>(&["CLIENT", "KILL", "USER", "peer"]);
+        }
+    }
+
+    /// From now on a master takes no writes without a copy, as docs/replicas.md advises.
+    pub(crate) fn want_copies(&self) {
+        for server in &self.servers {
+            server.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "1", "min-replicas-max-lag", "10"]);
+        }
+    }
+
+    /// Lets a user in on all servers, or cuts off whoever has it.
+    pub(crate) fn allow(&self, user: &str, is_allowed: bool) {
+        for server in &self.servers {
+            server.run::<()>(&["ACL", "SETUSER", user, if is_allowed { "on" } else { "off" }]);
+            if !is_allowed {
+                server.run::<i64>(&["CLIENT", "KILL", "USER", user]);
+            }
+        }
+    }
+
+    /// What stands in `[share]` in place of `url`.
+    pub(crate) fn section(&self) -> String {
+        let urls: Vec<_> = self.sentinels.iter().map(|sentinel| format!("{:?}", sentinel.url())).collect();
+        format!("sentinels = [{}]\nmaster = \"names\"", urls.join(", "))
+    }
+}
+
+fn until(is_so: impl Fn() -> bool, otherwise: impl Fn() -> String) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{}", otherwise());
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

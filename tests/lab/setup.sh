@@ -15,6 +15,7 @@
 #   tests/lab/setup.sh axe        axe-core (PyPI), the script that finds barriers on a page
 #   tests/lab/setup.sh faketime   a library that gives a program another clock
 #   tests/lab/setup.sh redis      Redis, of which no service is started; the path is its program
+#   tests/lab/setup.sh valkey     Valkey of Debian 13, with the libraries that it needs; likewise
 #
 # The last line on stdout is the root's path, or that of the one file; progress and errors go to stderr.
 #   NAMEPLATE_ASTERISK    path of an installed asterisk binary: no root is made, the answer is "/"
@@ -46,6 +47,8 @@ case $wanted in
     debian-13) name=debian-13 suite=trixie packages=systemd-sysv,ca-certificates,passwd ;;
     # On the oldest Debian that the package is for: a newer glibc runs what an older one was linked with.
     build) name=build-12 suite=bookworm packages=gcc,libc6-dev,lintian,make ;;
+    # Only unpacked: it is run from outside, with its own libraries.
+    valkey) name=valkey-8 suite=trixie packages=valkey-tools variant=extract ;;
     tools) ;;
     browser) ;;
     redis) ;;
@@ -56,7 +59,7 @@ case $wanted in
     promtool | prometheus) package=prometheus file=usr/bin/$wanted ;;
     # Of this machine's own architecture; the one for programs with threads.
     faketime) package=libfaketime file='usr/lib/*/faketime/libfaketimeMT.so.1' ;;
-    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, prometheus, browser, axe, faketime or redis" ;;
+    *) die "nothing named '$wanted' here: 22, 16, debian-12, debian-13, build, tools, pjsua2, promtool, prometheus, browser, axe, faketime, redis or valkey" ;;
 esac
 is_asterisk() { [[ $wanted == 22 || $wanted == 16 ]]; }
 
@@ -205,7 +208,7 @@ if ! present; then
 
     # A mirror may lag behind, hence no Check-Valid-Until. Signatures are checked against Debian's
     # own keys only: forky is signed with the keys of bookworm and trixie, which Debian 12 and 13 have.
-    options=(--variant=apt --quiet --include="$packages"
+    options=("--variant=${variant:-apt}" --quiet --include="$packages"
         --keyring=/usr/share/keyrings/debian-archive-keyring.gpg
         --aptopt='APT::Install-Recommends "false"'
         --aptopt='Acquire::Check-Valid-Until "false"')
@@ -229,6 +232,14 @@ if ! present; then
     elif [ "$wanted" = build ]; then
         # Where build.sh mounts what the build reads and writes.
         as_root mkdir "$new/rust" "$new/cargo" "$new/source" "$new/target"
+    elif [ "$wanted" = valkey ]; then
+        # Its C library may be newer than this machine's. By its name the file knows which program it is.
+        libraries=$(dirname "$(echo "$new"/usr/lib/*/libc.so.6)")
+        loader=$(basename "$(echo "$libraries"/ld-linux*)")
+        libraries=$root${libraries#"$new"}
+        printf '#!/bin/sh\nexec %q --argv0 valkey-server --library-path %q %q "$@"\n' \
+            "$libraries/$loader" "$libraries" "$root/usr/bin/valkey-check-rdb" | as_root tee "$new/valkey-server" >/dev/null
+        as_root chmod 755 "$new" "$new/valkey-server"
     fi
     echo "$recipe" | as_root tee "$new/.recipe" >/dev/null
     if [ -e "$root" ]; then
@@ -240,4 +251,4 @@ if ! present; then
     fi
 fi
 
-echo "$root"
+if [ "$wanted" = valkey ]; then echo "$root/valkey-server"; else echo "$root"; fi

@@ -1,9 +1,11 @@
 //! The scripts in the server: who has the lease, and which version of a list is the latest.
 
+use std::collections::BTreeMap;
+
 use nameplate::secret::Secret;
 use nameplate::share::connector::Connector;
 use nameplate::share::lease::Answer;
-use nameplate::share::manifest::Manifest;
+use nameplate::share::manifest::{Entry, Manifest};
 use nameplate::share::seal::Key;
 use nameplate::share::server::{Server, Switched};
 use nameplate::share::slot::Kept;
@@ -34,17 +36,17 @@ async fn connect(redis: &Redis) -> Server {
     Connector::new(settings).connect().await.expect("a connection")
 }
 
-struct Site {
-    server: Server,
+pub(super) struct Site {
+    pub server: Server,
     key: Key,
 }
 
 impl Site {
-    async fn of(redis: &Redis) -> Self {
+    pub(super) async fn of(redis: &Redis) -> Self {
         Self { server: connect(redis).await, key: Key::read(&key("07")).unwrap() }
     }
 
-    async fn hold(&mut self, id: ReplicaId, highest: u64) -> Answer {
+    pub(super) async fn hold(&mut self, id: ReplicaId, highest: u64) -> Answer {
         self.server.hold(id, highest, &self.key, "pbx").await.expect("an answer")
     }
 
@@ -62,15 +64,22 @@ impl Site {
 
     async fn switch(&mut self, epoch: u64, holder: ReplicaId, sequence: u64) -> bool {
         let version = Version { epoch, holder, sequence };
-        let manifest = Manifest { version, ..Manifest::default() };
+        self.publish(&Manifest { version, ..Manifest::default() }).await == Switched::Done
+    }
+
+    pub(super) async fn publish(&mut self, manifest: &Manifest) -> Switched {
         let sealed = manifest.seal(&self.key, SITE, "crm").unwrap();
-        self.server.switch("crm", version, &sealed, 1).await.expect("an answer") == Switched::Done
+        self.server.switch("crm", manifest.version, &sealed, 1).await.expect("an answer")
+    }
+
+    /// What the server has of the list.
+    pub(super) async fn entries(&mut self) -> BTreeMap<String, Entry> {
+        self.server.entries(&self.key, SITE, &["crm".to_owned()]).await.expect("an answer")
     }
 
     /// The version in the server.
     async fn version(&mut self) -> Version {
-        let entries = self.server.entries(&self.key, SITE, &["crm".to_owned()]).await.expect("an answer");
-        let entry = &entries["crm"];
+        let entry = &self.entries().await["crm"];
         assert_eq!(entry.manifest.as_ref().unwrap().version, entry.version);
         entry.version
     }

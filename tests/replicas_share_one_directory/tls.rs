@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::lab::certificate::Certificate;
+use crate::lab::redis::Engine;
 
 /// A replica with these further lines in `[share]`.
 fn folder(crm: &StandIn, redis: &Redis, url: &str, lines: &str, certificate: &Certificate) -> Folder {
@@ -16,8 +17,17 @@ fn folder(crm: &StandIn, redis: &Redis, url: &str, lines: &str, certificate: &Ce
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_shared_over_tls_and_no_certificate_is_trusted_blindly() {
+    promise(Engine::Redis).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_it_is_with_valkey() {
+    promise(Engine::Valkey).await;
+}
+
+async fn promise(engine: Engine) {
     let certificate = Certificate::signed(30);
-    let (redis, url) = tokio::task::block_in_place(|| Redis::with_tls(SITE, &certificate));
+    let (redis, url) = tokio::task::block_in_place(|| Redis::with_tls(engine, SITE, &certificate));
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let lines = "ca_file = \"valkey.pem\"\nclient_certificate = \"client.pem\"\nclient_key = \"client.pem\"";
     let mut replicas = Vec::new();

@@ -155,9 +155,16 @@ fn the_holder_publishes_what_the_crm_has_said_in_its_epoch() {
     assert!(!publishes(&slot, &view, 4));
     slot.comes_from(Origin::Crm(Some(4)));
     slot.uses(&wanted(), same(1), None, 20);
-    // The same list: the others only have to know that it was confirmed.
-    let Some(Duty::Keep(_, Some(20))) = slot.duty(&wanted(), &view, 4) else { panic!("a confirmation") };
-    slot.kept(Some(20), Kept::Whole);
+    // The same list as in the epoch before. A replica may have taken a later one of that epoch, which a failover has lost.
+    let Some(Duty::Publish(publication)) = slot.duty(&wanted(), &view, 4) else { panic!("the list anew") };
+    slot.published(version(4, 1), &publication);
+    let view = held(now, Some(entry(version(4, 1), 20)), 4);
+    assert!(!publishes(&slot, &view, 4));
+    // The same list in this epoch: the others only have to know that it was confirmed.
+    slot.comes_from(Origin::Crm(Some(4)));
+    slot.uses(&wanted(), same(1), None, 25);
+    let Some(Duty::Keep(_, Some(25))) = slot.duty(&wanted(), &view, 4) else { panic!("a confirmation") };
+    slot.kept(Some(25), Kept::Whole);
     let Some(Duty::Keep(_, None)) = slot.duty(&wanted(), &view, 4) else { panic!("life for its chunks") };
     slot.comes_from(Origin::Crm(Some(4)));
     slot.uses(&wanted(), list(2), None, 30);
@@ -165,14 +172,14 @@ fn the_holder_publishes_what_the_crm_has_said_in_its_epoch() {
     // Another one meanwhile.
     slot.comes_from(Origin::Crm(Some(4)));
     slot.uses(&wanted(), list(2), None, 40);
-    slot.published(version(4, 1), &publication);
-    let after = held(now, Some(entry(version(4, 1), 30)), 4);
+    slot.published(version(4, 2), &publication);
+    let after = held(now, Some(entry(version(4, 2), 30)), 4);
     let Some(Duty::Publish(publication)) = slot.duty(&wanted(), &after, 4) else { panic!("the newest list") };
-    assert_eq!(slot.published(version(4, 2), &publication), Taken { version: version(4, 2), at: 2 });
-    assert!(!publishes(&slot, &held(now, Some(entry(version(4, 2), 30)), 4), 4));
+    assert_eq!(slot.published(version(4, 3), &publication), Taken { version: version(4, 3), at: 2 });
+    assert!(!publishes(&slot, &held(now, Some(entry(version(4, 3), 30)), 4), 4));
     // In the next epoch the CRM has not said anything yet.
     slot.is_own = true;
-    assert!(!publishes(&slot, &held(now, Some(entry(version(4, 2), 30)), 5), 5));
+    assert!(!publishes(&slot, &held(now, Some(entry(version(4, 3), 30)), 5), 5));
 }
 
 #[test]
@@ -190,6 +197,17 @@ fn what_the_server_has_lost_is_published_again_without_asking() {
     // The list in use answers another request by now.
     let other = Wanted { fingerprint: 8, ..wanted() };
     assert!(slot.duty(&other, &held(now, None, 4), 4).is_none());
+}
+
+#[test]
+fn a_version_that_the_server_has_lost_asks_for_a_later_epoch() {
+    let slot = reader(version(6, 2));
+    assert_eq!(slot.epoch_for(version(7, 1), false), 7);
+    assert_eq!(slot.epoch_for(version(6, 2), false), 6);
+    // Whoever publishes there in the same epoch may have a lower id.
+    let lower = Version { holder: ReplicaId(4), ..version(6, 9) };
+    assert_eq!(slot.epoch_for(lower, false), 7);
+    assert_eq!(slot.epoch_for(version(6, 1), true), 6);
 }
 
 #[test]
