@@ -38,10 +38,19 @@ fn remedy(found: &Found, level: &str, what: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_all_is_well_the_holder_and_the_lists_are_said_and_no_key_is_left() {
-    let (redis, crm) = (Redis::start(SITE), crm().await);
+    all_is_well(Engine::Redis, "Redis 7.").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_is_well_with_a_valkey_it_is_named() {
+    all_is_well(Engine::Valkey, "Valkey 8.").await;
+}
+
+async fn all_is_well(engine: Engine, product: &str) {
+    let (redis, crm) = (tokio::task::block_in_place(|| Redis::start_of(engine, SITE)), crm().await);
     let folder = replica(&crm, &redis.url(), "");
     let found = check(&folder);
-    found.has("ok", PLACE, "Redis 7.");
+    found.has("ok", PLACE, product);
     found.has("ok", "[share] list crm", "no replica has published it yet");
     found.has("ok", PLACE, "nobody asks SuperOffice for the site oslo yet");
     assert_eq!(redis.keys("*"), [""; 0]);
@@ -71,6 +80,10 @@ async fn a_server_that_cannot_be_used_is_an_error_with_its_reason() {
     let found = check(&folder);
     found.has("error", PLACE, "it refuses `username` or `password`");
     assert_eq!(found.status(), Some(1));
+    let config = fs::read_to_string(folder.path("nameplate.toml")).unwrap();
+    let without = config.replace("username = \"nameplate\"\npassword_file = \"share.password\"\n", "");
+    folder.write("nameplate.toml", without);
+    check(&folder).has("error", PLACE, "it wants a `password`");
     folder.write("share.key", "short");
     check(&folder).has("error", "[share]: key", "`key` is no key: allowed are 32 bytes");
 
@@ -130,16 +143,18 @@ async fn little_room_and_lists_that_are_thrown_away_are_warnings() {
 async fn copies_and_sentinels_are_looked_at() {
     let watched = tokio::task::block_in_place(|| Watched::start(Engine::Redis, SITE));
     let crm = crm().await;
+    let (master, copy) = (&watched.servers[0], &watched.servers[1]);
+    let section = watched.section();
     let away = format!("redis://127.0.0.1:{}", free_tcp_port());
-    let folder_of = |sentinels: &str, master: &str| {
-        replica(&crm, "", &format!("sentinels = [{sentinels}]\nmaster = \"{master}\""))
-    };
-    let known = watched.sentinels[0].url();
-    let folder = |master: &str| folder_of(&format!("\"{known}\", \"{away}\""), master);
-    let sentinel = format!("[share] sentinel {known}");
-    let found = check(&folder("names"));
-    found.has("ok", &sentinel, "it knows names, at 127.0.0.1:");
-    found.has("warning", &format!("[share] sentinel {away}"), "can't talk to it: Connection refused");
+    let with_away = section.replace("sentinels = [", &format!("sentinels = [\"{away}\", "));
+    let found = check(&replica(&crm, "", &with_away));
+    let sentinel = |url: &str| format!("[share] sentinel {url}");
+    let urls: Vec<_> = section.split('"').filter(|text| text.starts_with("redis://")).collect();
+    assert_eq!(urls.len(), 3);
+    for url in &urls {
+        found.has("ok", &sentinel(url), &format!("it knows names, at 127.0.0.1:{}", master.port()));
+    }
+    found.has("warning", &sentinel(&away), "can't talk to it: Connection refused");
     found.has("ok", "[share] names", "nameplate may do what is needed");
     found.has(
         "warning",
@@ -148,19 +163,16 @@ async fn copies_and_sentinels_are_looked_at() {
     );
     assert_eq!(found.status(), Some(0), "{}", found.all());
     watched.want_copies();
-    let found = check(&folder("names"));
+    let found = check(&replica(&crm, "", &section));
     found.has("ok", "[share] names", "of its copies 2 of 2 follow, and it takes no writes without them");
-    let found = check(&folder_of(&format!("\"{known}\""), "another"));
-    found.has("warning", &sentinel, "it knows no server by the name another");
+    assert_eq!((found.count("warning"), found.count("error")), (0, 0), "{}", found.all());
+    let found = check(&replica(&crm, "", &section.replace("\"names\"", "\"another\"")));
+    found.has("warning", &sentinel(urls[0]), "it knows no server by the name another");
     found.has("error", "[share] another", "no sentinel knows a server by the name in `master`");
     // The copy itself.
-    check(&replica(&crm, &watched.servers[1].url(), "")).has(
-        "error",
-        PLACE,
-        "it takes no writes: it is a copy",
-    );
-    watched.servers[0].run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "3"]);
-    check(&folder("names")).has("error", "[share] names", "it has too few copies");
+    check(&replica(&crm, &copy.url(), "")).has("error", PLACE, "it takes no writes: it is a copy");
+    master.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "3"]);
+    check(&replica(&crm, "", &section)).has("error", "[share] names", "it has too few copies");
 }
 
 #[tokio::test(flavor = "multi_thread")]

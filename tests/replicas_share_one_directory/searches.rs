@@ -136,6 +136,7 @@ async fn without_the_server_each_searches_as_before() {
     // What was found meanwhile is shared when it is back.
     redis.again();
     let late = Replica::start(searching(&crm, &redis)).await;
+    late.until_named(KARI).await;
     late.nameplate.until_logged(TAKEN, 1).await;
     assert_eq!((late.status(STRANGER), crm.searched().len()), (200, 4));
 }
