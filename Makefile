@@ -106,15 +106,15 @@ fuzz: rust
 # Reads the licences of all crates (deny.toml). Once, where it is missing: two minutes of work for one core, five and a half
 # on two busy ones.
 deny: rust tools
-	@command -v cargo-deny >/dev/null || cargo install --locked --debug cargo-deny
+	@command -v cargo-deny >/dev/null || CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --debug cargo-deny
 
 # Packs the Debian package, for `make package` and for the test of it. Once, where it is missing: a minute or two.
 deb: rust tools
-	@command -v cargo-deb >/dev/null || cargo install --locked --debug cargo-deb@3.8.0
+	@command -v cargo-deb >/dev/null || CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --debug cargo-deb@3.8.0
 
 # Writes the bill of materials.
 sbom: rust tools
-	@command -v cargo-cyclonedx >/dev/null || cargo install --locked --debug cargo-cyclonedx@0.5.9
+	@command -v cargo-cyclonedx >/dev/null || CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --debug cargo-cyclonedx@0.5.9
 
 # A C compiler for the crates.
 tools:

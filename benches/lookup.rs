@@ -54,7 +54,7 @@ fn directory(numbers: &[Number]) -> Directory {
         likely: true,
     };
     let list: List = (0..).zip(numbers).map(entry).collect();
-    merge(&["crm".into()], vec![MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) }])
+    merge(&["crm".into()], vec![MergeInput { origin: 0, group: 0, records: Box::new(list.records()) }])
         .unwrap()
 }
 
@@ -134,7 +134,7 @@ fn bench_ranges(criterion: &mut Criterion) {
         likely: true,
     };
     let list: List = (0..RANGES).map(switchboard).collect();
-    let listed = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+    let listed = MergeInput { origin: 0, group: 0, records: Box::new(list.records()) };
     let rules = Rules { ranges: RangeSettings { guess: true, known }, ..Rules::default() };
     let directory = merge_by(&rules, &["crm".into()], vec![listed]).unwrap();
 

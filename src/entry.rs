@@ -5,27 +5,38 @@ use crate::number::{Number, Numbers, RecordNumber};
 
 /// A phone number with its person or company: the form in which records come from sources, and go through lists and merges. The
 /// other forms of a record are the packed one of a list in memory and on disk (`directory::list::record`), and the rows of a
-/// directory, which have each name once (`directory::rows`).
+/// directory, which have each name once (`directory::rows`). What is read from a packed record borrows its texts (`&str`); a million
+/// of them are read in turn, and are not worth memory of their own.
 ///
 /// At least one of the two names is there. A number without a name is counted among the unusable records
 /// ([`crate::source::UnusableRecords`]).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<Text = String> {
     /// The number, in the form that is compared with a caller's.
     pub number: Number,
     /// The person's id in the CRM. 0 if the number is the company's own, or the source has no ids.
     pub person_id: u32,
     /// The person's full name. Empty if the number is the company's own.
-    pub person: String,
+    pub person: Text,
     /// The person's form of address ("Mrs"); often empty.
-    pub mrmrs: String,
+    pub mrmrs: Text,
     /// The company's id in the CRM, where a company is a "contact". 0 if unknown.
     pub company_id: u32,
     /// The company's name. Empty for a person without a company.
-    pub company: String,
+    pub company: Text,
     /// Whether this is the likeliest number of its record. A less likely number answers only if no other record has the
     /// number ([`Numbers`]).
     pub likely: bool,
+}
+
+impl Entry<&str> {
+    /// The entry with texts of its own.
+    #[must_use]
+    pub fn owned(self) -> Entry {
+        let Self { number, person_id, person, mrmrs, company_id, company, likely } = self;
+        let (person, mrmrs, company) = (person.to_owned(), mrmrs.to_owned(), company.to_owned());
+        Entry { number, person_id, person, mrmrs, company_id, company, likely }
+    }
 }
 
 /// The subscriber of a number: a person, a company, or a person with a company. A source reads one record, whose numbers make an

@@ -30,9 +30,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -205,8 +204,7 @@ impl Server {
             pages::router().layer(middleware::from_fn_with_state(Arc::clone(&logins), login::check));
         let state =
             Arc::new(State { live, logins, desk: Arc::new(Desk::new()), feed: Feed::default(), counted });
-        let router =
-            for_clients.merge(for_people).with_state(Arc::clone(&state)).layer(middleware::from_fn(private));
+        let router = for_clients.merge(for_people).with_state(Arc::clone(&state));
         Ok(Self { router, certificate, state })
     }
 
@@ -218,15 +216,6 @@ impl Server {
             () = state.feed.run(&state.live) => {}
         }
     }
-}
-
-/// No client may keep an answer: it is personal data, or a state that changes.
-async fn private(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 /// An answer in words, for people.

@@ -40,7 +40,7 @@ async fn directory(folder: &Path, country: Country, records: &str) -> Directory 
     let listed = (0..).zip(&lists).map(|(origin, list)| MergeInput {
         origin,
         group: 0,
-        entries: Box::new(list.entries()),
+        records: Box::new(list.records()),
     });
     merge(&["csv".into(), "crm".into()], listed.collect()).unwrap()
 }

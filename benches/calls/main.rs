@@ -91,7 +91,13 @@ async fn bench(calls: usize) {
     println!("memory with an empty directory: {} MB", memory(&empty));
     drop(empty);
     let service = start(&asterisk, NUMBERS).await;
-    let _bare = responder::Running::start(&asterisk, bare_agi).await;
+    let user = format!("{}:{}", asterisk.ari_user(), asterisk.ari_password());
+    let _bare = responder::Running::start(&asterisk.http_url(), &user, bare_agi);
+    while !asterisk.cli("ari show apps").contains("bare") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The filter is set by then.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let caller = Caller::new(asterisk.sip()).await.expect("a caller");
 
     one_at_a_time(&caller, &phone, calls).await;

@@ -5,15 +5,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use base64::Engine;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::Message;
-
-use crate::lab::asterisk::Asterisk;
 
 /// As long as nameplate's in this benchmark.
 const NAME: &str = "Person Number 12345 (Company 3086 AS)";
@@ -24,22 +21,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) async fn start(asterisk: &Asterisk, agi: u16) -> Self {
-        let url = asterisk.http_url();
-        let token = base64::engine::general_purpose::STANDARD.encode(format!(
-            "{}:{}",
-            asterisk.ari_user(),
-            asterisk.ari_password()
-        ));
+    /// `user` is `name:password`, and `agi` the port of FastAGI.
+    pub(crate) fn start(url: &str, user: &str, agi: u16) -> Self {
+        let token = base64::engine::general_purpose::STANDARD.encode(user);
         let this = std::env::current_exe().expect("this program");
-        let arguments = ["bare", &url, &token, &agi.to_string()].map(str::to_owned);
+        let arguments = ["bare", url, &token, &agi.to_string()].map(str::to_owned);
         let process = Command::new(this).args(arguments).stdin(Stdio::null()).spawn().expect("the responder");
-        while !asterisk.cli("ari show apps").contains("bare") {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        // The filter is set by then.
-        tokio::time::sleep(Duration::from_millis(500)).await;
         Self { process }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 }
 

@@ -86,7 +86,7 @@ fn the_person_called_is_named_behind_a_label_of_its_own() {
     let number = number::Number::new(47, 22_334_455).unwrap();
     let pbx = Pbx { id: 0, numbers: number::Settings::new("NO".parse().unwrap()) };
     let list: List = [Entry::example(number, kari.0, kari.1)].into_iter().collect();
-    let list = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+    let list = MergeInput { origin: 0, group: 0, records: Box::new(list.records()) };
     // A name that the provider sent for the caller is none of the person called.
     let resolver = Resolver::new(Style { keep_existing: true, ..Style::default() });
     resolver.swap(merge(&[Origin { source: "crm".into(), tag: "".into() }], vec![list]).unwrap());
@@ -118,7 +118,7 @@ fn a_tag_takes_room_only_where_long_ids_leave_none() {
         [(u32::MAX, "", 56), (u32::MAX, "12345678", 47), (12_345, "12345678", 56), (123_456, "12345678", 55)]
     {
         let list: List = [Entry::example(number, (id, long.0), (id, long.1))].into_iter().collect();
-        let list = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+        let list = MergeInput { origin: 0, group: 0, records: Box::new(list.records()) };
         let origin = Origin { source: "crm".into(), tag: tag.into() };
         let resolver = Resolver::new(Style::default());
         resolver.swap(merge(&[origin], vec![list]).unwrap());

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::auth::Auth;
+use super::replicas::{MasterName, SentinelAddress, ServerUrl};
 use super::value::{
     App, AreaCode, AriUrl, CompanyTemplate, CredentialName, Delimiter, HeaderText, History, Host, HttpUrl,
-    Label, Language, Listen, MasterName, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders,
-    Prefixes, SearchWait, SecretText, Selections, SentinelAddress, ServerUrl, Sessions, ShortCode, Size, Tag,
-    Tenant, UserName,
+    Label, Language, Listen, MaxBytes, NamePrefix, Network, Parsed, Period, Placeholders, Prefixes,
+    SearchWait, SecretText, Selections, Sessions, ShortCode, Size, Tag, Tenant, UserName,
 };
 use crate::directory::merge::SharedNumbers;
 use crate::name::{Doubtful, Template};

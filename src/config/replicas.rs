@@ -3,13 +3,37 @@
 use std::path::Path;
 
 use reqwest::Url;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use super::file::Share;
-use super::value::{GivenSecret, SentinelAddress};
+use super::value::{GivenSecret, values, word};
 use crate::share::{Servers, Settings};
 
 /// The name of the replicas' site if `site` is not given.
 const SITE: &str = "nameplate";
+
+values! {
+    /// The URL of a Valkey or Redis: `rediss://valkey.example.com:6379`, with or without the number of a database.
+    ServerUrl(text: String) -> Url {
+        server_url(&text, 6379)
+    }
+
+    /// The address of a sentinel: `rediss://valkey-1.example.com:26379`.
+    SentinelAddress(text: String) -> Url {
+        let url = server_url(&text, 26379)?;
+        if url.path().len() > 1 {
+            return Err(format!("`{text}`: a sentinel has no databases; allowed are forms like redis://valkey-1.example.com:26379"));
+        }
+        Ok(url)
+    }
+
+    /// The name by which sentinels know a server.
+    MasterName(text: String) -> String {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        word(text, 1..=64, allowed, "is no master's name; allowed are letters, digits, ., _ and -")
+    }
+}
 
 impl Share {
     pub(super) fn settings(self, folder: &Path) -> Result<Settings, String> {
@@ -85,7 +109,7 @@ fn sentinels_of(sentinels: Vec<SentinelAddress>, master: String) -> Result<Serve
 }
 
 /// The URL of a Valkey, a Redis or a sentinel. Its `port` is added if it has none.
-pub(super) fn server_url(text: &str, port: u16) -> Result<Url, String> {
+fn server_url(text: &str, port: u16) -> Result<Url, String> {
     // A URL with a user in it may hold a password, so the error does not show it.
     let wrong = |what: &str| {
         let shown = if text.contains('@') { "the address (not shown)" } else { text };

@@ -13,7 +13,6 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::replicas::server_url;
 use crate::name;
 use crate::name::{MAX_BYTES, Prefix, Template};
 use crate::search::LONGEST_WAIT;
@@ -45,6 +44,7 @@ macro_rules! values {
         }
     )*};
 }
+pub(super) use values;
 
 values! {
     /// The name of a source or a PBX. It becomes a file name and the label of a metric.
@@ -160,26 +160,6 @@ values! {
             return Ok(url);
         }
         Err(format!("`{text}` is no host; allowed are forms like online.superoffice.com"))
-    }
-
-    /// The URL of a Valkey or Redis: `rediss://valkey.example.com:6379`, with or without the number of a database.
-    ServerUrl(text: String) -> Url {
-        server_url(&text, 6379)
-    }
-
-    /// The address of a sentinel: `rediss://valkey-1.example.com:26379`.
-    SentinelAddress(text: String) -> Url {
-        let url = server_url(&text, 26379)?;
-        if url.path().len() > 1 {
-            return Err(format!("`{text}`: a sentinel has no databases; allowed are forms like redis://valkey-1.example.com:26379"));
-        }
-        Ok(url)
-    }
-
-    /// The name by which sentinels know a server.
-    MasterName(text: String) -> String {
-        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-        word(text, 1..=64, allowed, "is no master's name; allowed are letters, digits, ., _ and -")
     }
 
     /// The URL of Asterisk's HTTP server.
@@ -312,7 +292,7 @@ fn tag(text: String) -> Result<String, String> {
 }
 
 /// A text with an allowed length in bytes, and with allowed bytes only. The error is the text and `wrong`.
-fn word(
+pub(super) fn word(
     text: String,
     lengths: RangeInclusive<usize>,
     allowed: impl Fn(&u8) -> bool,

@@ -12,9 +12,10 @@ pub mod file;
 mod record;
 pub mod transfer;
 
-pub use by_number::{Entries, ListedEntry, by_number};
+pub use by_number::{ListedEntry, Records, by_number};
+pub use record::Record;
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::entry::Entry;
 
@@ -24,10 +25,20 @@ pub struct Collector(List);
 
 impl Collector {
     /// Adds an entry.
-    pub fn push(&mut self, entry: &Entry) {
+    pub fn push<Text: AsRef<str>>(&mut self, entry: &Entry<Text>) {
         let List { packed, places } = &mut self.0;
         places.push((entry.number.packed(), packed.len() as u64));
         record::pack(entry, packed);
+    }
+
+    /// Adds a packed entry. An error if it has no number, or a text that is not UTF-8.
+    fn push_packed(&mut self, record: &[u8]) -> io::Result<()> {
+        let read = Record::new(record.into())?;
+        read.entry()?;
+        let List { packed, places } = &mut self.0;
+        places.push((read.number().packed(), packed.len() as u64));
+        packed.extend_from_slice(record);
+        Ok(())
     }
 
     /// The count of entries.
@@ -76,14 +87,19 @@ impl List {
 
     /// The entries, by number.
     pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
-        self.records().map(|mut record| record::unpack(&mut record))
+        self.records().map(|record| Ok(record?.entry()?.owned()))
     }
 
-    /// The packed entries, by number.
-    fn records(&self) -> impl Iterator<Item = &[u8]> {
+    /// The records, by number.
+    pub fn records(&self) -> impl Iterator<Item = io::Result<Record<'_>>> {
+        self.packed().map(|packed| Record::new(packed.ok_or(ErrorKind::InvalidData)?.into()))
+    }
+
+    /// The packed entries, by number. None for a record that is cut off.
+    fn packed(&self) -> impl Iterator<Item = Option<&[u8]>> {
         self.places.iter().map(|(_, place)| {
-            let start = usize::try_from(*place).unwrap_or(usize::MAX);
-            self.packed.get(start..).unwrap_or_default()
+            let packed = self.packed.get(usize::try_from(*place).ok()?..)?;
+            packed.get(..record::length(packed)?)
         })
     }
 }

@@ -13,7 +13,7 @@ mod parties;
 
 use std::io;
 
-use super::list::{Entries, by_number};
+use super::list::{Records, by_number};
 use super::{Directory, Origin};
 use builder::Builder;
 pub use judgement::{Rules, SharedNumbers};
@@ -25,8 +25,8 @@ pub struct MergeInput<'a> {
     pub origin: u16,
     /// The group of the list. Groups answer in the order of their numbers, which is the order of their first sources.
     pub group: u16,
-    /// The entries, ordered by number.
-    pub entries: Entries<'a>,
+    /// The records, ordered by number.
+    pub records: Records<'a>,
 }
 
 /// The reason why no directory was built.
@@ -55,9 +55,10 @@ pub fn merge_by(
     origins: &[Origin],
     lists: Vec<MergeInput<'_>>,
 ) -> Result<Directory, MergeError> {
-    let mut builder = Builder::new(rules, origins);
+    let entries = lists.iter().map(|list| list.records.size_hint().1.unwrap_or_default()).sum();
+    let mut builder = Builder::new(rules, origins, entries);
     let (places, mut lists): (Vec<_>, Vec<_>) =
-        lists.into_iter().map(|list| ((list.group, list.origin), list.entries)).unzip();
+        lists.into_iter().map(|list| ((list.group, list.origin), list.records)).unzip();
     by_number(&mut lists, |number, entries| {
         if rules.suppressed.has(number) {
             return Ok(());
@@ -71,7 +72,7 @@ pub fn merge_by(
         let answering = counting().map(|((group, _), _)| *group).min();
         let candidates: Vec<_> = counting()
             .filter(|((group, _), _)| Some(*group) == answering)
-            .map(|((_, origin), entry)| Candidate { origin: *origin, entry })
+            .map(|((_, origin), entry)| Candidate { origin: *origin, entry: *entry })
             .collect();
         builder.add(number, likely, &candidates).ok_or(MergeError::TooLarge)
     })?;
@@ -82,7 +83,7 @@ pub fn merge_by(
 #[cfg(test)]
 pub(crate) fn merge_one(rules: &Rules, entries: impl IntoIterator<Item = crate::entry::Entry>) -> Directory {
     let list: super::list::List = entries.into_iter().collect();
-    let input = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+    let input = MergeInput { origin: 0, group: 0, records: Box::new(list.records()) };
     merge_by(rules, &["crm".into()], vec![input]).unwrap()
 }
 

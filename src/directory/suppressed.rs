@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::list::{Entries, List};
+use super::list::{List, Records};
 use super::ranges::{RangeError, ends, read};
 use crate::entry::Entry;
 use crate::number::{Country, Number};
@@ -108,13 +108,13 @@ impl Suppressed {
         hasher.finish()
     }
 
-    /// The entries of the other numbers.
+    /// The records of the other numbers.
     #[must_use]
-    pub fn hide<'a>(&'a self, entries: Entries<'a>) -> Entries<'a> {
+    pub fn hide<'a>(&'a self, records: Records<'a>) -> Records<'a> {
         if self.is_empty() {
-            return entries;
+            return records;
         }
-        Box::new(entries.filter(|entry| entry.as_ref().map_or(true, |entry| !self.has(entry.number))))
+        Box::new(records.filter(|record| record.as_ref().map_or(true, |record| !self.has(record.number()))))
     }
 
     /// Takes the records of these numbers out of a list. A record with two interpretations goes as a whole, if its likeliest

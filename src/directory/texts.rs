@@ -34,6 +34,11 @@ pub(super) struct Interner {
 }
 
 impl Interner {
+    /// With room for so many names.
+    pub(super) fn with_room(names: usize) -> Self {
+        Self { known: HashTable::with_capacity(names), ..Self::default() }
+    }
+
     /// The place of `text`, which is added if it is new. None if all names together exceed 4 GiB.
     pub(super) fn add(&mut self, text: &str) -> Option<Text> {
         // 64 KiB is a thousand times as long as a name on a phone.

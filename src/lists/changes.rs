@@ -5,8 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::directory::list::by_number;
-use crate::entry::Entry;
+use crate::directory::list::{Record, by_number};
 
 /// The counts of numbers that a new list adds, removes or renames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +27,8 @@ impl fmt::Display for Changes {
 impl Changes {
     /// Compares two lists. Each is read once.
     pub fn between<'a>(
-        old: impl Iterator<Item = io::Result<Entry>> + 'a,
-        new: impl Iterator<Item = io::Result<Entry>> + 'a,
+        old: impl Iterator<Item = io::Result<Record<'a>>> + 'a,
+        new: impl Iterator<Item = io::Result<Record<'a>>> + 'a,
     ) -> io::Result<Self> {
         let mut changes = Self::default();
         by_number(&mut [Box::new(old), Box::new(new)], |_, entries| {
@@ -59,6 +58,7 @@ impl Changes {
 mod tests {
     use super::*;
     use crate::directory::list::List;
+    use crate::entry::Entry;
     use crate::number::Number;
 
     fn list(entries: &[(u64, &str)]) -> List {
@@ -72,11 +72,11 @@ mod tests {
     fn counts_numbers_not_entries() {
         let old = list(&[(1, "a"), (2, "b"), (2, "c"), (4, "d"), (9, "z")]);
         let new = list(&[(2, "b"), (2, "x"), (3, "n"), (3, "m"), (4, "d")]);
-        let changes = Changes::between(old.entries(), new.entries()).unwrap();
+        let changes = Changes::between(old.records(), new.records()).unwrap();
         assert_eq!(changes, Changes { new: 1, gone: 2, renamed: 1 });
-        assert_eq!(Changes::between(old.entries(), old.entries()).unwrap(), Changes::default());
+        assert_eq!(Changes::between(old.records(), old.records()).unwrap(), Changes::default());
         let empty = list(&[]);
-        assert_eq!(Changes::between(empty.entries(), old.entries()).unwrap().new, 4);
+        assert_eq!(Changes::between(empty.records(), old.records()).unwrap().new, 4);
         assert_eq!(changes.to_string(), "1 new, 2 gone, 1 renamed");
     }
 }

@@ -115,7 +115,7 @@ impl Engine {
             let own = source.origin(list.id);
             let place = origins.iter().position(|origin| *origin == own).unwrap_or_default();
             let origin = u16::try_from(place).map_err(|_| MergeError::TooLarge)?;
-            listed.push(MergeInput { origin, group: source.group, entries: snapshot.entries()? });
+            listed.push(MergeInput { origin, group: source.group, records: snapshot.records()? });
         }
         let rules = Rules { suppressed: self.store.suppressed().as_ref().clone(), ..rules.clone() };
         let directory = merge_by(&rules, &origins, listed)?;

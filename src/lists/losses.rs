@@ -77,8 +77,8 @@ impl Losses {
         let (mut losses, mut lost_entries) = (Self::default(), Collector::default());
         let mut known = 0;
         let Old { in_use, lost, suppressed } = old;
-        let (in_use, lost_before) = (in_use.entries()?, lost.list.entries()?);
-        let lists = &mut [suppressed.hide(in_use), suppressed.hide(lost_before), Box::new(new.entries())];
+        let (in_use, lost_before) = (in_use.records()?, lost.list.records()?);
+        let lists = &mut [suppressed.hide(in_use), suppressed.hide(lost_before), Box::new(new.records())];
         by_number(lists, |_, entries| {
             let (old, new) = entries.split_at(entries.partition_point(|(list, _)| *list < 2));
             let (in_use, lost) = old.split_at(old.partition_point(|(list, _)| *list < 1));
@@ -141,7 +141,7 @@ enum NumberChange<'a> {
 }
 
 impl<'a> NumberChange<'a> {
-    fn between(old: &'a [ListedEntry], new: &'a [ListedEntry]) -> Self {
+    fn between(old: &[ListedEntry<'a>], new: &[ListedEntry<'a>]) -> Self {
         if !are_named(old) {
             return Self::New;
         }
@@ -155,7 +155,7 @@ impl<'a> NumberChange<'a> {
         if !are_named(new) {
             return Self::Nameless;
         }
-        let lost_its_person = |(old, new): (&Entry, &Entry)| {
+        let lost_its_person = |(old, new): (&Entry<&str>, &Entry<&str>)| {
             old.person_id != 0 && old.person_id == new.person_id && has_person(old) && !has_person(new)
         };
         match pairs().find(|(old, new)| is_same(old, new) && is_name(shown(new))) {
@@ -167,22 +167,22 @@ impl<'a> NumberChange<'a> {
 }
 
 /// Whether both have the id of one person, or of one company.
-fn is_same(old: &Entry, new: &Entry) -> bool {
+fn is_same(old: &Entry<&str>, new: &Entry<&str>) -> bool {
     let (before, after) =
         if has_person(old) { (old.person_id, new.person_id) } else { (old.company_id, new.company_id) };
     before != 0 && before == after && has_person(old) == has_person(new)
 }
 
-fn are_named(entries: &[ListedEntry]) -> bool {
+fn are_named(entries: &[ListedEntry<'_>]) -> bool {
     entries.iter().any(|(_, entry)| is_name(shown(entry)))
 }
 
-fn has_person(entry: &Entry) -> bool {
+fn has_person(entry: &Entry<&str>) -> bool {
     !entry.person.trim().is_empty()
 }
 
 /// The first part of the name that a phone shows.
-fn shown(entry: &Entry) -> &str {
+fn shown<'a>(entry: &Entry<&'a str>) -> &'a str {
     if has_person(entry) { entry.person.trim() } else { entry.company.trim() }
 }
 

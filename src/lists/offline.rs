@@ -130,10 +130,10 @@ impl Lists {
     pub fn entries_for(&self, numbers: &[Number]) -> io::Result<Vec<(String, Entry)>> {
         let (mut found, suppressed) = (Vec::new(), self.suppressed());
         for (list, snapshot) in self.engine.lists() {
-            for entry in suppressed.hide(snapshot.entries()?) {
-                let entry = entry?;
-                if numbers.contains(&entry.number) {
-                    found.push((list.name.clone(), entry));
+            for record in suppressed.hide(snapshot.records()?) {
+                let record = record?;
+                if numbers.contains(&record.number()) {
+                    found.push((list.name.clone(), record.entry()?.owned()));
                 }
             }
         }

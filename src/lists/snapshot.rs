@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::directory::list::file::{Header, ListFile};
-use crate::directory::list::{Entries, List};
+use crate::directory::list::{List, Records};
 
 /// A list in use: one set of entries, with its header.
 #[derive(Clone, Debug, Default)]
@@ -41,19 +41,20 @@ impl Snapshot {
         self.len() == 0
     }
 
-    /// The entries, by number.
-    pub fn entries(&self) -> io::Result<Entries<'_>> {
+    /// The records, by number.
+    pub fn records(&self) -> io::Result<Records<'_>> {
         Ok(match self {
             Self::Absent => Box::new(std::iter::empty()),
-            Self::OnDisk(file) => Box::new(file.entries()?),
-            Self::InMemory(_, list) => Box::new(list.entries()),
+            Self::OnDisk(file) => file.records()?,
+            Self::InMemory(_, list) => Box::new(list.records()),
         })
     }
 
     /// Whether its file is undamaged. Reads the whole file.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.entries().is_ok_and(|mut entries| entries.all(|entry| entry.is_ok()))
+        self.records()
+            .is_ok_and(|mut records| records.all(|record| record.is_ok_and(|record| record.entry().is_ok())))
     }
 }
 

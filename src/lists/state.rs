@@ -208,7 +208,9 @@ impl ListState {
 
     /// The list that is held back, without numbers that must not be named by now.
     fn held_entries(&self, record: &HeldRecord) -> io::Result<List> {
-        let list = self.held_list(record)?.entries()?.collect::<io::Result<List>>()?;
+        let held = self.held_list(record)?;
+        let list =
+            held.records()?.map(|record| Ok(record?.entry()?.owned())).collect::<io::Result<List>>()?;
         Ok(self.store.suppressed().take_out(list))
     }
 
@@ -220,7 +222,7 @@ impl ListState {
     }
 
     fn changes(&self, list: &List) -> io::Result<Changes> {
-        Changes::between(self.snapshot.entries()?, list.entries())
+        Changes::between(self.snapshot.records()?, list.records())
     }
 
     /// The losses by `list` compared with `known`, and the entries of all lost numbers.
@@ -242,7 +244,7 @@ impl ListState {
     fn arrivals(&self, new: &NewList) -> Option<u32> {
         let record = self.held.as_ref()?;
         let held = self.held_list(record).ok()?;
-        let changes = Changes::between(held.entries().ok()?, new.list.entries()).ok()?;
+        let changes = Changes::between(held.records().ok()?, new.list.records()).ok()?;
         let is_like = record.held.is_like(new.list.len(), &changes);
         is_like.then(|| record.held.times.saturating_add(u32::from(self.counts)))
     }

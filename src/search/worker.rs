@@ -167,8 +167,8 @@ impl<S: SearchSource> Worker<S> {
                 found.push((reading.number, None));
                 continue;
             }
-            let entries = Box::new(list.entries());
-            let listed = vec![MergeInput { origin: 0, group: 0, entries }];
+            let records = Box::new(list.records());
+            let listed = vec![MergeInput { origin: 0, group: 0, records }];
             let directory = merge_by(&self.rules, std::slice::from_ref(&self.origin), listed)?;
             found.push((reading.number, Some(directory)));
             break;

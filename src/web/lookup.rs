@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, RawQuery, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -32,27 +31,25 @@ pub(super) struct Asked {
 }
 
 /// The name as text, or the whole resolution as JSON. 404 without a name.
-pub(super) async fn lookup(
-    State(state): State<Arc<super::State>>,
-    RawQuery(query): RawQuery,
-    asked: Result<Query<Asked>, QueryRejection>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn lookup(State(state): State<Arc<super::State>>, request: Request) -> Response {
     let begun = Instant::now();
-    if query.is_some_and(|query| query.len() > MAX_QUERY) {
+    let (headers, uri) = (request.headers(), request.uri());
+    if uri.query().is_some_and(|query| query.len() > MAX_QUERY) {
         let what = format!("the query is too long; allowed are {MAX_QUERY} bytes");
-        return refusal(StatusCode::URI_TOO_LONG, &what, &headers);
+        return refusal(StatusCode::URI_TOO_LONG, &what, headers);
     }
-    let (number, country) = match asked.map_err(|error| error.body_text()).and_then(|asked| read(asked.0)) {
+    let asked = Query::try_from_uri(uri).map_err(|error| error.body_text());
+    let (number, country) = match asked.and_then(|Query(asked)| read(asked)) {
         Ok(read) => read,
-        Err(what) => return refusal(StatusCode::BAD_REQUEST, &what, &headers),
+        Err(what) => return refusal(StatusCode::BAD_REQUEST, &what, headers),
     };
     let live = state.live();
     let backend = &live.backend;
     // Without a directory "not found" would be untrue.
     if !backend.resolver.is_filled() {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", &headers);
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "no source has delivered a list yet", headers);
     }
+    let wants_json = wants_json(headers);
     let caller = Caller { number: &number, country, ..Caller::default() };
     // As a call: a dialplan's `CURL()` can't be told from others who ask.
     let answered = call::answer_in_time(&backend.resolver, &backend.pbx, caller, LONGEST_WAIT);
@@ -66,7 +63,7 @@ pub(super) async fn lookup(
         micros = begun.elapsed().as_micros(),
         "lookup over HTTP"
     );
-    let mut response = answer(&resolution, wants_json(&headers));
+    let mut response = answer(&resolution, wants_json);
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }

@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{Method, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use axum::response::Response;
-use futures_util::FutureExt;
+use futures_util::TryFutureExt;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -115,16 +115,18 @@ impl Connection {
             } else if pages::is_stream(request.uri().path()) {
                 request.extensions_mut().insert(Arc::clone(asked));
             }
-            router.call(request).inspect(|answer| {
-                if answer.as_ref().is_ok_and(is_small) {
+            router.call(request).map_ok(|mut answer| {
+                if is_small(&answer) {
                     asked.answers();
                 }
+                keep_private(answer.headers_mut());
+                answer
             })
         });
+        // hyper's own limit for a head would set a timer for each request.
         let connection = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
+            .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let mut limit = Limit::new();
@@ -168,7 +170,7 @@ enum Ended {
     TooSlow,
 }
 
-/// The time of the request that is being served.
+/// The time that a connection has: for the head of the next request, or for the request that is being served.
 struct Limit {
     until: Instant,
     /// The connection streams, and has no limit.
@@ -178,19 +180,23 @@ struct Limit {
 
 impl Limit {
     fn new() -> Self {
-        let alarm = Box::pin(sleep(LONGEST));
+        let alarm = Box::pin(sleep(HEAD));
         Self { until: alarm.deadline(), is_off: false, alarm }
     }
 
-    /// Ready when the time is over. The alarm is set anew when it goes off too early, and not with each request.
+    /// Ready when the time is over. An alarm that is too early is set anew when it goes off, and not with each request.
     fn poll(&mut self, step: Step, context: &mut Context<'_>) -> Poll<()> {
         match step {
             Step::Streams => self.is_off = true,
-            Step::Asked | Step::Answered => self.until = Instant::now() + LONGEST,
+            Step::Asked => self.until = Instant::now() + LONGEST,
+            Step::Answered => self.until = Instant::now() + HEAD,
             Step::None => {}
         }
         if self.is_off {
             return Poll::Pending;
+        }
+        if self.until < self.alarm.deadline() {
+            self.alarm.as_mut().reset(self.until);
         }
         while self.alarm.as_mut().poll(context).is_ready() {
             if self.until <= self.alarm.deadline() {
@@ -200,6 +206,12 @@ impl Limit {
         }
         Poll::Pending
     }
+}
+
+/// No client may keep an answer: it is personal data, or a state that changes.
+fn keep_private(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// Whether an answer fits into the buffers of the connection, so that it is sent at once.

@@ -202,7 +202,7 @@ impl Redis {
 
     /// Writes a field of a hash.
     pub(crate) fn put(&self, (key, field): (&str, &str), bytes: &[u8]) {
-        self.connect().expect("a connection").hset(key, field, bytes).expect("a hash")
+        self.connect().expect("a connection").hset::<_, _, _, ()>(key, field, bytes).expect("a hash");
     }
 
     fn log(&self) -> String {

@@ -36,7 +36,7 @@ fn resolver_with(style: Style) -> Arc<Resolver> {
         entry(46, 812_345_678, 7, "Åsa", "Älv AB"),
     ];
     let list: List = entries.into_iter().collect();
-    let listed = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+    let listed = MergeInput { origin: 0, group: 0, records: Box::new(list.records()) };
     let resolver = Resolver::new(style);
     resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
     Arc::new(resolver)

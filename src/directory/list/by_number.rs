@@ -4,46 +4,49 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 
+use super::Record;
 use crate::entry::Entry;
 use crate::number::Number;
 
-/// The entries of a list, ordered by number, from memory or from disk.
-pub type Entries<'a> = Box<dyn Iterator<Item = io::Result<Entry>> + 'a>;
+/// The records of a list, ordered by number, from memory or from disk.
+pub type Records<'a> = Box<dyn Iterator<Item = io::Result<Record<'a>>> + 'a>;
 
 /// An entry, and the position of its list.
-pub type ListedEntry = (usize, Entry);
+pub type ListedEntry<'e> = (usize, Entry<&'e str>);
 
-/// Reads lists side by side. `each` gets every number once, with its entries in the order of the lists. Only the next entry of each
+/// Reads lists side by side. `each` gets every number once, with its entries in the order of the lists. Only the next record of each
 /// list is in memory.
 ///
 /// # Errors
 /// If a list can't be read, or the error of `each`.
 pub fn by_number<E: From<io::Error>>(
-    lists: &mut [Entries<'_>],
-    mut each: impl FnMut(Number, &[ListedEntry]) -> Result<(), E>,
+    lists: &mut [Records<'_>],
+    mut each: impl FnMut(Number, &[ListedEntry<'_>]) -> Result<(), E>,
 ) -> Result<(), E> {
     // The next entry of each list: the smallest number first, and for one number the first list.
-    let mut heads: Vec<Option<Entry>> = Vec::new();
+    let mut heads: Vec<Option<Record<'_>>> = Vec::new();
     let mut next = BinaryHeap::new();
     for (place, list) in lists.iter_mut().enumerate() {
         let head = list.next().transpose()?;
-        next.extend(head.as_ref().map(|entry| Reverse((entry.number, place))));
+        next.extend(head.as_ref().map(|record| Reverse((record.number(), place))));
         heads.push(head);
     }
-    let mut entries = Vec::new();
+    let mut records = Vec::new();
     while let Some(&Reverse((number, _))) = next.peek() {
-        entries.clear();
+        records.clear();
         while let Some(&Reverse((same, place))) = next.peek()
             && same == number
         {
             next.pop();
             let (Some(list), Some(head)) = (lists.get_mut(place), heads.get_mut(place)) else { break };
-            while let Some(entry) = head.take_if(|entry| entry.number == number) {
-                entries.push((place, entry));
+            while let Some(record) = head.take_if(|record| record.number() == number) {
+                records.push((place, record));
                 *head = list.next().transpose()?;
             }
-            next.extend(head.as_ref().map(|entry| Reverse((entry.number, place))));
+            next.extend(head.as_ref().map(|record| Reverse((record.number(), place))));
         }
+        let entries = records.iter().map(|(place, record)| Ok((*place, record.entry()?)));
+        let entries = entries.collect::<io::Result<Vec<_>>>()?;
         each(number, &entries)?;
     }
     Ok(())

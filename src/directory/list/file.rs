@@ -10,7 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{List, record};
+use super::record::RecordReader;
+use super::{Collector, List, Record, Records};
 use crate::entry::Entry;
 use crate::number::with_lost_zero;
 use crate::owner;
@@ -154,30 +155,55 @@ impl ListFile {
         }
     }
 
-    /// The entries, by number, read on demand. The last one is an error if the file was damaged since it was opened.
-    pub fn entries(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Entry>>>> {
-        let mut reader = BufReader::with_capacity(BUFFER, Content::of(&self.file)?);
-        Header::read(&mut reader)?;
-        let mut left = Some(self.header.count);
-        let without_zeros = self.without_zeros;
-        let entries = std::iter::from_fn(move || match left? {
-            0 => {
-                left = None;
-                reader.get_ref().verify().err().map(Err)
-            }
-            count => {
-                left = Some(count - 1);
-                Some(record::unpack(&mut reader))
-            }
-        });
-        if !without_zeros {
-            return Ok(Box::new(entries));
+    /// The records, by number, read on demand. The last one is an error if the file was damaged since it was opened.
+    pub fn records<'a>(&self) -> io::Result<Records<'a>> {
+        let mut content = Content::of(&self.file)?;
+        Header::read(&mut content)?;
+        let reader = RecordReader::new(content, BUFFER);
+        let records =
+            FileRecords { reader, left: Some(self.header.count) }.map(|packed| Record::new(packed?.into()));
+        if !self.without_zeros {
+            return Ok(Box::new(records));
         }
         // A file of version 1, until the source delivers again. With its zero a number has another place in the order.
-        let with_zero = |entry: Entry| Entry { number: with_lost_zero(entry.number), ..entry };
-        let mut list = entries.map(|entry| entry.map(with_zero)).collect::<io::Result<Vec<_>>>()?;
-        list.sort_by_key(|entry| entry.number);
-        Ok(Box::new(list.into_iter().map(Ok)))
+        let mut list = Collector::default();
+        for record in records {
+            let record = record?;
+            let entry = record.entry()?;
+            list.push(&Entry { number: with_lost_zero(entry.number), ..entry });
+        }
+        let list = list.finish();
+        let records: Vec<_> = list.records().map(|record| record.map(Record::owned)).collect();
+        Ok(Box::new(records.into_iter()))
+    }
+
+    /// The entries, as [`Self::records`].
+    pub fn entries(&self) -> io::Result<impl Iterator<Item = io::Result<Entry>>> {
+        Ok(self.records()?.map(|record| Ok(record?.entry()?.owned())))
+    }
+}
+
+/// The packed records of a file. The last item is an error if the checksum is wrong.
+struct FileRecords {
+    reader: RecordReader<Content>,
+    /// The count of records that are left. None at the end.
+    left: Option<u64>,
+}
+
+impl Iterator for FileRecords {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let left = self.left?;
+        self.left = left.checked_sub(1);
+        if left == 0 {
+            return self.reader.bytes().verify().err().map(Err);
+        }
+        Some(self.reader.next().map(<[u8]>::to_vec))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.left.and_then(|left| usize::try_from(left).ok()))
     }
 }
 
@@ -189,9 +215,8 @@ pub(super) fn write_to(out: &mut impl Write, header: &Header, list: &List) -> io
         out.write_all(bytes)
     };
     write(&header.to_bytes()?)?;
-    for packed in list.records() {
-        let length = record::length(packed).ok_or(ErrorKind::InvalidData)?;
-        write(&packed[..length])?;
+    for packed in list.packed() {
+        write(packed.ok_or(ErrorKind::InvalidData)?)?;
     }
     out.write_all(&sum.finalize().to_le_bytes())
 }

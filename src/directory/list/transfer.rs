@@ -4,9 +4,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
 use super::file::{Header, ListFile, write_to};
-use super::{Collector, List, record};
+use super::record::RecordReader;
+use super::{Collector, List, Record};
 use crate::entry::Entry;
 use crate::number::with_lost_zero;
+
+/// The bytes that are read at once.
+const AT_ONCE: usize = 1 << 18;
 
 /// A list that can be sent.
 #[derive(Clone, Debug)]
@@ -43,16 +47,21 @@ impl Content {
 pub fn read(bytes: impl Read) -> io::Result<(Header, Collector)> {
     let mut bytes = Summing { bytes, sum: crc32fast::Hasher::new() };
     let (header, without_zeros) = Header::read(&mut bytes)?;
+    let Summing { bytes, mut sum } = bytes;
+    let mut reader = RecordReader::new(bytes, AT_ONCE);
     let mut entries = Collector::default();
     for _ in 0..header.count {
-        let entry = record::unpack(&mut bytes)?;
-        let number = if without_zeros { with_lost_zero(entry.number) } else { entry.number };
-        entries.push(&Entry { number, ..entry });
+        let packed = reader.next()?;
+        sum.update(packed);
+        if without_zeros {
+            let record = Record::new(packed.into())?;
+            let entry = record.entry()?;
+            entries.push(&Entry { number: with_lost_zero(entry.number), ..entry });
+        } else {
+            entries.push_packed(packed)?;
+        }
     }
-    let Summing { mut bytes, sum } = bytes;
-    let mut expected = [0; 4];
-    bytes.read_exact(&mut expected)?;
-    if sum.finalize().to_le_bytes() != expected || bytes.read(&mut [0])? > 0 {
+    if reader.rest(5)? != sum.finalize().to_le_bytes() {
         return Err(io::Error::new(ErrorKind::InvalidData, "its checksum is wrong"));
     }
     Ok((header, entries))

@@ -28,10 +28,17 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// An empty directory for lists of these origins.
-    pub(super) fn new(rules: &Rules, origins: &[Origin]) -> Self {
+    /// An empty directory for lists of these origins, with room for so many entries: tables that grow are filled several times.
+    pub(super) fn new(rules: &Rules, origins: &[Origin], entries: usize) -> Self {
         let directory = Directory { origins: origins.to_vec(), ..Directory::default() };
-        Self { directory, rules: rules.clone(), ..Self::default() }
+        Self {
+            directory,
+            pairs: Vec::with_capacity(entries),
+            texts: Interner::with_room(entries),
+            persons: RowIndex { places: HashTable::with_capacity(entries), ..RowIndex::default() },
+            rules: rules.clone(),
+            ..Self::default()
+        }
     }
 
     /// Adds a number; each number comes once. `likely` tells whether it is the likeliest number of a record. None if there
@@ -138,8 +145,8 @@ impl Builder {
         };
         let row = PersonRow {
             id: party.person_id,
-            name: self.texts.add(&entry.person)?,
-            mrmrs: self.texts.add(&entry.mrmrs)?,
+            name: self.texts.add(entry.person)?,
+            mrmrs: self.texts.add(entry.mrmrs)?,
             company,
             origin,
         };
@@ -149,7 +156,7 @@ impl Builder {
     /// The row of the company of a party.
     fn company(&mut self, party: &Party<'_>) -> Option<usize> {
         let Candidate { origin, entry } = party.by;
-        let row = CompanyRow { id: party.company_id, name: self.texts.add(&entry.company)?, origin };
+        let row = CompanyRow { id: party.company_id, name: self.texts.add(entry.company)?, origin };
         self.companies.place(&mut self.directory.companies, row)
     }
 

@@ -76,7 +76,7 @@ pub(super) fn judge<'a>(candidates: &[Candidate<'a>], shared: SharedNumbers) -> 
         ([company], _) if persons.is_empty() => Judgement::Company(*company),
         ([company], SharedNumbers::Company | SharedNumbers::Both) => Judgement::Company(*company),
         ([_, _, ..], SharedNumbers::Both) => {
-            companies.sort_by_key(|party| (&party.by.entry.company, party.company_id, party.by.origin));
+            companies.sort_by_key(|party| (party.by.entry.company, party.company_id, party.by.origin));
             Judgement::Shared(companies)
         }
         _ => Judgement::Ambiguous,

@@ -11,7 +11,7 @@ use crate::name::folded;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'a> {
     pub(super) origin: u16,
-    pub(super) entry: &'a Entry,
+    pub(super) entry: Entry<&'a str>,
 }
 
 impl Candidate<'_> {
@@ -54,17 +54,17 @@ impl<'a> Parties<'a> {
     pub(super) fn of(candidates: &[Candidate<'a>]) -> Self {
         let mut candidates = candidates.to_vec();
         candidates.sort_by_key(|Candidate { origin, entry }| {
-            (*origin, entry.person_id, &entry.person, &entry.mrmrs, entry.company_id, &entry.company)
+            (*origin, entry.person_id, entry.person, entry.mrmrs, entry.company_id, entry.company)
         });
         let mut companies = Identities::default();
         let mut people = Identities::default();
         let mut persons: Vec<Party<'a>> = Vec::new();
         let mut alone: Vec<Party<'a>> = Vec::new();
         for by in candidates {
-            let name = folded(&by.entry.company);
+            let name = folded(by.entry.company);
             let company = (!name.is_empty()).then(|| companies.place(&name, by.entry.company_id, |_| true));
             let party = Party { by, person_id: 0, company_id: 0, company };
-            let name = folded(&by.entry.person);
+            let name = folded(by.entry.person);
             if name.is_empty() {
                 alone.push(party);
                 continue;

@@ -27,7 +27,7 @@ fn answer_by(shared: SharedNumbers, lists: &[(u16, Vec<Entry>)]) -> String {
     let listed = (0_u16..).zip(lists.iter().zip(&made)).map(|(origin, ((group, _), list))| MergeInput {
         origin,
         group: *group,
-        entries: Box::new(list.entries()),
+        records: Box::new(list.records()),
     });
     let directory = merge_by(&Rules { shared, ..Rules::default() }, &origins, listed.collect()).unwrap();
     let Some(Found { source, choice, .. }) = directory.find(number()) else { return "none".into() };
@@ -279,7 +279,7 @@ fn answers_of(of: &[u16], groups: &[u16], lists: &[Vec<Entry>]) -> Vec<Option<St
     let listed = of.iter().zip(groups.iter().zip(&made)).map(|(origin, (group, list))| MergeInput {
         origin: *origin,
         group: *group,
-        entries: Box::new(list.entries()),
+        records: Box::new(list.records()),
     });
     let directory = merge(&origins, listed.collect()).unwrap();
     let number = |last: u64| Number::new(47, 22_334_400 + last).unwrap();

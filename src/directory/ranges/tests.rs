@@ -182,7 +182,7 @@ fn a_company_id_is_that_of_the_earliest_source() {
     let listed = lists.iter().zip([1, 0]).map(|(list, origin)| MergeInput {
         origin,
         group: origin,
-        entries: Box::new(list.entries()),
+        records: Box::new(list.records()),
     });
     let ranges = known(&[("+47 2251 8000-8099", "contact 243")]).unwrap();
     let rules = Rules { ranges, ..Rules::default() };

@@ -94,8 +94,8 @@ fn rewrite(path: &Path, suppressed: &Suppressed, keeps_hash: bool) -> io::Result
         file => file.map_err(io::Error::other)?,
     };
     let mut has_one = false;
-    for entry in file.entries()? {
-        has_one |= suppressed.has(entry?.number);
+    for record in file.records()? {
+        has_one |= suppressed.has(record?.number());
     }
     if !has_one {
         return Ok(None);

@@ -15,7 +15,7 @@ fn tagged(lists: &[(&str, u16, &str, Vec<Entry>)]) -> Directory {
     let listed = (0..).zip(lists.iter().zip(&made)).map(|(origin, ((_, group, ..), list))| MergeInput {
         origin,
         group: *group,
-        entries: Box::new(list.entries()),
+        records: Box::new(list.records()),
     });
     merge(&origins, listed.collect()).unwrap()
 }

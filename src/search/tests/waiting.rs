@@ -183,7 +183,7 @@ async fn what_changes_while_a_call_waits_counts() {
     let calls = Calls::of(&[(&per(1_000), Some(WAIT))]);
     let fill = async {
         let list: crate::directory::list::List = [person(PER, 7, "Per Listed")].into_iter().collect();
-        let listed = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+        let listed = MergeInput { origin: 0, group: 0, records: Box::new(list.records()) };
         calls.resolver.swap(merge_by(&Rules::default(), &["list".into()], vec![listed]).unwrap());
     };
     let (said, ()) = tokio::join!(calls.said("22544545"), fill);

@@ -39,7 +39,7 @@ impl Running {
             likely: true,
         };
         let list: List = [entry].into_iter().collect();
-        let listed = MergeInput { origin: 0, group: 0, entries: Box::new(list.entries()) };
+        let listed = MergeInput { origin: 0, group: 0, records: Box::new(list.records()) };
         resolver.swap(merge(&["crm".into()], vec![listed]).unwrap());
         let metrics = Arc::new(Metrics::new());
         let numbers = number::Settings::new("NO".parse().unwrap());
