@@ -19,6 +19,7 @@ use super::suppression::Cleared;
 use crate::backoff::{Backoff, jittered};
 use crate::observe::metrics;
 use crate::observe::panics;
+use crate::share::list::SharedList;
 use crate::source::Retry;
 
 pub use elsewhere::Elsewhere;
@@ -339,7 +340,11 @@ impl<S: ListSource + Clone> Schedule<S> {
     }
 
     fn show_whether_held(&self) {
-        self.metrics.set_held(self.refresher.held().is_some() || self.elsewhere.held.is_some());
+        // What was held back here, while another replica decides, does not count.
+        let is_decided_elsewhere =
+            self.refresher.source().shared().is_some_and(SharedList::is_decided_elsewhere);
+        let is_held = !is_decided_elsewhere && self.refresher.held().is_some();
+        self.metrics.set_held(is_held || self.elsewhere.held.is_some());
     }
 
     /// Updates the list's state for commands.

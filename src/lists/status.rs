@@ -75,14 +75,14 @@ impl ListStatus {
     #[must_use]
     pub fn held_back(&self) -> Option<(&HeldList, Option<&str>)> {
         let elsewhere = self.share.as_ref().and_then(|share| share.held.as_ref());
-        let elsewhere = || elsewhere.map(|back| (&back.held, Some(back.by.as_str())));
-        self.held.as_ref().map(|held| (held, None)).or_else(elsewhere)
+        let elsewhere = elsewhere.map(|back| (&back.held, Some(back.by.as_str())));
+        elsewhere.or_else(|| self.held.as_ref().map(|held| (held, None)))
     }
 
     /// The state, to be shown. The list that is held back now counts as shown; `elsewhere` is the id of one that another replica holds
     /// back.
     pub fn show(&mut self, elsewhere: Option<u64>) -> Self {
-        self.shown = self.held.as_ref().map(|held| held.id).or(elsewhere).or(self.shown);
+        self.shown = elsewhere.or(self.held.as_ref().map(|held| held.id)).or(self.shown);
         self.clone()
     }
 

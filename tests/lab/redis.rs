@@ -219,12 +219,12 @@ impl Redis {
 
     /// The fields of a hash.
     pub(crate) fn pairs(&self, key: &str) -> Vec<(String, Vec<u8>)> {
-        self.connect(PATIENCE).expect("a connection").hgetall(key).expect("a hash")
+        self.connect().expect("a connection").hgetall(key).expect("a hash")
     }
 
     /// Writes a field of a hash.
     pub(crate) fn put(&self, (key, field): (&str, &str), bytes: &[u8]) {
-        self.connect(PATIENCE).expect("a connection").hset::<_, _, _, ()>(key, field, bytes).expect("a hash");
+        self.connect().expect("a connection").hset::<_, _, _, ()>(key, field, bytes).expect("a hash");
     }
 
     pub(super) fn log(&self) -> String {

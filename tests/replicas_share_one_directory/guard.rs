@@ -132,3 +132,26 @@ async fn without_the_server_each_decides_for_itself() {
     assert!(replicas[1].said(&["sources"]).1.contains("  held back     a list of 0 entries"));
     assert!(replicas[1].names_crowd());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_each_has_held_back_without_the_server_is_taken_for_all_when_it_is_back() {
+    let (mut redis, crm) = (Redis::start(SITE), StandIn::start(many()).await.expect("the stand-in"));
+    let mut replicas = replicas(2, &crm, &redis, "1s").await;
+    redis.kill();
+    crm.set_records(Vec::new());
+    for replica in &replicas {
+        replica.nameplate.until_logged("a list of 0 entries is held back, 24 are known", 1).await;
+    }
+    redis.again();
+    let holder = holder(&replicas).await;
+    replicas.swap(0, holder);
+    replicas[1].nameplate.until_logged("a list of 0 entries is held back at ", 1).await;
+    let (_, said) = replicas[1].said(&["sources"]);
+    assert_eq!(said.matches("held back").count(), 1, "{said}");
+    let (status, said) = replicas[1].said(&["refresh", "--accept"]);
+    assert!(status == Some(0) && said.contains("crm: 0 entries: 0 new, 23 gone"), "{said}");
+    for replica in &replicas {
+        replica.until_held(false).await;
+        assert!(!replica.names_crowd());
+    }
+}

@@ -1,5 +1,6 @@
 //! The scripts for what replicas tell each other beside their lists.
 
+use nameplate::lists::guard::HeldList;
 use nameplate::share::held::{Accepted, HeldBack};
 use nameplate::share::life::{MOST_REMEMBERED, Sign};
 use nameplate::share::server::Event;
@@ -18,7 +19,7 @@ async fn only_the_holder_says_what_is_held_back() {
     let mut site = Site::of(&redis).await;
     let epoch = site.held(A, 0).await;
     assert!(site.switch(epoch, A, 1).await);
-    let back = HeldBack { by: "pbx1".into(), held: Default::default() };
+    let back = HeldBack { by: "pbx1".into(), held: HeldList::default() };
     let sealed = back.seal(&site.key, SITE, "crm").unwrap();
     let mut last = site.server.last_event().await.unwrap();
     for (who, is_holder) in [((epoch, B), false), ((epoch + 1, A), false), ((epoch, A), true)] {

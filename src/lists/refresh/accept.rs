@@ -12,8 +12,8 @@ impl<S: ListSource> Refresher<S> {
     /// fetches the list and accepts it as it is. Where another replica decides, it is asked to accept the list that it holds back.
     pub async fn accept(&mut self, shown: Option<u64>) -> Result<RefreshOutcome, RefreshError> {
         let result = match self.source.shared().filter(|shared| shared.is_decided_elsewhere()).cloned() {
-            Some(shared) if self.held().is_none() => self.accept_elsewhere(&shared, shown).await,
-            _ => self.accept_or_fetch(shown).await,
+            Some(shared) => self.accept_elsewhere(&shared, shown).await,
+            None => self.accept_or_fetch(shown).await,
         };
         self.tell_of(&result);
         result

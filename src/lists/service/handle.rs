@@ -47,10 +47,17 @@ impl ScheduledList {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The id of the list that another replica holds back.
-    fn held_elsewhere(&self) -> Option<u64> {
-        let back = self.shared.as_ref().and_then(SharedList::held_elsewhere);
-        back.map(|back| back.held.id)
+    /// The list among the replicas, if another one decides what is taken of it.
+    fn decided_elsewhere(&self) -> Option<&SharedList> {
+        self.shared.as_ref().filter(|shared| shared.is_decided_elsewhere())
+    }
+
+    /// Whether a new list is held back.
+    fn is_held(&self) -> bool {
+        match self.decided_elsewhere() {
+            Some(shared) => shared.held_elsewhere().is_some(),
+            None => self.status().held.is_some(),
+        }
     }
 
     /// Orders something; the list's future result.
@@ -72,9 +79,11 @@ impl Handle {
         let status = |list: &ScheduledList| {
             let share = list.shared.as_ref().map(SharedList::status);
             let elsewhere = share.as_ref().and_then(|share| share.held.as_ref()).map(|back| back.held.id);
-            let status = list.status().show(elsewhere);
+            let own = list.status().show(elsewhere);
+            // What was held back here, while another replica decides, does not count.
+            let held = own.held.clone().filter(|_| list.decided_elsewhere().is_none());
             // The tenant is the source's: its other lists and its searches update it, too.
-            ListStatus { tenant: list.source.tenant(), share, ..status }
+            ListStatus { tenant: list.source.tenant(), share, held, ..own }
         };
         self.lists.load().iter().map(status).collect()
     }
@@ -83,9 +92,8 @@ impl Handle {
     #[must_use]
     pub fn ages(&self) -> Vec<ListAge> {
         let age = |list: &ScheduledList| {
-            let elsewhere = list.held_elsewhere();
+            let is_held = list.is_held();
             let status = list.status();
-            let is_held = status.held.is_some() || elsewhere.is_some();
             ListAge { name: status.list.clone(), last_success: status.last_success.or(status.taken), is_held }
         };
         self.lists.load().iter().map(age).collect()
@@ -101,8 +109,7 @@ impl Handle {
     ) -> Vec<(ProgressWatch, oneshot::Receiver<RefreshResult>)> {
         let all = self.lists.load();
         let lists: Vec<_> = all.iter().filter(|list| list.config.is_named(name)).collect();
-        let is_held = |list: &&ScheduledList| list.held_elsewhere().is_some() || list.status().held.is_some();
-        let held: Vec<bool> = lists.iter().map(is_held).collect();
+        let held: Vec<bool> = lists.iter().map(|list| list.is_held()).collect();
         let order = |(list, accept): (&ScheduledList, bool)| {
             let result = list.order(if accept { Act::Accept } else { Act::Refresh });
             (ProgressWatch::new(list.config.name.clone(), list.progress.clone()), result)
