@@ -10,7 +10,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -27,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::lists::events::{Event, ProgressWatch, RefreshResult, progress_ticks};
+use crate::lists::forgetting::Forgetting;
 use crate::lists::forgotten;
 use crate::lists::service::Handle;
-use crate::lists::suppression::{self, Cleared, Suppression};
-use crate::observe::panics;
+use crate::lists::suppression;
 use crate::owner;
 use crate::reload::{self, Order, Orders};
 use crate::supervisor::Supervisor;
@@ -86,6 +85,8 @@ pub enum Request {
     },
     /// The state of the lists. The answer is a [`crate::lists::status::ListStatus`] for each list.
     Sources,
+    /// The replicas. The answer is a [`crate::share::life::ReplicaStatus`] for each one.
+    Replicas,
 }
 
 /// The path of the socket.
@@ -101,8 +102,8 @@ pub struct Service {
     pub handle: Handle,
     /// Takes orders to reload the configuration.
     pub reloads: Orders,
-    /// The numbers that must not be named.
-    pub suppression: Arc<Suppression>,
+    /// Forgets numbers.
+    pub forgetting: Forgetting,
 }
 
 impl fmt::Debug for Service {
@@ -231,6 +232,11 @@ async fn answer(stream: UnixStream, service: &Service, requested: &CancellationT
                 write.line(&json_line(&status)?).await?;
             }
         }
+        Request::Replicas => {
+            for replica in service.forgetting.replica.iter().flat_map(|replica| replica.replicas()) {
+                write.line(&json_line(&replica)?).await?;
+            }
+        }
         Request::Refresh { name, accept, progress } => {
             write_events(service.handle.refresh(name.as_deref(), accept), progress, &mut write).await?;
         }
@@ -239,7 +245,7 @@ async fn answer(stream: UnixStream, service: &Service, requested: &CancellationT
             write_object(report, &mut write).await?;
         }
         Request::Forget { number, undo } => {
-            let report = while_alive(forget(service, &number, undo), &mut write).await?;
+            let report = while_alive(forget(&service.forgetting, &number, undo), &mut write).await?;
             write_object(Some(report), &mut write).await?;
         }
     }
@@ -254,26 +260,14 @@ async fn reload(reloads: &Orders) -> Option<reload::Report> {
 }
 
 /// Forgets a number, and waits until no list has it.
-async fn forget(service: &Service, number: &str, undo: bool) -> suppression::Report {
-    let failed = |error: String| suppression::Report { error: Some(error), ..suppression::Report::default() };
-    let Some(number) = forgotten::parse(number) else { return failed(format!("`{number}` is no number")) };
-    let suppression = Arc::clone(&service.suppression);
-    let mut report = match panics::blocking(move || suppression.change(number, undo)).await {
-        Ok(report) if report.error.is_some() || undo => return report,
-        Ok(report) => report,
-        Err(panicked) => return failed(panicked.to_string()),
-    };
-    let ordered = service.handle.take_out_suppressed();
-    let known = ordered.iter().map(|(list, _)| list.clone()).collect();
-    for (list, cleared) in ordered {
-        let cleared = cleared.await;
-        let why = "it was not told: try again";
-        report.lists.push(cleared.unwrap_or_else(|_| Cleared::failed(&list, why)));
+async fn forget(forgetting: &Forgetting, number: &str, undo: bool) -> suppression::Report {
+    match forgotten::parse(number) {
+        Some(number) => forgetting.forget(number, undo).await,
+        None => {
+            let error = Some(format!("`{number}` is no number"));
+            suppression::Report { error, ..suppression::Report::default() }
+        }
     }
-    let suppression = Arc::clone(&service.suppression);
-    let removed = panics::blocking(move || suppression.take_out_of_removed(&known)).await;
-    report.lists.extend(removed.unwrap_or_default());
-    report
 }
 
 /// Does `work`, and writes an empty line each second meanwhile.
@@ -353,7 +347,7 @@ pub async fn ask<T: DeserializeOwned>(
     let asked = ask_and_wait(state_dir, request, each);
     match request {
         Request::Refresh { .. } | Request::Reload | Request::Forget { .. } => asked.await,
-        Request::Sources => timeout(ANSWER_TIMEOUT, asked)
+        Request::Sources | Request::Replicas => timeout(ANSWER_TIMEOUT, asked)
             .await
             .unwrap_or_else(|_| Err(hangs("it has not answered within", ANSWER_TIMEOUT))),
     }

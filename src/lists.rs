@@ -10,7 +10,8 @@
 //! - `state`: one list: compares a new list with the one in use, and accepts it or holds it back
 //! - [`guard`]: the guard against mass loss; [`losses`] and [`changes`] are what it counts
 //! - [`snapshot`]: a list in use, on disk or in memory; [`store`]: the files of the lists
-//! - [`suppression`]: numbers that must not be named; [`forgotten`]: those of `nameplate forget`
+//! - [`suppression`]: numbers that must not be named; [`forgotten`]: those of `nameplate forget`;
+//!   [`forgetting`]: what the running service does for that
 //! - [`lock`]: one writer at a time
 //! - [`status`]: the state of a list, for `nameplate sources`
 //! - [`events`]: the progress and the result of a refresh, for the command that ordered it
@@ -18,6 +19,7 @@
 pub mod changes;
 pub mod engine;
 pub mod events;
+pub mod forgetting;
 pub mod forgotten;
 pub mod guard;
 pub mod lock;

@@ -23,6 +23,7 @@ use crate::calls::Calls;
 use crate::config::Config;
 use crate::find::Find;
 use crate::listen::{self, Port};
+use crate::lists::forgetting::Forgetting;
 use crate::lists::suppression::Suppression;
 use crate::lookup::Resolver;
 use crate::number::Country;
@@ -102,6 +103,9 @@ async fn start(
         let kept = find.clone().run(Arc::clone(&resolver));
         supervisor.spawn("the index for searches by name", kept);
     }
+    if let Some(replica) = &replica {
+        replica.starts_with(suppression.forgotten().into_iter());
+    }
     let backend = web::Backend {
         resolver: Arc::clone(&resolver),
         pbx: config.pbx.clone(),
@@ -149,17 +153,16 @@ async fn start(
         _ = supervisor.until_shutdown() => return Ok(None),
         opened = lists::service::open(&config.sources, state_dir, suppression.store(), config.rules.clone(), &resolver) => opened?,
     };
-    let schedules = lists::service::start(opened, &sources, replica, &metrics, supervisor);
+    let schedules = lists::service::start(opened, &sources, replica.clone(), &metrics, supervisor);
+    let forgetting =
+        Forgetting { handle: schedules.handle().clone(), suppression: Arc::clone(&suppression), replica };
     if let Some((replica, wished)) = shared {
+        let service = forgetting.clone();
         supervisor.spawn_with("the session with the replicas' server", |shutdown| {
-            share::session::run(replica, wished, shutdown)
+            share::session::run(replica, wished, service, shutdown)
         });
     }
-    let service = control::Service {
-        handle: schedules.handle().clone(),
-        reloads,
-        suppression: Arc::clone(&suppression),
-    };
+    let service = control::Service { handle: schedules.handle().clone(), reloads, forgetting };
     if let Some(web) = &web {
         // The pages have been there since the start, and now have buttons, too.
         web.send_modify(|live| {

@@ -8,6 +8,8 @@
 //! - [`manifest`]: what the server has of a list; [`pack`]: its bytes as chunks; [`seal`]: the key
 //! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests; [`inspection`]: those of `nameplate check`;
 //!   [`connector`]: the way there; [`error`]: what may be wrong with it
+//! - [`held`]: a list that the holder holds back, at the others; [`forgotten`]: the numbers of `nameplate forget`; a machine without I/O
+//! - [`life`]: the replicas' signs of life; [`format`]: the formats that all of them read
 //! - [`slot`]: one list: where the next one comes from, what is to be published; a machine without I/O; [`view`]: what is known of the server
 //! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection
 //! - [`searches`]: the results of searches for strangers
@@ -15,8 +17,12 @@
 
 pub mod connector;
 pub mod error;
+pub mod forgotten;
+pub mod format;
+pub mod held;
 pub mod inspection;
 pub mod lease;
+pub mod life;
 pub mod list;
 pub mod manifest;
 pub mod memory;

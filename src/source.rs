@@ -189,6 +189,8 @@ pub struct Delivery {
     pub hash: String,
     /// Whether another replica has judged the list and accepted it: then it is accepted as it is.
     pub is_accepted: bool,
+    /// Identifies the numbers that the other replica has left out; none if no replica has.
+    pub left_out: Option<u64>,
 }
 
 impl Delivery {

@@ -23,12 +23,16 @@ const TAKEOVER: Duration = Duration::from_secs(60);
 mod calls;
 mod eight;
 mod failover;
+mod forget;
+mod guard;
+mod life;
 mod lost_writes;
 mod phases;
 mod scripts;
 mod searches;
 mod seen;
 mod tls;
+mod told;
 
 /// A replica that asks this CRM every `refresh`.
 fn configured(crm: &StandIn, redis: &Redis, refresh: &str) -> Folder {

@@ -499,7 +499,7 @@ _nameplate() {
             return 0
             ;;
         nameplate__subcmd__sources)
-            opts="-c -h --purge --config --help"
+            opts="-c -h --purge --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -78,6 +78,7 @@ complete -c nameplate -n "__fish_nameplate_using_subcommand forget" -l list -d '
 complete -c nameplate -n "__fish_nameplate_using_subcommand forget" -s h -l help -d 'Print help'
 complete -c nameplate -n "__fish_nameplate_using_subcommand sources" -s c -l config -d 'The configuration file' -r -F
 complete -c nameplate -n "__fish_nameplate_using_subcommand sources" -l purge -d 'Remove the files of lists that are no longer in the configuration, which stay for 30 days otherwise'
+complete -c nameplate -n "__fish_nameplate_using_subcommand sources" -l json -d 'One JSON object: the lists, and the replicas'
 complete -c nameplate -n "__fish_nameplate_using_subcommand sources" -s h -l help -d 'Print help'
 complete -c nameplate -n "__fish_nameplate_using_subcommand password" -s c -l config -d 'The configuration file' -r -F
 complete -c nameplate -n "__fish_nameplate_using_subcommand password" -s h -l help -d 'Print help'

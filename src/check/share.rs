@@ -160,7 +160,7 @@ async fn ask(
     let stored = of_lists(&mut server, &key, settings, config, findings).await?;
     let holder = server.holder().await?;
     findings.push(match holder {
-        Some(holder) => {
+        Some((_, holder)) => {
             Finding::ok(place, format!("{holder} asks SuperOffice for the site {}", settings.site))
         }
         None => Finding::ok(place, format!("nobody asks SuperOffice for the site {} yet", settings.site)),

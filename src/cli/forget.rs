@@ -14,7 +14,7 @@ use crate::lists::configured;
 use crate::lists::forgotten::{Forgotten, written};
 use crate::lists::lock::Purpose;
 use crate::lists::store::Store;
-use crate::lists::suppression::{self, Cleared, Report};
+use crate::lists::suppression::{self, Cleared, Others, Report};
 use crate::number::Number;
 use crate::observe::logging::{self, LogLevel};
 use crate::owner;
@@ -86,6 +86,17 @@ fn print(report: &Report, number: Number, undo: bool, out: &mut impl Write) -> i
     }
     if report.is_configured && undo {
         writeln!(out, "{number} stays without a name: it is in [[suppress]] of the configuration")?;
+    }
+    match &report.others {
+        Others::None => {}
+        Others::Now => writeln!(out, "the other replicas do the same")?,
+        Others::Later(why) => {
+            writeln!(
+                out,
+                "the other replicas do the same when their server answers again: {}",
+                printable(why)
+            )?;
+        }
     }
     report.lists.iter().try_for_each(|list| print_list(list, out))
 }

@@ -111,6 +111,9 @@ fn print_result(refreshed: &RefreshResult, out: &mut impl Write) -> io::Result<(
     let list = &refreshed.list;
     match &refreshed.outcome {
         Some(RefreshOutcome::Unchanged) => writeln!(out, "{list}: unchanged"),
+        Some(RefreshOutcome::NothingHeld) => {
+            writeln!(out, "{list}: nothing is held back: what is known stays")
+        }
         Some(RefreshOutcome::New { count, changes }) => writeln!(out, "{list}: {count} entries: {changes}"),
         Some(RefreshOutcome::Held { count, known, more, changes, losses, another }) => {
             let until =

@@ -1,5 +1,7 @@
 //! `nameplate sources`
 
+mod share;
+
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -18,7 +20,7 @@ use crate::lists::status::{ListStatus, time_span};
 use crate::lists::store::Store;
 use crate::observe::logging::{self, LogLevel};
 use crate::owner;
-use crate::share::replica::ShareStatus;
+use crate::share::life::ReplicaStatus;
 
 /// The most characters of a hash that are shown.
 const LONGEST_HASH: usize = 80;
@@ -28,6 +30,9 @@ pub(super) struct Arguments {
     /// Remove the files of lists that are no longer in the configuration, which stay for 30 days otherwise
     #[arg(long)]
     purge: bool,
+    /// One JSON object: the lists, and the replicas
+    #[arg(long, conflicts_with = "purge")]
+    json: bool,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
@@ -39,6 +44,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     let asked = asked.with_context(|| {
         format!("can't ask the running service at {}", control::path(state_dir).display())
     })?;
+    let replicas = if asked.is_some() { replicas(config)? } else { Vec::new() };
     let names = configured(&config.sources).into_iter().map(|list| list.name);
     // A service that runs with another configuration still uses its lists.
     let used = names.chain(lists.iter().map(|list| list.list.clone())).collect();
@@ -46,15 +52,32 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit
     if arguments.purge {
         return purge(config, asked.is_some(), &used, &mut out);
     }
-    if asked.is_none() {
-        writeln!(out, "{}; what is on disk:", why_not_asked(config))?;
+    let why_not = asked.is_none().then(|| why_not_asked(config));
+    if why_not.is_some() {
         lists = on_disk(config);
+    }
+    if arguments.json {
+        let all = serde_json::json!({ "running": asked.is_some(), "lists": lists, "replicas": replicas });
+        writeln!(out, "{all}")?;
+        return Ok(Exit::Success);
+    }
+    if let Some(why_not) = why_not {
+        writeln!(out, "{why_not}; what is on disk:")?;
     }
     for list in lists {
         show(&list, config, &mut out)?;
     }
+    share::show_replicas(&replicas, &mut out)?;
     show_removed(config, &used, &mut out)?;
     Ok(Exit::Success)
+}
+
+/// The replicas, as the running service knows them. A service of a version that knows none names none.
+fn replicas(config: &Config) -> anyhow::Result<Vec<ReplicaStatus>> {
+    let mut replicas = Vec::new();
+    let asked = control::ask(&config.state_dir, &Request::Replicas, |replica| replicas.push(replica));
+    super::block_on(asked)?.context("can't ask the running service for the replicas")?;
+    Ok(replicas)
 }
 
 /// Why the running service was not asked.
@@ -141,7 +164,7 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
         writeln!(out, "  api           {}", printable(tenant.api.as_deref().unwrap_or("-")))?;
     }
     if let Some(share) = &list.share {
-        show_share(share, out)?;
+        share::show(share, out)?;
     }
     if !list.on_disk && list.count > 0 {
         writeln!(out, "  in memory     it could not be written to disk")?;
@@ -158,8 +181,8 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
             "  lost          {count} entries of {of} numbers since {since}; they count for {days} days when a list is judged"
         )?;
     }
-    if let Some(held) = &list.held {
-        show_held(&list.list, held, config, out)?;
+    if let Some((held, by)) = list.held_back() {
+        show_held(&list.list, held, by, config, out)?;
     }
     for (remark, examples) in list.unusable.remarks() {
         writeln!(
@@ -176,29 +199,27 @@ fn show(list: &ListStatus, config: &Config, out: &mut impl Write) -> io::Result<
     Ok(())
 }
 
-/// Shows what the replicas have of a list.
-fn show_share(share: &ShareStatus, out: &mut impl Write) -> io::Result<()> {
-    if let Some(trouble) = &share.trouble {
-        writeln!(out, "  replicas      their server can't be used: {}", printable(trouble))?;
-    } else {
-        let holder = share.holder.as_deref().map_or_else(|| "nobody".to_owned(), printable);
-        let this = if share.is_holder { ", which is this machine," } else { "" };
-        writeln!(out, "  replicas      {holder}{this} asks for all")?;
-    }
-    let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
-    let own = if share.is_own { "newer than " } else { "" };
-    writeln!(out, "  version       {own}{} here, {} there", version(&share.here), version(&share.there))
-}
-
-fn show_held(list: &str, held: &HeldList, config: &Config, out: &mut impl Write) -> io::Result<()> {
+/// Shows a list that is held back, at another machine if it is `by` one.
+fn show_held(
+    list: &str,
+    held: &HeldList,
+    by: Option<&str>,
+    config: &Config,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let path = Store::new(&config.state_dir).held_path(list);
+    let at = by.map_or_else(String::new, |by| format!("at {}: ", printable(by)));
     writeln!(
         out,
-        "  held back     a list of {} entries, seen {} times; `nameplate refresh {list} --accept` takes it",
+        "  held back     {at}a list of {} entries, seen {} times; `nameplate refresh {list} --accept` takes it",
         held.count, held.times
     )?;
-    let place = if path.exists() { path.display().to_string() } else { "in memory".to_owned() };
-    writeln!(out, "    it came     {}: {place}", time(Some(held.came)))?;
+    let came = time(Some(held.came));
+    match by {
+        Some(_) => writeln!(out, "    it came     {came}")?,
+        None if path.exists() => writeln!(out, "    it came     {came}: {}", path.display())?,
+        None => writeln!(out, "    it came     {came}: in memory")?,
+    }
     writeln!(out, "    changes     {}", held.changes)?;
     let why = if held.losses.named == 0 {
         "no list without any name"

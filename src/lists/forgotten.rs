@@ -55,8 +55,23 @@ impl Forgotten {
     /// # Errors
     /// If the file can't be written. Then nothing has changed.
     pub fn change(&mut self, number: Number, undo: bool) -> anyhow::Result<bool> {
+        self.change_all(&[(number, undo)])
+    }
+
+    /// The same for several numbers, each with its `undo`.
+    ///
+    /// # Errors
+    /// If the file can't be written. Then nothing has changed.
+    pub fn change_all(&mut self, changes: &[(Number, bool)]) -> anyhow::Result<bool> {
         let mut numbers = self.numbers.clone();
-        let is_changed = if undo { numbers.remove(&number) } else { numbers.insert(number) };
+        for (number, undo) in changes {
+            if *undo {
+                numbers.remove(number)
+            } else {
+                numbers.insert(*number)
+            };
+        }
+        let is_changed = numbers != self.numbers;
         if is_changed {
             self.write(&numbers).with_context(|| format!("can't write {}", self.path.display()))?;
             self.numbers = numbers;

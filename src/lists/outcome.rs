@@ -18,6 +18,8 @@ pub enum RefreshOutcome {
         /// Its changes to the list before.
         changes: Changes,
     },
+    /// An order to accept the list that is held back has found none.
+    NothingHeld,
     /// A list arrived and is held back; the list in use stays.
     Held {
         /// The count of its entries.

@@ -1,6 +1,8 @@
 //! One refresh of one list: fetches it, compares it with the list in use, writes it to disk. After a failure the list in use
 //! stays.
 
+mod accept;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,11 @@ pub trait ListSource: Send + Sync + 'static {
 
     /// The list in use: at the start, and after each fetch or order that was not in vain.
     fn uses(&self, _: impl FnOnce() -> InUse) {}
+
+    /// The list among the replicas; none if it is this service's own.
+    fn shared(&self) -> Option<&SharedList> {
+        None
+    }
 }
 
 /// One list of a source.
@@ -80,6 +87,10 @@ impl ListSource for SourceList {
         if let Some(shared) = &self.shared {
             shared.uses(in_use());
         }
+    }
+
+    fn shared(&self) -> Option<&SharedList> {
+        self.shared.as_ref()
     }
 }
 
@@ -227,7 +238,8 @@ impl<S: ListSource> Refresher<S> {
                 Snapshot::InMemory(header, list) => Some(Content::InMemory(header.clone(), Arc::clone(list))),
             };
             let has_list = !matches!(snapshot, Snapshot::Absent);
-            InUse { content, has_list, is_new, unusable: self.state.unusable().clone() }
+            let unusable = self.state.unusable().clone();
+            InUse { content, has_list, is_new, unusable, left_out: self.state.left_out() }
         });
     }
 
@@ -242,29 +254,10 @@ impl<S: ListSource> Refresher<S> {
         match result {
             Ok(RefreshOutcome::Unchanged) => self.tell_source(false),
             Ok(RefreshOutcome::New { .. }) => self.tell_source(true),
-            Ok(RefreshOutcome::Held { .. }) | Err(_) => {}
+            Ok(RefreshOutcome::Held { .. } | RefreshOutcome::NothingHeld) | Err(_) => {}
         }
-    }
-
-    /// Accepts the list that is held back, if it is the one with the id `shown`. If none is held back and none was shown,
-    /// fetches the list and accepts it as it is.
-    pub async fn accept(&mut self, shown: Option<u64>) -> Result<RefreshOutcome, RefreshError> {
-        let result = self.accept_or_fetch(shown).await;
-        self.tell_of(&result);
-        result
-    }
-
-    async fn accept_or_fetch(&mut self, shown: Option<u64>) -> Result<RefreshOutcome, RefreshError> {
-        match (self.held().map(|held| held.id), shown) {
-            (Some(held), Some(shown)) if held != shown => Ok(self.state.still_held()),
-            (Some(_), _) => {
-                let accepted = self.on_disk(|state| state.take_held(now())).await?;
-                self.unusable = self.state.unusable().clone();
-                accepted.map_err(RefreshError::HeldUnreadable)
-            }
-            // The list that was shown is no longer held back, and the next one was not shown.
-            (None, Some(_)) => self.fetch(false).await,
-            (None, None) => self.fetch(true).await,
+        if let Some(shared) = self.source.shared() {
+            shared.holds(self.held().cloned(), result.is_ok());
         }
     }
 

@@ -1,5 +1,7 @@
 //! The service's refreshes of one list: when they happen, and what the log says of them.
 
+mod elsewhere;
+
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +19,10 @@ use super::suppression::Cleared;
 use crate::backoff::{Backoff, jittered};
 use crate::observe::metrics;
 use crate::observe::panics;
+use crate::share::list::SharedList;
 use crate::source::Retry;
+
+pub use elsewhere::Elsewhere;
 
 /// The first wait after a failure. It doubles up to the list's interval.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
@@ -28,10 +33,21 @@ const SLOW_FACTOR: u32 = 4;
 /// The longest wait after a failure, however long the list's interval is.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
+/// What an order wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Refresh the list.
+    Refresh,
+    /// Accept the list that is held back, or the list that arrives.
+    Accept,
+    /// Accept the list with this id that is held back, and no other one.
+    AcceptThis(u64),
+}
+
 /// An order to refresh now.
 pub struct Order {
-    /// Accept the list that is held back, or the list that arrives.
-    pub accept: bool,
+    /// What it wants.
+    pub act: Act,
     /// Takes the result.
     pub reply: oneshot::Sender<RefreshResult>,
 }
@@ -71,6 +87,8 @@ pub struct Schedule<S> {
     pub status: Arc<Mutex<ListStatus>>,
     /// The list's metrics.
     pub metrics: metrics::List,
+    /// What another replica holds back.
+    pub elsewhere: Elsewhere,
 }
 
 /// What follows a refresh.
@@ -93,7 +111,7 @@ impl<S: ListSource + Clone> Schedule<S> {
             Next::End => return self.end(None),
         };
         // One may be held back since before the start.
-        self.metrics.set_held(self.refresher.held().is_some());
+        self.show_whether_held();
         loop {
             let begun = Instant::now();
             let result = self.refresh_unless_changed(order.as_ref(), settings.as_ref()).await;
@@ -110,7 +128,8 @@ impl<S: ListSource + Clone> Schedule<S> {
                     let _ = self.changed.send(Change::List(list, self.refresher.snapshot().clone())).await;
                 }
                 if let Some(order) = order.take() {
-                    self.status().show();
+                    let elsewhere = self.elsewhere.held;
+                    self.status().show(elsewhere);
                     // If the command is gone, no one reads the reply.
                     let _ = order.reply.send(RefreshResult::of(&self.refresher, &result));
                 }
@@ -160,6 +179,7 @@ impl<S: ListSource + Clone> Schedule<S> {
         let mut until = Instant::now() + wait;
         let mut is_watched = true;
         loop {
+            let known = self.elsewhere.held;
             tokio::select! {
                 biased;
                 changed = self.settings.changed(), if is_watched => match changed {
@@ -181,6 +201,7 @@ impl<S: ListSource + Clone> Schedule<S> {
                 },
                 Some(reply) = self.clearings.recv() => self.clear(reply).await,
                 Some(order) = self.orders.recv() => return Next::Refresh(Some(order)),
+                () = elsewhere::other_than(self.refresher.source().shared(), known) => self.note_elsewhere(),
                 () = self.refresher.source().due(until) => return Next::Refresh(None),
             }
         }
@@ -231,12 +252,13 @@ impl<S: ListSource + Clone> Schedule<S> {
     }
 
     async fn refresh(&mut self, order: Option<&Order>) -> Result<RefreshOutcome, RefreshError> {
-        match order {
-            Some(order) if order.accept => {
+        match order.map(|order| order.act) {
+            Some(Act::Accept) => {
                 let shown = self.status().shown.take();
                 self.refresher.accept(shown).await
             }
-            _ => self.refresher.refresh().await,
+            Some(Act::AcceptThis(id)) => self.refresher.accept_this(id).await,
+            Some(Act::Refresh) | None => self.refresher.refresh().await,
         }
     }
 
@@ -289,6 +311,7 @@ impl<S: ListSource + Clone> Schedule<S> {
                     "a list of {count} entries is held back, {known} are known: {until}; `nameplate refresh {list} --accept` takes it now: {changes}; {losses}"
                 )
             }
+            Ok(RefreshOutcome::NothingHeld) => return,
             Ok(outcome) => {
                 if reported.take().is_some() {
                     info!(%list, "answers again");
@@ -306,13 +329,22 @@ impl<S: ListSource + Clone> Schedule<S> {
     }
 
     fn count(&self, result: &Result<RefreshOutcome, RefreshError>) {
-        self.metrics.set_held(self.refresher.held().is_some());
+        self.show_whether_held();
         match result {
+            Ok(RefreshOutcome::NothingHeld) => {}
             Ok(RefreshOutcome::New { .. }) => self.metrics.taken(),
             Ok(RefreshOutcome::Unchanged) => self.metrics.unchanged(),
             Ok(RefreshOutcome::Held { .. }) => self.metrics.held(),
             Err(_) => self.metrics.failed(),
         }
+    }
+
+    fn show_whether_held(&self) {
+        // What was held back here, while another replica decides, does not count.
+        let is_decided_elsewhere =
+            self.refresher.source().shared().is_some_and(SharedList::is_decided_elsewhere);
+        let is_held = !is_decided_elsewhere && self.refresher.held().is_some();
+        self.metrics.set_held(is_held || self.elsewhere.held.is_some());
     }
 
     /// Updates the list's state for commands.
@@ -321,6 +353,8 @@ impl<S: ListSource + Clone> Schedule<S> {
         status.note(&self.refresher);
         status.next = Some(now() + wait.as_secs());
         match result {
+            // Nobody was asked.
+            Ok(RefreshOutcome::NothingHeld) => {}
             Ok(_) => (status.last_success, status.last_error) = (Some(now()), None),
             Err(error) => status.last_error = Some(format!("{error}")),
         }

@@ -1,33 +1,34 @@
 //! The lists of the running service: opened, refreshed on schedule, and merged into a new directory after each change. A reload
 //! of the configuration adds, changes and removes lists; the others keep their schedules.
 
+mod handle;
+
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::engine::Engine;
-use super::events::{ProgressWatch, RefreshResult};
 use super::lock::Lock;
 use super::publisher::{self, Change, Configuration, Publisher, QUEUE};
 use super::refresh::{Refresher, SourceList};
-use super::schedule::{Clearing, ListSettings, Order, Schedule};
+use super::schedule::{Elsewhere, ListSettings, Schedule};
 use super::snapshot::Snapshot;
 use super::status::ListStatus;
 use super::store::Store;
-use super::suppression::Cleared;
-use super::{ListConfig, accepted, configured};
+use super::{ListConfig, configured};
 use crate::directory::merge::Rules;
 use crate::lookup::Resolver;
 use crate::observe::metrics::Metrics;
 use crate::observe::panics;
-use crate::share::list::SharedList;
 use crate::share::replica::Replica;
 use crate::share::slot::Wanted;
-use crate::source::{Kind, Prepared, Progress, Settings, Source};
+use crate::source::{Kind, Prepared, Settings};
 use crate::supervisor::{Supervisor, Task};
+use handle::ScheduledList;
+
+pub use handle::{Handle, ListAge};
 
 /// Orders that may wait for one list; a further one is refused.
 const ORDERS: usize = 4;
@@ -35,108 +36,6 @@ const ORDERS: usize = 4;
 const CLEARINGS: usize = 32;
 /// The most time for a removed list to be written to its end.
 const LAST_WRITE: Duration = Duration::from_mins(1);
-
-/// Orders refreshes, and gives the state of the lists.
-#[derive(Clone)]
-pub struct Handle {
-    lists: Arc<ArcSwap<Vec<ScheduledList>>>,
-}
-
-/// The age of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListAge {
-    /// The list's name.
-    pub name: String,
-    /// The last refresh without a failure, or when the list on disk was fetched: seconds since 1970, UTC.
-    pub last_success: Option<u64>,
-    /// Whether a new list is held back.
-    pub is_held: bool,
-}
-
-/// A list with a schedule, for orders.
-#[derive(Clone)]
-struct ScheduledList {
-    config: ListConfig,
-    source: Arc<Source>,
-    shared: Option<SharedList>,
-    progress: Progress,
-    orders: mpsc::Sender<Order>,
-    clearings: mpsc::Sender<Clearing>,
-    status: Arc<Mutex<ListStatus>>,
-}
-
-impl ScheduledList {
-    fn status(&self) -> MutexGuard<'_, ListStatus> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Handle {
-    /// The state of each list, to be shown.
-    #[must_use]
-    pub fn status(&self) -> Vec<ListStatus> {
-        let status = |list: &ScheduledList| {
-            let status = list.status().show();
-            // The tenant is the source's: its other lists and its searches update it, too.
-            let share = list.shared.as_ref().map(SharedList::status);
-            ListStatus { tenant: list.source.tenant(), share, ..status }
-        };
-        self.lists.load().iter().map(status).collect()
-    }
-
-    /// The age of each list, for a line of status. A list that is held back does not count as shown.
-    #[must_use]
-    pub fn ages(&self) -> Vec<ListAge> {
-        let age = |list: &ScheduledList| {
-            let status = list.status();
-            let is_held = status.held.is_some();
-            ListAge { name: status.list.clone(), last_success: status.last_success.or(status.taken), is_held }
-        };
-        self.lists.load().iter().map(age).collect()
-    }
-
-    /// Orders a refresh of the list with this name, of all lists of the source with this name, or of all lists. Returns each
-    /// list's progress and its future result; nothing if no list has the name.
-    #[must_use]
-    pub fn refresh(
-        &self,
-        name: Option<&str>,
-        accept: bool,
-    ) -> Vec<(ProgressWatch, oneshot::Receiver<RefreshResult>)> {
-        let all = self.lists.load();
-        let lists: Vec<_> = all.iter().filter(|list| list.config.is_named(name)).collect();
-        let held: Vec<bool> = lists.iter().map(|list| list.status().held.is_some()).collect();
-        let order = |(list, accept): (&ScheduledList, bool)| {
-            let (reply, result) = oneshot::channel();
-            let name = list.config.name.clone();
-            if let Err(mpsc::error::TrySendError::Full(order)) = list.orders.try_send(Order { accept, reply })
-            {
-                let why = "too many orders wait for this list already";
-                // If the command is gone, no one reads the reply.
-                let _ = order.reply.send(RefreshResult::failed(name.clone(), why));
-            }
-            (ProgressWatch::new(name, list.progress.clone()), result)
-        };
-        // Before the first order: one more attempt with a refused credential is enough for all lists.
-        lists.iter().for_each(|list| list.source.try_again());
-        lists.iter().copied().zip(accepted(accept, &held)).map(order).collect()
-    }
-}
-
-impl Handle {
-    /// Has each list take the numbers that must not be named out of itself and its files, when its refresh under way is done.
-    /// Returns each list's name and its future result.
-    #[must_use]
-    pub fn take_out_suppressed(&self) -> Vec<(String, oneshot::Receiver<Cleared>)> {
-        let order = |list: &ScheduledList| {
-            let (reply, cleared) = oneshot::channel();
-            // Without room in the queue, the orders in it do this one's work; its reply is missing.
-            let _ = list.clearings.try_send(reply);
-            (list.config.name.clone(), cleared)
-        };
-        self.lists.load().iter().map(order).collect()
-    }
-}
 
 /// The lists on disk, with their directory in use.
 pub struct OpenLists {
@@ -321,6 +220,7 @@ impl Schedules {
             clearings: receive_clearings,
             status: Arc::clone(&status),
             metrics: metrics.list(&config.source_name, &config.name, refresh),
+            elsewhere: Elsewhere::default(),
         };
         let shutdown = supervisor.shutdown().clone();
         let task = supervisor.spawn_with(format!("the refresh of `{}`", config.name), |_| async move {

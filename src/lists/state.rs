@@ -78,7 +78,12 @@ impl ListState {
 
     /// Identifies the request, and the numbers that are left out of its answer.
     pub(super) fn request(&self) -> u64 {
-        self.fingerprint ^ self.store.suppressed().digest()
+        self.fingerprint ^ self.left_out()
+    }
+
+    /// Identifies the numbers that are left out.
+    pub(super) fn left_out(&self) -> u64 {
+        self.store.suppressed().digest()
     }
 
     /// Takes the records of numbers that must not be named out of the list and its files. If any record of the list was taken
@@ -119,8 +124,11 @@ impl ListState {
 
     /// Decides on a new list. With `accept`, or after another replica's decision, it is accepted as it is.
     pub(super) fn judge(&mut self, delivery: Delivery, accept: bool, now: u64) -> RefreshOutcome {
-        let Delivery { entries, unusable, hash, is_accepted } = delivery;
+        let Delivery { entries, unusable, hash, is_accepted, left_out } = delivery;
         let suppressed = self.store.suppressed();
+        // Where other numbers were left out, the hash would hide that records are missing.
+        let is_other = left_out.is_some_and(|left_out| left_out != suppressed.digest());
+        let hash = if is_other { String::new() } else { hash };
         let request = self.fingerprint ^ suppressed.digest();
         let list = Arc::new(suppressed.take_out(entries.finish()));
         let changes = self.changes(&list);

@@ -71,9 +71,18 @@ pub fn grouped(number: u64) -> String {
 }
 
 impl ListStatus {
-    /// The state, to be shown. The list that is held back now counts as shown.
-    pub fn show(&mut self) -> Self {
-        self.shown = self.held.as_ref().map(|held| held.id).or(self.shown);
+    /// The list that is held back, and the machine that holds it back; none if it is this one.
+    #[must_use]
+    pub fn held_back(&self) -> Option<(&HeldList, Option<&str>)> {
+        let elsewhere = self.share.as_ref().and_then(|share| share.held.as_ref());
+        let elsewhere = elsewhere.map(|back| (&back.held, Some(back.by.as_str())));
+        elsewhere.or_else(|| self.held.as_ref().map(|held| (held, None)))
+    }
+
+    /// The state, to be shown. The list that is held back now counts as shown; `elsewhere` is the id of one that another replica holds
+    /// back.
+    pub fn show(&mut self, elsewhere: Option<u64>) -> Self {
+        self.shown = elsewhere.or(self.held.as_ref().map(|held| held.id)).or(self.shown);
         self.clone()
     }
 

@@ -43,6 +43,22 @@ pub struct Report {
     pub lists: Vec<Cleared>,
     /// Why nothing was done.
     pub error: Option<String>,
+    /// Whether other replicas take it over.
+    #[serde(default)]
+    pub others: Others,
+}
+
+/// Whether other replicas take a forgotten number over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Others {
+    /// There are none, or nothing has changed.
+    #[default]
+    None,
+    /// They do.
+    Now,
+    /// They do when their server answers again; why it does not now.
+    Later(String),
 }
 
 /// What was taken out of the files of a list.
@@ -92,7 +108,7 @@ pub fn change_alone(
     let store = Store::new(state_dir);
     store.suppress(configured.with(forgotten.numbers()));
     let lists = if undo { Vec::new() } else { lists.map(|list| store.take_out_suppressed(&list)).collect() };
-    Ok(Report { is_changed, is_configured: configured.has(number), lists, error: None })
+    Ok(Report { is_changed, is_configured: configured.has(number), lists, ..Report::default() })
 }
 
 impl Suppression {
@@ -140,6 +156,27 @@ impl Suppression {
             }
             Err(error) => Report { error: Some(format!("{error:#}")), ..Report::default() },
         }
+    }
+
+    /// Follows decisions of other replicas: each number is forgotten, or with `undo` may be named again. Writes a file. Whether that
+    /// changed anything.
+    ///
+    /// # Errors
+    /// If the file can't be written. Then nothing has changed.
+    pub fn follow(&self, changes: &[(Number, bool)]) -> anyhow::Result<bool> {
+        let mut numbers = self.numbers();
+        let is_changed = numbers.forgotten.change_all(changes)?;
+        if is_changed {
+            self.put_in_force(&numbers);
+            info!(numbers = changes.len(), "`nameplate forget` of other replicas");
+        }
+        Ok(is_changed)
+    }
+
+    /// The numbers of `nameplate forget`.
+    #[must_use]
+    pub fn forgotten(&self) -> Vec<Number> {
+        self.numbers().forgotten.numbers().collect()
     }
 
     /// Takes the numbers out of the files of lists that are no longer in the configuration; `known` are those in it.

@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant, sleep};
 use super::engine::Engine;
 use super::publisher::{Publisher, QUEUE};
 use super::refresh::{ListSource, Refresher};
-use super::schedule::Schedule;
+use super::schedule::{Elsewhere, Schedule};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::*;
@@ -196,6 +196,7 @@ impl Service {
                 clearings: mpsc::channel(1).1,
                 status: Arc::default(),
                 metrics: metrics::List::default(),
+                elsewhere: Elsewhere::default(),
             };
             tasks.spawn(schedule.run());
         }

@@ -9,6 +9,7 @@
 //!
 //! - [`Metrics`]: all of them
 //! - [`Pbx`], [`List`] …: the counters of one PBX, one list, one source; `list`: those of a list
+//! - `share`: those of the replicas
 //! - `answer_times`: the answer times of all PBXs together, for a page
 //! - `labels`: the labels and their values
 //! - `forget`: what is no longer in the configuration
@@ -18,6 +19,7 @@ mod answer_times;
 mod forget;
 mod labels;
 mod list;
+mod share;
 mod text;
 
 use std::sync::atomic::AtomicU64;
@@ -36,6 +38,7 @@ use labels::{
 };
 pub use labels::{CallOutcome, Refusal};
 pub use list::List;
+pub use share::Share;
 pub use text::Form;
 
 /// The prefix of every metric's name.
@@ -374,21 +377,6 @@ pub struct Search {
     pub failed: Counter,
     /// The search was not started.
     pub dropped: Counter,
-}
-
-/// The state of a replica.
-#[derive(Clone, Debug, Default)]
-pub struct Share {
-    up: Gauge,
-    holder: Gauge,
-}
-
-impl Share {
-    /// Sets whether the server answers, and whether this replica asks the CRM.
-    pub fn set(&self, is_up: bool, is_holder: bool) {
-        self.up.set(is_up.into());
-        self.holder.set(is_holder.into());
-    }
 }
 
 /// The counters of the resolver.

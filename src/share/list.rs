@@ -9,13 +9,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::error::ServerError;
 use super::manifest::Manifest;
 use super::pack::{self, Owner};
-use super::replica::{Replica, ShareStatus, locked};
+use super::replica::{Replica, ShareStatus, Wish, locked};
 use super::slot::{InUse, Origin, Slot, Step, Wanted};
 use crate::observe::panics;
 use crate::source::{Delivery, Fetched, SourceError};
 
 /// The longest wait for the holder to ask the CRM, after an order.
-const HOLDER: Duration = Duration::from_secs(20);
+pub(super) const HOLDER: Duration = Duration::from_secs(20);
 /// The longest wait of a replica before it takes a list of several chunks: not all take it at the same moment.
 const SPREAD: Duration = Duration::from_secs(1);
 /// Chunks that are on the way at once.
@@ -43,7 +43,7 @@ impl PartialEq for SharedList {
 }
 
 impl SharedList {
-    fn step(&self) -> Step {
+    pub(super) fn step(&self) -> Step {
         let view = self.replica.view.borrow().clone();
         locked(&self.slot).step(&self.wanted, &view, self.replica.id, Instant::now())
     }
@@ -76,7 +76,7 @@ impl SharedList {
         if step == Step::Wait {
             // A command wants the list now.
             let is_up = self.replica.view.borrow().is_up;
-            step = if is_up { self.ask_holder().await } else { Step::Ask };
+            step = if is_up { self.ask_holder().await? } else { Step::Ask };
         }
         match step {
             Step::Take(manifest) => {
@@ -102,32 +102,45 @@ impl SharedList {
                 locked(&self.slot).confirm(checked);
                 Ok(Fetched::Unchanged)
             }
-            Step::Wait => {
-                let holder = self.replica.view.borrow().holder.clone();
-                let holder = holder.unwrap_or_else(|| "the replica that asks".to_owned());
-                Err(SourceError::Replicas(format!(
-                    "{holder} has not asked within {} s; its log says more",
-                    HOLDER.as_secs()
-                )))
-            }
+            Step::Wait => Err(self.no_answer("has not asked")),
         }
     }
 
+    /// The holder has not done something in time.
+    pub(super) fn no_answer(&self, what: &str) -> SourceError {
+        let holder = self.replica.view.borrow().holder.clone();
+        let holder = holder.unwrap_or_else(|| "the replica that asks".to_owned());
+        let seconds = HOLDER.as_secs();
+        SourceError::Replicas(format!("{holder} {what} within {seconds} s; its log says more"))
+    }
+
     /// Has the holder ask the CRM, and waits for what comes of it.
-    async fn ask_holder(&self) -> Step {
+    ///
+    /// # Errors
+    /// If it holds the list back that has come.
+    async fn ask_holder(&self) -> Result<Step, SourceError> {
+        let held = self.held_elsewhere();
         // The schedule never waits here for its own time, so the queue is short.
-        let _ = self.replica.wishes.try_send(self.wanted.list.clone());
+        let _ = self.replica.wishes.try_send(Wish::Ask(self.wanted.list.clone()));
         let mut views = self.replica.view.subscribe();
         let answer = async {
             loop {
                 views.borrow_and_update();
-                match self.step() {
-                    Step::Wait => drop(views.changed().await),
-                    step => return step,
+                let step = self.step();
+                if step != Step::Wait {
+                    return Ok(step);
                 }
+                if let Some(back) = self.held_elsewhere().filter(|back| Some(back) != held.as_ref()) {
+                    let by = back.by;
+                    return Err(SourceError::Replicas(format!(
+                        "{by} holds the list back that has come; `nameplate sources` shows it"
+                    )));
+                }
+                // It is never closed: this list has its sender.
+                let _ = views.changed().await;
             }
         };
-        timeout(HOLDER, answer).await.unwrap_or(Step::Wait)
+        timeout(HOLDER, answer).await.unwrap_or(Ok(Step::Wait))
     }
 
     /// Takes a list from the server.
@@ -161,6 +174,7 @@ impl SharedList {
                 unusable: manifest.unusable.clone(),
                 hash: header.hash,
                 is_accepted: true,
+                left_out: Some(manifest.left_out),
             }),
             Err((number, error)) => {
                 if let Some(name) = number.and_then(|number| manifest.chunks.get(number)) {
@@ -187,7 +201,8 @@ impl SharedList {
     /// Its state, for `nameplate sources`.
     #[must_use]
     pub fn status(&self) -> ShareStatus {
-        self.replica.status(&self.wanted.list, &self.slot)
+        let status = self.replica.status(&self.wanted.list, &self.slot);
+        ShareStatus { held: self.held_elsewhere(), ..status }
     }
 }
 

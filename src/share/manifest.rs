@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::held::HeldBack;
 use super::seal::{Key, Unopened};
 use super::version::Version;
 use crate::source::UnusableRecords;
 
-/// The version of this form of a list in the server. A replica takes no other one.
+/// The format of a list in the server, as it is described here. [`super::format`] says which ones are read and written.
 pub const FORMAT: u32 = 1;
 
 /// A published list: everything about it but its bytes.
@@ -30,6 +31,10 @@ pub struct Manifest {
     pub by: String,
     /// The unusable records that came with it.
     pub unusable: UnusableRecords,
+    /// Identifies the numbers that were left out because they must not be named ([`Suppressed::digest`]).
+    ///
+    /// [`Suppressed::digest`]: crate::directory::suppressed::Suppressed::digest
+    pub left_out: u64,
 }
 
 /// What the server has of a list.
@@ -41,6 +46,8 @@ pub struct Entry {
     pub checked: u64,
     /// Its manifest.
     pub manifest: Result<Arc<Manifest>, Unusable>,
+    /// The list that the holder holds back.
+    pub held: Option<HeldBack>,
 }
 
 impl Entry {

@@ -1,4 +1,5 @@
-//! What a replica has to know after a restart: the highest epoch, and the version of each list in use. In `state_dir/share.json`.
+//! What a replica has to know after a restart: the highest epoch, the version of each list in use, its id, and all decisions about
+//! numbers that must not be named. In `state_dir/share.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::version::Version;
+use super::forgotten::Decisions;
+use super::version::{ReplicaId, Version};
+use crate::number::Number;
 use crate::owner;
 
 /// The file, and what is in it.
@@ -26,6 +29,10 @@ struct Known {
     epoch: u64,
     #[serde(default)]
     lists: BTreeMap<String, Taken>,
+    #[serde(default)]
+    id: Option<ReplicaId>,
+    #[serde(default)]
+    forgotten: Decisions,
 }
 
 /// The version of a list on disk.
@@ -62,6 +69,36 @@ impl Memory {
     #[must_use]
     pub fn taken(&self, list: &str) -> Option<Taken> {
         self.known.lists.get(list).copied()
+    }
+
+    /// The service starts with this id, which is written with whatever is known next. Returns that of the service before it.
+    pub fn starts(&mut self, id: ReplicaId) -> Option<ReplicaId> {
+        self.known.id.replace(id)
+    }
+
+    /// The decisions about numbers that must not be named.
+    #[must_use]
+    pub fn forgotten(&self) -> &Decisions {
+        &self.known.forgotten
+    }
+
+    /// The service starts with these forgotten numbers; `now` in milliseconds since 1970.
+    pub fn starts_with(&mut self, forgotten: impl Iterator<Item = Number>, now: u64) {
+        if self.known.forgotten.start(forgotten, now) {
+            self.write();
+        }
+    }
+
+    /// A number is forgotten here, or may be named again.
+    pub fn decide(&mut self, number: Number, undo: bool, now: u64) {
+        self.known.forgotten.decide(number, undo, now);
+        self.write();
+    }
+
+    /// Other replicas' decisions are followed here.
+    pub fn follows(&mut self, decisions: &Decisions) {
+        self.known.forgotten.take(decisions);
+        self.write();
     }
 
     /// An epoch was seen.
@@ -114,6 +151,15 @@ mod tests {
         memory.took("crm", taken);
         let memory = Memory::read(folder.path());
         assert_eq!((memory.epoch(), memory.taken("crm")), (7, Some(taken)));
+        let kari = Number::new(47, 22_334_455).unwrap();
+        let mut memory = memory;
+        assert_eq!(memory.starts(ReplicaId(1)), None);
+        memory.starts_with([kari].into_iter(), 5);
+        let mut memory = Memory::read(folder.path());
+        assert_eq!(memory.starts(ReplicaId(2)), Some(ReplicaId(1)));
+        assert!(memory.forgotten().numbers().eq([(kari, false)]));
+        memory.decide(kari, true, 6);
+        assert!(Memory::read(folder.path()).forgotten().numbers().eq([(kari, true)]));
         fs::write(folder.path().join("share.json"), "{").unwrap();
         assert_eq!(Memory::read(folder.path()).epoch(), 0);
     }

@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::connector::Connector;
+use super::held::{Accepted, HeldBack};
 use super::lease::Lease;
-use super::list::SharedList;
+use super::life::ReplicaStatus;
+use super::list::{SharedList, now_in_millis};
 use super::memory::Memory;
 use super::seal::Key;
 use super::searches::Exchange;
@@ -21,6 +23,7 @@ use super::settings::Settings;
 use super::slot::{Slot, Wanted};
 use super::version::ReplicaId;
 use super::view::View;
+use crate::number::Number;
 use crate::observe::metrics;
 
 /// Wishes that may wait for the session; a further one is dropped.
@@ -28,6 +31,26 @@ const WISHES: usize = 32;
 
 /// How often the lease is left to another replica at most.
 const GIVEN_UP_ONCE_IN: Duration = Duration::from_mins(10);
+
+/// What the session is to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The holder is to ask the CRM for the list with this name.
+    Ask(String),
+    /// The holder is to accept a list that it holds back.
+    Accept {
+        /// The list's name.
+        list: String,
+        /// The id of the list that is held back.
+        id: u64,
+        /// Identifies the answer.
+        request: u64,
+        /// When nobody waits for the answer any more.
+        until: Instant,
+    },
+    /// A number was forgotten here, or may be named again.
+    Forgotten,
+}
 
 /// A shared list of the configuration.
 #[derive(Clone)]
@@ -54,10 +77,14 @@ pub struct Replica {
     pub(super) gives_up: AtomicBool,
     /// When it was given up last.
     gave_up: Mutex<Option<Instant>>,
-    /// Lists for which the holder is to ask the CRM.
-    pub(super) wishes: mpsc::Sender<String>,
     /// Searches for strangers.
     pub exchange: Exchange,
+    /// To the session.
+    pub(super) wishes: mpsc::Sender<Wish>,
+    /// Who waits for which answer of the holder.
+    answers: Mutex<BTreeMap<u64, oneshot::Sender<Accepted>>>,
+    /// The service that had this `state_dir` before.
+    pub(super) before: Mutex<Option<ReplicaId>>,
     lists: Mutex<BTreeMap<String, Listed>>,
     metrics: metrics::Share,
 }
@@ -98,22 +125,27 @@ pub struct ShareStatus {
     pub there: Option<String>,
     /// Why the server can't be used; none while it answers.
     pub trouble: Option<String>,
+    /// The list that another replica holds back, which decides for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldBack>,
 }
 
 impl Replica {
-    /// A replica that knows nothing of the server yet. Returns with it the lists that its session has to ask the holder for.
+    /// A replica that knows nothing of the server yet. Returns with it what its session has to send.
     #[must_use]
     pub fn new(
         settings: Settings,
         state_dir: &Path,
         metrics: metrics::Share,
-    ) -> (Arc<Self>, mpsc::Receiver<String>) {
+    ) -> (Arc<Self>, mpsc::Receiver<Wish>) {
         let (wishes, wished) = mpsc::channel(WISHES);
-        let memory = Memory::read(state_dir);
+        let mut memory = Memory::read(state_dir);
+        let id = ReplicaId::random();
+        let before = memory.starts(id);
         let now = Instant::now();
         metrics.set(false, false);
         let replica = Self {
-            id: ReplicaId::random(),
+            id,
             name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             connector: Connector::new(settings.clone()),
             settings,
@@ -127,6 +159,8 @@ impl Replica {
             gave_up: Mutex::default(),
             wishes,
             exchange: Exchange::default(),
+            answers: Mutex::default(),
+            before: Mutex::new(before),
             lists: Mutex::default(),
             metrics,
         };
@@ -246,6 +280,48 @@ impl Replica {
             is_own,
             there: view.entries.get(list).filter(|_| view.is_up).map(|entry| entry.version.to_string()),
             trouble: view.trouble.clone(),
+            held: None,
+        }
+    }
+
+    /// All replicas that are known; none while the server can't be used.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<ReplicaStatus> {
+        let view = self.view.borrow().clone();
+        let signs = view.signs.filter(|_| view.is_up);
+        signs.map_or_else(Vec::new, |signs| signs.status(self.id, view.holder_id, Instant::now()))
+    }
+
+    /// The service starts with these numbers of `nameplate forget`. Writes a file.
+    pub fn starts_with(&self, forgotten: impl Iterator<Item = Number>) {
+        locked(&self.memory).starts_with(forgotten, now_in_millis());
+    }
+
+    /// A number was forgotten here, or may be named again: the other replicas get to know. Writes a file.
+    pub fn decides(&self, number: Number, undo: bool) {
+        locked(&self.memory).decide(number, undo, now_in_millis());
+        // If the queue is full, the session looks for itself.
+        let _ = self.wishes.try_send(Wish::Forgotten);
+    }
+
+    /// Waits for the holder's answer to a request. Returns what identifies it.
+    pub(super) fn expect_answer(&self) -> (u64, oneshot::Receiver<Accepted>) {
+        let (answer, answered) = oneshot::channel();
+        let request = fastrand::u64(..);
+        locked(&self.answers).insert(request, answer);
+        (request, answered)
+    }
+
+    /// Nobody waits for this answer any more.
+    pub(super) fn forget_answer(&self, request: u64) {
+        locked(&self.answers).remove(&request);
+    }
+
+    /// The holder has answered a request.
+    pub(super) fn is_answered(&self, request: u64, answer: Accepted) {
+        if let Some(waiting) = locked(&self.answers).remove(&request) {
+            // Its command may be gone.
+            let _ = waiting.send(answer);
         }
     }
 }

@@ -7,10 +7,13 @@
 //! | `lease` | the holder: a hash of `id`, `epoch`, `by` |
 //! | `epoch` | the last epoch |
 //! | `key` | the id of the replicas' key, as long as there is a holder |
-//! | `list:NAME` | the list's version and its sealed manifest |
+//! | `list:NAME` | the list's version and its sealed manifest; the sealed description of a list that is held back |
 //! | `chunk:SHA256` | a part of a list, compressed and sealed |
 //! | `search:HMAC` | the result of a search for a stranger, sealed |
-//! | `events` | a stream: which list has changed, which list is wanted, which search has a result |
+//! | `forgotten` | all decisions about numbers that must not be named, sealed |
+//! | `replicas` | the last sign of each replica by its id: the time by the server's clock, a blank, and the sealed sign |
+//! | `events` | a stream: which list has changed, is wanted or is to be accepted, and what came of that; which search has a result; that
+//! numbers were forgotten |
 
 use redis::Script;
 
@@ -72,6 +75,16 @@ pub struct Scripts {
     /// ms, the time of the CRM's last answer or nothing, the list's name. Returns the count of chunks that are
     /// missing, or -1 if the list has another version.
     pub keep: Script,
+    /// Says what is held back. Keys: `lease`, the list, `events`. Arguments: epoch, id, the sealed description or nothing, the list's
+    /// name. Returns a code ([`HELD`], [`NOT_HOLDER`]).
+    pub hold_back: Script,
+    /// Replaces the decisions about numbers that must not be named. Keys: `forgotten`, `events`. Arguments: what is there, or nothing;
+    /// what is to be there. Returns 1, or 0 if something else is there.
+    pub replace_forgotten: Script,
+    /// Writes a replica's sign, and takes out what is too old. Key: `replicas`. Arguments: the replica's id, its sign, the id of a replica
+    /// that has ended or nothing, how long a sign means life in ms, how long a sign is remembered in ms, how many are.
+    /// Returns for each replica: the age of its sign in ms, its id, the sign.
+    pub live: Script,
 }
 
 /// Done.
@@ -92,6 +105,9 @@ impl Default for Scripts {
             release: Script::new(RELEASE),
             switch: Script::new(SWITCH),
             keep: Script::new(KEEP),
+            hold_back: Script::new(HOLD_BACK),
+            replace_forgotten: Script::new(REPLACE_FORGOTTEN),
+            live: Script::new(LIVE),
         }
     }
 }
@@ -150,6 +166,49 @@ if ARGV[5] ~= '' then
     redis.call('XADD', KEYS[2], 'MAXLEN', '~', '1000', '*', 'checked', ARGV[6])
 end
 return missing
+";
+
+const HOLD_BACK: &str = r"
+local held = redis.call('HMGET', KEYS[1], 'id', 'epoch')
+if held[1] ~= ARGV[2] or held[2] ~= ARGV[1] then return 1 end
+if ARGV[3] ~= '' then
+    redis.call('HSET', KEYS[2], 'held', ARGV[3])
+else
+    redis.call('HDEL', KEYS[2], 'held')
+end
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', '1000', '*', 'held', ARGV[4])
+return 0
+";
+
+const REPLACE_FORGOTTEN: &str = r"
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', '1000', '*', 'forgotten', '')
+return 1
+";
+
+const LIVE: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[3] ~= '' then redis.call('HDEL', KEYS[1], ARGV[3]) end
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f ', now) .. ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+local all, signs, silent = redis.call('HGETALL', KEYS[1]), {}, {}
+for place = 1, #all, 2 do
+    local blank = string.find(all[place + 1], ' ', 1, true) or 0
+    local age = now - (tonumber(string.sub(all[place + 1], 1, blank - 1)) or 0)
+    local sign = { age, all[place], string.sub(all[place + 1], blank + 1) }
+    table.insert(age > tonumber(ARGV[4]) and silent or signs, sign)
+end
+table.sort(silent, function(one, other) return one[1] < other[1] end)
+for place, sign in ipairs(silent) do
+    if place > tonumber(ARGV[6]) or sign[1] > tonumber(ARGV[5]) then
+        redis.call('HDEL', KEYS[1], sign[2])
+    else
+        table.insert(signs, sign)
+    end
+end
+return signs
 ";
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! The server: a Valkey or a Redis. Each of its operations is one request, with a time limit.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 
 use super::error::ServerError;
+use super::format::FORMATS;
+use super::held::{Accepted, HeldBack};
 use super::lease::{Answer, LIFE};
-use super::manifest::{Entry, FORMAT, Manifest, Unusable};
+use super::manifest::{Entry, Manifest, Unusable};
 use super::scripts::{self, Keys, Scripts};
 use super::seal::Key;
 use super::slot::Kept;
@@ -44,12 +48,27 @@ pub enum Event {
     Wanted(String),
     /// A replica has searched for a stranger: the name of the result.
     Searched(String),
+    /// A replica wants the holder to accept a list that it holds back.
+    Accept {
+        /// The list's name.
+        list: String,
+        /// The id of the list that is held back.
+        id: u64,
+        /// Identifies the answer.
+        request: u64,
+    },
+    /// The holder's answer to a request.
+    Answer(u64, Accepted),
+    /// Numbers were forgotten, or may be named again.
+    Forgotten,
 }
 
 /// A stream with its events: the id of each, and its fields.
 type Stream = (String, Vec<(String, Vec<String>)>);
 
-type ListFields = (Option<u64>, Option<String>, Option<u64>, Option<Vec<u8>>, Option<u32>, Option<u64>);
+/// Epoch, holder and sequence; manifest, format, time of the last confirmation; what is held back.
+type ListFields =
+    (Option<u64>, Option<String>, Option<u64>, Option<Vec<u8>>, Option<u32>, Option<u64>, Option<Vec<u8>>);
 
 impl Server {
     pub(super) fn new(connection: MultiplexedConnection, site: &str) -> Self {
@@ -88,10 +107,12 @@ impl Server {
         Ok(())
     }
 
-    /// The name of the machine that has the lease.
-    pub async fn holder(&mut self) -> Result<Option<String>, ServerError> {
-        let mut get = redis::cmd("HGET");
-        Ok(get.arg(self.keys.named("lease")).arg("by").query_async(&mut self.connection).await?)
+    /// The replica that has the lease, and the name of its machine.
+    pub async fn holder(&mut self) -> Result<Option<(ReplicaId, String)>, ServerError> {
+        let mut get = redis::cmd("HMGET");
+        get.arg(self.keys.named("lease")).arg(&["id", "by"]);
+        let (id, by): (Option<String>, Option<String>) = get.query_async(&mut self.connection).await?;
+        Ok(id.and_then(|id| ReplicaId::parse(&id)).zip(by))
     }
 
     /// What the server has of these lists.
@@ -105,20 +126,23 @@ impl Server {
         for list in lists {
             let mut get = redis::cmd("HMGET");
             get.arg(self.keys.list(list));
-            get.arg(&["epoch", "holder", "sequence", "manifest", "format", "checked"]);
+            get.arg(&["epoch", "holder", "sequence", "manifest", "format", "checked", "held"]);
             let fields: ListFields = get.query_async(&mut self.connection).await?;
-            let (Some(epoch), Some(holder), Some(sequence), Some(manifest), Some(format), checked) = fields
+            let (Some(epoch), Some(holder), Some(sequence), Some(manifest), Some(format), checked, held) =
+                fields
             else {
                 continue;
             };
             let Some(holder) = ReplicaId::parse(&holder) else { continue };
             let version = Version { epoch, holder, sequence };
-            let manifest = if format == FORMAT {
+            let manifest = if FORMATS.contains(&format) {
                 Manifest::open(key, site, list, version, manifest).map(std::sync::Arc::new)
             } else {
                 Err(Unusable::Format(format))
             };
-            entries.insert(list.clone(), Entry { version, checked: checked.unwrap_or(0), manifest });
+            let held = held.and_then(|sealed| HeldBack::open(key, site, list, sealed).ok());
+            let checked = checked.unwrap_or(0);
+            entries.insert(list.clone(), Entry { version, checked, manifest, held });
         }
         Ok(entries)
     }
@@ -147,18 +171,19 @@ impl Server {
         Ok(())
     }
 
-    /// Switches a list to the version of a sealed manifest.
+    /// Switches a list to the version of a sealed manifest of this format.
     pub async fn switch(
         &mut self,
         list: &str,
         version: Version,
         manifest: &[u8],
+        format: u32,
         checked: u64,
     ) -> Result<Switched, ServerError> {
         let mut script = self.scripts.switch.key(self.keys.named("lease"));
         script.key(self.keys.list(list)).key(self.keys.named("events"));
         script.arg(version.epoch).arg(version.holder.to_string()).arg(version.sequence);
-        script.arg(manifest).arg(FORMAT).arg(checked).arg(list);
+        script.arg(manifest).arg(format).arg(checked).arg(list);
         match script.invoke_async(&mut self.connection).await? {
             scripts::HELD => Ok(Switched::Done),
             scripts::NOT_HOLDER | scripts::OLDER => Ok(Switched::Refused),
@@ -191,10 +216,7 @@ impl Server {
 
     /// Asks the holder to ask the CRM for a list.
     pub async fn want(&mut self, list: &str) -> Result<(), ServerError> {
-        let mut add = redis::cmd("XADD");
-        add.arg(self.keys.named("events")).arg("MAXLEN").arg("~").arg(1000).arg("*");
-        add.arg("wanted").arg(list).exec_async(&mut self.connection).await?;
-        Ok(())
+        self.event(&["wanted", list]).await
     }
 
     /// The id of the last event, from which [`Self::next_events`] begins.
@@ -214,14 +236,32 @@ impl Server {
         let mut events = Vec::new();
         for (id, fields) in streams.into_iter().flatten().flat_map(|(_, events)| events) {
             *last = id;
-            events.push(match fields.as_slice() {
-                [kind, list] if kind == "wanted" => Event::Wanted(list.clone()),
-                [kind, name] if kind == "searched" => Event::Searched(name.clone()),
-                _ => Event::Changed,
-            });
+            events.push(event(&fields));
         }
         Ok(events)
     }
+}
+
+/// What an event's fields say. What is not understood may have changed a list.
+fn event(fields: &[String]) -> Event {
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let event = match fields.as_slice() {
+        ["wanted", list] => Some(Event::Wanted((*list).to_owned())),
+        ["accept", list, "id", id, "request", request] => accept(list, id, request),
+        ["answer", request, "is", answer] => request
+            .parse()
+            .ok()
+            .zip(Accepted::read(answer))
+            .map(|(request, answer)| Event::Answer(request, answer)),
+        ["forgotten", ..] => Some(Event::Forgotten),
+        ["searched", name] => Some(Event::Searched((*name).to_owned())),
+        _ => None,
+    };
+    event.unwrap_or(Event::Changed)
+}
+
+fn accept(list: &str, id: &str, request: &str) -> Option<Event> {
+    Some(Event::Accept { list: list.to_owned(), id: id.parse().ok()?, request: request.parse().ok()? })
 }
 
 fn millis(time: Duration) -> u64 {

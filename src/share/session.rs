@@ -1,49 +1,50 @@
 //! The session with the server: it renews the lease, reads what the server has, and publishes what the holder has to. After a failure
 //! it connects anew.
 
+mod publishing;
+mod told;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::error::ServerError;
 use super::lease::Answer;
-use super::list::now_in_millis;
-use super::manifest::Manifest;
-use super::pack::{self, Owner};
-use super::replica::{Listed, Replica, locked};
+use super::replica::{Listed, Replica, Wish, locked};
 use super::seal::Key;
 use super::searches::{self, HEARD};
-use super::server::{Event, Server, Switched};
-use super::slot::{Duty, Kept, Publication};
-use super::version::Version;
+use super::server::{Event, Server};
 use crate::backoff::Backoff;
+use crate::lists::forgetting::Forgetting;
 use crate::observe::panics;
 
 /// The first wait after a failure, and the longest: short, because a new server is there some seconds after a failover.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// The interval in which the entries are read without an event, and in which the holder looks after its chunks.
+/// The interval in which the entries are read without an event.
 const READ_AGAIN: Duration = Duration::from_secs(30);
-const LOOK_AFTER: Duration = Duration::from_secs(10);
 /// The most time to give the lease back at the end.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Chunks that are packed and not sent yet.
-const PACKED: usize = 2;
 
-/// Talks with the server until the shutdown, and gives the lease back then.
-pub async fn run(replica: Arc<Replica>, mut wished: mpsc::Receiver<String>, shutdown: CancellationToken) {
+/// Talks with the server until the shutdown, and gives the lease back then. `service` has the lists, and follows the other replicas.
+pub async fn run(
+    replica: Arc<Replica>,
+    mut wished: mpsc::Receiver<Wish>,
+    service: Forgetting,
+    shutdown: CancellationToken,
+) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut said = Vec::new();
     let talk = async {
         loop {
             let begun = Instant::now();
-            let Err(error) = session(&replica, &mut wished).await;
+            let Err(error) = session(&replica, &service, &mut wished).await;
             locked(&replica.lease).failed(Instant::now());
             replica.failed(&error.to_string(), &mut said);
             if begun.elapsed() > READ_AGAIN {
@@ -70,7 +71,8 @@ pub async fn run(replica: Arc<Replica>, mut wished: mpsc::Receiver<String>, shut
 /// One connection to the server, until it fails.
 async fn session(
     replica: &Arc<Replica>,
-    wished: &mut mpsc::Receiver<String>,
+    service: &Forgetting,
+    wished: &mut mpsc::Receiver<Wish>,
 ) -> Result<Infallible, ServerError> {
     let secret = replica.settings.key.clone();
     let key = panics::blocking(move || Key::read(&secret)).await;
@@ -79,7 +81,7 @@ async fn session(
     let server = replica.connector.connect().await?;
     let (changed, mut changes) = mpsc::channel(1);
     let (searched, mut searches) = mpsc::channel(HEARD);
-    let session = Session { replica, server, key, changed, searched };
+    let session = Session { replica, service, server, key, changed, searched };
     // Before the first attempt to get the lease: its epoch is higher than all that are there.
     session.read().await?;
     tokio::select! {
@@ -89,11 +91,13 @@ async fn session(
         ended = session.look_after_lists() => ended,
         ended = session.pass_on(wished) => ended,
         ended = searches::exchange(replica, session.server.clone(), &session.key, &mut searches) => ended,
+        ended = session.live() => ended,
     }
 }
 
 struct Session<'a> {
     replica: &'a Arc<Replica>,
+    service: &'a Forgetting,
     server: Server,
     key: Arc<Key>,
     /// Wakes [`Self::read_again`].
@@ -130,7 +134,7 @@ impl Session<'_> {
                         info!(site = %self.replica.settings.site, "the lease is left to another replica: this one has no list, and can't get one");
                         server.release(self.replica.id).await?;
                         locked(&self.replica.lease).rest(Instant::now());
-                        self.replica.answered(|view| view.holder = None);
+                        self.replica.answered(|view| (view.holder_id, view.holder) = (None, None));
                     }
                     continue;
                 }
@@ -148,7 +152,7 @@ impl Session<'_> {
             };
             let holder = server.holder().await?;
             locked(&self.replica.memory).saw(highest);
-            self.replica.answered(|view| view.holder = holder);
+            self.replica.answered(|view| (view.holder_id, view.holder) = holder.unzip());
             if let Some(epoch) = has.filter(|_| has != had) {
                 info!(site = %self.replica.settings.site, epoch, "this replica asks the CRM for all replicas now");
                 self.read_soon();
@@ -227,6 +231,10 @@ impl Session<'_> {
                             self.replica.view.send_modify(|_| {});
                         }
                     }
+                    Event::Accept { list, id, request } => self.accept(&list, id, request),
+                    Event::Answer(request, answer) => self.replica.is_answered(request, answer),
+                    // At once: the next event may be an order to ask the CRM.
+                    Event::Forgotten => self.follow_forgotten().await?,
                 }
             }
             // After a failover or `FLUSHALL` the ids may have begun again.
@@ -238,121 +246,12 @@ impl Session<'_> {
         }
     }
 
-    /// Passes wishes on to the holder.
-    async fn pass_on(&self, wished: &mut mpsc::Receiver<String>) -> Result<Infallible, ServerError> {
-        let mut server = self.server.clone();
-        while let Some(list) = wished.recv().await {
-            server.want(&list).await?;
+    /// Passes wishes on to the other replicas.
+    async fn pass_on(&self, wished: &mut mpsc::Receiver<Wish>) -> Result<Infallible, ServerError> {
+        while let Some(wish) = wished.recv().await {
+            self.pass(wish).await?;
         }
         std::future::pending().await
-    }
-
-    /// Publishes what the holder has to publish, and keeps what is published alive.
-    async fn look_after_lists(&self) -> Result<Infallible, ServerError> {
-        let mut ticks = interval(LOOK_AFTER);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let keeps_all = tokio::select! {
-                _ = ticks.tick() => true,
-                () = self.replica.work.notified() => false,
-            };
-            for listed in self.replica.lists() {
-                let view = self.replica.view.borrow().clone();
-                let Some(epoch) = view.epoch(Instant::now()).filter(|_| view.is_up) else { break };
-                let duty = locked(&listed.slot).duty(&listed.wanted, &view, epoch);
-                match duty {
-                    Some(Duty::Publish(publication)) => self.publish(&listed, &publication, epoch).await?,
-                    Some(Duty::Keep(manifest, said)) if keeps_all || said.is_some() => {
-                        let mut server = self.server.clone();
-                        let kept = server.keep(&listed.wanted.list, &manifest, said).await?;
-                        locked(&listed.slot).kept(said, kept);
-                        match kept {
-                            Kept::Whole => {}
-                            Kept::Missing => self.replica.work.notify_one(),
-                            Kept::Other => self.read_soon(),
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    async fn publish(
-        &self,
-        listed: &Listed,
-        publication: &Publication,
-        epoch: u64,
-    ) -> Result<(), ServerError> {
-        let list = &listed.wanted.list;
-        let (here, _) = locked(&listed.slot).taken();
-        let version = locked(&self.replica.lease).next_version(self.replica.id, epoch, here);
-        let Some(version) = version else { return Ok(()) };
-        let manifest = self.send(list, version, publication).await?;
-        let manifest = Manifest {
-            fingerprint: listed.wanted.fingerprint,
-            by: self.replica.name.clone(),
-            unusable: publication.unusable.clone(),
-            ..manifest
-        };
-        let sealed = manifest.seal(&self.key, &self.replica.settings.site, list);
-        let sealed = sealed.map_err(|_| ServerError::List("it can't be sealed".to_owned()))?;
-        // Packing takes its time.
-        let may_publish = locked(&self.replica.lease).publishes(Instant::now());
-        if may_publish.is_none_or(|(now, _)| now != epoch) {
-            return Ok(());
-        }
-        let checked = now_in_millis();
-        match self.server.clone().switch(list, version, &sealed, checked).await? {
-            Switched::Done => {
-                let (entries, bytes) = (manifest.entries, manifest.bytes);
-                info!(%list, %version, entries, bytes, "the list is published for all replicas");
-                let taken = locked(&listed.slot).published(version, publication);
-                locked(&self.replica.memory).took(list, taken);
-                self.read().await
-            }
-            Switched::Refused => {
-                info!(%list, %version, "the list is not published: another replica has published since");
-                // The lease is asked for anew, with a higher epoch than all that are there.
-                self.server.clone().release(self.replica.id).await?;
-                locked(&self.replica.lease).refused(Instant::now());
-                self.replica.answered(|_| {});
-                self.read().await?;
-                self.replica.lease_changed.notify_one();
-                Ok(())
-            }
-        }
-    }
-
-    /// Sends the chunks of a list.
-    async fn send(
-        &self,
-        list: &str,
-        version: Version,
-        publication: &Publication,
-    ) -> Result<Manifest, ServerError> {
-        let mut server = self.replica.connector.connect_for_chunks().await?;
-        let (chunk, chunks) = mpsc::channel::<pack::Chunk>(PACKED);
-        let (key, site) = (Arc::clone(&self.key), self.replica.settings.site.clone());
-        let (list, content) = (list.to_owned(), publication.content.clone());
-        let packing = panics::blocking(move || {
-            let owner = Owner { key: &key, site: &site, list: &list, version };
-            pack::pack(owner, &content, |packed| {
-                chunk.blocking_send(packed).map_err(|_| std::io::ErrorKind::Interrupted.into())
-            })
-        });
-        let sending = async move {
-            // After a failure nobody takes the chunks any more, and the packing ends.
-            let mut chunks = chunks;
-            while let Some(packed) = chunks.recv().await {
-                server.put_chunk(&packed.name, &packed.bytes).await?;
-            }
-            Ok::<_, ServerError>(())
-        };
-        let (packed, sent) = tokio::join!(packing, sending);
-        sent?;
-        let packed = packed.map_err(|panicked| ServerError::List(panicked.to_string()))?;
-        packed.map_err(|error| ServerError::List(error.to_string()))
     }
 }
 

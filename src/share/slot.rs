@@ -11,6 +11,7 @@ use super::memory::Taken;
 use super::version::{ReplicaId, Version};
 use super::view::View;
 use crate::directory::list::transfer::Content;
+use crate::lists::guard::HeldList;
 use crate::source::UnusableRecords;
 
 /// How long a replica without any list waits for the server, at least, and over how long replicas are spread.
@@ -70,6 +71,8 @@ pub struct Publication {
     pub content: Content,
     /// Its unusable records.
     pub unusable: UnusableRecords,
+    /// Identifies the numbers that were left out.
+    pub left_out: u64,
     /// Counts the lists that were in use.
     change: u64,
 }
@@ -85,6 +88,8 @@ pub struct InUse {
     pub is_new: bool,
     /// Its unusable records.
     pub unusable: UnusableRecords,
+    /// Identifies the numbers that are left out now.
+    pub left_out: u64,
 }
 
 /// The server's answer about the chunks of a list.
@@ -120,6 +125,10 @@ pub struct Slot {
     asked: Option<u64>,
     /// When it did so, if the server does not know yet.
     unsaid: Option<u64>,
+    /// The epoch in which the list that the CRM has sent was last judged: taken, or held back.
+    judged: Option<u64>,
+    /// The list that is held back here.
+    held: Option<HeldList>,
     /// Whether another replica wants the CRM to be asked now.
     is_wanted: bool,
     /// The next list's origin.
@@ -134,14 +143,17 @@ impl Slot {
     pub fn step(&self, wanted: &Wanted, view: &View, id: ReplicaId, now: Instant) -> Step {
         let entry = view.entries.get(&wanted.list);
         let ours = entry.and_then(|entry| ours(entry, wanted));
+        let is_holder = view.epoch(now).is_some();
         if let Some(manifest) = &ours
             && (Some(manifest.version) > self.taken || self.lacks(manifest.version))
+            // What the holder can't read, it gets from the CRM, for all.
+            && !(is_holder && self.failed == Some(manifest.version))
         {
             return Step::Take(Arc::clone(manifest));
         }
         let is_foreign = entry.is_some() && ours.is_none();
         let is_alone = !view.is_up && now >= self.alone_from(wanted, view, id);
-        if is_foreign || is_alone || view.epoch(now).is_some() {
+        if is_foreign || is_alone || is_holder {
             return Step::Ask;
         }
         match entry {
@@ -243,11 +255,32 @@ impl Slot {
             }
             Origin::Crm(epoch) => {
                 self.is_own |= is_new;
-                (self.asked, self.unsaid) = (epoch, epoch.map(|_| now));
+                (self.asked, self.judged) = (epoch, epoch);
+                self.unsaid = epoch.map(|_| now);
             }
             Origin::Same => self.is_own |= is_new,
         }
         None
+    }
+
+    /// What is held back here, after an attempt to refresh. `is_answered`: the CRM, or a person, has had a word.
+    pub fn holds(&mut self, held: Option<HeldList>, is_answered: bool) {
+        if let Origin::Crm(epoch) = std::mem::replace(&mut self.origin, Origin::Same)
+            && is_answered
+        {
+            self.judged = epoch;
+        }
+        self.held = held;
+    }
+
+    /// What the holder of `epoch` has to say about the list that is held back: which one, or that there is none any more.
+    #[must_use]
+    pub fn held_to_say(&self, wanted: &Wanted, view: &View, epoch: u64) -> Option<Option<HeldList>> {
+        let entry = view.entries.get(&wanted.list).filter(|entry| ours(entry, wanted).is_some())?;
+        let said = entry.held.as_ref().map(|back| &back.held);
+        // Without the CRM's word in this epoch the other replica's decision stays.
+        let is_due = self.judged == Some(epoch) && said != self.held.as_ref();
+        is_due.then(|| self.held.clone())
     }
 
     /// What the holder of `epoch` does with the list.
@@ -260,14 +293,20 @@ impl Slot {
         let is_fresh = self.asked == Some(epoch);
         // Another replica may have taken a list that a failover has lost here: only a version of this epoch counts there.
         let is_older = entry.is_some_and(|entry| entry.version.epoch < epoch);
+        // Numbers were forgotten since: their records are not to stay in the server.
+        let others = |published: &Arc<Manifest>| published.left_out != self.in_use.left_out;
+        let is_other = is_version && !self.is_own && published.as_ref().is_some_and(others);
         // Without the CRM's word in this epoch the other replicas' list may be newer.
-        let is_due =
-            is_lost || is_fresh && (self.is_own || is_older || !is_version) || self.is_broken && is_version;
+        let is_due = is_lost
+            || is_fresh && (self.is_own || is_older || !is_version)
+            || self.is_broken && is_version
+            || is_other;
         let content = self.in_use.content.as_ref().filter(|_| self.answers == wanted.fingerprint);
         match (content, published) {
             (Some(content), _) if is_due => Some(Duty::Publish(Publication {
                 content: content.clone(),
                 unusable: self.in_use.unusable.clone(),
+                left_out: self.in_use.left_out,
                 change: self.change,
             })),
             (_, Some(manifest)) => {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::life::Signs;
 use super::manifest::Entry;
+use super::version::ReplicaId;
 
 /// What a replica knows of the server at a moment.
 #[derive(Clone, Debug)]
@@ -20,6 +22,10 @@ pub struct View {
     pub entries: Arc<BTreeMap<String, Entry>>,
     /// The machine that has the lease.
     pub holder: Option<String>,
+    /// The replica that has it.
+    pub holder_id: Option<ReplicaId>,
+    /// The last signs of all replicas; none before they are read.
+    pub signs: Option<Arc<Signs>>,
     /// The last failure, in words; none while the server answers.
     pub trouble: Option<String>,
 }
@@ -34,6 +40,8 @@ impl View {
             publishes: None,
             entries: Arc::default(),
             holder: None,
+            holder_id: None,
+            signs: None,
             trouble: None,
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Redis {
     folder: TempDir,
     engine: Engine,
     port: u16,
+    /// For those who speak TLS, if it does.
+    tls_port: Option<u16>,
     arguments: &'static [&'static str],
     process: Child,
 }
@@ -91,41 +93,46 @@ impl Redis {
 
     /// Starts one for a site.
     pub(crate) fn start_of(engine: Engine, site: &str) -> Self {
-        Self::with(engine, &configuration(site), &[])
+        Self::with(engine, &configuration(site), &[], None)
     }
 
     /// Starts one that also speaks TLS, with clients that show a certificate of the same authority. Returns its URL, too.
     pub(crate) fn with_tls(engine: Engine, site: &str, certificate: &Certificate) -> (Self, String) {
-        let port = free_tcp_port();
-        let files = tempfile::tempdir().expect("a folder");
-        fs::write(files.path().join("server.pem"), &certificate.with_key).expect("a file");
-        fs::write(files.path().join("authority.pem"), &certificate.authority).expect("a file");
-        let at = files.path().display();
-        let tls = format!(
-            "tls-port {port}\ntls-cert-file {at}/server.pem\ntls-key-file {at}/server.pem\ntls-ca-cert-file {at}/authority.pem\n\
-             tls-auth-clients yes\n"
-        );
-        // It reads them at the start.
-        let redis = Self::with(engine, &(configuration(site) + &tls), &[]);
-        (redis, format!("rediss://127.0.0.1:{port}"))
+        let redis = Self::with(engine, &configuration(site), &[], Some(certificate));
+        let url = redis.url();
+        (redis, url)
     }
 
     /// Starts one with this configuration and these arguments.
-    pub(super) fn with(engine: Engine, config: &str, arguments: &'static [&'static str]) -> Self {
+    fn with(
+        engine: Engine,
+        config: &str,
+        arguments: &'static [&'static str],
+        certificate: Option<&Certificate>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_tcp_port();
-        let place = folder.path().display();
-        let config = format!("bind 127.0.0.1\nport {port}\ndir {place}\n{config}");
+        let at = folder.path().display();
+        let mut config = format!("bind 127.0.0.1\nport {port}\ndir {at}\n{config}");
+        let tls_port = certificate.map(|_| free_tcp_port());
+        if let (Some(certificate), Some(port)) = (certificate, tls_port) {
+            fs::write(folder.path().join("server.pem"), &certificate.with_key).expect("a file");
+            fs::write(folder.path().join("authority.pem"), &certificate.authority).expect("a file");
+            config += &format!(
+                "tls-port {port}\ntls-cert-file {at}/server.pem\ntls-key-file {at}/server.pem\n\
+                 tls-ca-cert-file {at}/authority.pem\ntls-auth-clients yes\ntls-replication yes\n"
+            );
+        }
         fs::write(folder.path().join("redis.conf"), config).expect("a file");
         let process = spawn(engine, &folder, arguments);
-        let mut redis = Self { folder, engine, port, arguments, process };
+        let mut redis = Self { folder, engine, port, tls_port, arguments, process };
         redis.until_ready();
         redis
     }
 
     fn until_ready(&mut self) {
         let begun = Instant::now();
-        while self.connect(PATIENCE).is_err() {
+        while self.connect().is_err() {
             assert!(begun.elapsed() < PATIENCE, "{:?} does not answer:\n{}", self.engine, self.log());
             assert!(
                 matches!(self.process.try_wait(), Ok(None)),
@@ -155,14 +162,20 @@ impl Redis {
         self.until_ready();
     }
 
-    /// Where it listens.
+    /// Where it listens, without TLS.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// What belongs into a configuration's `[share]`.
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.tls_port.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.known_port())
+    }
+
+    /// The port by which the other servers and the sentinels know it.
+    fn known_port(&self) -> u16 {
+        self.tls_port.unwrap_or(self.port)
     }
 
     /// The same for its administrator.
@@ -172,29 +185,20 @@ impl Redis {
         format!("redis://{user}127.0.0.1:{}", self.port)
     }
 
-    /// Connects as its administrator, for answers that take no longer than this.
-    pub(crate) fn connect(&self, patience: Duration) -> redis::RedisResult<Connection> {
+    /// Connects as its administrator.
+    pub(crate) fn connect(&self) -> redis::RedisResult<Connection> {
         let client = redis::Client::open(self.administrators_url())?;
-        let mut connection = client.get_connection_with_timeout(patience)?;
-        connection.set_read_timeout(Some(patience))?;
+        let mut connection = client.get_connection_with_timeout(PATIENCE)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
         redis::cmd("PING").exec(&mut connection)?;
         Ok(connection)
     }
 
     /// Does a command as its administrator.
     pub(crate) fn run<T: FromRedisValue>(&self, command: &[&str]) -> T {
-        self.try_run(command, PATIENCE).expect("an answer")
-    }
-
-    /// The same, if it answers within this time.
-    pub(crate) fn try_run<T: FromRedisValue>(
-        &self,
-        command: &[&str],
-        patience: Duration,
-    ) -> redis::RedisResult<T> {
-        let mut connection = self.connect(patience)?;
+        let mut connection = self.connect().expect("a connection");
         let (name, arguments) = command.split_first().expect("a command");
-        redis::cmd(name).arg(arguments).query(&mut connection)
+        redis::cmd(name).arg(arguments).query(&mut connection).expect("an answer")
     }
 
     /// The names of the keys that fit.
@@ -204,13 +208,23 @@ impl Redis {
 
     /// The bytes of a key.
     pub(crate) fn bytes(&self, key: &str) -> Vec<u8> {
-        self.connect(PATIENCE).expect("a connection").get(key).expect("its bytes")
+        self.connect().expect("a connection").get(key).expect("its bytes")
     }
 
     /// Puts other bytes in the place of a key's; its life stays.
     pub(crate) fn replace(&self, key: &str, bytes: &[u8]) {
-        let mut connection = self.connect(PATIENCE).expect("a connection");
+        let mut connection = self.connect().expect("a connection");
         redis::cmd("SET").arg(key).arg(bytes).arg("KEEPTTL").exec(&mut connection).expect("a key");
+    }
+
+    /// The fields of a hash.
+    pub(crate) fn pairs(&self, key: &str) -> Vec<(String, Vec<u8>)> {
+        self.connect().expect("a connection").hgetall(key).expect("a hash")
+    }
+
+    /// Writes a field of a hash.
+    pub(crate) fn put(&self, (key, field): (&str, &str), bytes: &[u8]) {
+        self.connect().expect("a connection").hset::<_, _, _, ()>(key, field, bytes).expect("a hash");
     }
 
     pub(super) fn log(&self) -> String {
@@ -237,14 +251,21 @@ impl Drop for Redis {
 pub(crate) struct Watched {
     /// The servers.
     pub servers: Vec<Redis>,
-    sentinels: Vec<Redis>,
+    /// The sentinels. They know the master as `names`.
+    pub sentinels: Vec<Redis>,
 }
 
 impl Watched {
     /// Starts them for a site.
     pub(crate) fn start(engine: Engine, site: &str) -> Self {
-        let servers: Vec<_> = (0..3).map(|_| Redis::start_of(engine, site)).collect();
-        let port = servers[0].port;
+        Self::start_with(engine, site, None)
+    }
+
+    /// The same, where servers, sentinels and clients talk by TLS, all with certificates of one authority.
+    pub(crate) fn start_with(engine: Engine, site: &str, certificate: Option<&Certificate>) -> Self {
+        let server = || Redis::with(engine, &configuration(site), &[], certificate);
+        let servers: Vec<_> = std::iter::repeat_with(server).take(3).collect();
+        let port = servers[0].known_port();
         for copy in &servers[1..] {
             copy.run::<()>(&["REPLICAOF", "127.0.0.1", &port.to_string()]);
         }
@@ -256,7 +277,8 @@ impl Watched {
             "sentinel monitor names 127.0.0.1 {port} 2\nsentinel auth-user names peer\nsentinel auth-pass names {ADMINISTRATOR}\n\
              sentinel down-after-milliseconds names 1000\nsentinel failover-timeout names 5000\n"
         );
-        let sentinels: Vec<_> = (0..3).map(|_| Redis::with(engine, &config, &["--sentinel"])).collect();
+        let sentinel = || Redis::with(engine, &config, &["--sentinel"], certificate);
+        let sentinels: Vec<_> = std::iter::repeat_with(sentinel).take(3).collect();
         for sentinel in &sentinels {
             let knows_all = || sentinel.run::<String>(&["INFO", "sentinel"]).contains("slaves=2,sentinels=3");
             until(knows_all, || format!("the sentinel does not know the others:\n{}", sentinel.log()));
@@ -272,7 +294,7 @@ impl Watched {
         };
         let mut ports: Vec<_> = self.sentinels.iter().map(port).collect();
         ports.sort_unstable();
-        self.servers.iter().position(|server| server.port == ports[1]).expect("one of the servers")
+        self.servers.iter().position(|server| server.known_port() == ports[1]).expect("one of the servers")
     }
 
     /// Waits until the sentinels name another master than this one, which takes writes; its place.

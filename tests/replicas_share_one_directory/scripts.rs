@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use nameplate::secret::Secret;
 use nameplate::share::connector::Connector;
 use nameplate::share::lease::Answer;
-use nameplate::share::manifest::{Entry, Manifest};
+use nameplate::share::life::{Sign, Signs};
+use nameplate::share::manifest::{Entry, FORMAT, Manifest};
 use nameplate::share::seal::Key;
 use nameplate::share::server::{Server, Switched};
 use nameplate::share::slot::Kept;
@@ -15,8 +16,8 @@ use nameplate::share::{Servers, Settings};
 use super::*;
 
 /// In the order of their ids.
-const A: ReplicaId = ReplicaId(1);
-const B: ReplicaId = ReplicaId(2);
+pub(super) const A: ReplicaId = ReplicaId(1);
+pub(super) const B: ReplicaId = ReplicaId(2);
 const C: ReplicaId = ReplicaId(3);
 
 fn key(byte: &str) -> Secret {
@@ -37,8 +38,8 @@ async fn connect(redis: &Redis) -> Server {
 }
 
 pub(super) struct Site {
-    pub server: Server,
-    key: Key,
+    pub(super) server: Server,
+    pub(super) key: Key,
 }
 
 impl Site {
@@ -51,7 +52,7 @@ impl Site {
     }
 
     /// The epoch that it has now.
-    async fn held(&mut self, id: ReplicaId, highest: u64) -> u64 {
+    pub(super) async fn held(&mut self, id: ReplicaId, highest: u64) -> u64 {
         match self.hold(id, highest).await {
             Answer::Held { epoch } => epoch,
             other => panic!("{other:?}"),
@@ -62,14 +63,14 @@ impl Site {
         matches!(self.hold(id, highest).await, Answer::Others { left, .. } if left <= Duration::from_secs(30))
     }
 
-    async fn switch(&mut self, epoch: u64, holder: ReplicaId, sequence: u64) -> bool {
+    pub(super) async fn switch(&mut self, epoch: u64, holder: ReplicaId, sequence: u64) -> bool {
         let version = Version { epoch, holder, sequence };
         self.publish(&Manifest { version, ..Manifest::default() }).await == Switched::Done
     }
 
     pub(super) async fn publish(&mut self, manifest: &Manifest) -> Switched {
         let sealed = manifest.seal(&self.key, SITE, "crm").unwrap();
-        self.server.switch("crm", manifest.version, &sealed, 1).await.expect("an answer")
+        self.server.switch("crm", manifest.version, &sealed, FORMAT, 1).await.expect("an answer")
     }
 
     /// What the server has of the list.
@@ -77,9 +78,18 @@ impl Site {
         self.server.entries(&self.key, SITE, &["crm".to_owned()]).await.expect("an answer")
     }
 
+    /// The same, where it has the list.
+    pub(super) async fn entry(&mut self) -> Entry {
+        self.entries().await["crm"].clone()
+    }
+
+    pub(super) async fn live(&mut self, id: ReplicaId, sign: &Sign) -> Signs {
+        self.server.live((&self.key, SITE), id, sign, None).await.expect("an answer")
+    }
+
     /// The version in the server.
     async fn version(&mut self) -> Version {
-        let entry = &self.entries().await["crm"];
+        let entry = self.entry().await;
         assert_eq!(entry.manifest.as_ref().unwrap().version, entry.version);
         entry.version
     }

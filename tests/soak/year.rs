@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nameplate::config::Config;
-use nameplate::lists::schedule::Order;
+use nameplate::lists::schedule::{Act, Order};
 use nameplate::observe::metrics::Metrics;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -145,7 +145,7 @@ impl Year {
         self.tokens_crm.login(|login| login.refusal = refusal);
         if day == 310 {
             let (reply, result) = oneshot::channel();
-            self.tokens.orders.send(Order { accept: false, reply }).await.expect("a schedule");
+            self.tokens.orders.send(Order { act: Act::Refresh, reply }).await.expect("a schedule");
             assert!(result.await.expect("an answer").error.is_none());
         }
     }

@@ -67,6 +67,7 @@ fn schedule<S: ListSource>(source: S) -> (Schedule<S>, Arc<Mutex<ListStatus>>) {
         clearings: mpsc::channel(1).1,
         status: Arc::clone(&status),
         metrics: metrics::List::default(),
+        elsewhere: Elsewhere::default(),
     };
     (schedule, status)
 }

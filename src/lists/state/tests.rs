@@ -44,7 +44,7 @@ fn of_records<'a>(records: impl Iterator<Item = (u64, &'a Who)>, hash: &str) -> 
             (*company_id, company),
         ));
     }
-    Delivery { entries, unusable: UnusableRecords::default(), hash: hash.to_owned(), is_accepted: false }
+    Delivery { entries, hash: hash.to_owned(), ..Delivery::default() }
 }
 
 /// A list below a folder of its own, and a hash that no answer has twice.

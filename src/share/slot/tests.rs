@@ -7,6 +7,8 @@ use crate::directory::list::List;
 use crate::directory::list::file::Header;
 use crate::share::manifest::Unusable;
 
+mod told;
+
 const MINUTE: Duration = Duration::from_mins(1);
 const REFRESH: Duration = Duration::from_mins(5);
 const ID: ReplicaId = ReplicaId(1 << 63);
@@ -21,7 +23,7 @@ fn version(epoch: u64, sequence: u64) -> Version {
 
 fn entry(version: Version, checked: u64) -> Entry {
     let manifest = Manifest { version, fingerprint: 7, by: "pbx-2".into(), ..Manifest::default() };
-    Entry { version, checked, manifest: Ok(Arc::new(manifest)) }
+    Entry { version, checked, manifest: Ok(Arc::new(manifest)), held: None }
 }
 
 fn view(now: Instant, entry: Option<Entry>) -> View {
@@ -37,7 +39,7 @@ fn held(now: Instant, entry: Option<Entry>, epoch: u64) -> View {
 fn list(taken: u64) -> InUse {
     let header = Header { taken, ..Header::default() };
     let content = Some(Content::InMemory(header, Arc::new(List::default())));
-    InUse { content, has_list: true, is_new: true, unusable: UnusableRecords::default() }
+    InUse { content, has_list: true, is_new: true, ..InUse::default() }
 }
 
 fn same(taken: u64) -> InUse {

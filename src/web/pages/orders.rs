@@ -69,9 +69,9 @@ async fn accept(State(web): State<Arc<Web>>, shell: Shell, Form(asked): Form<Acc
         Err(refusal) => return refusal,
     };
     let lists = service.handle.status();
-    let held = lists.iter().find(|list| list.list == asked.list).and_then(|list| list.held.as_ref());
+    let held = lists.iter().find(|list| list.list == asked.list).and_then(|list| list.held_back());
     // What is taken is what was looked at: another list may have come meanwhile, and another person may have seen it.
-    if held.is_none_or(|held| held.id != asked.held) {
+    if held.is_none_or(|(held, _)| held.id != asked.held) {
         return message(StatusCode::CONFLICT, shell, |texts| texts.status.another_is_held);
     }
     info!(who = who(&shell), list = asked.list, "[web] a list that is held back is accepted");

@@ -80,6 +80,8 @@ struct HeldCard {
     what: String,
     came: Option<Moment>,
     why: String,
+    /// At which other machine, in words.
+    at: Option<String>,
 }
 
 /// A PBX as the page shows it.
@@ -198,12 +200,12 @@ impl ListCard {
         let texts = &all.status;
         let moment = |seconds: Option<u64>| seconds.and_then(|seconds| Moment::of(seconds, all));
         let (lamp, state) = match () {
-            () if list.held.is_some() => ("warn", texts.list_held),
+            () if list.held_back().is_some() => ("warn", texts.list_held),
             () if list.last_error.is_some() => ("bad", texts.list_failed),
             () if list.taken.is_none() && list.last_success.is_none() => ("warn", texts.list_waits),
             () => ("good", texts.list_good),
         };
-        let held = list.held.as_ref().map(|held| {
+        let held = list.held_back().map(|(held, by)| {
             let numbers = [held.count, held.changes.new, held.changes.gone, held.changes.renamed];
             let numbers = numbers.map(|number| grouped(number, all));
             let losses = [held.losses.total(), held.losses.known].map(|number| grouped(number, all));
@@ -212,6 +214,7 @@ impl ListCard {
                 what: fill(texts.held_what, &numbers.each_ref().map(String::as_str)),
                 came: moment(Some(held.came)),
                 why: fill(texts.held_why, &losses.each_ref().map(String::as_str)),
+                at: by.map(|by| fill(texts.held_at, &[by])),
             }
         });
         let unusable = list.unusable.reasons().chain(list.unusable.remarks()).map(|(reason, examples)| {
@@ -326,6 +329,7 @@ fn refreshed(result: &RefreshResult, shell: &Shell) -> String {
     let number = |number: usize| grouped(number, all);
     let what = match &result.outcome {
         Some(RefreshOutcome::Unchanged) => texts.unchanged.to_owned(),
+        Some(RefreshOutcome::NothingHeld) => texts.nothing_held.to_owned(),
         Some(RefreshOutcome::New { count, changes }) => {
             let numbers = [*count, changes.new, changes.gone, changes.renamed].map(number);
             fill(texts.taken_now, &numbers.each_ref().map(String::as_str))

@@ -122,6 +122,8 @@ pub(super) struct Status {
     pub(super) held_what: &'static str,
     pub(super) held_why: &'static str,
     pub(super) held_came: &'static str,
+    pub(super) held_at: &'static str,
+    pub(super) nothing_held: &'static str,
     pub(super) taken: &'static str,
     pub(super) last_success: &'static str,
     pub(super) next: &'static str,

@@ -166,7 +166,7 @@ fn ask_on(place: usize, web: SocketAddr, shared: &Shared) {
                 (has_list, newest) = (true, known);
             }
             Some(known) => {
-                shared.wrong(format!("replica {place} went back from generation {newest} to {known}"))
+                shared.wrong(format!("replica {place} went back from generation {newest} to {known}"));
             }
             None if has_list => shared.wrong(format!("replica {place} answers {changing:?} to {last}")),
             None => continue,

@@ -112,7 +112,7 @@ fn in_use(content: Option<u64>, is_new: bool) -> InUse {
 
 impl World {
     pub(super) async fn new(redis: &Redis) -> Self {
-        let mut connection = redis.connect(Duration::from_secs(30)).expect("a connection");
+        let mut connection = redis.connect().expect("a connection");
         redis::cmd("FLUSHALL").exec(&mut connection).expect("an answer");
         let now = Time::now();
         let mut world = Self {

@@ -10,7 +10,7 @@ use nameplate::lists::ListConfig;
 use nameplate::lists::engine::Engine;
 use nameplate::lists::publisher::Change;
 use nameplate::lists::refresh::{ListSource, Refresher};
-use nameplate::lists::schedule::{Order, Schedule};
+use nameplate::lists::schedule::{Elsewhere, Order, Schedule};
 use nameplate::lists::snapshot::Snapshot;
 use nameplate::lists::status::ListStatus;
 use nameplate::lists::store::Store;
@@ -77,6 +77,7 @@ impl List {
             clearings: mpsc::channel(1).1,
             status: Arc::clone(&status),
             metrics: metrics.list(&name, &name, settings.refresh),
+            elsewhere: Elsewhere::default(),
         };
         let used = Arc::new(Mutex::new(Snapshot::Absent));
         let put = Arc::clone(&used);
@@ -107,7 +108,7 @@ impl List {
 
     /// Its state, as `nameplate sources` shows it.
     pub(super) fn status(&self) -> ListStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).show()
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).show(None)
     }
 
     /// Whether its schedule goes on.

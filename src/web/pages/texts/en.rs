@@ -83,6 +83,8 @@ static TEXTS: Texts = Texts {
         held_what: "A list of {} entries is held back: {} new, {} gone, {} renamed.",
         held_why: "With it {} of {} numbers would lose their names.",
         held_came: "It came",
+        held_at: "That is decided at {}.",
+        nothing_held: "nothing is held back",
         taken: "Taken",
         last_success: "Last success",
         next: "Next refresh",

@@ -83,6 +83,8 @@ static TEXTS: Texts = Texts {
         held_what: "En liste med {} oppføringer holdes tilbake: {} nye, {} borte, {} med nytt navn.",
         held_why: "Med den ville {} av {} numre miste navnet.",
         held_came: "Den kom",
+        held_at: "Det avgjøres på {}.",
+        nothing_held: "ingenting holdes tilbake",
         taken: "Hentet",
         last_success: "Sist vellykket",
         next: "Neste oppdatering",
