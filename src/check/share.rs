@@ -16,6 +16,7 @@ use crate::secret::Secret;
 use crate::share::connector::Connector;
 use crate::share::error::ServerError;
 use crate::share::inspection::{Forbidden, Info};
+use crate::share::life::Sign;
 use crate::share::manifest::Entry;
 use crate::share::scripts::Keys;
 use crate::share::seal::Key;
@@ -165,6 +166,7 @@ async fn ask(
         }
         None => Finding::ok(place, format!("nobody asks SuperOffice for the site {} yet", settings.site)),
     });
+    findings.push(of_versions(place, &server.living(&key, &settings.site).await?));
     findings.push(of_policy(place, &info));
     findings.push(of_room(place, &info, stored));
     findings.extend(of_copies(place, &info, has_sentinels));
@@ -239,6 +241,22 @@ fn of_list(place: &str, entry: &Entry, fingerprint: u64) -> Finding {
             "give all replicas the same [[source]], `key` and nameplate, or this service a `site` of its own",
         ),
     }
+}
+
+/// Whether all replicas that live are of one version of nameplate.
+fn of_versions(place: &str, living: &[Sign]) -> Finding {
+    let own = env!("CARGO_PKG_VERSION");
+    let others = living.iter().filter(|sign| sign.nameplate != own);
+    let others: Vec<_> = others.map(|sign| format!("{} has {}", sign.name, sign.nameplate)).collect();
+    if others.is_empty() {
+        return Finding::ok(place, format!("replicas: {}, all with nameplate {own}", living.len()));
+    }
+    Finding::warning(
+        place,
+        format!("replicas of other versions of nameplate, here it is {own}: {}", others.join(", ")),
+        "lists are published as the oldest one reads them; one that can't read them asks SuperOffice by itself",
+        "bring all replicas to one version",
+    )
 }
 
 fn of_policy(place: &str, info: &Info) -> Finding {

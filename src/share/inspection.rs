@@ -7,8 +7,11 @@ use jiff::Timestamp;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::error::ServerError;
+use super::life::{LIFE, Sign};
 use super::manifest::Manifest;
+use super::seal::Key;
 use super::server::Server;
+use super::version::ReplicaId;
 
 /// How long the key lives on which commands are tried, if it can't be deleted.
 const PROBE_LIFE: Duration = Duration::from_secs(10);
@@ -75,7 +78,7 @@ impl Server {
         let key = key.as_str();
         let life = PROBE_LIFE.as_millis().to_string();
         // The key holds a text: what is meant for hashes and streams is refused behind the ACL, and writes nothing.
-        let commands: [(&'static str, &[&str]); 17] = [
+        let commands: [(&'static str, &[&str]); 20] = [
             ("SET", &[key, "1", "PX", &life]),
             ("GET", &[key]),
             ("MGET", &[key]),
@@ -85,6 +88,9 @@ impl Server {
             ("HSET", &[key, "check", "1"]),
             ("HGET", &[key, "check"]),
             ("HMGET", &[key, "check"]),
+            ("HGETALL", &[key]),
+            ("HDEL", &[key, "check"]),
+            ("TIME", &[]),
             ("XADD", &[key, "*", "check", "1"]),
             ("XREVRANGE", &[key, "+", "-"]),
             ("XREAD", &["STREAMS", key, "0-0"]),
@@ -128,6 +134,24 @@ impl Server {
     pub async fn key_id(&mut self) -> Result<Option<String>, ServerError> {
         let mut get = redis::cmd("GET");
         Ok(get.arg(self.keys.named("key")).query_async(&mut self.connection).await?)
+    }
+
+    /// The replicas that live, by name: what each one says of itself. One with another key is left out.
+    pub async fn living(&mut self, key: &Key, site: &str) -> Result<Vec<Sign>, ServerError> {
+        let mut get = redis::cmd("HGETALL");
+        get.arg(self.keys.named("replicas"));
+        let stored: HashMap<String, Vec<u8>> = get.query_async(&mut self.connection).await?;
+        let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut self.connection).await?;
+        let signs = stored.into_iter().filter_map(|(id, stored)| {
+            let blank = stored.iter().position(|byte| *byte == b' ')?;
+            let millis: u64 = std::str::from_utf8(&stored[..blank]).ok()?.parse().ok()?;
+            let is_living = millis / 1000 + LIFE.as_secs() >= seconds;
+            let id = ReplicaId::parse(&id).filter(|_| is_living)?;
+            Sign::open(key, site, id, stored[blank + 1..].to_vec()).ok()
+        });
+        let mut signs: Vec<Sign> = signs.collect();
+        signs.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(signs)
     }
 
     /// How many bytes of a list are stored.

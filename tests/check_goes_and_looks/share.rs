@@ -1,5 +1,12 @@
 //! The server of the replicas: a real Redis, with all that may be wrong with it.
 
+use nameplate::secret::Secret;
+use nameplate::share::connector::Connector;
+use nameplate::share::life::Sign;
+use nameplate::share::seal::Key;
+use nameplate::share::version::ReplicaId;
+use nameplate::share::{Servers, Settings};
+
 use super::*;
 use crate::lab::redis::{Engine, PASSWORD, Redis, Watched};
 use crate::lab::web;
@@ -207,6 +214,37 @@ async fn another_key_and_another_source_under_the_name_of_a_list_are_said() {
     redis.run::<()>(&["HSET", "{np:oslo}:list:crm", "format", "99"]);
     let found = check(&replica(&crm, &redis.url(), ""));
     found.has("warning", "[share] list crm", "another version of nameplate has published it (format 99");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_of_other_versions_are_named() {
+    let (redis, crm) = (Redis::start(SITE), crm().await);
+    let running = replica(&crm, &redis.url(), "").serve();
+    running.until_logged("the list is published for all replicas", 1).await;
+    let begun = std::time::Instant::now();
+    while redis.keys("{np:oslo}:replicas").is_empty() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{}", running.log());
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let folder = replica(&crm, &redis.url(), "");
+    check(&folder).has("ok", PLACE, &format!("replicas: 1, all with nameplate {version}"));
+    let settings = Settings {
+        servers: Servers::One(redis.url().parse().unwrap()),
+        username: Some("nameplate".into()),
+        password: Some(Secret::Given(PASSWORD.into())),
+        ca_file: None,
+        client: None,
+        key: Secret::Given("07".repeat(32).into()),
+        site: SITE.into(),
+    };
+    let key = Key::read(&settings.key).unwrap();
+    let mut server = Connector::new(settings).connect().await.unwrap();
+    let sign = Sign { name: "pbx9".into(), nameplate: "9.9.9".into(), ..Sign::default() };
+    server.live((&key, SITE), ReplicaId(9), &sign, None).await.unwrap();
+    let found = check(&folder);
+    let said = format!("replicas of other versions of nameplate, here it is {version}: pbx9 has 9.9.9");
+    found.has("warning", PLACE, &said);
+    assert_eq!(found.status(), Some(0), "{}", found.all());
 }
 
 #[tokio::test(flavor = "multi_thread")]
