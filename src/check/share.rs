@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::files;
 use super::finding::Finding;
@@ -16,10 +16,12 @@ use crate::secret::Secret;
 use crate::share::connector::Connector;
 use crate::share::error::ServerError;
 use crate::share::inspection::{Forbidden, Info};
+use crate::share::life::{ReplicaStatus, Signs};
 use crate::share::manifest::Entry;
 use crate::share::scripts::Keys;
 use crate::share::seal::Key;
 use crate::share::server::Server;
+use crate::share::version::ReplicaId;
 use crate::share::{Servers, Settings};
 use crate::source::{self, Kind};
 
@@ -165,6 +167,8 @@ async fn ask(
         }
         None => Finding::ok(place, format!("nobody asks SuperOffice for the site {} yet", settings.site)),
     });
+    let signs = server.signs(&key, &settings.site).await?;
+    findings.extend(of_versions(place, &signs));
     findings.push(of_policy(place, &info));
     findings.push(of_room(place, &info, stored));
     findings.extend(of_copies(place, &info, has_sentinels));
@@ -179,6 +183,23 @@ fn product(info: &Info) -> String {
         (None, Some(version)) => format!("Redis {version}"),
         (None, None) => "it".to_owned(),
     }
+}
+
+/// The living replicas that are of another version of nameplate.
+fn of_versions(place: &str, signs: &Signs) -> Vec<Finding> {
+    let this = env!("CARGO_PKG_VERSION");
+    let all = signs.status(ReplicaId::default(), None, Instant::now());
+    let others = all.into_iter().filter(|replica| replica.is_living && replica.nameplate != this);
+    let finding = |replica: ReplicaStatus| {
+        let what = format!("{} runs nameplate {}, and this one is {this}", replica.name, replica.nameplate);
+        let meaning = if replica.reads {
+            "lists are published in a format that both read"
+        } else {
+            "it can't read the lists of this version, and asks SuperOffice for its own"
+        };
+        Finding::warning(place, what, meaning, "have all replicas run one version of nameplate")
+    };
+    others.map(finding).collect()
 }
 
 fn of_rights(place: &str, settings: &Settings, forbidden: &Forbidden) -> Finding {

@@ -75,7 +75,7 @@ impl Server {
         let key = key.as_str();
         let life = PROBE_LIFE.as_millis().to_string();
         // The key holds a text: what is meant for hashes and streams is refused behind the ACL, and writes nothing.
-        let commands: [(&'static str, &[&str]); 17] = [
+        let commands: [(&'static str, &[&str]); 20] = [
             ("SET", &[key, "1", "PX", &life]),
             ("GET", &[key]),
             ("MGET", &[key]),
@@ -85,6 +85,8 @@ impl Server {
             ("HSET", &[key, "check", "1"]),
             ("HGET", &[key, "check"]),
             ("HMGET", &[key, "check"]),
+            ("HGETALL", &[key]),
+            ("HDEL", &[key, "check"]),
             ("XADD", &[key, "*", "check", "1"]),
             ("XREVRANGE", &[key, "+", "-"]),
             ("XREAD", &["STREAMS", key, "0-0"]),
@@ -92,6 +94,7 @@ impl Server {
             ("EVALSHA", &["0000000000000000000000000000000000000000", "1", key]),
             ("DEL", &[key]),
             ("INFO", &["server"]),
+            ("TIME", &[]),
             ("ROLE", &[]),
         ];
         let mut forbidden = Forbidden::default();

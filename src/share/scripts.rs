@@ -19,7 +19,7 @@ use redis::Script;
 
 /// The commands that a user of the server's ACL needs. A trailing `-@dangerous` takes INFO and ROLE away, so they stand behind it.
 const RIGHTS: &str =
-    "resetchannels -@all +@read +@write +@scripting +@connection -@dangerous +info +wait +role";
+    "resetchannels -@all +@read +@write +@scripting +@connection -@dangerous +info +wait +role +time";
 
 /// The names of a site's keys.
 #[derive(Clone, Debug)]

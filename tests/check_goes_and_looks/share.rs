@@ -102,6 +102,7 @@ async fn the_line_that_widens_the_acl_is_shown_and_does_it() {
     for (narrow, lacks) in [
         (&["-xadd", "-evalsha"][..], "it may not run XADD, EVALSHA"),
         (&["-info"], "it may not run INFO"),
+        (&["-time"], "it may not run TIME"),
         (&["resetkeys", "~other:*"], "it has no right to the keys {np:oslo}:*"),
         (&["-@all"], "it may not run SET, "),
     ] {

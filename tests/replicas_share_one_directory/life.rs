@@ -97,6 +97,9 @@ async fn a_replica_of_another_version_is_named_and_the_lists_go_on() {
     replicas[0].until_seen(shown).await;
     let (_, said) = replicas[0].nameplate.folder().said(&["sources"]);
     assert!(said.contains("ago, nameplate 9.9.9, which can't read these lists"), "{said}");
+    let (_, said) = replicas[0].nameplate.folder().said(&["check"]);
+    assert!(said.contains("pbx-9 runs nameplate 9.9.9, and this one is "), "{said}");
+    assert!(said.contains("it can't read the lists of this version"), "{said}");
     crm.set_records(married());
     assert!(replicas[0].refresh().contains("crm: 4 entries: 0 new, 0 gone, 1 renamed"));
     for replica in &replicas {

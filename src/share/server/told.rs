@@ -14,6 +14,9 @@ use crate::share::version::ReplicaId;
 /// A stored sign: its age in milliseconds, the replica's id, and the sealed sign.
 type StoredSign = (i64, String, Vec<u8>);
 
+/// The fields of a hash.
+type Fields = Vec<(String, Vec<u8>)>;
+
 impl Server {
     /// Says what the holder of this epoch holds back, by a sealed description; none if it holds nothing back. Whether this replica has
     /// the lease.
@@ -84,11 +87,29 @@ impl Server {
         script.arg(millis(LIFE)).arg(millis(REMEMBERED)).arg(MOST_REMEMBERED);
         let at = Instant::now();
         let stored: Vec<StoredSign> = script.invoke_async(&mut self.connection).await?;
-        let seen = stored.into_iter().filter_map(|(age, id, sealed)| {
-            let id = ReplicaId::parse(&id)?;
-            let sign = Sign::open(key, site, id, sealed).ok()?;
-            Some(Seen { id, age: Duration::from_millis(u64::try_from(age).unwrap_or(0)), sign })
+        Ok(Signs::new(at, stored.into_iter().filter_map(|stored| open((key, site), stored)).collect()))
+    }
+
+    /// The last signs of all replicas, for `nameplate check`. Writes nothing.
+    pub async fn signs(&mut self, key: &Key, site: &str) -> Result<Signs, ServerError> {
+        let at = Instant::now();
+        let mut ask = redis::pipe();
+        ask.cmd("TIME").cmd("HGETALL").arg(self.keys.named("replicas"));
+        let (time, stored): ((i64, i64), Fields) = ask.query_async(&mut self.connection).await?;
+        let (seconds, micros) = time;
+        let now = seconds * 1_000 + micros / 1_000;
+        let seen = stored.into_iter().filter_map(|(id, stored)| {
+            let blank = stored.iter().position(|byte| *byte == b' ')?;
+            let time: i64 = std::str::from_utf8(&stored[..blank]).ok()?.parse().ok()?;
+            open((key, site), (now - time, id, stored[blank + 1..].to_vec()))
         });
         Ok(Signs::new(at, seen.collect()))
     }
+}
+
+/// A sign; none if it can't be opened.
+fn open((key, site): (&Key, &str), (age, id, sealed): StoredSign) -> Option<Seen> {
+    let id = ReplicaId::parse(&id)?;
+    let sign = Sign::open(key, site, id, sealed).ok()?;
+    Some(Seen { id, age: Duration::from_millis(u64::try_from(age).unwrap_or(0)), sign })
 }
