@@ -64,7 +64,7 @@ test: check lab deb
 # Most of the time is spent waiting, so several promises run side by side. Those in a module `alone` place many calls a second, or
 # measure what a rush of them needs.
 promises:
-	cargo test --locked --no-fail-fast --test promises -- --skip ::alone:: --test-threads $$(($$(nproc) * 3))
+	cargo test --locked --no-fail-fast --test promises -- --skip ::alone:: --test-threads $$(($$(nproc) * 4))
 	cargo test --locked --no-fail-fast --test promises -- ::alone:: --test-threads 1
 
 # 2,000 calls at 100 a second for each trouble, by ARI on the websocket and over HTTP, and by FastAGI; `make drill ON=16` on the

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -20,11 +20,19 @@ use crate::{IN_FLIGHT, PATIENCE, number};
 /// How long a new connection has to stay without a request before calls are placed: it is set up by then.
 const SET_UP: Duration = Duration::from_millis(1_500);
 
+type Socket = WebSocketStream<TcpStream>;
+
 /// Asterisk, as ARI shows it.
 pub(crate) struct Pbx {
     pub(crate) url: String,
-    sockets: mpsc::UnboundedReceiver<WebSocketStream<TcpStream>>,
-    socket: Option<WebSocketStream<TcpStream>>,
+    sockets: mpsc::UnboundedReceiver<Socket>,
+    floods: Option<mpsc::Sender<Flood>>,
+}
+
+/// So many calls to place, and where to say that all of them are sent on.
+struct Flood {
+    calls: usize,
+    done: oneshot::Sender<()>,
 }
 
 impl Pbx {
@@ -37,7 +45,7 @@ impl Pbx {
                 tokio::spawn(converse(stream, opened.clone()));
             }
         });
-        Self { url, sockets, socket: None }
+        Self { url, sockets, floods: None }
     }
 
     /// Waits until the service is connected, and its connection is set up.
@@ -48,31 +56,51 @@ impl Pbx {
             let text = message.expect("the connection").expect("a message");
             answer(&mut socket, &text).await;
         }
-        self.socket = Some(socket);
+        let (floods, ordered) = mpsc::channel(1);
+        self.floods = Some(floods);
+        tokio::spawn(serve(socket, ordered));
     }
 
     /// Places so many calls, and waits until each is sent on with its name.
     pub(crate) async fn flood(&mut self, calls: usize) {
-        let socket = self.socket.as_mut().expect("connected");
-        // What has come since the last round.
-        while let Ok(message) = timeout(Duration::ZERO, socket.next()).await {
-            let text = message.expect("the connection").expect("a message");
-            answer(socket, &text).await;
-        }
-        let (mut placed, mut ended) = (0, 0);
-        while placed < IN_FLIGHT.min(calls) {
-            placed += 1;
-            socket.feed(start(placed)).await.expect("the connection");
-        }
-        socket.flush().await.expect("the connection");
-        while ended < calls {
-            let message = timeout(PATIENCE, socket.next()).await.expect("an answer in time");
-            let message = message.expect("the connection").expect("a message");
-            if answer(socket, &message).await {
+        let (done, ended) = oneshot::channel();
+        let floods = self.floods.as_ref().expect("connected");
+        floods.send(Flood { calls, done }).await.expect("the connection");
+        ended.await.expect("all calls are sent on");
+    }
+}
+
+/// Answers the requests on a websocket, also while no calls are placed: the service looks after its connection.
+async fn serve(mut socket: Socket, mut ordered: mpsc::Receiver<Flood>) {
+    let (mut placed, mut ended) = (0, 0);
+    let mut now: Option<Flood> = None;
+    loop {
+        tokio::select! {
+            flood = ordered.recv(), if now.is_none() => {
+                let Some(flood) = flood else { return };
+                (placed, ended) = (0, 0);
+                while placed < IN_FLIGHT.min(flood.calls) {
+                    placed += 1;
+                    socket.feed(start(placed)).await.expect("the connection");
+                }
+                socket.flush().await.expect("the connection");
+                now = Some(flood);
+            }
+            message = socket.next() => {
+                let Some(Ok(message)) = message else {
+                    assert!(now.is_none(), "the connection has ended: {message:?}");
+                    return;
+                };
+                let is_sent_on = answer(&mut socket, &message).await;
+                let Some(flood) = now.as_ref().filter(|_| is_sent_on) else { continue };
                 ended += 1;
-                if placed < calls {
+                if placed < flood.calls {
                     placed += 1;
                     socket.send(start(placed)).await.expect("the connection");
+                } else if ended == flood.calls
+                    && let Some(flood) = now.take()
+                {
+                    let _ = flood.done.send(());
                 }
             }
         }
@@ -80,7 +108,7 @@ impl Pbx {
 }
 
 /// Answers a request on the websocket. True if it sends a call on with a name.
-async fn answer(socket: &mut WebSocketStream<TcpStream>, message: &Message) -> bool {
+async fn answer(socket: &mut Socket, message: &Message) -> bool {
     let Message::Text(text) = message else { return false };
     let request: Value = serde_json::from_str(text).expect("JSON");
     let uri = request["uri"].as_str().unwrap_or_default();
@@ -119,10 +147,7 @@ fn now() -> String {
 }
 
 /// Answers the requests of one connection; a websocket is handed over.
-async fn converse(
-    stream: TcpStream,
-    opened: mpsc::UnboundedSender<WebSocketStream<TcpStream>>,
-) -> std::io::Result<()> {
+async fn converse(stream: TcpStream, opened: mpsc::UnboundedSender<Socket>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     loop {
