@@ -143,6 +143,10 @@ async fn what_each_has_held_back_without_the_server_is_taken_for_all_when_it_is_
         replica.nameplate.until_logged("a list of 0 entries is held back, 24 are known", 1).await;
     }
     redis.again();
+    for replica in &replicas {
+        // The old holder knows by then whether it still is.
+        replica.nameplate.until_logged("the replicas' server answers", 2).await;
+    }
     let holder = holder(&replicas).await;
     replicas.swap(0, holder);
     replicas[1].nameplate.until_logged("a list of 0 entries is held back at ", 1).await;
