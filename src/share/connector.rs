@@ -41,37 +41,22 @@ impl Connector {
 
     /// Connects, for requests that are answered at once.
     pub async fn connect(&self) -> Result<Server, ServerError> {
-        self.connect_for(RESPONSE).await
-    }
-
-    /// Connects for chunks.
-    pub async fn connect_for_chunks(&self) -> Result<Server, ServerError> {
-        self.connect_for(CHUNK_RESPONSE).await
-    }
-
-    /// Connects for [`Server::next_events`].
-    pub async fn connect_for_events(&self) -> Result<Server, ServerError> {
-        self.connect_for(BLOCK + RESPONSE).await
-    }
-
-    async fn connect_for(&self, response: Duration) -> Result<Server, ServerError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(response));
         let password = self.settings.password.as_ref().map(Secret::read).transpose()?;
         let certificates = if self.settings.servers.is_tls() { Some(self.certificates()?) } else { None };
         let connect = async {
-            match &self.settings.servers {
-                Servers::One(url) => self.one(url, password.as_ref(), certificates, &config).await,
+            let client = match &self.settings.servers {
+                Servers::One(url) => self.one(url, password.as_ref(), certificates)?,
                 Servers::Sentinels { sentinels, master } => {
-                    self.behind(sentinels, master, password.as_ref(), certificates, &config).await
+                    self.behind(sentinels, master, password.as_ref(), certificates).await?
                 }
-            }
+            };
+            let connection = connection(&client, RESPONSE).await?;
+            Ok::<_, RedisError>((client, connection))
         };
         // Several sentinels may be silent, one after the other.
         let connected = tokio::time::timeout(3 * CONNECT, connect).await;
-        let connection = connected.map_err(|_| ServerError::silent())??;
-        Ok(Server::new(connection, &self.settings.site))
+        let (client, connection) = connected.map_err(|_| ServerError::silent())??;
+        Ok(Server::new(client, connection, &self.settings.site))
     }
 
     /// Asks one of the sentinels where the server is; none: it knows no server by this name.
@@ -82,20 +67,20 @@ impl Connector {
         let config = AsyncConnectionConfig::new();
         let config = config.set_connection_timeout(Some(SENTINEL)).set_response_timeout(Some(SENTINEL));
         let certificates = if self.settings.servers.is_tls() { Some(self.certificates()?) } else { None };
-        let mut connection = open(sentinel, RedisConnectionInfo::default(), certificates, &config).await?;
+        let client = client(sentinel, RedisConnectionInfo::default(), certificates)?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         let mut ask = redis::cmd("SENTINEL");
         ask.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
         let place: Option<(String, String)> = ask.query_async(&mut connection).await?;
         Ok(place.map(|(host, port)| format!("{host}:{port}")))
     }
 
-    async fn one(
+    fn one(
         &self,
         url: &Url,
         password: Option<&SecretString>,
         certificates: Option<TlsCertificates>,
-        config: &AsyncConnectionConfig,
-    ) -> Result<MultiplexedConnection, RedisError> {
+    ) -> Result<Client, RedisError> {
         let mut user = RedisConnectionInfo::default();
         if let Some(username) = &self.settings.username {
             user = user.set_username(username);
@@ -106,7 +91,7 @@ impl Connector {
         if let Ok(database) = url.path().trim_start_matches('/').parse() {
             user = user.set_db(database);
         }
-        open(url, user, certificates, config).await
+        client(url, user, certificates)
     }
 
     async fn behind(
@@ -115,8 +100,7 @@ impl Connector {
         master: &str,
         password: Option<&SecretString>,
         certificates: Option<TlsCertificates>,
-        config: &AsyncConnectionConfig,
-    ) -> Result<MultiplexedConnection, RedisError> {
+    ) -> Result<Client, RedisError> {
         let addresses = sentinels.iter().map(address);
         let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?;
         if let Some(username) = &self.settings.username {
@@ -132,7 +116,7 @@ impl Connector {
                 .set_client_to_sentinel_tls_mode(TlsMode::Secure)
                 .set_client_to_sentinel_certificates(certificates);
         }
-        builder.build()?.get_async_connection_with_config(config).await
+        builder.build()?.async_get_client().await
     }
 
     fn certificates(&self) -> Result<TlsCertificates, ServerError> {
@@ -149,19 +133,34 @@ impl Connector {
     }
 }
 
-/// Connects to one address.
-async fn open(
+/// Connects to a server that was found, for chunks.
+pub(super) async fn for_chunks(client: &Client) -> Result<MultiplexedConnection, RedisError> {
+    connection(client, CHUNK_RESPONSE).await
+}
+
+/// The same for [`Server::next_events`].
+pub(super) async fn for_events(client: &Client) -> Result<MultiplexedConnection, RedisError> {
+    connection(client, BLOCK + RESPONSE).await
+}
+
+/// Connects, for answers that take no longer than this.
+async fn connection(client: &Client, response: Duration) -> Result<MultiplexedConnection, RedisError> {
+    let config = AsyncConnectionConfig::new();
+    let config = config.set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(response));
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// What connects to one address.
+fn client(
     url: &Url,
     user: RedisConnectionInfo,
     certificates: Option<TlsCertificates>,
-    config: &AsyncConnectionConfig,
-) -> Result<MultiplexedConnection, RedisError> {
+) -> Result<Client, RedisError> {
     let info = address(url).into_connection_info()?.set_redis_settings(user);
-    let client = match certificates {
-        Some(certificates) => Client::build_with_tls(info, certificates)?,
-        None => Client::open(info)?,
-    };
-    client.get_multiplexed_async_connection_with_config(config).await
+    match certificates {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    }
 }
 
 fn address(url: &Url) -> ConnectionAddr {

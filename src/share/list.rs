@@ -148,7 +148,9 @@ impl SharedList {
         if manifest.chunks.len() > 1 {
             sleep(SPREAD.mul_f64(fastrand::f64())).await;
         }
-        let server = self.replica.connector.connect_for_chunks().await?;
+        let server = locked(&self.replica.server).clone();
+        let server = server.ok_or_else(|| ServerError::List("the server is not found yet".to_owned()))?;
+        let server = server.for_chunks().await?;
         let chunks = stream::iter(manifest.chunks.clone()).map(|name| {
             let mut server = server.clone();
             async move { server.chunk(&name).await }

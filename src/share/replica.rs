@@ -19,6 +19,7 @@ use super::list::{SharedList, now_in_millis};
 use super::memory::Memory;
 use super::seal::Key;
 use super::searches::Exchange;
+use super::server::Server;
 use super::settings::Settings;
 use super::slot::{Slot, Wanted};
 use super::version::ReplicaId;
@@ -66,6 +67,8 @@ pub struct Replica {
     pub(super) name: String,
     pub(super) settings: Settings,
     pub(super) connector: Connector,
+    /// The server of the last session.
+    pub(super) server: Mutex<Option<Server>>,
     pub(super) key: Mutex<Option<Arc<Key>>>,
     pub(super) memory: Mutex<Memory>,
     pub(super) lease: Mutex<Lease>,
@@ -148,6 +151,7 @@ impl Replica {
             id,
             name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             connector: Connector::new(settings.clone()),
+            server: Mutex::default(),
             settings,
             key: Mutex::default(),
             lease: Mutex::new(Lease::new(memory.epoch(), now)),

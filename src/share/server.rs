@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 
+use super::connector;
 use super::error::ServerError;
 use super::format::FORMATS;
 use super::held::{Accepted, HeldBack};
@@ -25,6 +26,8 @@ const CHUNK_LIFE: Duration = Duration::from_mins(20);
 /// A connection to the server. A clone is the same connection.
 #[derive(Clone)]
 pub struct Server {
+    /// Makes further connections to the same server.
+    client: redis::Client,
     pub(super) connection: MultiplexedConnection,
     pub(super) keys: Keys,
     scripts: std::sync::Arc<Scripts>,
@@ -71,8 +74,18 @@ type ListFields =
     (Option<u64>, Option<String>, Option<u64>, Option<Vec<u8>>, Option<u32>, Option<u64>, Option<Vec<u8>>);
 
 impl Server {
-    pub(super) fn new(connection: MultiplexedConnection, site: &str) -> Self {
-        Self { connection, keys: Keys::of(site), scripts: std::sync::Arc::default() }
+    pub(super) fn new(client: redis::Client, connection: MultiplexedConnection, site: &str) -> Self {
+        Self { client, connection, keys: Keys::of(site), scripts: std::sync::Arc::default() }
+    }
+
+    /// A further connection to the same server, for chunks: while a failover goes on, a sentinel may already name another one.
+    pub async fn for_chunks(&self) -> Result<Self, ServerError> {
+        Ok(Self { connection: connector::for_chunks(&self.client).await?, ..self.clone() })
+    }
+
+    /// The same for [`Self::next_events`].
+    pub async fn for_events(&self) -> Result<Self, ServerError> {
+        Ok(Self { connection: connector::for_events(&self.client).await?, ..self.clone() })
     }
 
     /// Takes or renews the lease. `by` is this replica's name.

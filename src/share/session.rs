@@ -79,6 +79,7 @@ async fn session(
     let key = Arc::new(key.map_err(|panicked| ServerError::List(panicked.to_string()))??);
     *locked(&replica.key) = Some(Arc::clone(&key));
     let server = replica.connector.connect().await?;
+    *locked(&replica.server) = Some(server.clone());
     let (changed, mut changes) = mpsc::channel(1);
     let (searched, mut searches) = mpsc::channel(HEARD);
     let session = Session { replica, service, server, key, changed, searched };
@@ -210,7 +211,7 @@ impl Session<'_> {
 
     /// Listens to events, on a connection of its own: the server holds the answer back until there is one.
     async fn listen(&self) -> Result<Infallible, ServerError> {
-        let mut server = self.replica.connector.connect_for_events().await?;
+        let mut server = self.server.for_events().await?;
         let mut last = server.last_event().await?;
         // What has happened since the entries were read.
         self.read_soon();

@@ -123,7 +123,7 @@ impl Session<'_> {
         version: Version,
         publication: &Publication,
     ) -> Result<Manifest, ServerError> {
-        let mut server = self.replica.connector.connect_for_chunks().await?;
+        let mut server = self.server.for_chunks().await?;
         let (chunk, chunks) = mpsc::channel::<pack::Chunk>(PACKED);
         let (key, site) = (Arc::clone(&self.key), self.replica.settings.site.clone());
         let (list, content) = (list.to_owned(), publication.content.clone());
