@@ -9,7 +9,7 @@
 //! - [`scripts`]: the keys in the server, and what changes them; [`server`]: the requests; [`inspection`]: those of `nameplate check`;
 //!   [`connector`]: the way there; [`error`]: what may be wrong with it
 //! - [`held`]: a list that the holder holds back, at the others; [`forgotten`]: the numbers of `nameplate forget`; a machine without I/O
-//! - [`life`]: the replicas' signs of life; [`format`]: the formats that all of them read
+//! - [`life`]: the replicas' signs of life; [`format`](mod@format): the formats that all of them read
 //! - [`slot`]: one list: where the next one comes from, what is to be published; a machine without I/O; [`view`]: what is known of the server
 //! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection
 //! - [`searches`]: the results of searches for strangers
