@@ -5,7 +5,6 @@ use nameplate::share::connector::Connector;
 use nameplate::share::life::Sign;
 use nameplate::share::seal::Key;
 use nameplate::share::version::ReplicaId;
-use nameplate::share::{Servers, Settings};
 
 use super::*;
 use crate::lab::redis::{Engine, PASSWORD, Redis, Watched};
@@ -228,15 +227,7 @@ async fn replicas_of_other_versions_are_named() {
     let version = env!("CARGO_PKG_VERSION");
     let folder = replica(&crm, &redis.url(), "");
     check(&folder).has("ok", PLACE, &format!("replicas: 1, all with nameplate {version}"));
-    let settings = Settings {
-        servers: Servers::One(redis.url().parse().unwrap()),
-        username: Some("nameplate".into()),
-        password: Some(Secret::Given(PASSWORD.into())),
-        ca_file: None,
-        client: None,
-        key: Secret::Given("07".repeat(32).into()),
-        site: SITE.into(),
-    };
+    let settings = redis.settings(SITE, Secret::Given("07".repeat(32).into()));
     let key = Key::read(&settings.key).unwrap();
     let mut server = Connector::new(settings).connect().await.unwrap();
     let sign = Sign { name: "pbx9".into(), nameplate: "9.9.9".into(), ..Sign::default() };

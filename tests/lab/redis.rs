@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nameplate::secret::Secret;
+use nameplate::share::{Servers, Settings};
 use redis::{Commands, Connection, FromRedisValue};
 use tempfile::TempDir;
 
@@ -165,6 +167,19 @@ impl Redis {
     /// Where it listens, without TLS.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The settings of a replica of a site with this key, for a test that speaks with the server itself.
+    pub(crate) fn settings(&self, site: &str, key: Secret) -> Settings {
+        Settings {
+            servers: Servers::One(self.url().parse().expect("a URL")),
+            username: Some("nameplate".into()),
+            password: Some(Secret::Given(PASSWORD.into())),
+            ca_file: None,
+            client: None,
+            key,
+            site: site.into(),
+        }
     }
 
     /// What belongs into a configuration's `[share]`.

@@ -11,7 +11,6 @@ use nameplate::share::seal::Key;
 use nameplate::share::server::{Server, Switched};
 use nameplate::share::slot::Kept;
 use nameplate::share::version::{ReplicaId, Version};
-use nameplate::share::{Servers, Settings};
 
 use super::*;
 
@@ -25,16 +24,7 @@ fn key(byte: &str) -> Secret {
 }
 
 async fn connect(redis: &Redis) -> Server {
-    let settings = Settings {
-        servers: Servers::One(redis.url().parse().unwrap()),
-        username: Some("nameplate".into()),
-        password: Some(Secret::Given(PASSWORD.into())),
-        ca_file: None,
-        client: None,
-        key: key("07"),
-        site: SITE.into(),
-    };
-    Connector::new(settings).connect().await.expect("a connection")
+    Connector::new(redis.settings(SITE, key("07"))).connect().await.expect("a connection")
 }
 
 pub(super) struct Site {
