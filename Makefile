@@ -104,7 +104,7 @@ soak: rust
 	@cargo test --release --locked --quiet --test soak -- year
 	@cargo test --release --locked --quiet --test soak -- calls $(CALLS)
 
-# Speed and size, each beside something to compare with: what is on a call's way, whole calls, large lists. About 15 minutes.
+# Speed and size, each beside something to compare with: what is on a call's way, whole calls, large lists, replicas. About half an hour.
 bench: rust lab
 	cargo bench --locked
 
