@@ -19,6 +19,7 @@
 mod crm;
 #[path = "../tests/lab/mod.rs"]
 mod lab;
+mod memory;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -162,14 +163,12 @@ impl Service {
 
     /// A line of the process's status, in MB.
     fn memory(&self, line: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("status");
-        let line = status.lines().find(|found| found.starts_with(line)).expect("the line");
-        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("kB") / 1024
+        memory::of(self.process.id(), line)
     }
 
     /// Lets the peak begin anew.
     fn forget_peak(&self) {
-        fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").expect("clear_refs");
+        memory::forget_peak(self.process.id());
     }
 
     /// The times of lookups, one after the other, at a pace that leaves the machine to the replicas.

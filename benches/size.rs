@@ -8,6 +8,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod crm;
+mod memory;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -169,14 +170,12 @@ impl Service {
 
     /// A line of the process's status, in MB.
     fn memory(&self, line: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("status");
-        let line = status.lines().find(|found| found.starts_with(line)).expect("the line");
-        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("kB") / 1024
+        memory::of(self.process.id(), line)
     }
 
     /// Lets the peak begin anew.
     fn forget_peak(&self) {
-        fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").expect("clear_refs");
+        memory::forget_peak(self.process.id());
     }
 }
 

@@ -38,13 +38,13 @@ impl HeldBack {
 /// The holder's answer to an order to accept the list that it holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It has taken it.
+    /// The holder has taken the list.
     Taken,
-    /// It holds nothing back.
+    /// The holder holds nothing back.
     Nothing,
-    /// It holds another list back.
+    /// The holder holds another list back.
     Another,
-    /// It could not take it.
+    /// The holder could not take the list.
     Failed,
 }
 

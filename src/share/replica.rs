@@ -33,7 +33,7 @@ const WISHES: usize = 32;
 /// How often the lease is left to another replica at most.
 const GIVEN_UP_ONCE_IN: Duration = Duration::from_mins(10);
 
-/// What the session is to send.
+/// A request that the session is to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// The holder is to ask the CRM for the list with this name.
@@ -84,7 +84,7 @@ pub struct Replica {
     pub exchange: Exchange,
     /// To the session.
     pub(super) wishes: mpsc::Sender<Wish>,
-    /// Who waits for which answer of the holder.
+    /// The commands that wait for an answer of the holder, by the request's number.
     answers: Mutex<BTreeMap<u64, oneshot::Sender<Accepted>>>,
     /// The service that had this `state_dir` before.
     pub(super) before: Mutex<Option<ReplicaId>>,

@@ -38,7 +38,7 @@ pub struct Searched {
     pub request: u64,
     /// The number that was searched for.
     pub number: Number,
-    /// Who has it; nobody if the CRM does not have it.
+    /// The entries with the number; none if the CRM does not have the number.
     pub entries: Vec<Entry>,
     /// Until when the result counts.
     pub until: Instant,

@@ -45,7 +45,7 @@ pub enum Switched {
 /// Something that has happened to a list, or a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It has a new version, or was checked.
+    /// The list has a new version, or SuperOffice has confirmed the list.
     Changed,
     /// A replica wants the holder to ask the CRM for the list with this name.
     Wanted(String),

@@ -343,7 +343,7 @@ impl Watched {
         }
     }
 
-    /// Lets a user in on all servers, or cuts off whoever has it.
+    /// Lets a user in on all servers, or shuts the user out and ends the user's connections.
     pub(crate) fn allow(&self, user: &str, is_allowed: bool) {
         for server in &self.servers {
             server.run::<()>(&["ACL", "SETUSER", user, if is_allowed { "on" } else { "off" }]);
