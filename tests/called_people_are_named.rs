@@ -327,6 +327,7 @@ by_every_way! {
         drop(call);
         lab.nameplate.signal("CONT");
         lab.nameplate.kill();
+        lab.asterisk.wait_without_apps();
         let (_call, _) = lab.ring(Invite::dialling("22334455")).await;
         noted(&lab.asterisk, "called 22334455: UNAVAILABLE  , caller:  \n", 1).await;
     }

@@ -203,6 +203,7 @@ by_every_way! {
         given_up_during_the_lookup(&lab, way, BY_SOURCE).await;
 
         lab.nameplate.kill();
+        lab.asterisk.wait_without_apps();
         let comparison = lab.compare(&kari("22180101"), AT_ONCE).await;
         comparison.assert("OSLO", Duration::from_millis(150));
         for to in [INSIDE[1], INSIDE[2], OUTSIDE, "kontonr4711"] {
