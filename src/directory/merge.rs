@@ -6,10 +6,14 @@
 //! - `judgement`: the choice for one number
 //! - `parties`: the different persons and companies of one number
 //! - `builder`: the rows of the directory
+//! - `row_index`: the rows that are there already
+//! - `waiting`: persons whose rows are looked for together
 
 mod builder;
 mod judgement;
 mod parties;
+mod row_index;
+mod waiting;
 
 use std::io;
 
@@ -62,6 +66,12 @@ pub fn merge_by(
     by_number(&mut lists, |number, entries| {
         if rules.suppressed.has(number) {
             return Ok(());
+        }
+        if let [(list, entry)] = entries {
+            // Most numbers. Without an allocation.
+            let Some((_, origin)) = places.get(*list) else { return Ok(()) };
+            let only = Candidate { origin: *origin, entry: *entry };
+            return builder.add(number, entry.likely, &[only]).ok_or(MergeError::TooLarge);
         }
         // A less likely number of a record counts only if no other record has the number, in any group.
         let likely = entries.iter().any(|(_, entry)| entry.likely);

@@ -3,7 +3,7 @@
 use super::texts::Text;
 
 /// A person. A person with several numbers is one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PersonRow {
     pub(super) id: u32,
     pub(super) name: Text,
@@ -15,7 +15,7 @@ pub(super) struct PersonRow {
 
 pub(super) const NO_COMPANY: u32 = u32::MAX;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CompanyRow {
     pub(super) id: u32,
     pub(super) name: Text,

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// A name in [`Texts`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text {
     start: u32,
     /// In bytes. Longer names are cut when they are added.
@@ -25,36 +25,36 @@ impl Texts {
     }
 }
 
-/// Fills [`Texts`]. The table of names that are there already is dropped at the end.
+/// Fills [`Texts`].
 #[derive(Default)]
-pub(super) struct Interner {
+pub(super) struct TextsBuilder {
     texts: Texts,
-    known: HashTable<Text>,
+    interned: HashTable<Text>,
     hasher: DefaultHashBuilder,
 }
 
-impl Interner {
-    /// With room for so many names.
-    pub(super) fn with_room(names: usize) -> Self {
-        Self { known: HashTable::with_capacity(names), ..Self::default() }
-    }
-
-    /// The place of `text`, which is added if it is new. None if all names together exceed 4 GiB.
+impl TextsBuilder {
+    /// Adds `text`. None if all texts together exceed 4 GiB.
     pub(super) fn add(&mut self, text: &str) -> Option<Text> {
         // 64 KiB is a thousand times as long as a name on a phone.
         let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
+        let start = u32::try_from(self.texts.all.len()).ok()?;
+        self.texts.all.push_str(text);
+        Some(Text { start, len: u16::try_from(text.len()).ok()? })
+    }
+
+    /// The place of `text`, one of a few different ones, which is added if it is new. None if there is no room.
+    pub(super) fn intern(&mut self, text: &str) -> Option<Text> {
         if text.is_empty() {
             return Some(Text::default());
         }
-        let Self { texts, known, hasher } = self;
-        let hash = hasher.hash_one(text);
-        if let Some(there) = known.find(hash, |there| texts.get(*there) == text) {
+        let hash = self.hasher.hash_one(text);
+        if let Some(there) = self.interned.find(hash, |there| self.texts.get(*there) == text) {
             return Some(*there);
         }
-        let added =
-            Text { start: u32::try_from(texts.all.len()).ok()?, len: u16::try_from(text.len()).ok()? };
-        texts.all.push_str(text);
-        known.insert_unique(hash, added, |there| hasher.hash_one(texts.get(*there)));
+        let added = self.add(text)?;
+        let Self { texts, interned, hasher } = self;
+        interned.insert_unique(hash, added, |there| hasher.hash_one(texts.get(*there)));
         Some(added)
     }
 

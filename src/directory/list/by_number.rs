@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::io;
 
 use super::Record;
@@ -34,16 +35,24 @@ pub fn by_number<E: From<io::Error>>(
     let mut records = Vec::new();
     while let Some(&Reverse((number, _))) = next.peek() {
         records.clear();
-        while let Some(&Reverse((same, place))) = next.peek()
-            && same == number
+        while let Some(mut first) = next.peek_mut()
+            && first.0.0 == number
         {
-            next.pop();
+            let place = first.0.1;
             let (Some(list), Some(head)) = (lists.get_mut(place), heads.get_mut(place)) else { break };
             while let Some(record) = head.take_if(|record| record.number() == number) {
                 records.push((place, record));
                 *head = list.next().transpose()?;
             }
-            next.extend(head.as_ref().map(|record| Reverse((record.number(), place))));
+            match head {
+                Some(record) => first.0.0 = record.number(),
+                None => drop(PeekMut::pop(first)),
+            }
+        }
+        if let [(place, record)] = records.as_slice() {
+            // Most numbers. Without an allocation.
+            each(number, &[(*place, record.entry()?)])?;
+            continue;
         }
         let entries = records.iter().map(|(place, record)| Ok((*place, record.entry()?)));
         let entries = entries.collect::<io::Result<Vec<_>>>()?;

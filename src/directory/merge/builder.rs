@@ -1,17 +1,17 @@
 //! The rows of a directory, number by number.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hash};
-
-use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::super::index::Index;
 use super::super::ranges::{Holder, KnownRange, Ranges, Switchboards};
 use super::super::rows::{CompanyRow, Kind, NO_COMPANY, NO_ORIGIN, PersonRow, RowRef, SharedRow};
-use super::super::texts::Interner;
+use super::super::texts::TextsBuilder;
 use super::super::{Directory, Origin, Place};
 use super::judgement::{Judgement, Rules, judge};
 use super::parties::{Candidate, Parties, Party};
+use super::row_index::RowIndex;
+use super::waiting::Waiting;
+use crate::entry::Entry;
 use crate::number::{Number, stem};
 
 /// A directory under construction.
@@ -19,7 +19,8 @@ use crate::number::{Number, stem};
 pub(super) struct Builder {
     directory: Directory,
     pairs: Vec<(u64, RowRef)>,
-    texts: Interner,
+    texts: TextsBuilder,
+    waiting: Waiting,
     persons: RowIndex,
     companies: RowIndex,
     rules: Rules,
@@ -34,8 +35,7 @@ impl Builder {
         Self {
             directory,
             pairs: Vec::with_capacity(entries),
-            texts: Interner::with_room(entries),
-            persons: RowIndex { places: HashTable::with_capacity(entries), ..RowIndex::default() },
+            persons: RowIndex::with_room(entries),
             rules: rules.clone(),
             ..Self::default()
         }
@@ -45,9 +45,12 @@ impl Builder {
     /// is no room.
     pub(super) fn add(&mut self, number: Number, likely: bool, candidates: &[Candidate<'_>]) -> Option<()> {
         let row_ref = match judge(candidates, self.rules.shared) {
-            Judgement::Person(person) => RowRef::new(Kind::Person, self.person(&person)?)?,
+            Judgement::Person(person) => {
+                self.waiting.push(self.pairs.len(), &person);
+                RowRef::new(Kind::Person, 0)?
+            }
             Judgement::Company(company) => {
-                let row = self.company(&company)?;
+                let row = self.company_row(company_key(&company))?;
                 if likely {
                     self.switchboard(number, row, candidates)?;
                 }
@@ -56,7 +59,7 @@ impl Builder {
             Judgement::Shared(companies) => {
                 let start = u32::try_from(self.directory.sharing.len()).ok()?;
                 for company in &companies {
-                    let row = self.company(company)?;
+                    let row = self.company_row(company_key(company))?;
                     self.directory.sharing.push(u32::try_from(row).ok()?);
                 }
                 let count = u32::try_from(companies.len()).ok()?;
@@ -69,6 +72,24 @@ impl Builder {
             self.hide(number, candidates, row_ref)?;
         }
         self.pairs.push((number.packed(), if likely { row_ref } else { row_ref.unlikely() }));
+        if self.waiting.is_full() { self.settle() } else { Some(()) }
+    }
+
+    /// Gives the persons that wait their rows.
+    fn settle(&mut self) -> Option<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        // First all hashes, then all slots: the processor looks ahead only so far.
+        let persons: Vec<_> = waiting.iter().map(|(_, person)| self.person_hash(&person)).collect();
+        let companies: Vec<_> =
+            waiting.iter().map(|(_, person)| self.companies.hash(company_key(&person))).collect();
+        self.persons.fetch(&persons);
+        self.companies.fetch(&companies);
+        for (pair, person) in waiting.iter() {
+            let row = RowRef::new(Kind::Person, self.person(&person)?)?;
+            let (_, row_ref) = self.pairs.get_mut(pair)?;
+            *row_ref = if row_ref.is_likely() { row } else { row.unlikely() };
+        }
+        self.waiting = waiting.emptied();
         Some(())
     }
 
@@ -86,7 +107,7 @@ impl Builder {
         let is_persons = |company: &Party<'_>| persons.iter().any(|person| person.company == company.company);
         if row.kind() == Kind::Ambiguous {
             for company in companies.iter().filter(|company| !is_persons(company)) {
-                places.push(Place::new(true, self.company(company)?)?);
+                places.push(Place::new(true, self.company_row(company_key(company))?)?);
             }
         }
         self.directory.hidden.add(number, &places)
@@ -109,10 +130,7 @@ impl Builder {
             .iter()
             .map(|range| match range.holder() {
                 Holder::CompanyId(id) => Some(companies.get(id).copied().unwrap_or(NO_COMPANY)),
-                Holder::CompanyName(name) => {
-                    let row = CompanyRow { id: 0, name: self.texts.add(name)?, origin: NO_ORIGIN };
-                    u32::try_from(self.companies.place(&mut self.directory.companies, row)?).ok()
-                }
+                Holder::CompanyName(name) => u32::try_from(self.company_row((NO_ORIGIN, 0, name))?).ok(),
             })
             .collect()
     }
@@ -141,26 +159,42 @@ impl Builder {
         let Candidate { origin, entry } = party.by;
         let company = match entry.company.trim() {
             "" => NO_COMPANY,
-            _ => u32::try_from(self.company(party)?).ok()?,
+            _ => u32::try_from(self.company_row(company_key(party))?).ok()?,
         };
-        let row = PersonRow {
-            id: party.person_id,
-            name: self.texts.add(entry.person)?,
-            mrmrs: self.texts.add(entry.mrmrs)?,
-            company,
-            origin,
+        let hash = self.person_hash(party);
+        let (id, name, mrmrs) = (party.person_id, entry.person, self.texts.intern(entry.mrmrs)?);
+        let Self { persons, directory, texts, .. } = self;
+        let is_it = |row: &PersonRow| {
+            (row.id, row.mrmrs, row.company, row.origin) == (id, mrmrs, company, origin)
+                && texts.get(row.name) == name
         };
-        self.persons.place(&mut self.directory.persons, row)
+        if let Some(place) = persons.find(&directory.persons, hash, is_it) {
+            return Some(place);
+        }
+        let row = PersonRow { id, name: texts.add(name)?, mrmrs, company, origin };
+        persons.add(&mut directory.persons, hash, row)
     }
 
-    /// The row of the company of a party.
-    fn company(&mut self, party: &Party<'_>) -> Option<usize> {
-        let Candidate { origin, entry } = party.by;
-        let row = CompanyRow { id: party.company_id, name: self.texts.add(entry.company)?, origin };
-        self.companies.place(&mut self.directory.companies, row)
+    fn person_hash(&self, Party { by, person_id, company_id, .. }: &Party<'_>) -> u32 {
+        let Entry { person, mrmrs, company, .. } = by.entry;
+        self.persons.hash((by.origin, person_id, company_id, person, mrmrs, company))
+    }
+
+    /// The row of a company.
+    fn company_row(&mut self, key: CompanyKey<'_>) -> Option<usize> {
+        let (origin, id, name) = key;
+        let hash = self.companies.hash(key);
+        let Self { companies, directory, texts, .. } = self;
+        let is_it = |row: &CompanyRow| (row.id, row.origin) == (id, origin) && texts.get(row.name) == name;
+        if let Some(place) = companies.find(&directory.companies, hash, is_it) {
+            return Some(place);
+        }
+        let row = CompanyRow { id, name: texts.add(name)?, origin };
+        companies.add(&mut directory.companies, hash, row)
     }
 
     pub(super) fn finish(mut self) -> Option<Directory> {
+        self.settle()?;
         self.directory.index = Index::build(&self.pairs)?;
         let holders = self.holders()?;
         self.directory.texts = self.texts.finish();
@@ -173,26 +207,9 @@ impl Builder {
     }
 }
 
-/// The rows that are there already, so that a person with several numbers is one row. Only the places of rows are stored:
-/// with a million rows that is a tenth of the size of the rows.
-#[derive(Default)]
-struct RowIndex {
-    places: HashTable<u32>,
-    hasher: DefaultHashBuilder,
-}
+/// The origin, the id and the name of a company.
+type CompanyKey<'k> = (u16, u32, &'k str);
 
-impl RowIndex {
-    /// The place of `row` in `rows`, to which a new row is added. None if there is no room.
-    fn place<Row: Copy + Eq + Hash>(&mut self, rows: &mut Vec<Row>, row: Row) -> Option<usize> {
-        let Self { places, hasher } = self;
-        let hash = hasher.hash_one(Some(&row));
-        let there = |place: u32| rows.get(place as usize);
-        if let Some(place) = places.find(hash, |place| there(*place) == Some(&row)) {
-            return Some(*place as usize);
-        }
-        let new = u32::try_from(rows.len()).ok()?;
-        places.insert_unique(hash, new, |place| hasher.hash_one(there(*place)));
-        rows.push(row);
-        Some(new as usize)
-    }
+fn company_key<'k>(party: &Party<'k>) -> CompanyKey<'k> {
+    (party.by.origin, party.company_id, party.by.entry.company)
 }
