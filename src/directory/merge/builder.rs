@@ -78,12 +78,7 @@ impl Builder {
     /// Gives the persons that wait their rows.
     fn settle(&mut self) -> Option<()> {
         let waiting = std::mem::take(&mut self.waiting);
-        // First all hashes, then all slots: the processor looks ahead only so far.
-        let persons: Vec<_> = waiting.iter().map(|(_, person)| self.person_hash(&person)).collect();
-        let companies: Vec<_> =
-            waiting.iter().map(|(_, person)| self.companies.hash(company_key(&person))).collect();
-        self.persons.fetch(&persons);
-        self.companies.fetch(&companies);
+        self.fetch(&waiting);
         for (pair, person) in waiting.iter() {
             let row = RowRef::new(Kind::Person, self.person(&person)?)?;
             let (_, row_ref) = self.pairs.get_mut(pair)?;
@@ -91,6 +86,17 @@ impl Builder {
         }
         self.waiting = waiting.emptied();
         Some(())
+    }
+
+    /// Looks at the rows that these persons may have, and at their names, so that the search for them need not wait for memory.
+    fn fetch(&self, waiting: &Waiting) {
+        let Self { directory, texts, persons, companies, .. } = self;
+        let hashes: Vec<_> = waiting.iter().map(|(_, person)| self.person_hash(&person)).collect();
+        let rows = persons.fetch(&directory.persons, &hashes);
+        texts.fetch(rows.iter().map(|row| row.name));
+        let hashes: Vec<_> = waiting.iter().map(|(_, person)| companies.hash(company_key(&person))).collect();
+        let rows = companies.fetch(&directory.companies, &hashes);
+        texts.fetch(rows.iter().map(|row| row.name));
     }
 
     /// Keeps the parties of a number that its row does not show.
