@@ -158,10 +158,6 @@ struct Server {
 
 impl Server {
     async fn serve(&self, mut stream: TcpStream, pbx: &Pbx, longest_wait: Duration) {
-        // Each command is one write. It must not wait for the next write.
-        if let Err(error) = stream.set_nodelay(true) {
-            return debug!("[agi] a connection is gone: {error}");
-        }
         let begun = Instant::now();
         let unknown_country = |country: &str| self.unknown_country(country);
         let mut seen = Seen::default();

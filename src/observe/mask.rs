@@ -141,7 +141,7 @@ fn write_visible(f: &mut impl fmt::Write, c: char) -> fmt::Result {
     if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
         write!(f, "{}", c.escape_default())
     } else {
-        write!(f, "{c}")
+        f.write_char(c)
     }
 }
 

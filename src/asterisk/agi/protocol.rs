@@ -10,7 +10,6 @@
 //! - A caller may even write the end of the block, with all lines that Asterisk sends after the name. Then the rest of
 //!   Asterisk's block follows after that end.
 
-use std::collections::HashSet;
 use std::io;
 
 use futures_util::FutureExt;
@@ -105,8 +104,8 @@ pub struct Block {
     pub edition: String,
     /// The third argument: the number called. Empty without an argument.
     pub dialled: String,
-    /// The names of the variables so far.
-    names: HashSet<String>,
+    /// The names of the variables so far: about 25.
+    names: Vec<String>,
     /// Whether the block has a variable twice: the caller has written one of the two.
     is_forged: bool,
     /// The value to which a further line belongs.
@@ -169,7 +168,7 @@ impl Block {
 
     /// Whether the block has this variable, `agi_…`, so far.
     fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
+        self.names.iter().any(|known| known == name)
     }
 
     /// Takes a line. None if the line has a second number of the caller, or no value to belong to.
@@ -186,7 +185,10 @@ impl Block {
             }
             return Some(());
         };
-        let is_second = !self.names.insert(name.to_owned());
+        let is_second = self.has(name);
+        if !is_second {
+            self.names.push(name.to_owned());
+        }
         self.is_forged |= is_second;
         let value = value.strip_prefix(' ').unwrap_or(value);
         // Asterisk sends `unknown` for a value that is not set.

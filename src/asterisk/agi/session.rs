@@ -197,7 +197,7 @@ impl Commands<'_> {
     /// Sends a command, and waits for its response.
     async fn send(&mut self, command: &str) -> Result<(), SessionError> {
         let done = async {
-            // In one write: Asterisk spins on a part of a line.
+            // In one write: Asterisk spins on a part of a line. Nothing is under way before it, so TCP sends it at once.
             self.write.write_all(command.as_bytes()).await.map_err(LineError::Broken)?;
             self.response().await
         };
