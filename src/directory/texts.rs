@@ -34,7 +34,15 @@ pub(super) struct TextsBuilder {
     hasher: DefaultHashBuilder,
 }
 
+/// The length of a name, in bytes, for the room that is made in advance.
+const USUAL: usize = 32;
+
 impl TextsBuilder {
+    /// With room for so many usual names.
+    pub(super) fn with_room(names: usize) -> Self {
+        Self { texts: Texts { all: String::with_capacity(names * USUAL) }, ..Self::default() }
+    }
+
     /// Adds `text`. None if all texts together exceed 4 GiB.
     pub(super) fn add(&mut self, text: &str) -> Option<Text> {
         // 64 KiB is a thousand times as long as a name on a phone.

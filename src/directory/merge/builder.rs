@@ -29,12 +29,15 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// An empty directory for lists of these origins, with room for so many entries: tables that grow are filled several times.
+    /// An empty directory for lists of these origins, with room for so many entries: tables that grow are filled several times. Room
+    /// that is not used takes no memory.
     pub(super) fn new(rules: &Rules, origins: &[Origin], entries: usize) -> Self {
-        let directory = Directory { origins: origins.to_vec(), ..Directory::default() };
+        let persons = Vec::with_capacity(entries);
+        let directory = Directory { origins: origins.to_vec(), persons, ..Directory::default() };
         Self {
             directory,
             pairs: Vec::with_capacity(entries),
+            texts: TextsBuilder::with_room(entries),
             persons: RowIndex::with_room(entries),
             rules: rules.clone(),
             ..Self::default()
@@ -78,9 +81,9 @@ impl Builder {
     /// Gives the persons that wait their rows.
     fn settle(&mut self) -> Option<()> {
         let waiting = std::mem::take(&mut self.waiting);
-        self.fetch(&waiting);
-        for (pair, person) in waiting.iter() {
-            let row = RowRef::new(Kind::Person, self.person(&person)?)?;
+        let hashes = self.fetch(&waiting);
+        for ((pair, person), hash) in waiting.iter().zip(hashes) {
+            let row = RowRef::new(Kind::Person, self.person_of(&person, hash)?)?;
             let (_, row_ref) = self.pairs.get_mut(pair)?;
             *row_ref = if row_ref.is_likely() { row } else { row.unlikely() };
         }
@@ -89,14 +92,16 @@ impl Builder {
     }
 
     /// Looks at the rows that these persons may have, and at their names, so that the search for them need not wait for memory.
-    fn fetch(&self, waiting: &Waiting) {
+    /// Returns the hashes of the persons.
+    fn fetch(&self, waiting: &Waiting) -> Vec<u32> {
         let Self { directory, texts, persons, companies, .. } = self;
-        let hashes: Vec<_> = waiting.iter().map(|(_, person)| self.person_hash(&person)).collect();
-        let rows = persons.fetch(&directory.persons, &hashes);
-        texts.fetch(rows.iter().map(|row| row.name));
         let hashes: Vec<_> = waiting.iter().map(|(_, person)| companies.hash(company_key(&person))).collect();
         let rows = companies.fetch(&directory.companies, &hashes);
         texts.fetch(rows.iter().map(|row| row.name));
+        let hashes: Vec<_> = waiting.iter().map(|(_, person)| self.person_hash(&person)).collect();
+        let rows = persons.fetch(&directory.persons, &hashes);
+        texts.fetch(rows.iter().map(|row| row.name));
+        hashes
     }
 
     /// Keeps the parties of a number that its row does not show.
@@ -162,12 +167,16 @@ impl Builder {
 
     /// The row of a person.
     fn person(&mut self, party: &Party<'_>) -> Option<usize> {
+        self.person_of(party, self.person_hash(party))
+    }
+
+    /// The row of the person with this hash.
+    fn person_of(&mut self, party: &Party<'_>, hash: u32) -> Option<usize> {
         let Candidate { origin, entry } = party.by;
         let company = match entry.company.trim() {
             "" => NO_COMPANY,
             _ => u32::try_from(self.company_row(company_key(party))?).ok()?,
         };
-        let hash = self.person_hash(party);
         let (id, name, mrmrs) = (party.person_id, entry.person, self.texts.intern(entry.mrmrs)?);
         let Self { persons, directory, texts, .. } = self;
         let is_it = |row: &PersonRow| {
