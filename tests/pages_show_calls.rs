@@ -292,8 +292,11 @@ async fn without_a_barrier_light_and_dark_wide_and_narrow_and_at_200_percent() {
     log_in(&browser, &site, "ase").await;
     browser.until("!document.querySelector('#live').dataset.busy.includes('true')").await;
     let mut barriers = Vec::new();
-    for look in Look::ALL {
+    let english = Look::ALL.map(|look| ("en", look));
+    // The words of another language have other lengths.
+    for (language, look) in english.into_iter().chain(Look::IN_NORWEGIAN.map(|look| ("nb", look))) {
         browser.look(look).await;
+        browser.open(&format!("{site}/?language={language}")).await;
         for (name, path) in PAGES {
             browser.open(&format!("{site}{path}")).await;
             if name == "calls" {

@@ -59,6 +59,10 @@ impl Look {
         Self::ZOOMED,
         Self { name: "zoomed-dark", dark: true, ..Self::ZOOMED },
     ];
+
+    /// A desk and a phone, for pages in Norwegian.
+    pub(crate) const IN_NORWEGIAN: [Self; 2] =
+        [Self { name: "wide-norwegian", ..Self::WIDE }, Self { name: "narrow-norwegian", ..Self::NARROW }];
 }
 
 /// The browser, with one window.

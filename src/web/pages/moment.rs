@@ -11,7 +11,7 @@ pub(super) struct Moment {
     pub(super) iso: String,
     /// In UTC, for people without a script: `2026-07-31 12:00:00 UTC`.
     pub(super) utc: String,
-    /// How far away it is: `3 min ago`, `in 3 min`.
+    /// How far away it is: `3 min ago`, `in 3 min`, `now`.
     pub(super) distance: String,
 }
 
@@ -24,11 +24,15 @@ impl Moment {
     fn at(time: Timestamp, now: Timestamp, texts: &Texts) -> Option<Self> {
         let away = now.duration_since(time).as_secs();
         let span = span(away.unsigned_abs(), texts);
-        let around = if away < 0 { texts.moment.later } else { texts.moment.ago };
+        let distance = match away {
+            0 => texts.moment.now.to_owned(),
+            ..0 => fill(texts.moment.later, &[&span]),
+            1.. => fill(texts.moment.ago, &[&span]),
+        };
         Some(Self {
             iso: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             utc: time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            distance: fill(around, &[&span]),
+            distance,
         })
     }
 }
@@ -60,7 +64,7 @@ mod tests {
         let now: Timestamp = "2026-07-31T12:00:00Z".parse().unwrap();
         let (english, norwegian) = (en::ENGLISH.texts, nb::NORWEGIAN.texts);
         for (time, in_english, in_norwegian) in [
-            ("2026-07-31T12:00:00Z", "0 s ago", "for 0 s siden"),
+            ("2026-07-31T12:00:00Z", "now", "nå"),
             ("2026-07-31T11:57:00Z", "3 min ago", "for 3 min siden"),
             ("2026-07-31T15:00:00Z", "in 3 h", "om 3 t"),
             ("2026-07-21T12:00:00Z", "10 d ago", "for 10 d siden"),

@@ -27,6 +27,8 @@ pub(super) struct Texts {
 /// Times and numbers.
 #[derive(Debug)]
 pub(super) struct Moment {
+    /// `now`
+    pub(super) now: &'static str,
     /// `3 min ago`
     pub(super) ago: &'static str,
     /// `in 3 min`

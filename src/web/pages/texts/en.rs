@@ -39,6 +39,7 @@ static TEXTS: Texts = Texts {
         nobody: "Nobody can log in: neither a token nor a user is in the configuration.",
     },
     moment: Moment {
+        now: "now",
         ago: "{} ago",
         later: "in {}",
         units: ["s", "min", "h", "d"],
