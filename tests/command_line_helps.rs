@@ -9,6 +9,7 @@ use crate::lab::call::fjord;
 use crate::lab::configuration::{CSV_ONLY, crm_alone, crm_folder, csv_folder};
 use crate::lab::nameplate::{Folder, project};
 use crate::lab::superoffice::StandIn;
+use crate::lab::terminal::Terminal;
 
 /// Kari Nordmann, and a line that can't be used.
 fn vip() -> Folder {
@@ -210,4 +211,31 @@ fn the_binarys_allocator_is_set_to_give_memory_back() {
     {
         assert!(said.contains(set), "{set}: {said}");
     }
+}
+
+#[test]
+fn a_password_is_asked_for_until_it_is_the_same_twice_and_is_never_shown() {
+    let mut terminal = Terminal::start(&format!("{} password", env!("CARGO_BIN_EXE_nameplate")));
+    terminal.answer("Password", "");
+    terminal.answer("Password", "one of two");
+    terminal.answer("Again", "two of two");
+    terminal.answer("Password", "the same twice");
+    terminal.answer("Again", "the same twice");
+    let (shown, status) = terminal.end();
+    assert_eq!(status, Some(0), "{shown}");
+    assert!(shown.contains("nothing was typed") && shown.contains("not the same"), "{shown}");
+    assert!(
+        shown.contains("$argon2id$") && !shown.contains("of two") && !shown.contains("same twice"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_terminal_shows_again_what_is_typed_after_ctrl_c() {
+    let command = format!("{} password", env!("CARGO_BIN_EXE_nameplate"));
+    // The shell goes on, and does not set the terminal back as some do.
+    let mut terminal = Terminal::start(&format!("sh -c 'trap : INT; {command}; echo it was $?; stty -a'"));
+    terminal.answer("Password", "\u{3}");
+    let (shown, _) = terminal.end();
+    assert!(shown.contains("it was 130") && !shown.contains("-echo "), "{shown}");
 }

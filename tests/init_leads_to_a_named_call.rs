@@ -226,7 +226,8 @@ async fn nothing_is_overwritten() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(files(asterisk.path()), ["ari_nameplate.conf", "extensions_nameplate.conf"]);
     assert!(
-        said(&output).contains(&format!("echo '#include ari_nameplate.conf' >> {asterisk_folder}/ari.conf"))
+        said(&output)
+            .contains(&format!("echo '#tryinclude ari_nameplate.conf' >> {asterisk_folder}/ari.conf"))
     );
     assert!(!said(&output).contains("  cp "), "{}", said(&output));
     let password = fs::read_to_string(folder.path("ari.password")).unwrap();
@@ -279,4 +280,29 @@ async fn a_tenant_of_the_cloud_has_its_three_secrets() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let check = folder.run(&["check", "--offline"]);
     assert_eq!(check.status.code(), Some(0), "{}", said(&check));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pbx_on_another_machine_gets_the_files_first() {
+    // RFC 5737's network for documentation: no machine has it.
+    let elsewhere = ["--asterisk", "http://192.0.2.7:8088"];
+    for (pbx, way, is_elsewhere, by_ari) in [
+        (elsewhere, "ari", true, true),
+        (elsewhere, "agi", true, false),
+        (["--asterisk", "http://127.0.0.1:9"], "ari", false, true),
+    ] {
+        let folder = empty();
+        let crm = ["--yes", "--api", "http://127.0.0.1:9/api", "--way", way];
+        let output = init(&folder, &[&crm[..], &pbx[..]].concat());
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let asterisk = folder.path("asterisk");
+        let copy = format!("&& scp -r {} root@192.0.2.7:", asterisk.display());
+        assert_eq!(said.contains(&copy), is_elsewhere, "{said}");
+        assert_eq!(
+            said.contains("HTTP server has to listen for this machine"),
+            is_elsewhere && by_ari,
+            "{said}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::source::Tags;
 
 const PLACE: &str = "the context nameplate";
-const COPY: &str = "copy asterisk-conf/extensions_nameplate.conf to /etc/asterisk, `#include` it in extensions.conf, \
+const COPY: &str = "copy asterisk-conf/extensions_nameplate.conf to /etc/asterisk, `#tryinclude` it in extensions.conf, \
                     then asterisk -rx \"dialplan reload\"";
 /// What each lookup needs: the answers lead there, and the end of the half second.
 const NEEDED: [&str; 5] = ["'_=.'", "[kept]", "'notfound'", "'skipped'", "'T'"];

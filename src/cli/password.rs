@@ -23,7 +23,7 @@ fn ask() -> io::Result<SecretString> {
         if password.expose_secret() == again.expose_secret() {
             return Ok(password);
         }
-        writeln!(io::stderr(), "  these are two passwords")?;
+        writeln!(io::stderr(), "  these are not the same: try again")?;
     }
 }
 

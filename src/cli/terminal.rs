@@ -1,9 +1,15 @@
 //! Questions on a terminal.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Once;
+use std::thread;
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The exit status after Ctrl-C, as shells give it: 128 and the number of the signal.
+const INTERRUPTED: i32 = 130;
 
 /// Whether somebody can be asked.
 pub(super) fn is_there() -> bool {
@@ -37,6 +43,7 @@ pub(super) fn ask_secret(out: &mut impl Write, question: &str) -> io::Result<Sec
         if !answer.trim().is_empty() {
             return Ok(answer.into());
         }
+        writeln!(out, "  nothing was typed: try again")?;
     }
 }
 
@@ -58,10 +65,33 @@ fn read(out: &mut impl Write, prompt: &str) -> io::Result<String> {
 fn unseen<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let stdin = io::stdin();
     let before = tcgetattr(&stdin)?;
+    restored_by_ctrl_c(before.clone())?;
     let mut hidden = before.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
     tcsetattr(&stdin, OptionalActions::Now, &hidden)?;
     let done = work();
     tcsetattr(&stdin, OptionalActions::Now, &before)?;
     done
+}
+
+/// Lets Ctrl-C end the program with the terminal as it was: not every shell sets it back.
+fn restored_by_ctrl_c(before: Termios) -> io::Result<()> {
+    static ONCE: Once = Once::new();
+    let mut result = Ok(());
+    ONCE.call_once(|| result = restore_at_ctrl_c(before));
+    result
+}
+
+fn restore_at_ctrl_c(before: Termios) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut interrupted = {
+        let _inside = runtime.enter();
+        signal(SignalKind::interrupt())?
+    };
+    thread::spawn(move || {
+        runtime.block_on(interrupted.recv());
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(())
 }

@@ -222,10 +222,11 @@ fn address(text: &str) -> Result<Url, String> {
     Err("an address begins with http:// or https://".to_owned())
 }
 
-/// The country of this machine's language, `nb_NO.UTF-8`; "" for none.
+/// The country of this machine's language, `nb_NO.UTF-8`; "" for none. `en_US` says nothing: servers everywhere have it.
 fn own_country() -> String {
     let variables = ["LC_ALL", "LC_TELEPHONE", "LANG"];
     let language = variables.iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()));
-    let country = language.as_deref().and_then(|text| text.split_once('_')?.1.get(..2));
+    let language = language.as_deref().filter(|text| !text.starts_with("en_US"));
+    let country = language.and_then(|text| text.split_once('_')?.1.get(..2));
     country.filter(|code| code.parse::<Country>().is_ok()).unwrap_or_default().to_owned()
 }

@@ -3,7 +3,7 @@
 use super::Arguments;
 use super::answers::{Answers, Way};
 use super::folder::has_service_group;
-use super::texts::{ARI, EXTENSIONS, FOR_ASTERISK, HTTP};
+use super::texts::{ARI, EXTENSIONS, FOR_ASTERISK, HTTP, is_elsewhere};
 
 /// The steps, in their order.
 pub(super) fn text(answers: &Answers, arguments: &Arguments) -> String {
@@ -28,7 +28,8 @@ pub(super) fn text(answers: &Answers, arguments: &Arguments) -> String {
         let to = each(&|name| format!("{asterisk}/{name}"), " ");
         commands.push(format!("cp {from} {asterisk}/ && chown --reference={asterisk} {to}"));
     }
-    commands.push(each(&|name| format!("echo '#include {name}' >> {asterisk}/{}", including(name)), " && "));
+    commands
+        .push(each(&|name| format!("echo '#tryinclude {name}' >> {asterisk}/{}", including(name)), " && "));
     let reload = |module: &str| format!("asterisk -rx \"{module}\"");
     let reloads: &[&str] = if by_ari {
         &["module reload http", "module reload res_ari", "dialplan reload"]
@@ -41,6 +42,18 @@ pub(super) fn text(answers: &Answers, arguments: &Arguments) -> String {
         text += &format!(
             "\nThe PBX's http.conf needs `enabled = yes` in [general] ({ours}/{HTTP} shows it), and so does its ari.conf.\n"
         );
+    }
+    if is_elsewhere(&answers.asterisk) {
+        let (folder, host) = (arguments.folder.display(), answers.asterisk.host_str().unwrap_or_default());
+        text += &format!(
+            "\nThe PBX is another machine: first copy the files to the same place there:\n  \
+             ssh root@{host} mkdir -p {folder} && scp -r {ours} root@{host}:{folder}/\n"
+        );
+        if by_ari {
+            text += &format!(
+                "Its HTTP server has to listen for this machine, best with TLS: {ours}/{HTTP} shows how.\n"
+            );
+        }
     }
     text += &format!(
         "\nThe one line for your dialplan, where outside calls come in, before anything rings:\n  \

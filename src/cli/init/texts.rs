@@ -1,7 +1,7 @@
 //! The texts of the files.
 
 use std::fmt::Write;
-use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::Path;
 
 use anyhow::Context;
@@ -93,7 +93,7 @@ fn configuration(
     remote: Option<&Remote>,
 ) -> anyhow::Result<String> {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let mut text = "# Made by `nameplate init`. packaging/nameplate.toml has all settings.\n".to_owned();
+    let mut text = "# Made by `nameplate init`. `man nameplate.toml` has all settings.\n".to_owned();
     if let Some(folder) = state_dir {
         writeln!(text, "state_dir = {}", quoted(&folder.display().to_string()))?;
     }
@@ -154,17 +154,24 @@ struct Remote {
     pbx: IpAddr,
 }
 
+/// Whether the PBX is another machine than this one, as far as its address says so.
+pub(super) fn is_elsewhere(asterisk: &Url) -> bool {
+    address(asterisk).is_some()
+}
+
+/// The address of a PBX on another machine; none if it is on this one, or its name is not known.
+fn address(asterisk: &Url) -> Option<SocketAddr> {
+    let host = asterisk.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    if host == "localhost" {
+        return None;
+    }
+    (host, AGI_PORT).to_socket_addrs().ok()?.next().filter(|address| !address.ip().is_loopback())
+}
+
 impl Remote {
     /// None for a PBX on this machine.
     fn of(asterisk: &Url) -> anyhow::Result<Option<Self>> {
-        let host = asterisk.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        if host == "localhost" {
-            return Ok(None);
-        }
-        let Ok(mut addresses) = (host, AGI_PORT).to_socket_addrs() else { return Ok(None) };
-        let Some(pbx) = addresses.next().filter(|address| !address.ip().is_loopback()) else {
-            return Ok(None);
-        };
+        let Some(pbx) = address(asterisk) else { return Ok(None) };
         // Nothing is sent: the system only chooses the way there.
         let socket = UdpSocket::bind(if pbx.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
         let chosen = socket.connect(pbx).and_then(|()| socket.local_addr());
