@@ -2,7 +2,7 @@
 //!
 //! - [`logging`]: log lines, on stderr
 //! - [`mask`]: numbers and names, as logs show them
-//! - `throttle`: a warning that could come with every call, at most once a minute
+//! - `throttle`: how often something is logged
 //! - [`metrics`]: counters, for Prometheus
 //! - [`panics`]: how far a panic reaches, and what is logged of it
 

@@ -44,6 +44,7 @@ use crate::control;
 use crate::find::Find;
 use crate::lookup::{Pbx, Resolver};
 use crate::observe::metrics::{self, Metrics};
+use crate::observe::throttle::Burst;
 use crate::secret::Secret;
 use crate::share::replica::Replica;
 use guard::Guard;
@@ -167,6 +168,8 @@ struct State {
     feed: Feed,
     /// The counters of this server.
     counted: metrics::Web,
+    /// The log lines of lookups.
+    lookup_lines: Burst,
 }
 
 impl State {
@@ -202,8 +205,14 @@ impl Server {
             .layer(middleware::from_fn_with_state(guard, guard::check));
         let for_people =
             pages::router().layer(middleware::from_fn_with_state(Arc::clone(&logins), login::check));
-        let state =
-            Arc::new(State { live, logins, desk: Arc::new(Desk::new()), feed: Feed::default(), counted });
+        let state = Arc::new(State {
+            live,
+            logins,
+            desk: Arc::new(Desk::new()),
+            feed: Feed::default(),
+            counted,
+            lookup_lines: Burst::a_second(lookup::LINES),
+        });
         let router = for_clients.merge(for_people).with_state(Arc::clone(&state));
         Ok(Self { router, certificate, state })
     }

@@ -1,5 +1,8 @@
-//! Limits how often a warning is logged. A warning that comes with every call would bury all others, so it is logged at
-//! most once a minute, with the number of times it was due.
+//! Limits how often something is logged.
+//!
+//! - [`Throttle`]: a warning that comes with every call would bury all others, so it is logged at most once a minute, with the number
+//!   of times it was due
+//! - [`Burst`]: a client that asks 40,000 times a second would write 400 GB of log a day, so each second has only so many lines
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -67,9 +70,58 @@ impl Throttle {
     }
 }
 
+/// Logs at most so many lines a second.
+#[derive(Debug)]
+pub(crate) struct Burst {
+    most: u32,
+    second: Mutex<Second>,
+}
+
+#[derive(Debug, Default)]
+struct Second {
+    begun: Option<std::time::Instant>,
+    lines: u32,
+    left_out: u64,
+}
+
+impl Burst {
+    pub(crate) fn a_second(most: u32) -> Self {
+        Self { most, second: Mutex::default() }
+    }
+
+    /// If there may be a line at this time, calls `log` with the count of those that were left out since the last line.
+    pub(crate) fn log(&self, now: std::time::Instant, log: impl FnOnce(u64)) {
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if second.begun.is_none_or(|begun| now.duration_since(begun) >= Duration::from_secs(1)) {
+            (second.begun, second.lines) = (Some(now), 0);
+        }
+        if second.lines >= self.most {
+            second.left_out += 1;
+            return;
+        }
+        second.lines += 1;
+        let left_out = std::mem::take(&mut second.left_out);
+        drop(second);
+        log(left_out);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_burst_has_so_many_lines_a_second_and_counts_the_others() {
+        let burst = Burst::a_second(2);
+        let begun = std::time::Instant::now();
+        let mut lines = Vec::new();
+        for (at, times) in [(0, 1), (500, 4), (999, 1), (1_000, 1), (1_500, 2), (9_000, 1)] {
+            for _ in 0..times {
+                burst.log(begun + Duration::from_millis(at), |left_out| lines.push((at, left_out)));
+            }
+        }
+        assert_eq!(lines, [(0, 0), (500, 0), (1_000, 4), (1_500, 0), (9_000, 1)]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn each_key_is_logged_once_a_minute_with_its_count() {
