@@ -127,6 +127,8 @@ impl Connection {
         let connection = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .header_read_timeout(None)
+            // An answer is small: one piece of memory costs the system less than two.
+            .writev(false)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let mut limit = Limit::new();
