@@ -11,7 +11,7 @@
 //! - [`suppressed`]: numbers that must not be named
 //! - `hidden`: the parties of a number that its answer does not show
 //! - `rows`: the rows of persons and companies, and the row of a number
-//! - `texts`: each name once, in one piece of memory
+//! - `texts`: the names of the rows, in one piece of memory
 
 mod hidden;
 mod index;

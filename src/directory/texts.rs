@@ -1,4 +1,4 @@
-//! Each name once, in one piece of memory.
+//! The names of all rows, in one piece of memory.
 
 use std::hash::BuildHasher;
 use std::hint::black_box;

@@ -211,9 +211,19 @@ impl Redis {
 
     /// Does a command as its administrator.
     pub(crate) fn run<T: FromRedisValue>(&self, command: &[&str]) -> T {
-        let mut connection = self.connect().expect("a connection");
         let (name, arguments) = command.split_first().expect("a command");
-        redis::cmd(name).arg(arguments).query(&mut connection).expect("an answer")
+        let begun = Instant::now();
+        loop {
+            let answer =
+                self.connect().and_then(|mut there| redis::cmd(name).arg(arguments).query(&mut there));
+            match answer {
+                // A server that becomes a master or a copy ends all its connections.
+                Err(error) if error.is_io_error() && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                answer => return answer.expect("an answer"),
+            }
+        }
     }
 
     /// The names of the keys that fit.

@@ -5,11 +5,11 @@ use std::hint::black_box;
 
 use hashbrown::DefaultHashBuilder;
 
-/// The places of rows, by their hash: a table with open addressing. The hash is one of all that tells rows apart, by [`Self::hash`].
+/// The places of rows, by their hash: a table with open addressing.
 ///
 /// In a large directory nearly every look at a table waits for memory. Here the slot has the hash and the place side by side, so that
 /// a row waits once, and [`Self::fetch`] makes many rows wait together. With a table of `hashbrown`, which keeps its marks and
-/// its places apart, a new row waits twice, and a directory of a million numbers takes a third longer.
+/// its places apart, a new row waits twice.
 #[derive(Default)]
 pub(super) struct RowIndex {
     /// At most half of them are taken. Their count is a power of 2.
@@ -38,6 +38,7 @@ impl RowIndex {
         Self { slots: vec![Slot::default(); (rows * 2).next_power_of_two()], ..Self::default() }
     }
 
+    /// The hash of all that tells a row from others.
     pub(super) fn hash(&self, row: impl Hash) -> u32 {
         // One half is as good as the other.
         (self.hasher.hash_one(row) >> 32) as u32
