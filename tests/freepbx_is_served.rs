@@ -59,6 +59,7 @@ async fn shown(lab: &Lab, invite: Invite) -> String {
 
 /// How many calls had no answer in time.
 fn late(lab: &Lab) -> usize {
+    lab.asterisk.until_written();
     lab.asterisk.log().matches("NAMEPLATE_STATUS=TIMEOUT").count()
 }
 
@@ -130,6 +131,7 @@ by_every_way! {
 
 /// Of a trunk with FreePBX's own context: by a CID lookup source, by a Custom Destination, by the plain line, and without any.
 async fn single_routes_have_names(lab: &Lab) {
+    lab.asterisk.until_written();
     let skipped = lab.asterisk.log().matches("route of 22334455 SKIPPED").count();
     let routes = [BY_SOURCE, BY_DESTINATION, BY_THE_PLAIN_LINE].map(|to| (to, KARI));
     for (to, name) in routes.into_iter().chain([("other22180101", "OSLO")]) {
@@ -138,6 +140,7 @@ async fn single_routes_have_names(lab: &Lab) {
         // The route has allowed it by then; the provider has not.
         assert_eq!(shown(lab, withheld(to)).await, "OSLO", "{to}");
     }
+    lab.asterisk.until_written();
     let log = lab.asterisk.log();
     assert_eq!(log.matches("route of 22334455 SKIPPED").count(), skipped * 2, "{log}");
 }

@@ -130,7 +130,8 @@ fn trap(target: &str) -> SocketAddr {
 #[tokio::test(flavor = "multi_thread")]
 async fn from_orders_that_no_person_has_given() {
     let (nameplate, address) = service(csv_folder(&format!("{WEB}{}", users()), "")).await;
-    let ordered = || nameplate.log().contains("a refresh is ordered");
+    const ORDERED: &str = "a refresh is ordered";
+    let orders = || nameplate.log().matches(ORDERED).count();
     let login = format!("name=ase&password={}", PASSWORD.replace(' ', "+"));
     // Whoever has no session is refused.
     for (headers, form) in
@@ -145,7 +146,7 @@ async fn from_orders_that_no_person_has_given() {
         assert!(done.head.contains(attribute), "{done:?}");
     }
     assert!(cookie(&done).starts_with("nameplate_session="), "{done:?}");
-    assert!(!ordered());
+    assert_eq!(orders(), 0);
 
     let browser = Browser::start().await;
     let site = format!("http://{address}");
@@ -165,11 +166,12 @@ async fn from_orders_that_no_person_has_given() {
         browser.until(&format!("location.origin === '{site}'")).await;
         assert!(browser.text("body").await.contains("another origin"));
     }
-    assert!(!ordered(), "{}", nameplate.log());
+    assert_eq!(orders(), 0, "{}", nameplate.log());
     // The same with the page's own token is an order.
     browser.open(&format!("{site}/status")).await;
     assert_eq!(browser.says::<u16>(&ask("document.querySelector('[name=forgery]').value")).await, 200);
-    assert!(ordered(), "{}", nameplate.log());
+    nameplate.until_logged(ORDERED, 1).await;
+    assert_eq!(orders(), 1, "{}", nameplate.log());
     browser.end().await;
 }
 

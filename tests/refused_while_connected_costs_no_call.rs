@@ -176,9 +176,11 @@ by_every_way_of_ari! {
         let ring = lab.phone.next_ring(Duration::from_secs(10)).await;
         let ring = ring.unwrap_or_else(|| panic!("it does not ring: {}", lab.nameplate.log()));
         assert_eq!(ring.name(), KARI);
-        let log = lab.nameplate.log();
-        assert_eq!(log.matches("Asterisk refuses the user or the password (401)").count(), 1, "{log}");
+        let said = "Asterisk refuses the user or the password (401)";
+        lab.nameplate.until_logged(said, 1).await;
         has_names(&lab).await;
+        let log = lab.nameplate.log();
+        assert_eq!(log.matches(said).count(), 1, "{log}");
         lab.asterisk.wait_idle();
     }
 }

@@ -170,6 +170,14 @@ impl Asterisk {
         self.instance().log()
     }
 
+    /// Waits until all that it has to log by now is in its log, which has to be verbose.
+    ///
+    /// # Panics
+    /// When it is not after 15 s.
+    pub(crate) fn until_written(&self) {
+        self.instance().until_written();
+    }
+
     /// Its records of ended calls, as `cdr_csv` writes them: a line each.
     pub(crate) fn cdrs(&self) -> String {
         self.records("cdr-csv/Master.csv")

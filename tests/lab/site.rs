@@ -229,6 +229,13 @@ impl Site {
         tokio::task::block_in_place(|| self.watched.allow(user, !is_cut));
     }
 
+    /// How many versions of the list the servers were seen to have from this replica, since its last start.
+    pub(crate) fn published_by(&self, place: usize) -> usize {
+        let id = witness::id(&self.members[place].state).expect("it has published or read something");
+        let seen = self.witness.seen();
+        seen.published.keys().filter(|version| version.split('.').nth(1) == Some(id.as_str())).count()
+    }
+
     /// What was seen so far.
     pub(crate) fn seen(&self) -> Seen {
         self.witness.seen()
@@ -292,10 +299,5 @@ impl Member {
     async fn until_metric(&self, name: &str, value: u8) {
         let line = format!("nameplate_share_{name}{{site=\"{SITE}\"}} {value}\n");
         web::until(self.web, "/metrics", |answer| answer.body.contains(&line)).await;
-    }
-
-    /// How many lists it has published since its first start.
-    pub(crate) fn publications(&self) -> usize {
-        self.nameplate().log().matches("the list is published for all replicas").count()
     }
 }

@@ -62,7 +62,6 @@ impl Trouble {
     async fn make(self, site: &mut Site) -> Duration {
         let holder = site.holder().await;
         let master = site.watched.master();
-        let published = site.members[holder].publications();
         let begun = Instant::now();
         match self {
             Self::None => {}
@@ -91,13 +90,10 @@ impl Trouble {
             Self::ReaderKilled => site.start_again((holder + 1) % COUNT).await,
             Self::HolderStopped => {
                 tokio::time::sleep_until((begun + STOPPED).into()).await;
+                let published = site.published_by(holder);
                 site.go_on(holder);
                 site.members[holder].until_reader().await;
-                assert_eq!(
-                    site.members[holder].publications(),
-                    published,
-                    "it was stopped, and publishes again"
-                );
+                assert_eq!(site.published_by(holder), published, "it was stopped, and publishes again");
             }
             Self::HolderCut => {
                 let another = async || site.holder().await != holder;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::place::{Place, Root};
 use super::{Setup, configuration, tail};
+use crate::lab::call::PATIENCE;
 use crate::lab::machine::{free_tcp_port, free_udp_port};
 
 /// How long one may take to be fully booted. Alone it takes about a second.
@@ -85,6 +86,17 @@ impl Instance {
     pub(super) fn log(&self) -> String {
         let log = fs::read(self.place.host.join("log/full")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Waits until all that it has to log by now is in its log, where the log has the dialplan as it runs: a thread of its own writes it.
+    pub(super) fn until_written(&self) {
+        let mark = format!("mark-{:08x}", fastrand::u32(..));
+        self.cli(&format!("dialplan set global LOGGED {mark}"));
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(&mark) {
+            assert!(Instant::now() < deadline, "{mark} is not in the log:\n{}", tail(&self.log(), 40));
+            sleep(Duration::from_millis(5));
+        }
     }
 
     /// Whether an application of ours is connected.

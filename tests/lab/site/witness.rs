@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nameplate::directory::list::file::ListFile;
-use nameplate::share::version::Version;
+use nameplate::share::version::{ReplicaId, Version};
 use serde_json::Value;
 
 use super::super::people::one_of_crowd;
@@ -177,6 +177,12 @@ fn ask_on(place: usize, web: SocketAddr, shared: &Shared) {
             shared.wrong(format!("replica {place} answers {fixed:?} to {}", number.0));
         }
     }
+}
+
+/// The id of the replica that runs, as the servers have it.
+pub(super) fn id(state: &Path) -> Option<String> {
+    let known: Value = serde_json::from_slice(&std::fs::read(state.join("share.json")).ok()?).ok()?;
+    serde_json::from_value::<ReplicaId>(known["id"].clone()).ok().map(|id| id.to_string())
 }
 
 /// The version that a replica has on disk, with the CRM's hash of the list beside it; none if the list is another one.
