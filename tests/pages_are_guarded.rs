@@ -14,8 +14,10 @@ use tokio_rustls::TlsConnector;
 
 use crate::lab::browser::Browser;
 use crate::lab::certificate::Certificate;
-use crate::lab::configuration::csv_folder;
+use crate::lab::configuration::{crm_alone, crm_folder, csv_folder};
 use crate::lab::nameplate::{Folder, Nameplate};
+use crate::lab::people::crowd;
+use crate::lab::superoffice::{Fault, StandIn};
 use crate::lab::visitor::{PASSWORD, log_in, users};
 use crate::lab::web::{self, Answer};
 
@@ -100,6 +102,45 @@ fn post(address: SocketAddr, path: &str, headers: &str, form: &str) -> Answer {
              Content-Length: {length}\r\n{headers}\r\n{form}"
         ),
     )
+}
+
+/// Two people press the button, or one does it twice, while a refresh is under way. The list that comes after the accepted one was shown to
+/// nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_list_that_nobody_was_shown() {
+    let crm = StandIn::start(crowd(20)).await.expect("the stand-in");
+    let config = crm_alone(&crm).replace("refresh = \"1s\"", "refresh = \"1h\"");
+    let (nameplate, address) = service(crm_folder(&format!("{config}\n{WEB}token = \"{TOKEN}\"\n"))).await;
+    crm.set_records(crowd(5));
+    let (_, said) = nameplate.folder().said(&["refresh"]);
+    assert!(said.contains("is held back"), "{said}");
+    let headers = format!("Authorization: Bearer {TOKEN}\r\n");
+    let page = web::get(address, "/status", &format!("{HTML}{headers}")).body;
+    let value = |name: &str| {
+        let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).expect("the form");
+        rest.split('"').next().expect("its value").to_owned()
+    };
+    let (held, forgery) = (value("held"), value("forgery"));
+
+    // This refresh fails at last, and the list stays held back.
+    let asked = crm.count();
+    crm.set_delay(Duration::from_secs(5));
+    crm.fail_next(1, Fault::status(503));
+    let press = |path: &'static str| {
+        let (headers, form) = (headers.clone(), format!("list=crm&held={held}&forgery={forgery}"));
+        std::thread::spawn(move || post(address, path, &headers, &form).status)
+    };
+    let mut pressed = vec![press("/status/refresh")];
+    assert!(crm.until_count(asked + 1, PATIENCE).await);
+    pressed.extend([press("/status/accept"), press("/status/accept")]);
+    nameplate.until_logged("a list that is held back is accepted", 2).await;
+    crm.set_delay(Duration::ZERO);
+    crm.set_records(crowd(1));
+    assert!(pressed.into_iter().all(|pressed| pressed.join().expect("an answer") == 303));
+
+    nameplate.until_logged("a list of 1 entries is held back", 1).await;
+    let metrics = web::get(address, "/metrics", &headers).body;
+    assert!(metrics.contains("\nnameplate_directory_numbers 5\n"), "{metrics}");
 }
 
 /// Serves a page of somebody else, which posts a form as soon as it is open.

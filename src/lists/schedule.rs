@@ -40,6 +40,8 @@ pub enum Act {
     Refresh,
     /// Accept the list that is held back, or the list that arrives.
     Accept,
+    /// Accept the list with this id, which a person was shown. If it is no longer held back, refresh the list.
+    AcceptShown(u64),
     /// Accept the list with this id that is held back, and no other one.
     AcceptThis(u64),
 }
@@ -257,6 +259,7 @@ impl<S: ListSource + Clone> Schedule<S> {
                 let shown = self.status().shown.take();
                 self.refresher.accept(shown).await
             }
+            Some(Act::AcceptShown(id)) => self.refresher.accept(Some(id)).await,
             Some(Act::AcceptThis(id)) => self.refresher.accept_this(id).await,
             Some(Act::Refresh) | None => self.refresher.refresh().await,
         }

@@ -125,8 +125,19 @@ impl Handle {
     /// result; none if there is no such list.
     #[must_use]
     pub fn accept(&self, name: &str, id: u64) -> Option<oneshot::Receiver<RefreshResult>> {
+        self.order_of(name, Act::AcceptThis(id))
+    }
+
+    /// Orders that the list with this id is accepted, which a person was shown as the one that the list `name` holds back. The same order
+    /// twice accepts nothing that was not shown. Returns its future result; none if there is no such list.
+    #[must_use]
+    pub fn accept_shown(&self, name: &str, id: u64) -> Option<oneshot::Receiver<RefreshResult>> {
+        self.order_of(name, Act::AcceptShown(id))
+    }
+
+    fn order_of(&self, name: &str, act: Act) -> Option<oneshot::Receiver<RefreshResult>> {
         let all = self.lists.load();
-        all.iter().find(|list| list.config.name == name).map(|list| list.order(Act::AcceptThis(id)))
+        all.iter().find(|list| list.config.name == name).map(|list| list.order(act))
     }
 
     /// Has each list take the numbers that must not be named out of itself and its files, when its refresh under way is done.

@@ -75,8 +75,8 @@ async fn accept(State(web): State<Arc<Web>>, shell: Shell, Form(asked): Form<Acc
         return message(StatusCode::CONFLICT, shell, |texts| texts.status.another_is_held);
     }
     info!(who = who(&shell), list = asked.list, "[web] a list that is held back is accepted");
-    let ordered = service.handle.refresh(Some(&asked.list), true);
-    let results = ordered.into_iter().map(|(watch, result)| (watch.list().to_owned(), result)).collect();
+    let ordered = service.handle.accept_shown(&asked.list, asked.held);
+    let results = ordered.into_iter().map(|result| (asked.list.clone(), result)).collect();
     do_order(&web, &shell, Order::Accept(asked.list), refreshed(results)).await
 }
 
