@@ -9,7 +9,7 @@ use crate::directory::{Company, Person};
 pub(super) struct Links<'a>(pub(super) &'a BTreeMap<String, String>);
 
 /// A name, and where more about it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Named {
     /// The name; "" for none.
     pub(super) name: String,

@@ -128,10 +128,13 @@
   const listen = () => {
     const events = new EventSource(`/calls/events?after=${encodeURIComponent(last)}`);
     events.addEventListener("open", () => say("good", "live"));
-    events.addEventListener("call", (event) => {
+    const takes = (isNew) => (event) => {
       last = event.lastEventId || last;
-      take(event.data, true);
-    });
+      take(event.data, isNew);
+    };
+    events.addEventListener("call", takes(true));
+    // A call that came while the page was away does not ring now.
+    events.addEventListener("missed", takes(false));
     events.addEventListener("error", () => {
       if (events.readyState !== EventSource.CLOSED) return say("warn", "lost");
       // A refusal: the login has ended, or there are too many pages. The browser does not try again by itself.

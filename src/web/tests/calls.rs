@@ -52,6 +52,8 @@ impl Running {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut stream = Stream { stream, text: String::new() };
         stream.until("retry: 1000").await;
+        // The next stream of this page comes on another connection: this one keeps the place of a stream until it ends.
+        assert!(stream.text.contains("connection: close\r\n"), "{}", stream.text);
         stream
     }
 }

@@ -1,7 +1,7 @@
 //! `GET /calls/events`: the calls as they come, as server-sent events (WHATWG HTML, chapter 9.2).
 //!
 //! A call is not told to fifty pages while it is answered. It is noted, and up to [`PACE`] later all calls of that time are written
-//! once for each language, and sent to all pages together.
+//! once for each language, beside the threads that answer calls, and sent to all pages together.
 //!
 //! An event has the epoch of the service and the number of the change as its id. A page that comes back says the last id that it
 //! has seen, and gets all later events. After a restart the epoch is another one, and the page gets all calls since the start.
@@ -16,12 +16,14 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::row::Context;
 use crate::calls::{Call, Calls};
+use crate::observe::panics;
 use crate::web::pages::language::{LANGUAGES, Language};
 use crate::web::pages::shell::Shell;
 use crate::web::slots::Slot;
@@ -33,6 +35,8 @@ pub(in crate::web::pages) const PATH: &str = "/calls/events";
 const PACE: Duration = Duration::from_millis(20);
 /// A stream without calls has a comment after this time, so that a proxy keeps it open.
 const QUIET: Duration = Duration::from_secs(15);
+/// A page announces a call for so long. A page that was away for longer only lists the call.
+const FRESH: Duration = Duration::from_secs(30);
 /// A stream ends after this time. The page opens the next one, if its login still counts.
 const LONGEST: Duration = Duration::from_mins(5);
 /// A page that has lost its stream comes back after so many milliseconds.
@@ -81,8 +85,12 @@ impl Feed {
                 continue;
             };
             let live = Arc::clone(&live.borrow());
-            let texts = LANGUAGES.iter().map(|language| events(&live.backend, &told, language)).collect();
-            self.newest.send_replace(Arc::new(Batch { from, to, texts }));
+            let written = panics::blocking(move || {
+                LANGUAGES.iter().map(|language| events(&live.backend, &told, language)).collect()
+            });
+            if let Ok(texts) = written.await {
+                self.newest.send_replace(Arc::new(Batch { from, to, texts }));
+            }
             from = to;
         }
     }
@@ -102,9 +110,11 @@ fn change_of(id: &str, epoch: i64) -> u64 {
 /// The events of these calls.
 fn events(backend: &Backend, told: &[Arc<Call>], language: &'static Language) -> String {
     let context = Context::new(backend, language);
+    let fresh = Timestamp::now() - FRESH;
     let mut text = String::new();
     for call in told {
-        text.extend(["id: ", &event_id(backend.calls.epoch(), call.change), "\nevent: call\n"]);
+        let kind = if call.time < fresh { "missed" } else { "call" };
+        text.extend(["id: ", &event_id(backend.calls.epoch(), call.change), "\nevent: ", kind, "\n"]);
         let row = context.row(call).html(context.texts());
         // A line break of any kind ends a line of an event, so a name can't write one of its own.
         for line in row.split(['\r', '\n']).filter(|line| !line.is_empty()) {
@@ -144,7 +154,7 @@ pub(in crate::web::pages) async fn stream(
     let first = format!("retry: {RETRY}\n\n");
     let parts = stream::unfold((reader, Some(first)), move |(mut reader, first)| async move {
         let text = match first {
-            Some(first) => first + &reader.missed(),
+            Some(first) => first + &reader.missed().await,
             None => reader.next(ends).await?,
         };
         Some((Ok::<_, Infallible>(text), (reader, None)))
@@ -152,6 +162,8 @@ pub(in crate::web::pages) async fn stream(
     let mut response = Body::from_stream(parts).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // The place of a stream ends with its connection: the next stream has to come on another one.
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     // nginx gathers an answer otherwise.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
@@ -169,12 +181,13 @@ struct Reader {
 
 impl Reader {
     /// All events that the page does not have; "" for none.
-    fn missed(&mut self) -> String {
+    async fn missed(&mut self) -> String {
         let told = self.calls.since(self.last);
         let Some(newest) = told.last() else { return String::new() };
         self.last = newest.change;
         let Some(language) = LANGUAGES.get(self.language) else { return String::new() };
-        events(&self.web.live().backend, &told, language)
+        let live = self.web.live();
+        panics::blocking(move || events(&live.backend, &told, language)).await.unwrap_or_default()
     }
 
     /// The next events, or a comment. None at the end.
@@ -194,7 +207,7 @@ impl Reader {
                 continue;
             }
             if batch.from != self.last {
-                let missed = self.missed();
+                let missed = self.missed().await;
                 if missed.is_empty() {
                     continue;
                 }
@@ -203,5 +216,26 @@ impl Reader {
             self.last = batch.to;
             return batch.texts.get(self.language).cloned();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::{Leg, Outcome};
+    use crate::web::tests::running::Running;
+
+    #[tokio::test]
+    async fn a_call_of_half_a_minute_ago_is_not_announced() {
+        let web = Running::start(None).await;
+        web.backend.calls.unanswered(&"pbx1".into(), Outcome::Late, Leg::default());
+        let mut call = Call::clone(&web.backend.calls.since(0)[0]);
+        let kind = |call: &Call| {
+            let text = events(&web.backend, &[Arc::new(call.clone())], LANGUAGES[0]);
+            text.lines().find_map(|line| line.strip_prefix("event: ").map(str::to_owned))
+        };
+        assert_eq!(kind(&call).as_deref(), Some("call"));
+        call.time = Timestamp::now() - Duration::from_secs(31);
+        assert_eq!(kind(&call).as_deref(), Some("missed"));
     }
 }

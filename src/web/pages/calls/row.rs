@@ -1,5 +1,6 @@
 //! What a call looks like: a row of the list.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -208,10 +209,10 @@ pub(in crate::web::pages) fn hidden(
     resolution: &Resolution,
     named: impl Fn(Party<'_>) -> Named,
 ) -> Vec<Named> {
-    let mut all: Vec<Named> = Vec::new();
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
     let mut add = |party: Party<'_>| {
         let named = named(party);
-        if !named.name.is_empty() && !all.contains(&named) {
+        if !named.name.is_empty() && seen.insert(named.clone()) {
             all.push(named);
         }
     };
