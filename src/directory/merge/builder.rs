@@ -115,9 +115,9 @@ impl Builder {
             places.push(Place::new(false, self.person(person)?)?);
         }
         // A company that is shown is not hidden, and a person's own company is shown with the person.
-        let is_persons = |company: &Party<'_>| persons.iter().any(|person| person.company == company.company);
         if row.kind() == Kind::Ambiguous {
-            for company in companies.iter().filter(|company| !is_persons(company)) {
+            let of_persons: HashSet<_> = persons.iter().map(|person| person.company).collect();
+            for company in companies.iter().filter(|company| !of_persons.contains(&company.company)) {
                 places.push(Place::new(true, self.company_row(company_key(company))?)?);
             }
         }
@@ -192,6 +192,8 @@ impl Builder {
 
     fn person_hash(&self, Party { by, person_id, company_id, .. }: &Party<'_>) -> u32 {
         let Entry { person, mrmrs, company, .. } = by.entry;
+        // A company without a name has no row, so its id makes no other person.
+        let company_id = if company.trim().is_empty() { &0 } else { company_id };
         self.persons.hash((by.origin, person_id, company_id, person, mrmrs, company))
     }
 

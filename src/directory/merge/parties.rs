@@ -4,6 +4,8 @@
 //! parties with different names are one if they have the same id: a name may have two spellings. A party has an id only if
 //! all its entries agree on the id.
 
+use std::collections::HashMap;
+
 use crate::entry::Entry;
 use crate::name::folded;
 
@@ -85,10 +87,13 @@ impl<'a> Parties<'a> {
             person.person_id = known.id();
         }
         let mut named: Vec<Party<'a>> = Vec::new();
+        let mut is_named = vec![false; companies.known.len()];
         for party in persons.iter_mut().chain(&mut alone) {
             let Some(place) = party.company else { continue };
-            party.company_id = companies.known.get(place).map_or(0, Identity::id);
-            if named.iter().all(|known| known.company != Some(place)) {
+            party.company_id = companies.known.get(place).map_or(0, |known| known.id());
+            if let Some(is_named) = is_named.get_mut(place)
+                && !std::mem::replace(is_named, true)
+            {
                 named.push(*party);
             }
         }
@@ -96,46 +101,51 @@ impl<'a> Parties<'a> {
     }
 }
 
-/// The different parties of a kind.
+/// The different parties of a kind. Each of a great many parties is found by its name or its id, and not by a look at all others.
 #[derive(Default)]
 struct Identities {
     known: Vec<Identity>,
+    /// The places of the parties with each name.
+    by_name: HashMap<String, Vec<usize>>,
+    /// The first place of a party with each id.
+    by_id: HashMap<u32, usize>,
 }
 
-/// One party: its names, and its ids other than 0.
+/// What is known of the id of one party.
+#[derive(Clone, Copy, Default)]
 struct Identity {
-    names: Vec<String>,
-    ids: Vec<u32>,
+    /// An id of its entries; 0 for none.
+    id: u32,
+    /// Whether its entries have different ids.
+    differs: bool,
 }
 
 impl Identity {
-    fn id(&self) -> u32 {
-        match self.ids.as_slice() {
-            [id] => *id,
-            _ => 0,
-        }
+    fn id(self) -> u32 {
+        if self.differs { 0 } else { self.id }
     }
 }
 
 impl Identities {
     /// The place of the party with this name, if `may` allows it, or else with this id. A new place if there is none.
     fn place(&mut self, name: &str, id: u32, may: impl Fn(usize) -> bool) -> usize {
-        let named =
-            |(place, known): &(usize, &Identity)| known.names.iter().any(|n| n == name) && may(*place);
-        let found = self.known.iter().enumerate().find(named);
-        let has_id = |(_, known): &(usize, &Identity)| id != 0 && known.ids.contains(&id);
-        let found = found.or_else(|| self.known.iter().enumerate().find(has_id)).map(|(place, _)| place);
-        let place = found.unwrap_or(self.known.len());
-        if found.is_none() {
-            self.known.push(Identity { names: Vec::new(), ids: Vec::new() });
+        let named = self.by_name.get(name).into_iter().flatten().copied().filter(|place| may(*place)).min();
+        let place = named.or_else(|| self.by_id.get(&id).copied()).unwrap_or(self.known.len());
+        if place == self.known.len() {
+            self.known.push(Identity::default());
         }
-        if let Some(known) = self.known.get_mut(place) {
-            if !known.names.iter().any(|n| n == name) {
-                known.names.push(name.to_owned());
-            }
-            if id != 0 && !known.ids.contains(&id) {
-                known.ids.push(id);
-            }
+        match self.by_name.get_mut(name) {
+            Some(places) if places.contains(&place) => {}
+            Some(places) => places.push(place),
+            None => drop(self.by_name.insert(name.to_owned(), vec![place])),
+        }
+        if id != 0
+            && let Some(known) = self.known.get_mut(place)
+        {
+            known.differs |= known.id != 0 && known.id != id;
+            known.id = id;
+            let first = self.by_id.entry(id).or_insert(place);
+            *first = place.min(*first);
         }
         place
     }
