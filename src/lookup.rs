@@ -243,7 +243,7 @@ impl Resolver {
         let country = country.unwrap_or(pbx.numbers.country);
         let mut explanation = Explanation::default();
         let epoch = self.current.load();
-        let (resolution, _) = epoch.resolve(pbx, country, caller, Searching::Starts, Some(&mut explanation));
+        let (resolution, _) = epoch.resolve(pbx, country, caller, Searching::Ended, Some(&mut explanation));
         (Arc::new(resolution), explanation)
     }
 }
