@@ -32,6 +32,11 @@ fn init(folder: &Folder, flags: &[&str]) -> Output {
 
 /// The same, with these variables.
 fn init_with(folder: &Folder, flags: &[&str], environment: &[(&str, &str)]) -> Output {
+    init_behind(folder, Command::new("env"), flags, environment)
+}
+
+/// The same, behind this command.
+fn init_behind(folder: &Folder, behind: Command, flags: &[&str], environment: &[(&str, &str)]) -> Output {
     let path = |name: &str| folder.path(name).display().to_string();
     let (own, state, password) = (path(""), path("state"), path("given.password"));
     let mut arguments = vec![
@@ -46,7 +51,7 @@ fn init_with(folder: &Folder, flags: &[&str], environment: &[(&str, &str)]) -> O
         "NO",
     ];
     arguments.extend(flags);
-    tokio::task::block_in_place(|| folder.run_behind(Command::new("env"), environment, &arguments))
+    tokio::task::block_in_place(|| folder.run_behind(behind, environment, &arguments))
 }
 
 fn said(output: &Output) -> String {
@@ -264,6 +269,41 @@ async fn a_script_is_told_what_is_missing_and_nothing_is_written() {
     }
 }
 
+/// With a strict umask, as hardened machines have it, the service and Asterisk can still read the files.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_may_read_the_files_whatever_the_umask_is() {
+    let (folder, asterisk) = (empty(), tempfile::tempdir().unwrap());
+    let mut strict = Command::new("sh");
+    strict.args(["-c", "umask 077; exec \"$@\"", "sh"]);
+    let to = asterisk.path().display().to_string();
+    let mut flags = vec!["--yes", "--api", "http://127.0.0.1:9/api", "--asterisk", "http://127.0.0.1:9"];
+    flags.extend(["--asterisk-folder", &to, "--install-asterisk"]);
+    let output = init_behind(&folder, strict, &flags, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for name in ["nameplate.toml", "ari.password", "superoffice.password"] {
+        assert_eq!(mode(&folder.path(name)), 0o640, "{name}");
+    }
+    assert_eq!(mode(&folder.path("asterisk")), 0o750);
+    let installed = files(asterisk.path());
+    assert!(installed.len() >= 2, "{installed:?}");
+    for name in installed {
+        assert_eq!(mode(&asterisk.path().join(&name)), 0o640, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pbx_whose_name_is_not_known_is_an_error() {
+    let folder = empty();
+    // RFC 6761: no name below `invalid` is ever known.
+    let flags = ["--yes", "--api", "http://127.0.0.1:9/api", "--asterisk", "http://pbx.invalid:8088"];
+    let output = init(&folder, &flags);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let said = said(&output);
+    assert!(said.contains("pbx.invalid") && said.contains("give its address"), "{said}");
+    assert_eq!(files(&folder.path("")), ["given.password"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_of_the_cloud_has_its_three_secrets() {
     let folder = empty();
@@ -284,24 +324,27 @@ async fn a_tenant_of_the_cloud_has_its_three_secrets() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pbx_on_another_machine_gets_the_files_first() {
-    // RFC 5737's network for documentation: no machine has it.
-    let elsewhere = ["--asterisk", "http://192.0.2.7:8088"];
-    for (pbx, way, is_elsewhere, by_ari) in [
-        (elsewhere, "ari", true, true),
-        (elsewhere, "agi", true, false),
-        (["--asterisk", "http://127.0.0.1:9"], "ari", false, true),
+    // Networks for documentation, of RFC 5737 and RFC 3849: no machine has them. Only scp takes IPv6 in brackets.
+    for (pbx, way, hosts, by_ari) in [
+        ("http://192.0.2.7:8088", "ari", Some(("192.0.2.7", "192.0.2.7")), true),
+        ("http://192.0.2.7:8088", "agi", Some(("192.0.2.7", "192.0.2.7")), false),
+        ("http://[2001:db8::7]:8088", "ari", Some(("2001:db8::7", "[2001:db8::7]")), true),
+        ("http://127.0.0.1:9", "ari", None, true),
+        ("http://[::1]:9", "ari", None, true),
     ] {
         let folder = empty();
         let crm = ["--yes", "--api", "http://127.0.0.1:9/api", "--way", way];
-        let output = init(&folder, &[&crm[..], &pbx[..]].concat());
+        let output = init(&folder, &[&crm[..], &["--asterisk", pbx]].concat());
         let said = said(&output);
         assert_eq!(output.status.code(), Some(0), "{said}");
-        let asterisk = folder.path("asterisk");
-        let copy = format!("&& scp -r {} root@192.0.2.7:", asterisk.display());
-        assert_eq!(said.contains(&copy), is_elsewhere, "{said}");
+        let (ours, etc) =
+            (folder.path("asterisk").display().to_string(), folder.path("").display().to_string());
+        let (ssh, scp) = hosts.unwrap_or_default();
+        let copy = format!("ssh root@{ssh} mkdir -p {etc} && scp -r {ours} 'root@{scp}:{etc}/'");
+        assert_eq!(said.contains(&copy), hosts.is_some(), "{copy}\n{said}");
         assert_eq!(
             said.contains("HTTP server has to listen for this machine"),
-            is_elsewhere && by_ari,
+            hosts.is_some() && by_ari,
             "{said}"
         );
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::ToSocketAddrs;
 use std::path::Path;
 
 use anyhow::Context;
@@ -67,7 +68,7 @@ pub(super) fn gather(arguments: &Arguments) -> anyhow::Result<Answers> {
         "--asterisk",
         arguments.asterisk.as_deref(),
         "http://127.0.0.1:8088",
-        address,
+        pbx,
     )?;
     let way = way(arguments, &asker, &asterisk)?;
     Ok(Answers { country, crm, asterisk, way })
@@ -220,6 +221,16 @@ fn address(text: &str) -> Result<Url, String> {
         return Ok(url);
     }
     Err("an address begins with http:// or https://".to_owned())
+}
+
+/// The address of a PBX whose name is known: it decides whether the PBX is this machine.
+fn pbx(text: &str) -> Result<Url, String> {
+    let url = address(text)?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    match (host, 0).to_socket_addrs() {
+        Ok(_) => Ok(url),
+        Err(error) => Err(format!("this machine does not know the host {host}: give its address ({error})")),
+    }
 }
 
 /// The country of this machine's language, `nb_NO.UTF-8`; "" for none. `en_US` says nothing: servers everywhere have it.

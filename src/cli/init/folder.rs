@@ -1,8 +1,8 @@
 //! New files. None is overwritten.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -78,11 +78,12 @@ pub(super) fn has_service_group() -> bool {
 
 fn write_one(file: &NewFile, folder: &Path, group: Option<u32>) -> std::io::Result<()> {
     if !folder.is_dir() {
-        DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
-        give(folder, None, group);
+        make_folder(folder, group)?;
     }
-    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&file.path)?;
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file.path)?;
     let written = new.write_all(file.text.as_str().as_bytes());
+    // Whatever the umask is: the group has to read it.
+    let written = written.and_then(|()| new.set_permissions(Permissions::from_mode(0o640)));
     match file.reader {
         Reader::Service => give(&file.path, None, group),
         Reader::Folder => {
@@ -94,6 +95,16 @@ fn write_one(file: &NewFile, folder: &Path, group: Option<u32>) -> std::io::Resu
         let _ = fs::remove_file(&file.path);
     }
     written
+}
+
+/// Makes a folder that its group may enter, and the folders above it that are missing.
+fn make_folder(folder: &Path, group: Option<u32>) -> std::io::Result<()> {
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty() && !above.is_dir()) {
+        make_folder(above, group)?;
+    }
+    DirBuilder::new().mode(0o700).create(folder)?;
+    give(folder, None, group);
+    fs::set_permissions(folder, Permissions::from_mode(0o750))
 }
 
 /// As far as this user has the right. Without it the file stays this user's own, and is closed to others.
@@ -117,6 +128,18 @@ mod tests {
     #[test]
     fn a_group_is_found_by_its_name() {
         assert_eq!((group("root"), group("no-such-group")), (Some(0), None));
+    }
+
+    #[test]
+    fn the_group_may_read_all_that_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("above/etc/nameplate.toml");
+        let file = NewFile { path: path.clone(), text: "text".to_owned().into(), reader: Reader::Service };
+        write(&[&file]).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!(mode(&path), 0o640);
+        let etc = path.parent().unwrap();
+        assert_eq!([etc, etc.parent().unwrap()].map(mode), [0o750; 2]);
     }
 
     #[test]

@@ -47,7 +47,9 @@ pub(super) fn text(answers: &Answers, arguments: &Arguments) -> String {
         let (folder, host) = (arguments.folder.display(), answers.asterisk.host_str().unwrap_or_default());
         text += &format!(
             "\nThe PBX is another machine: first copy the files to the same place there:\n  \
-             ssh root@{host} mkdir -p {folder} && scp -r {ours} root@{host}:{folder}/\n"
+             ssh root@{} mkdir -p {folder} && scp -r {ours} 'root@{host}:{folder}/'\n",
+            // Only scp takes an IPv6 address in brackets.
+            host.trim_matches(['[', ']']),
         );
         if by_ari {
             text += &format!(

@@ -159,7 +159,7 @@ pub(super) fn is_elsewhere(asterisk: &Url) -> bool {
     address(asterisk).is_some()
 }
 
-/// The address of a PBX on another machine; none if it is on this one, or its name is not known.
+/// The address of a PBX on another machine; none if it is on this one.
 fn address(asterisk: &Url) -> Option<SocketAddr> {
     let host = asterisk.host_str().unwrap_or_default().trim_matches(['[', ']']);
     if host == "localhost" {
