@@ -3,7 +3,8 @@
 //! - [`Server`] serves until the shutdown
 //! - `server`: connections; `tls`: the certificate of the server; `slots`: a slow connection does not hold up the others
 //! - `guard`: which requests are served: by the `Host` header on loopback, by the token elsewhere; `token`: how it is shown
-//! - `login`: who may see the pages, and press their buttons; `cookie`: the cookies of a request
+//! - `login`: who may see the pages, and press their buttons; `cookie`: the cookies of a request;
+//!   `forwarded`: what a proxy says of a request
 //! - `pages`: the pages for operators and administrators
 //! - `lookup`: `GET /lookup`
 //! - `health`: `GET /healthz` and `/readyz`
@@ -13,6 +14,7 @@
 //! can be shown as a name.
 
 mod cookie;
+mod forwarded;
 mod guard;
 mod health;
 mod login;

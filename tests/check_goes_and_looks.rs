@@ -325,12 +325,15 @@ async fn what_the_dialplan_lacks_is_said_on_the_pbx() {
 async fn this_machine_is_looked_at_too() {
     let crm = StandIn::start(fjord()).await.expect("the stand-in");
     let folder = with_source(&onsite(&crm.api_url()));
+    let config = fs::read_to_string(folder.path("nameplate.toml")).unwrap();
+    folder.write("nameplate.toml", config.replace("[web]\n", "[web]\ntoken = \"fifteen-letters\"\n"));
     fs::set_permissions(folder.path("superoffice.password"), fs::Permissions::from_mode(0o644)).unwrap();
     let mut few = Command::new("prlimit");
     few.arg("--nofile=64:64");
     let found = Found::of(tokio::task::block_in_place(|| folder.run_behind(few, &[], &["check", "--json"])));
     found.has("warning", "open files", "may open 64 files, and may need");
     found.has("warning", "[[source]] crm: password", "(mode 644)");
+    found.has("warning", "[web] 127.0.0.1", "the token has 15 characters: fewer than 16 can be guessed");
     assert_eq!(found.status(), Some(0), "{}", found.all());
 }
 

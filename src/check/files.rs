@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use secrecy::ExposeSecret;
+
 use super::finding::Finding;
 use super::share;
 use crate::config::Config;
@@ -19,6 +21,8 @@ use crate::tls;
 
 /// The rights of users who are neither the owner of a file nor of its group.
 const OTHERS: u32 = 0o007;
+/// A token of fewer characters is said.
+const LEAST_TOKEN: usize = 16;
 /// What a fault of a source's own means.
 const NO_LIST: &str = "its list does not come; the one on disk stays in use";
 /// What a fault of a PBX's section means.
@@ -51,6 +55,7 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
         match web.token() {
             Some(token) => {
                 findings.extend(secret(&place, "token", token, true, "each lookup over HTTP is refused"));
+                findings.extend(short_token(&place, token));
             }
             None => findings.push(Finding::ok(place, "no token is asked for")),
         }
@@ -59,6 +64,15 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
     findings.extend(state_dir(&config.state_dir));
     findings.extend(lists(config));
     findings
+}
+
+/// Whether a token could be guessed: nothing but its length keeps a patient client from it.
+fn short_token(place: &str, token: &Secret) -> Option<Finding> {
+    let characters = token.read().ok()?.expose_secret().chars().count();
+    (characters < LEAST_TOKEN).then(|| {
+        let what = format!("the token has {characters} characters: fewer than {LEAST_TOKEN} can be guessed");
+        Finding::warning(place, what, "a stranger may read names", "openssl rand -base64 32 makes a token")
+    })
 }
 
 async fn csv_file(place: &str, file: &csv::File) -> Finding {

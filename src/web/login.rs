@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -35,7 +35,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::guard::{self, Guard};
-use super::{Live, cookie, pages};
+use super::{Live, cookie, forwarded, pages};
 use crate::observe::throttle::Throttle;
 use crate::observe::{metrics, panics};
 use key::Key;
@@ -49,10 +49,6 @@ pub(super) use viewer::{Login, Viewer};
 const COOKIE: &str = "nameplate_session";
 /// The longest body of a form, in bytes.
 const MAX_FORM: usize = 16 << 10;
-/// The header in which a proxy says how it was asked.
-const PROTOCOL: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// The header in which a proxy says by whom it was asked.
-const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The address that a connection comes from. The server adds it to each request that is no GET.
 #[derive(Clone, Copy, Debug)]
@@ -161,18 +157,22 @@ impl Logins {
     /// Who logs in with this name and this password.
     async fn owner(&self, from: IpAddr, name: &str, password: SecretString) -> Result<Owner, Refused> {
         // Whoever has the token is never kept waiting: a stranger must not lock out the administrator.
-        if name.trim().is_empty()
-            && self.guard.token.is(password.expose_secret().as_bytes()).await
-            && let Some(mark) = self.guard.token.mark().await
-        {
-            return Ok(Owner::Token(mark));
+        if name.trim().is_empty() {
+            if self.guard.token.is(password.expose_secret().as_bytes()).await
+                && let Some(mark) = self.guard.token.mark().await
+            {
+                return Ok(Owner::Token(mark));
+            }
+            // Before the wait: a client that does not wait is counted, too.
+            self.count_wrong();
+            return Err(self.tries.turn(from).await.map_or(Refused::Busy, |_wrong| Refused::Wrong));
         }
         let Some(turn) = self.tries.turn(from).await else { return Err(Refused::Busy) };
         let live = Arc::clone(&self.live.borrow());
         let users = &live.settings.users;
         // The password of a name that there is not takes as long: nobody learns the names.
         let known = users.iter().find(|user| user.is(name));
-        if let Some(user) = known.or(users.first()).filter(|_| !name.trim().is_empty()) {
+        if let Some(user) = known.or(users.first()) {
             let hash = user.password.clone();
             // The turn is given back when the work is done, also if the client is gone by then: one hash at a time.
             let work = move || (hash.is_of(password.expose_secret()), turn);
@@ -183,9 +183,13 @@ impl Logins {
                 return Ok(Owner::User { name: user.name.clone(), hash: user.password.as_str().to_owned() });
             }
         }
+        self.count_wrong();
+        Err(Refused::Wrong)
+    }
+
+    fn count_wrong(&self) {
         self.counted.wrong_login();
         self.wrong.log(|times| warn!(times, "[web] a login with a wrong name, password or token is refused"));
-        Err(Refused::Wrong)
     }
 
     /// Ends the session of a request. Returns the line that removes its cookie.
@@ -198,13 +202,7 @@ impl Logins {
 
     /// The line of a cookie that no script reads, and that no page of another site sends.
     fn cookie(&self, cookie: &str, headers: &HeaderMap) -> Option<HeaderValue> {
-        let is_https = |value: &HeaderValue| {
-            value
-                .to_str()
-                .is_ok_and(|value| value.split(',').any(|one| one.trim().eq_ignore_ascii_case("https")))
-        };
-        let secure =
-            self.live.borrow().settings.tls.is_some() || headers.get_all(PROTOCOL).iter().any(is_https);
+        let secure = self.live.borrow().settings.tls.is_some() || forwarded::is_https(headers);
         let secure = if secure { "; Secure" } else { "" };
         HeaderValue::from_str(&format!("{cookie}; Path=/; HttpOnly; SameSite=Strict{secure}")).ok()
     }
@@ -270,15 +268,10 @@ async fn with_forgery_token(request: Request, viewer: &Viewer) -> Result<Request
     Err(refused("the form is not one of this login: load the page again"))
 }
 
-/// The address that a try to log in comes from. A proxy on this machine says the client's: the last one, which the client can't
-/// write.
+/// The address that a try to log in comes from. A proxy on this machine says the client's.
 fn client(from: IpAddr, headers: &HeaderMap) -> IpAddr {
-    if !from.to_canonical().is_loopback() {
-        return from;
-    }
-    let last = headers.get_all(FOR).iter().next_back().and_then(|value| value.to_str().ok());
-    let last = last.and_then(|value| value.rsplit(',').next()).map(str::trim);
-    last.and_then(|last| last.parse().ok()).unwrap_or(from)
+    let is_proxy = from.to_canonical().is_loopback();
+    is_proxy.then(|| forwarded::client(headers)).flatten().unwrap_or(from)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use tracing::{debug, warn};
 
 use super::login::Peer;
 use super::pages;
-use super::slots::{Slot, Slots, Step};
+use super::slots::{self, Slot, Slots, Step};
 use super::tls::Certificate;
 
 /// The most time for the head of a request, and from one request to the next. A dialplan sends a head in one packet.
@@ -62,10 +62,13 @@ pub(super) async fn run(
                     let (slot, shutdown) = (Arc::new(slot), shutdown.clone());
                     // An answer is one small write. It must not wait for the next write.
                     let _ = stream.set_nodelay(true);
+                    let own = Arc::clone(&slot);
                     let connection = Connection { peer: peer.ip(), router: router.clone(), slot, shutdown };
                     let task = match certificate.acceptor() {
-                        None => connections.spawn(connection.serve(stream)),
-                        Some(acceptor) => connections.spawn(connection.serve_tls(stream, acceptor)),
+                        None => connections.spawn(slots::with(own, connection.serve(stream))),
+                        Some(acceptor) => {
+                            connections.spawn(slots::with(own, connection.serve_tls(stream, acceptor)))
+                        }
                     };
                     slots.ends_by(id, task.abort_handle());
                 }
@@ -111,6 +114,7 @@ impl Connection {
             asked.asks();
             // A lookup does not pay for what a login or a stream needs.
             if request.method() != Method::GET {
+                asked.may_go();
                 request.extensions_mut().insert(Peer(peer));
             } else if pages::is_stream(request.uri().path()) {
                 request.extensions_mut().insert(Arc::clone(asked));

@@ -20,6 +20,22 @@ const ARRIVAL: Duration = Duration::from_millis(20);
 /// slow.
 const ANSWER: Duration = Duration::from_secs(1);
 
+tokio::task_local! {
+    /// The slot of the connection that this task serves.
+    static OWN: Arc<Slot>;
+}
+
+/// Serves a connection with this slot.
+pub(super) async fn with<T>(slot: Arc<Slot>, serving: impl Future<Output = T>) -> T {
+    OWN.scope(slot, serving).await
+}
+
+/// The request that this task serves is one that may wait: from now on its slot is for whoever wants it.
+pub(super) fn may_wait() {
+    // Tests of a router have no slot.
+    let _ = OWN.try_with(|slot| slot.may_go());
+}
+
 /// All slots. A clone shares them.
 #[derive(Clone, Debug)]
 pub(super) struct Slots(Arc<Shared>);
@@ -175,6 +191,12 @@ impl Slot {
     pub(super) fn asks(&self) {
         self.step.store(Step::Asked as u8, Ordering::Relaxed);
         self.keep(false, |_| Instant::now() + ANSWER);
+    }
+
+    /// The request need not be answered at once: its client is still sending it, or is kept waiting. So many connections of this kind as
+    /// there are keep no other address waiting.
+    pub(super) fn may_go(&self) {
+        self.keep(false, |_| Instant::now() + ARRIVAL);
     }
 
     /// The request has its answer, which is on its way.

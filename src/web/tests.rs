@@ -2,12 +2,12 @@
 
 mod calls;
 mod find;
-pub(super) mod running;
+pub(in crate::web) mod running;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -233,6 +233,37 @@ async fn whoever_says_nothing_gives_the_place_to_whoever_asks() {
     assert_eq!(web.get("/healthz", "").await.status, 200);
     for stream in silent {
         assert_ne!(answer(stream).await.status, 200);
+    }
+}
+
+/// Forms whose end does not come, and wrong tokens, which are answered late.
+#[tokio::test]
+async fn one_address_keeps_no_other_one_waiting() {
+    let web = Running::start(Some("token")).await;
+    let connect = async || {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        socket.connect(web.address).await.unwrap()
+    };
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n";
+    for (line, headers) in [("POST /login", form), ("GET /lookup?number=1", "Authorization: Bearer x\r\n")] {
+        // The machine may be stuck for a moment, too.
+        let mut shortest = Duration::MAX;
+        for _ in 0..3 {
+            let mut greedy = Vec::new();
+            for _ in 0..CONNECTIONS / 2 + 20 {
+                let mut stream = connect().await;
+                let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+                stream.write_all(head.as_bytes()).await.unwrap();
+                greedy.push(stream);
+            }
+            let begun = Instant::now();
+            let answer = web.get("/lookup?number=22334455", "Authorization: Bearer token\r\n").await;
+            assert_eq!(answer.status, 200);
+            shortest = shortest.min(begun.elapsed());
+            drop(greedy);
+        }
+        assert!(shortest < Duration::from_millis(250), "{line}: {shortest:?}");
     }
 }
 

@@ -122,6 +122,8 @@ async fn the_token_opens_the_pages_and_its_cookie_is_for_nobody_else() {
 
     let secure = web.post("/login", "X-Forwarded-Proto: https\r\n", &format!("password={TOKEN}")).await;
     assert!(secure.header("set-cookie").unwrap().ends_with("; Secure"), "{secure:?}");
+    let secure = web.post("/login", "Forwarded: proto=https\r\n", &format!("password={TOKEN}")).await;
+    assert!(secure.header("set-cookie").unwrap().ends_with("; Secure"), "{secure:?}");
     // Another cookie each time, and what is sent along is not taken over.
     let again = web.post("/login", &cookie(&done), &format!("password={TOKEN}")).await;
     assert_ne!(cookie(&done), cookie(&again));
@@ -297,10 +299,10 @@ async fn wrong_tries_wait_and_whoever_has_the_token_does_not() {
 
 #[test]
 fn the_address_of_a_try_is_what_the_proxy_on_this_machine_adds() {
-    use super::{FOR, client};
+    use super::client;
     use axum::http::{HeaderMap, HeaderValue};
     let client = |from: &str, values: &[&'static str]| {
-        let headers = values.iter().map(|value| (FOR, HeaderValue::from_static(value)));
+        let headers = values.iter().map(|value| ("x-forwarded-for", HeaderValue::from_static(value)));
         let mut all = HeaderMap::new();
         for (name, value) in headers {
             all.append(name, value);
