@@ -96,6 +96,18 @@ async fn the_next_call_has_the_name() {
     assert!(!log.contains("22544545") && !log.contains("Strand"), "{log}");
 }
 
+/// The page Find asks at each key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_somebody_types_is_no_caller() {
+    let service = Service::start(ON, per()).await;
+    for typed in ["22544", "2254454", "22544546", "%2B4722544546"] {
+        assert_eq!(service.status(&format!("/find?q={typed}")), 200, "{typed}");
+    }
+    assert_eq!(service.name(STRANGER).await, "Per Strand");
+    assert_eq!(service.crm.searched(), ["query=22544545", "query=4722544545"]);
+    assert_eq!(service.counted("found"), 1.0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_not_there_is_not_asked_for_again() {
     let service = Service::start(ON, per()).await;

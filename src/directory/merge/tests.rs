@@ -44,6 +44,26 @@ fn answer_by(shared: SharedNumbers, lists: &[(u16, Vec<Entry>)]) -> String {
     format!("{text} [{source}]")
 }
 
+/// The switchboard of a group, or a number that stands for none.
+#[test]
+fn a_number_of_very_many_takes_no_longer_than_as_many_numbers() {
+    const MANY: u32 = 20_000;
+    let took = |number: &dyn Fn(u32) -> Number| {
+        let list: List = (1..=MANY)
+            .map(|n| Entry::example(number(n), (n, &format!("Person {n}")), (n, &format!("Company {n}"))))
+            .collect();
+        let rules = Rules { keeps_hidden: true, ..Rules::default() };
+        let input = MergeInput { origin: 0, group: 0, records: Box::new(list.records()) };
+        let begun = std::time::Instant::now();
+        merge_by(&rules, &["s0".into()], vec![input]).unwrap();
+        begun.elapsed()
+    };
+    let of_many = took(&|n| Number::new(47, u64::from(22_000_000 + n)).unwrap());
+    let of_one = took(&|_| number());
+    // Each compared with each takes thousands of times as long.
+    assert!(of_one < of_many * 20, "{of_one:?}, {of_many:?}");
+}
+
 #[test]
 fn who_answers_where_entries_share_a_number() {
     let kari = || entry(1, "Kari", 10, "Fjord");
