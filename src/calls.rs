@@ -184,8 +184,11 @@ impl Calls {
         leg: Leg<'_>,
     ) {
         let most = self.most();
-        if most == 0 || leg.wanted == Party::Called {
+        if most == 0 {
             return;
+        }
+        if leg.wanted == Party::Called {
+            return self.goes_on(pbx, leg.channel);
         }
         let number = match resolution {
             Some(resolution) => resolution.input.as_str(),
@@ -216,6 +219,17 @@ impl Calls {
         self.tell(kept);
     }
 
+    /// The name of somebody else is wanted for this channel: what becomes of that answer is no news of the call that came in.
+    fn goes_on(&self, pbx: &str, channel: &str) {
+        if channel.is_empty() {
+            return;
+        }
+        let mut kept = self.kept();
+        if let Some(call) = kept.calls.iter_mut().rev().find(|call| call.is_of(pbx, channel)) {
+            *call = Arc::new(Call { channel: Box::default(), ..Call::clone(call) });
+        }
+    }
+
     /// The outcome of the call of this channel is another one than was thought when its answer was sent.
     pub fn became(&self, pbx: &str, channel: &str, outcome: Outcome) {
         if self.most() == 0 || channel.is_empty() {
@@ -223,8 +237,7 @@ impl Calls {
         }
         let mut kept = self.kept();
         let change = kept.change + 1;
-        let is_it = |call: &&mut Arc<Call>| *call.channel == *channel && *call.pbx == *pbx;
-        let Some(call) = kept.calls.iter_mut().rev().find(is_it) else { return };
+        let Some(call) = kept.calls.iter_mut().rev().find(|call| call.is_of(pbx, channel)) else { return };
         *call = Arc::new(Call { outcome, change, ..Call::clone(call) });
         kept.change = change;
         self.tell(kept);
@@ -283,6 +296,10 @@ impl Calls {
 }
 
 impl Call {
+    fn is_of(&self, pbx: &str, channel: &str) -> bool {
+        *self.channel == *channel && *self.pbx == *pbx
+    }
+
     /// Drops the number, and all that was found by it, if it may be one of these. The digits of a call without an answer were not
     /// read, so they may be any number.
     fn hide_if(&mut self, suppressed: &Suppressed) -> bool {

@@ -34,6 +34,7 @@ use crate::lookup::{Pbx, Resolver};
 use crate::observe::panics;
 use crate::observe::throttle::Throttle;
 use crate::search::LONGEST_WAIT;
+use protocol::BlockError;
 #[doc(hidden)]
 pub use protocol::{Block, block};
 use session::{Seen, SessionError};
@@ -166,6 +167,8 @@ impl Server {
         let ended = timeout(SESSION, session).await.unwrap_or(Err(SessionError::TooSlow(SESSION)));
         match ended {
             Ok(answer) => self.pbx_status.answered(&answer, begun, seen.leg()),
+            // No call.
+            Err(error @ SessionError::Block(BlockError::Nothing)) => debug!("[agi] {error}"),
             Err(error) => {
                 self.pbx_status.unserved(error.outcome(begun.elapsed()), seen.leg());
                 self.log(&error);

@@ -51,6 +51,20 @@ fn the_last_calls_are_kept_and_no_others() {
     assert_eq!((newest, &*all[0].called, &*all[0].pbx), (3, "21000000", "pbx1"));
 }
 
+/// A forwarded call asks for its caller, and then for the person called.
+#[test]
+fn what_becomes_of_the_name_of_somebody_called_is_no_news_of_the_caller() {
+    let calls = Calls::new(2);
+    calls.answered(&pbx(), &answer_to(KARI), leg("1.1", KARI));
+    calls.unanswered(&pbx(), Outcome::Late, Leg { wanted: Party::Called, ..leg("1.1", "100") });
+    calls.became("pbx1", "1.1", Outcome::HungUp);
+    assert_eq!(told(&calls), [(1, Outcome::Found, KARI.to_owned())]);
+    // Another call of this channel is news again.
+    calls.answered(&pbx(), &answer_to(KARI), leg("1.1", KARI));
+    calls.became("pbx1", "1.1", Outcome::HungUp);
+    assert_eq!(calls.all().0[0].outcome, Outcome::HungUp);
+}
+
 #[test]
 fn a_history_of_none_keeps_none_and_tells_none() {
     let calls = Calls::new(0);

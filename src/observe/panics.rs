@@ -18,6 +18,11 @@ pub async fn contained<T>(work: impl Future<Output = T>) -> Result<T, Panicked> 
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked)
 }
 
+/// The same for work that does not wait.
+pub fn contained_now<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
+}
+
 /// Does `work` on a thread for blocking work, where no call waits for it.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
     // A panic is the only failure: the work is never aborted.

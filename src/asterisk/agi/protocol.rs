@@ -133,6 +133,9 @@ pub fn block(bytes: &[u8]) -> Option<Block> {
 pub(super) enum BlockError {
     #[error(transparent)]
     Line(#[from] LineError),
+    /// No Asterisk: a probe of the port, for one.
+    #[error("the client has closed the connection without a word")]
+    Nothing,
     #[error("the block is longer than {MAX_BLOCK} bytes")]
     TooLong,
     #[error("the block has more than {MAX_VARIABLES} variables")]
@@ -151,7 +154,12 @@ impl Block {
         let mut block = Self::default();
         let mut size = 0;
         for _ in 0..=MAX_VARIABLES {
-            let line = lines.next().await?;
+            let line = match lines.next().await {
+                Err(LineError::Closed) if size == 0 && lines.line.is_empty() => {
+                    return Err(BlockError::Nothing);
+                }
+                line => line?,
+            };
             // An empty line before `agi_threadid` is the caller's.
             if line.is_empty() && block.has("threadid") {
                 // Asterisk waits for a command now. If more of the block has come, the caller has written its end.

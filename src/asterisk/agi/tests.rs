@@ -230,6 +230,20 @@ async fn a_hangup_may_come_at_any_point() {
     assert_eq!(client.take_all().await.len(), 1);
 }
 
+/// As monitors probe a port.
+#[tokio::test]
+async fn a_client_that_says_nothing_and_goes_is_no_call() {
+    let server = Running::usual().await;
+    for _ in 0..3 {
+        drop(server.connect().await);
+    }
+    // A later call has its answer, so the server has seen them go.
+    let mut client = server.connect().await;
+    client.describe("lookup", "22334455", "0", &[]).await;
+    client.take_all().await;
+    assert!(server.count("nameplate_calls_total{pbx=\"agi\",outcome=\"unserved\"} 0"));
+}
+
 #[tokio::test]
 async fn a_script_of_another_server_is_refused_and_counted() {
     // Also without a directory: the script is wrong in any case.

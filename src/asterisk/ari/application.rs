@@ -19,7 +19,7 @@ use super::version::{delays_commands, poisons};
 use super::warnings::Warnings;
 use super::wire::{ApplicationInfo, Caller, EVENTS, Info};
 use crate::asterisk::pbx_status::PbxStatus;
-use crate::call::{self, Answer, Handoff};
+use crate::call::{self, Answer, Handoff, Party};
 use crate::calls::Leg;
 use crate::lookup::Resolver;
 use crate::search::{LONGEST_WAIT, Wait};
@@ -148,7 +148,7 @@ impl Application {
                     (answer, _) => answer,
                 };
                 let result = self.http.send_on(channel, &parameters(&answer.handoff(edition))).await;
-                self.pbx_status.answered(&answer, begun, caller.leg(channel));
+                self.pbx_status.answered(&answer, begun, caller.leg(channel, mode.wanted()));
                 self.handed_off(channel, result).await
             }
             StasisMode::Direct => {
@@ -157,7 +157,7 @@ impl Application {
                 NextStep::Release
             }
             StasisMode::Unknown => {
-                self.warnings.arguments(caller.leg(channel));
+                self.warnings.arguments(caller.leg(channel, mode.wanted()));
                 NextStep::Release
             }
         }
@@ -172,7 +172,7 @@ impl Application {
         // The direct style has no bound in the dialplan.
         let wait = (begun, longest_wait);
         let served = serve_direct(&self.http, resolver, pbx, channel, caller, wait, &self.warnings);
-        let leg = caller.leg(channel);
+        let leg = caller.leg(channel, Party::Caller);
         // Whether the number may be shown is not known without an answer.
         let hidden = Leg { number: "", ..leg };
         match timeout(DIRECT, served).await {

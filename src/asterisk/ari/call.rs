@@ -53,6 +53,11 @@ impl StasisMode {
         }
     }
 
+    /// The end of the call whose name is wanted.
+    pub(super) fn wanted(self) -> Party {
+        if let Self::Handoff { wanted, .. } = self { wanted } else { Party::default() }
+    }
+
     /// The number called, among the arguments behind the application's name; "" for none.
     pub(super) fn dialled<'a>(arguments: impl IntoIterator<Item = &'a str>) -> &'a str {
         arguments.into_iter().nth(4).unwrap_or_default()

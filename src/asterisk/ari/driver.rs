@@ -22,8 +22,9 @@ use super::rest::{Http, Reports, Turn};
 use super::session::{Input, Output, Report, Session};
 use super::tasks::{Ended, LateAnswer, Tasks, Waiting};
 use crate::asterisk::pbx_status::PbxStatus;
-use crate::calls::Leg;
+use crate::calls::{Leg, Outcome};
 use crate::lookup::Resolver;
+use crate::observe::panics;
 use crate::secret::Secret;
 
 /// The most time for the check and the handshake.
@@ -269,16 +270,27 @@ impl Driver {
     ) -> ControlFlow<ConnectionEnd, Option<Connected>> {
         let mut connected = None;
         let mut answered = None;
+        let mut is_stuck = false;
         while !outputs.is_empty() {
             for output in std::mem::take(&mut outputs) {
                 match output {
+                    // Each further write would take its whole time.
+                    Output::Send(_) if is_stuck => {}
                     Output::Send(message) => {
                         if let Err(error) = self.write(message).await {
+                            is_stuck = true;
                             outputs.extend(self.session.handle(Input::Lost(error), Instant::now()));
                         }
                     }
                     Output::LookUp { channel, wanted, country, edition, caller, may_wait } => {
-                        let (answer, wait) = self.application.answer_or_wait(caller.wanting(wanted, country));
+                        let looking_up = || self.application.answer_or_wait(caller.wanting(wanted, country));
+                        let Ok((answer, wait)) = panics::contained_now(looking_up) else {
+                            let leg = caller.leg(&channel, wanted);
+                            self.application.pbx_status.unserved(Outcome::Unavailable, leg);
+                            let input = Input::NotLookedUp { channel };
+                            outputs.extend(self.session.handle(input, Instant::now()));
+                            continue;
+                        };
                         if let Some(wait) = wait.filter(|_| may_wait) {
                             self.tasks.wait(Waiting {
                                 channel,

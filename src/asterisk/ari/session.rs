@@ -59,6 +59,8 @@ pub(super) enum Input<'a> {
     Lost(ConnectionError),
     /// The name is looked up: the reply to [`Output::LookUp`].
     LookedUp { channel: String, handoff: Handoff },
+    /// The lookup has failed, by a mistake in nameplate itself: the reply to [`Output::LookUp`].
+    NotLookedUp { channel: String },
     /// The calls from before this connection, or why the set-up has failed.
     WaitingCalls(Result<Vec<String>, ConnectionError>),
     /// Asterisk's version: the reply to [`Output::LearnVersion`].
@@ -221,7 +223,7 @@ impl Session {
     fn take(&mut self, input: Input<'_>, now: Instant) {
         match input {
             Input::BacklogBegins(messages) => {
-                if let Some(ping) = self.backlog.begin(messages) {
+                if let Some(ping) = self.backlog.begin(messages, self.heartbeat.since_message(now)) {
                     self.outputs.push(Output::Send(ping));
                 }
             }
@@ -242,6 +244,7 @@ impl Session {
             }
             Input::Lost(error) => self.lost(error),
             Input::LookedUp { channel, handoff } => self.looked_up(channel, handoff, now),
+            Input::NotLookedUp { channel } => self.not_looked_up(channel, now),
             Input::WaitingCalls(Ok(channels)) => self.recover(channels),
             Input::WaitingCalls(Err(error)) => {
                 self.set_up = SetUp::Known;

@@ -95,8 +95,8 @@ impl Caller<'_> {
     }
 
     /// The call of this channel, for the history of calls.
-    pub(super) fn leg<'a>(&'a self, channel: &'a str) -> Leg<'a> {
-        Leg { channel, number: &self.number, called: &self.dialled, ..Leg::default() }
+    pub(super) fn leg<'a>(&'a self, channel: &'a str, wanted: Party) -> Leg<'a> {
+        Leg { channel, number: &self.number, called: &self.dialled, wanted }
     }
 
     /// A copy of the texts, with the number called.

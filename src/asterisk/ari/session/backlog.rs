@@ -13,8 +13,13 @@ use super::super::wire;
 
 /// If at least so many messages wait at once, this process may have been paused.
 const LONG: usize = 16;
+/// The same for fewer messages, where the one before came so long ago.
+const PAUSE: Duration = Duration::from_millis(400);
 /// A call that is so much older than the newest call has been released by the dialplan's bound of half a second.
 const STALE: SignedDuration = SignedDuration::from_millis(600);
+/// The same among a few messages after a pause. The channel may have asked again since then, and would have the answer to its first
+/// question. A rush, whose events are late one by one, needs the tenth of a second more.
+const STALE_OF_FEW: SignedDuration = SignedDuration::from_millis(500);
 /// The payload of the ping that follows a long backlog, and the most time for its pong.
 const AWAKE: &str = "awake";
 const AWAKE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -39,15 +44,20 @@ impl Backlog {
         matches!(self, Self::Flowing)
     }
 
-    /// These messages wait. Returns a ping if more may be stuck behind them.
-    pub(super) fn begin(&mut self, messages: &[Message]) -> Option<Message> {
+    /// These messages wait, and none has come for so long before them. Returns a ping if more may be stuck behind them.
+    pub(super) fn begin(&mut self, messages: &[Message], silence: Duration) -> Option<Message> {
         // A few messages are answered quickly enough.
-        if messages.len() < LONG {
+        let is_long = messages.len() >= LONG;
+        if !is_long && silence < PAUSE {
             return None;
         }
-        let since = messages.iter().rev().find_map(time).and_then(|newest| newest.checked_sub(STALE).ok());
+        let stale = if is_long { STALE } else { STALE_OF_FEW };
+        let since = messages.iter().rev().find_map(time).and_then(|newest| newest.checked_sub(stale).ok());
         let oldest = messages.iter().find_map(time);
         let is_behind = since.is_some_and(|since| oldest.is_some_and(|oldest| oldest < since));
+        if !is_long && !is_behind {
+            return None;
+        }
         *self = Self::Long { since, is_behind, missed: 0 };
         is_behind.then(|| Message::Ping(AWAKE.into()))
     }

@@ -67,12 +67,13 @@ impl Session {
                 let warnings = &self.warnings;
                 let arguments = event.args.iter().map(String::as_str);
                 let mode = StasisMode::of(arguments, |country| warnings.country(country));
+                let dialled = StasisMode::dialled(event.args.iter().map(String::as_str));
+                let caller = channel.caller.dialling(dialled);
                 // In the direct style a call has no bound, so it still waits.
                 if matches!(mode, StasisMode::Handoff { .. }) && self.backlog.misses(came) {
-                    return self.warnings.missed(channel.caller.leg(&channel.id));
+                    return self.warnings.missed(caller.leg(&channel.id, mode.wanted()));
                 }
-                let dialled = StasisMode::dialled(event.args.iter().map(String::as_str));
-                self.start(mode, &channel.id, channel.caller.dialling(dialled), now);
+                self.start(mode, &channel.id, caller, now);
             }
             "RESTResponse" => {
                 let id = event.request_id.unwrap_or_default();
@@ -106,7 +107,7 @@ impl Session {
                 self.outputs.push(Output::LookUp { channel, wanted, country, edition, caller, may_wait });
             }
             _ if self.tasks >= MAX_TASKS => {
-                self.warnings.rush(MAX_TASKS, caller.leg(&channel));
+                self.warnings.rush(MAX_TASKS, caller.leg(&channel, mode.wanted()));
                 self.release(channel, now);
             }
             _ => self.spawn(channel, Job::Serve { mode, caller, may_wait }),
@@ -121,6 +122,12 @@ impl Session {
         } else {
             self.spawn(channel, Job::HandOff(handoff));
         }
+    }
+
+    /// A call goes on without its name.
+    pub(super) fn not_looked_up(&mut self, channel: String, now: Instant) {
+        self.lookups = self.lookups.saturating_sub(1);
+        self.release(channel, now);
     }
 
     /// Sends a call on to the priority behind its `Stasis()`. Asterisk only queues a plain `continue`, so this request does not

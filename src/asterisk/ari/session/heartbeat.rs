@@ -45,6 +45,11 @@ impl Heartbeat {
         self.last_message = now;
     }
 
+    /// The time since the last message.
+    pub(super) fn since_message(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_message)
+    }
+
     pub(super) fn next_tick(&self) -> Instant {
         self.next_tick
     }

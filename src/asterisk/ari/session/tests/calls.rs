@@ -167,6 +167,32 @@ fn after_a_pause_released_calls_are_not_answered() {
     assert_eq!(pbx.pass(ms(900)), "");
 }
 
+/// The answer to the first question would be taken for that to the second one.
+#[test]
+fn after_a_pause_a_channel_that_has_asked_again_has_the_answer_to_its_last_question() {
+    let mut pbx = Pbx::on_websocket();
+    let asks = |time: &str| call("1.1", HANDOFF, &format!("2026-07-31T12:00:{time}+0200"));
+    pbx.pass(ms(700));
+    let words = give_backlog(&mut pbx, &[asks("01.000"), asks("01.510")]);
+    assert_eq!(words, ["ping awake", "look up 1.1 22334455", "sweep"]);
+    // Two calls that come together after a silence are no sign of a pause.
+    assert_eq!(pbx.give(Input::Message(&Message::Pong("awake".into()))), "");
+    pbx.pass(ms(700));
+    let words = give_backlog(&mut pbx, &[at(1, 1), at(1, 2)]);
+    assert_eq!(words, ["look up 1.1 22334455", "look up 1.2 22334455"]);
+}
+
+#[test]
+fn a_lookup_that_fails_sends_the_call_on_without_its_name() {
+    let mut pbx = Pbx::on_websocket();
+    assert_eq!(pbx.call("1.1", HANDOFF), "look up 1.1 22334455");
+    pbx.give(Input::NotLookedUp { channel: "1.1".into() });
+    let plain = pbx.frame();
+    assert_eq!((&plain["uri"], &plain["query_strings"]), (&"channels/1.1/continue".into(), &Value::Null));
+    assert_eq!(pbx.answer(plain["request_id"].as_str().unwrap(), 204, ""), "");
+    assert!(!pbx.session.is_busy());
+}
+
 #[test]
 fn a_stuck_backlog_ends_the_connection_and_keeps_its_socket() {
     let mut pbx = Pbx::on_websocket();
