@@ -146,8 +146,8 @@ impl Slot {
         let is_holder = view.epoch(now).is_some();
         if let Some(manifest) = &ours
             && (Some(manifest.version) > self.taken || self.lacks(manifest.version))
-            // What the holder can't read, it gets from the CRM, for all.
-            && !(is_holder && self.failed == Some(manifest.version))
+            // What the holder can't read, it gets from the CRM, for all; and each replica for itself what a silent server does not give.
+            && !((is_holder || !view.is_up) && self.failed == Some(manifest.version))
         {
             return Step::Take(Arc::clone(manifest));
         }
@@ -157,7 +157,11 @@ impl Slot {
             return Step::Ask;
         }
         match entry {
-            Some(entry) if self.taken == Some(entry.version) && entry.checked != self.confirmed => {
+            Some(entry)
+                if self.taken == Some(entry.version)
+                    && entry.checked != self.confirmed
+                    && !self.lacks(entry.version) =>
+            {
                 Step::Confirmed(entry.checked)
             }
             _ => Step::Wait,

@@ -8,6 +8,7 @@ use crate::directory::list::file::Header;
 use crate::share::manifest::Unusable;
 
 mod told;
+mod trouble;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const REFRESH: Duration = Duration::from_mins(5);
