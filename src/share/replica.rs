@@ -17,6 +17,7 @@ use super::lease::Lease;
 use super::life::ReplicaStatus;
 use super::list::{SharedList, now_in_millis};
 use super::memory::Memory;
+use super::said::Said;
 use super::seal::Key;
 use super::searches::Exchange;
 use super::server::Server;
@@ -86,6 +87,8 @@ pub struct Replica {
     pub(super) wishes: mpsc::Sender<Wish>,
     /// The commands that wait for an answer of the holder, by the request's number.
     answers: Mutex<BTreeMap<u64, oneshot::Sender<Accepted>>>,
+    /// What the log has of the server.
+    said: Mutex<Said>,
     /// The service that had this `state_dir` before.
     pub(super) before: Mutex<Option<ReplicaId>>,
     lists: Mutex<BTreeMap<String, Listed>>,
@@ -164,6 +167,7 @@ impl Replica {
             wishes,
             exchange: Exchange::default(),
             answers: Mutex::default(),
+            said: Mutex::default(),
             before: Mutex::new(before),
             lists: Mutex::default(),
             metrics,
@@ -238,33 +242,37 @@ impl Replica {
     pub(super) fn answered(&self, change: impl FnOnce(&mut View)) {
         let now = Instant::now();
         let publishes = locked(&self.lease).publishes(now);
-        let mut was_up = true;
         self.view.send_modify(|view| {
-            was_up = std::mem::replace(&mut view.is_up, true);
-            (view.contact, view.publishes, view.trouble) = (now, publishes, None);
+            (view.is_up, view.contact, view.publishes, view.trouble) = (true, now, publishes, None);
             change(view);
         });
         self.metrics.set(true, publishes.is_some());
-        if !was_up {
-            let site = &self.settings.site;
-            info!(%site, "the replicas' server answers: lists are shared");
+        if locked(&self.said).answers() {
+            self.say_that_it_answers();
         }
     }
 
-    /// The server can't be used. `said` is what the log has since it could.
-    pub(super) fn failed(&self, error: &str, said: &mut Vec<String>) {
+    /// The connection to the server has lasted.
+    pub(super) fn lasts(&self) {
+        if locked(&self.said).lasts() {
+            self.say_that_it_answers();
+        }
+    }
+
+    fn say_that_it_answers(&self) {
+        let site = &self.settings.site;
+        info!(%site, "the replicas' server answers: lists are shared");
+    }
+
+    /// The server can't be used.
+    pub(super) fn failed(&self, error: &str) {
         let publishes = locked(&self.lease).publishes(Instant::now());
-        let was_up = self.view.borrow().is_up;
         self.view.send_modify(|view| {
             (view.is_up, view.publishes) = (false, publishes);
             view.trouble = Some(error.to_owned());
         });
         self.metrics.set(false, publishes.is_some());
-        if was_up {
-            said.clear();
-        }
-        if !said.iter().any(|known| known == error) {
-            said.push(error.to_owned());
+        if locked(&self.said).fails(error) {
             let site = &self.settings.site;
             warn!(
                 %site,

@@ -29,6 +29,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The interval in which the entries are read without an event.
 const READ_AGAIN: Duration = Duration::from_secs(30);
+/// A connection that has been of use for so long has lasted: a new failure is none of those before.
+const LASTING: Duration = Duration::from_secs(30);
 /// The most time to give the lease back at the end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -40,14 +42,13 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-    let mut said = Vec::new();
     let talk = async {
         loop {
             let begun = Instant::now();
             let Err(error) = session(&replica, &service, &mut wished).await;
             locked(&replica.lease).failed(Instant::now());
-            replica.failed(&error.to_string(), &mut said);
-            if begun.elapsed() > READ_AGAIN {
+            replica.failed(&error.to_string());
+            if begun.elapsed() > LASTING {
                 backoff.reset();
             }
             sleep(backoff.next_wait()).await;
@@ -93,6 +94,7 @@ async fn session(
         ended = session.pass_on(wished) => ended,
         ended = searches::exchange(replica, session.server.clone(), &session.key, &mut searches) => ended,
         ended = session.live() => ended,
+        never = session.lasts() => match never {},
     }
 }
 
@@ -245,6 +247,15 @@ impl Session<'_> {
                 self.read_soon();
             }
         }
+    }
+
+    /// Says when the connection has lasted.
+    async fn lasts(&self) -> Infallible {
+        // It is never closed.
+        let _ = self.replica.view.subscribe().wait_for(|view| view.is_up).await;
+        sleep(LASTING).await;
+        self.replica.lasts();
+        std::future::pending().await
     }
 
     /// Passes wishes on to the other replicas.

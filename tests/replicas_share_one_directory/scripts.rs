@@ -165,3 +165,14 @@ async fn a_replica_with_another_key_never_has_the_lease() {
     assert_eq!(site.server.hold(B, 0, &other, "pbx").await.unwrap(), Answer::OtherKey);
     assert_eq!(site.held(C, 1).await, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_server_gives_the_others_what_it_has() {
+    let redis = Redis::start(SITE);
+    let mut site = Site::of(&redis).await;
+    let epoch = site.held(A, 0).await;
+    assert!(site.switch(epoch, A, 1).await);
+    redis.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(site.is_others(B, 0).await && site.is_others(B, epoch).await);
+    assert_eq!((site.held(A, epoch).await, site.version().await.epoch), (epoch, epoch));
+}
