@@ -249,6 +249,8 @@ impl Slot {
         (self.in_use, self.answers) = (in_use, wanted.fingerprint);
         match std::mem::replace(&mut self.origin, Origin::Same) {
             Origin::Disk => {
+                // The list of an older file is not that version, which did not fit on the disk.
+                let known = known.filter(|known| at.is_none_or(|at| at >= known.at));
                 self.taken = known.map(|known| known.version);
                 self.is_own = at.is_some() && at != known.map(|known| known.at);
             }

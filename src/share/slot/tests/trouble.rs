@@ -38,3 +38,16 @@ fn a_number_that_is_forgotten_while_the_server_is_silent_does_not_keep_a_replica
     assert_eq!(step(&slot, now), Step::Wait);
     assert_eq!(step(&slot, now + REFRESH * 3), Step::Ask);
 }
+
+#[test]
+fn a_list_on_disk_that_is_older_than_its_version_is_replaced() {
+    let now = Instant::now();
+    // The list of that version did not fit on the disk.
+    let known = Taken { version: version(3, 2), at: 5 };
+    let mut slot = Slot::default();
+    slot.uses(&wanted(), same(1), Some(known), 10);
+    assert_eq!(slot.taken().0, None);
+    let there = view(now, Some(entry(version(3, 2), 9)));
+    assert!(matches!(slot.step(&wanted(), &there, ID, now), Step::Take(_)));
+    assert!(!publishes(&slot, &held(now, Some(entry(version(3, 2), 9)), 4), 4));
+}
