@@ -16,7 +16,7 @@ use super::manifest::{Entry, Manifest, Unusable};
 use super::scripts::{self, Keys, Scripts};
 use super::seal::Key;
 use super::slot::Kept;
-use super::version::{ReplicaId, Version};
+use super::version::{LAST_EPOCH, ReplicaId, Version};
 
 /// How long the server waits for an event before it answers without one.
 pub(super) const BLOCK: Duration = Duration::from_secs(5);
@@ -102,6 +102,7 @@ impl Server {
         script.key(epoch).key(key_id);
         script.arg(id.to_string()).arg(life).arg(highest).arg(key.id()).arg(by);
         let (code, epoch, left): (i64, u64, i64) = script.invoke_async(&mut self.connection).await?;
+        believed(epoch)?;
         match code {
             scripts::HELD => Ok(Answer::Held { epoch }),
             scripts::OTHERS => {
@@ -147,7 +148,7 @@ impl Server {
                 continue;
             };
             let Some(holder) = ReplicaId::parse(&holder) else { continue };
-            let version = Version { epoch, holder, sequence };
+            let version = Version { epoch: believed(epoch)?, holder, sequence };
             let manifest = if FORMATS.contains(&format) {
                 Manifest::open(key, site, list, version, manifest).map(std::sync::Arc::new)
             } else {
@@ -253,6 +254,16 @@ impl Server {
         }
         Ok(events)
     }
+}
+
+/// An epoch as replicas count them, and remember it.
+fn believed(epoch: u64) -> Result<u64, ServerError> {
+    if epoch > LAST_EPOCH {
+        let text =
+            format!("the epoch {epoch}, to which no replica has counted: delete the keys of the site there");
+        return Err(ServerError::Strange(text));
+    }
+    Ok(epoch)
 }
 
 /// What an event's fields say. What is not understood may have changed a list.
