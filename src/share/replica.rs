@@ -23,7 +23,7 @@ use super::searches::Exchange;
 use super::server::Server;
 use super::settings::Settings;
 use super::slot::{Slot, Wanted};
-use super::version::ReplicaId;
+use super::version::{ReplicaId, Version};
 use super::view::View;
 use crate::number::Number;
 use crate::observe::metrics;
@@ -224,13 +224,15 @@ impl Replica {
         }
     }
 
-    /// Leaves the lease to another replica for a while, if the server does not have this list. Not again soon: the others may be no
-    /// better off.
-    pub(super) fn give_up(&self, list: &str) {
+    /// Leaves the lease to another replica for a while, if the server does not have this list, or has the version of it that could not be
+    /// taken here. Not again soon: the others may be no better off.
+    pub(super) fn give_up(&self, list: &str, failed: Option<Version>) {
         let now = Instant::now();
         let mut gave_up = locked(&self.gave_up);
         let is_again = gave_up.is_some_and(|before| now - before < GIVEN_UP_ONCE_IN);
-        if is_again || self.view.borrow().entries.contains_key(list) {
+        let is_there =
+            self.view.borrow().entries.get(list).is_some_and(|entry| Some(entry.version) != failed);
+        if is_again || is_there {
             return;
         }
         *gave_up = Some(now);

@@ -135,9 +135,7 @@ impl Session<'_> {
                 () = self.replica.lease_changed.notified() => {
                     if self.replica.gives_up.swap(false, Ordering::Relaxed) {
                         info!(site = %self.replica.settings.site, "the lease is left to another replica: this one has no list, and can't get one");
-                        server.release(self.replica.id).await?;
-                        locked(&self.replica.lease).rest(Instant::now());
-                        self.replica.answered(|view| (view.holder_id, view.holder) = (None, None));
+                        self.leave_lease().await?;
                     }
                     continue;
                 }
@@ -164,6 +162,14 @@ impl Session<'_> {
                 info!(site = %self.replica.settings.site, "another replica asks the CRM now");
             }
         }
+    }
+
+    /// Leaves the lease to another replica for a while.
+    async fn leave_lease(&self) -> Result<(), ServerError> {
+        self.server.clone().release(self.replica.id).await?;
+        locked(&self.replica.lease).rest(Instant::now());
+        self.replica.answered(|view| (view.holder_id, view.holder) = (None, None));
+        Ok(())
     }
 
     fn saw(&self, epoch: u64) {

@@ -121,6 +121,8 @@ pub struct Slot {
     answers: u64,
     /// Counts the lists that were in use.
     change: u64,
+    /// The one of them that can't be published.
+    unreadable: Option<u64>,
     /// The epoch in which the CRM has last answered.
     asked: Option<u64>,
     /// When it did so, if the server does not know yet.
@@ -236,6 +238,12 @@ impl Slot {
         self.failed = Some(version);
     }
 
+    /// The version that could not be taken.
+    #[must_use]
+    pub fn could_not_be_taken(&self) -> Option<Version> {
+        self.failed
+    }
+
     /// Another replica wants the CRM to be asked.
     pub fn want(&mut self) {
         self.is_wanted = true;
@@ -307,7 +315,8 @@ impl Slot {
             || is_fresh && (self.is_own || is_older || !is_version)
             || self.is_broken && is_version
             || is_other;
-        let content = self.in_use.content.as_ref().filter(|_| self.answers == wanted.fingerprint);
+        let can_be = self.answers == wanted.fingerprint && self.unreadable != Some(self.change);
+        let content = self.in_use.content.as_ref().filter(|_| can_be);
         match (content, published) {
             (Some(content), _) if is_due => Some(Duty::Publish(Publication {
                 content: content.clone(),
@@ -331,6 +340,11 @@ impl Slot {
             self.unsaid = None;
         }
         Taken { version, at: publication.content.header().taken }
+    }
+
+    /// A list can't be published: its bytes can't be read, or sealed. Only another one is tried.
+    pub fn not_published(&mut self, publication: &Publication) {
+        self.unreadable = Some(publication.change);
     }
 
     /// The server has been told that the CRM has confirmed the list at `said`.

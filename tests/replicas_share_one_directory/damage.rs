@@ -1,5 +1,7 @@
 //! A full server, and a damaged disk of the one that publishes. Neither fills a log, and neither keeps a list from the others for long.
 
+use nameplate::share::manifest::Manifest;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,4 +29,43 @@ async fn a_full_server_is_said_once_and_its_recovery_too() {
     }
     let after: Vec<_> = replicas.iter().map(counts).collect();
     assert!(after.iter().zip(&said).all(|(now, before)| now[0] == before[0]), "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_a_disk_has_damaged_is_published_by_another() {
+    let (redis, mut crm) = (Redis::start(SITE), StandIn::start(fjord()).await.expect("the stand-in"));
+    let replicas = replicas(2, &crm, &redis, "1h").await;
+    let damaged = &replicas[holder(&replicas).await];
+    crm.go_down().await;
+    // The same file, which the service has open.
+    let path = damaged.nameplate.folder().path("state/lists/crm.list");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let place = bytes.len() - 10;
+    bytes[place] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    redis.run::<()>(&["DEL", &redis.keys("{np:oslo}:chunk:*")[0]]);
+    let said = "the list can't be published: its checksum is wrong";
+    damaged.nameplate.until_logged(said, 1).await;
+    // It has never asked the CRM.
+    let new = Replica::start(configured(&crm, &redis, "1h")).await;
+    tokio::time::timeout(TAKEOVER, new.until_named(KARI)).await.expect("the list");
+    assert_eq!(crm.count(), 1);
+    assert_eq!(damaged.nameplate.log().matches(said).count(), 1, "{}", damaged.nameplate.log());
+    assert!(!damaged.nameplate.log().contains("the replicas' server can't be used"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_whole_parts_that_is_not_what_was_published_is_published_again() {
+    let (redis, mut crm) = (Redis::start(SITE), StandIn::start(fjord()).await.expect("the stand-in"));
+    let replicas = replicas(1, &crm, &redis, "1h").await;
+    replicas[0].nameplate.until_logged("the list is published for all replicas", 1).await;
+    crm.go_down().await;
+    let mut site = scripts::Site::of(&redis).await;
+    let manifest = site.entry().await.manifest.expect("a manifest");
+    let wrong = Manifest { sha256: "00".repeat(32), ..(*manifest).clone() };
+    redis.put(("{np:oslo}:list:crm", "manifest"), &wrong.seal(&site.key, SITE, "crm").unwrap());
+    let new = Replica::start(configured(&crm, &redis, "1h")).await;
+    new.nameplate.until_logged("it is not what was published", 1).await;
+    tokio::time::timeout(TAKEOVER, new.until_named(KARI)).await.expect("the list");
+    assert_eq!((replicas[0].name().as_str(), crm.count()), (KARI, 1));
 }

@@ -1,12 +1,13 @@
 //! The session's part in publishing: what the holder publishes, and keeps alive.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Session;
 use crate::observe::panics;
@@ -72,7 +73,16 @@ impl Session<'_> {
         let (here, _) = locked(&listed.slot).taken();
         let version = locked(&self.replica.lease).next_version(self.replica.id, epoch, here);
         let Some(version) = version else { return Ok(()) };
-        let manifest = self.send(list, version, publication).await?;
+        let manifest = match self.send(list, version, publication).await? {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                warn!(%list, "the list can't be published: {error}. The lease is left to another replica; the list in use stays");
+                locked(&listed.slot).not_published(publication);
+                self.leave_lease().await?;
+                self.replica.lease_changed.notify_one();
+                return Ok(());
+            }
+        };
         let manifest = Manifest {
             fingerprint: listed.wanted.fingerprint,
             by: self.replica.name.clone(),
@@ -116,13 +126,13 @@ impl Session<'_> {
         view.signs.as_ref().map_or(*FORMATS.start(), |signs| signs.format(Instant::now()))
     }
 
-    /// Sends the chunks of a list.
+    /// Sends the chunks of a list. The inner error is this machine's, not the server's: the list can't be read, or sealed.
     async fn send(
         &self,
         list: &str,
         version: Version,
         publication: &Publication,
-    ) -> Result<Manifest, ServerError> {
+    ) -> Result<io::Result<Manifest>, ServerError> {
         let mut server = self.server.for_chunks().await?;
         let (chunk, chunks) = mpsc::channel::<pack::Chunk>(PACKED);
         let (key, site) = (Arc::clone(&self.key), self.replica.settings.site.clone());
@@ -143,7 +153,6 @@ impl Session<'_> {
         };
         let (packed, sent) = tokio::join!(packing, sending);
         sent?;
-        let packed = packed.map_err(|panicked| ServerError::List(panicked.to_string()))?;
-        packed.map_err(|error| ServerError::List(error.to_string()))
+        Ok(packed.unwrap_or_else(|panicked| Err(io::Error::other(panicked))))
     }
 }

@@ -40,6 +40,23 @@ fn a_number_that_is_forgotten_while_the_server_is_silent_does_not_keep_a_replica
 }
 
 #[test]
+fn a_list_that_can_not_be_read_is_not_tried_again() {
+    let now = Instant::now();
+    let mut slot = reader(version(3, 2));
+    let Some(Duty::Publish(publication)) = slot.duty(&wanted(), &held(now, None, 4), 4) else {
+        panic!("the list anew")
+    };
+    slot.not_published(&publication);
+    assert!(!publishes(&slot, &held(now, None, 4), 4));
+    // Its chunks are still kept alive.
+    let there = held(now, Some(entry(version(3, 2), 0)), 4);
+    assert!(matches!(slot.duty(&wanted(), &there, 4), Some(Duty::Keep(..))));
+    slot.comes_from(Origin::Crm(Some(4)));
+    slot.uses(&wanted(), list(2), None, 20);
+    assert!(publishes(&slot, &there, 4));
+}
+
+#[test]
 fn a_list_on_disk_that_is_older_than_its_version_is_replaced() {
     let now = Instant::now();
     // The list of that version did not fit on the disk.
