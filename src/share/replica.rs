@@ -76,6 +76,8 @@ pub struct Replica {
     pub(super) view: watch::Sender<View>,
     /// Something may have to be published.
     pub(super) work: Notify,
+    /// What the server has of a new list is to be read.
+    pub(super) added: Notify,
     /// The lease is to be asked for anew, or to be given up.
     pub(super) lease_changed: Notify,
     pub(super) gives_up: AtomicBool,
@@ -161,6 +163,7 @@ impl Replica {
             memory: Mutex::new(memory),
             view: watch::Sender::new(View::new(now)),
             work: Notify::new(),
+            added: Notify::new(),
             lease_changed: Notify::new(),
             gives_up: AtomicBool::new(false),
             gave_up: Mutex::default(),
@@ -186,7 +189,7 @@ impl Replica {
         let slot = Arc::clone(&listed.slot);
         drop(lists);
         // The session reads the entry of a new list at once.
-        self.work.notify_one();
+        self.added.notify_one();
         SharedList { replica: Arc::clone(self), wanted, slot }
     }
 
@@ -343,4 +346,31 @@ impl Replica {
 /// What is behind a lock. Nothing panics while it has one, and each change is whole.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::metrics::Metrics;
+    use crate::secret::Secret;
+    use crate::share::Servers;
+
+    #[tokio::test]
+    async fn what_the_server_has_of_a_list_that_is_added_is_read_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            servers: Servers::One("redis://127.0.0.1:1".parse().unwrap()),
+            username: None,
+            password: None,
+            ca_file: None,
+            client: None,
+            key: Secret::Given("07".repeat(32).into()),
+            site: "oslo".into(),
+        };
+        let (replica, _wished) = Replica::new(settings, folder.path(), Metrics::new().share("oslo"));
+        let wanted = Wanted { list: "crm".into(), fingerprint: 7, refresh: Duration::from_mins(5) };
+        let _list = replica.list(wanted);
+        let read = tokio::time::timeout(Duration::from_secs(5), replica.added.notified());
+        assert!(read.await.is_ok());
+    }
 }

@@ -198,6 +198,7 @@ impl Session<'_> {
             self.replica.view.send_modify(|view| view.entries = Arc::clone(&entries));
         }
         for Listed { wanted, slot } in lists {
+            locked(&slot).reads();
             let view = self.replica.view.borrow().clone();
             if let Some(remark) = locked(&slot).remark(&wanted, &view) {
                 let list = &wanted.list;
@@ -211,8 +212,12 @@ impl Session<'_> {
     /// Reads them again after each event, and without one from time to time.
     async fn read_again(&self, changes: &mut mpsc::Receiver<()>) -> Result<Infallible, ServerError> {
         loop {
-            // Either way: now.
-            let _ = timeout(READ_AGAIN, changes.recv()).await;
+            // Each way: now.
+            tokio::select! {
+                _ = changes.recv() => {}
+                () = self.replica.added.notified() => {}
+                () = sleep(READ_AGAIN) => {}
+            }
             self.read().await?;
         }
     }

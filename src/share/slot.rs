@@ -114,6 +114,8 @@ pub struct Slot {
     is_broken: bool,
     /// The version that could not be taken.
     failed: Option<Version>,
+    /// Whether it is known what the server has of the list.
+    is_read: bool,
     /// The last confirmation by the holder that was used: its time there.
     confirmed: u64,
     in_use: InUse,
@@ -233,6 +235,11 @@ impl Slot {
         !self.in_use.has_list
     }
 
+    /// What the server has of the list was read. Before that, nothing counts as lost there: a reload may just have added the list.
+    pub fn reads(&mut self) {
+        self.is_read = true;
+    }
+
     /// A version could not be taken.
     pub fn failed(&mut self, version: Version) {
         self.failed = Some(version);
@@ -303,7 +310,7 @@ impl Slot {
         let entry = view.entries.get(&wanted.list);
         let published = entry.and_then(|entry| ours(entry, wanted));
         let is_version = published.as_ref().is_some_and(|manifest| Some(manifest.version) == self.taken);
-        let is_lost = entry.is_none_or(|entry| Some(entry.version) < self.taken);
+        let is_lost = self.is_read && entry.is_none_or(|entry| Some(entry.version) < self.taken);
         let is_fresh = self.asked == Some(epoch);
         // Another replica may have taken a list that a failover has lost here: only a version of this epoch counts there.
         let is_older = entry.is_some_and(|entry| entry.version.epoch < epoch);

@@ -57,6 +57,17 @@ fn a_list_that_can_not_be_read_is_not_tried_again() {
 }
 
 #[test]
+fn a_list_that_a_reload_adds_is_not_published_from_disk_before_the_server_s_is_known() {
+    let now = Instant::now();
+    let mut slot = Slot::default();
+    slot.uses(&wanted(), same(1), None, 10);
+    assert!(!publishes(&slot, &held(now, None, 4), 4));
+    slot.reads();
+    assert!(publishes(&slot, &held(now, None, 4), 4));
+    assert!(!publishes(&slot, &held(now, Some(entry(version(3, 2), 0)), 4), 4));
+}
+
+#[test]
 fn a_list_on_disk_that_is_older_than_its_version_is_replaced() {
     let now = Instant::now();
     // The list of that version did not fit on the disk.
