@@ -239,7 +239,8 @@ impl Session<'_> {
                     Event::Changed => self.read_soon(),
                     Event::Searched(name) => self.take_search(name),
                     Event::Wanted(list) => {
-                        if let Some(listed) = self.replica.listed(&list) {
+                        let is_holder = self.replica.view.borrow().epoch(Instant::now()).is_some();
+                        if let Some(listed) = self.replica.listed(&list).filter(|_| is_holder) {
                             locked(&listed.slot).want();
                             // Its schedule looks again.
                             self.replica.view.send_modify(|_| {});
