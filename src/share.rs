@@ -14,6 +14,7 @@
 //! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection;
 //!   [`said`]: what the log has of it
 //! - [`searches`]: the results of searches for strangers
+//! - [`leftovers`]: chunks that no list needs any more
 //! - [`memory`]: what a replica has to know after a restart
 
 pub mod connector;
@@ -23,6 +24,7 @@ pub mod format;
 pub mod held;
 pub mod inspection;
 pub mod lease;
+pub mod leftovers;
 pub mod life;
 pub mod list;
 pub mod manifest;

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use super::connector::Connector;
 use super::held::{Accepted, HeldBack};
 use super::lease::Lease;
+use super::leftovers::Leftovers;
 use super::life::ReplicaStatus;
 use super::list::{SharedList, now_in_millis};
 use super::memory::Memory;
@@ -89,6 +90,8 @@ pub struct Replica {
     pub(super) wishes: mpsc::Sender<Wish>,
     /// The commands that wait for an answer of the holder, by the request's number.
     answers: Mutex<BTreeMap<u64, oneshot::Sender<Accepted>>>,
+    /// The chunks that no list needs any more.
+    pub(super) leftovers: Mutex<Leftovers>,
     /// What the log has of the server.
     said: Mutex<Said>,
     /// The service that had this `state_dir` before.
@@ -170,6 +173,7 @@ impl Replica {
             wishes,
             exchange: Exchange::default(),
             answers: Mutex::default(),
+            leftovers: Mutex::default(),
             said: Mutex::default(),
             before: Mutex::new(before),
             lists: Mutex::default(),

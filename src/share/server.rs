@@ -22,6 +22,8 @@ use super::version::{LAST_EPOCH, ReplicaId, Version};
 pub(super) const BLOCK: Duration = Duration::from_secs(5);
 /// How long a chunk lives after its last renewal.
 const CHUNK_LIFE: Duration = Duration::from_mins(20);
+/// How long it lives after another version has replaced its own: replicas may still read it.
+const REPLACED_LIFE: Duration = Duration::from_mins(2);
 
 /// A connection to the server. A clone is the same connection.
 #[derive(Clone)]
@@ -182,6 +184,21 @@ impl Server {
     /// Removes a damaged chunk, so that the holder sees that it is missing.
     pub async fn remove_chunk(&mut self, name: &str) -> Result<(), ServerError> {
         redis::cmd("DEL").arg(self.keys.chunk(name)).exec_async(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Removes chunks that nobody reads, and has those go soon that only a replica may still read that has begun.
+    pub async fn clear(&mut self, unread: &[String], replaced: &[String]) -> Result<(), ServerError> {
+        let mut clear = redis::pipe();
+        for chunk in unread {
+            clear.cmd("DEL").arg(self.keys.chunk(chunk)).ignore();
+        }
+        for chunk in replaced {
+            clear.cmd("PEXPIRE").arg(self.keys.chunk(chunk)).arg(millis(REPLACED_LIFE)).arg("LT").ignore();
+        }
+        if !unread.is_empty() || !replaced.is_empty() {
+            clear.exec_async(&mut self.connection).await?;
+        }
         Ok(())
     }
 

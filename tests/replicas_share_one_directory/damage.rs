@@ -2,6 +2,8 @@
 
 use nameplate::share::manifest::Manifest;
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,6 +54,8 @@ async fn a_list_that_a_disk_has_damaged_is_published_by_another() {
     assert_eq!(crm.count(), 1);
     assert_eq!(damaged.nameplate.log().matches(said).count(), 1, "{}", damaged.nameplate.log());
     assert!(!damaged.nameplate.log().contains("the replicas' server can't be used"));
+    // What was sent of the damaged one is gone.
+    assert_eq!(redis.keys("{np:oslo}:chunk:*").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,4 +72,33 @@ async fn a_list_of_whole_parts_that_is_not_what_was_published_is_published_again
     new.nameplate.until_logged("it is not what was published", 1).await;
     tokio::time::timeout(TAKEOVER, new.until_named(KARI)).await.expect("the list");
     assert_eq!((replicas[0].name().as_str(), crm.count()), (KARI, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_replaced_does_not_fill_the_server() {
+    let (redis, crm) = (Redis::start(SITE), StandIn::start(fjord()).await.expect("the stand-in"));
+    let replicas = replicas(2, &crm, &redis, "1h").await;
+    let chunks = || redis.keys("{np:oslo}:chunk:*").into_iter().collect::<BTreeSet<_>>();
+    let first = chunks();
+    crm.set_records(married());
+    replicas[0].refresh();
+    // Whoever reads the version before may still do so.
+    let second = chunks();
+    assert_eq!((second.len(), first.is_subset(&second)), (2, true));
+    let left = |chunk: &String| redis.run::<i64>(&["PTTL", chunk]);
+    let begun = Instant::now();
+    while left(&first.iter().next().unwrap().clone()) > 120_000 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "its life is as long as before");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(second.difference(&first).all(|chunk| left(chunk) > 1_000_000));
+    // The one before that is gone.
+    crm.set_records(fjord());
+    replicas[0].refresh();
+    let begun = Instant::now();
+    while !chunks().is_disjoint(&first) {
+        assert!(begun.elapsed() < Duration::from_secs(5), "three versions are stored");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(chunks().len(), 2);
 }

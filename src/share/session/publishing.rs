@@ -70,10 +70,17 @@ impl Session<'_> {
         epoch: u64,
     ) -> Result<(), ServerError> {
         let list = &listed.wanted.list;
+        // A connection may have ended while chunks were sent.
+        self.clear_unpublished().await?;
         let (here, _) = locked(&listed.slot).taken();
         let version = locked(&self.replica.lease).next_version(self.replica.id, epoch, here);
         let Some(version) = version else { return Ok(()) };
-        let manifest = match self.send(list, version, publication).await? {
+        let sent = self.send(list, version, publication).await;
+        if !matches!(sent, Ok(Ok(_))) {
+            // The server may be gone: then before the next publication.
+            let _ = self.clear_unpublished().await;
+        }
+        let manifest = match sent? {
             Ok(manifest) => manifest,
             Err(error) => {
                 warn!(%list, "the list can't be published: {error}. The lease is left to another replica; the list in use stays");
@@ -95,16 +102,20 @@ impl Session<'_> {
         // Packing takes its time.
         let may_publish = locked(&self.replica.lease).publishes(Instant::now());
         if may_publish.is_none_or(|(now, _)| now != epoch) {
-            return Ok(());
+            return self.clear_unpublished().await;
         }
+        let before = self.chunks_there(list);
         let checked = now_in_millis();
         let format = self.format();
+        locked(&self.replica.leftovers).settles();
         match self.server.clone().switch(list, version, &sealed, format, checked).await? {
             Switched::Done => {
                 let (entries, bytes) = (manifest.entries, manifest.bytes);
                 info!(%list, %version, entries, bytes, "the list is published for all replicas");
                 let taken = locked(&listed.slot).published(version, publication);
                 locked(&self.replica.memory).took(list, taken);
+                let unread = locked(&self.replica.leftovers).replaces(list, before.clone());
+                self.server.clone().clear(&unread, &before).await?;
                 self.read().await
             }
             Switched::Refused => {
@@ -115,9 +126,24 @@ impl Session<'_> {
                 self.replica.answered(|_| {});
                 self.read().await?;
                 self.replica.lease_changed.notify_one();
-                Ok(())
+                self.server.clone().clear(&manifest.chunks, &[]).await
             }
         }
+    }
+
+    /// The chunks of the version that the server has of a list, as far as it was read here.
+    fn chunks_there(&self, list: &str) -> Vec<String> {
+        let entries = Arc::clone(&self.replica.view.borrow().entries);
+        let manifest = entries.get(list).and_then(|entry| entry.manifest.as_ref().ok());
+        manifest.map_or_else(Vec::new, |manifest| manifest.chunks.clone())
+    }
+
+    /// Removes the chunks that were sent for nothing.
+    async fn clear_unpublished(&self) -> Result<(), ServerError> {
+        let unpublished = locked(&self.replica.leftovers).unpublished();
+        self.server.clone().clear(&unpublished, &[]).await?;
+        locked(&self.replica.leftovers).settles();
+        Ok(())
     }
 
     /// The format that all living replicas read.
@@ -137,6 +163,7 @@ impl Session<'_> {
         let (chunk, chunks) = mpsc::channel::<pack::Chunk>(PACKED);
         let (key, site) = (Arc::clone(&self.key), self.replica.settings.site.clone());
         let (list, content) = (list.to_owned(), publication.content.clone());
+        let leftovers = &self.replica.leftovers;
         let packing = panics::blocking(move || {
             let owner = Owner { key: &key, site: &site, list: &list, version };
             pack::pack(owner, &content, |packed| {
@@ -147,6 +174,7 @@ impl Session<'_> {
             // After a failure nobody takes the chunks any more, and the packing ends.
             let mut chunks = chunks;
             while let Some(packed) = chunks.recv().await {
+                locked(leftovers).sends(&packed.name);
                 server.put_chunk(&packed.name, &packed.bytes).await?;
             }
             Ok::<_, ServerError>(())
