@@ -11,8 +11,10 @@
 //! - [`held`]: a list that the holder holds back, at the others; [`forgotten`]: the numbers of `nameplate forget`; a machine without I/O
 //! - [`life`]: the replicas' signs of life; [`format`](mod@format): the formats that all of them read
 //! - [`slot`]: one list: where the next one comes from, what is to be published; a machine without I/O; [`view`]: what is known of the server
-//! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection
+//! - [`replica`]: this service as one of the replicas; [`list`]: one shared list for its schedule; [`session`]: the connection;
+//!   [`said`]: what the log has of it
 //! - [`searches`]: the results of searches for strangers
+//! - [`leftovers`]: chunks that no list needs any more
 //! - [`memory`]: what a replica has to know after a restart
 
 pub mod connector;
@@ -22,12 +24,14 @@ pub mod format;
 pub mod held;
 pub mod inspection;
 pub mod lease;
+pub mod leftovers;
 pub mod life;
 pub mod list;
 pub mod manifest;
 pub mod memory;
 pub mod pack;
 pub mod replica;
+pub mod said;
 pub mod scripts;
 pub mod seal;
 pub mod searches;

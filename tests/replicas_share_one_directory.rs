@@ -21,6 +21,7 @@ const MARRIED: &str = "Kari Berg (Fjord Sjømat AS)";
 const TAKEOVER: Duration = Duration::from_secs(60);
 
 mod calls;
+mod damage;
 mod eight;
 mod failover;
 mod forget;

@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(9);
 /// What a fault of the server means.
 const ALONE: &str =
     "this service shares nothing and asks SuperOffice by itself, and lists come later where it is new";
-/// How much room a list needs beside its last version.
+/// How much room a list needs beside its last version: the one before it, which goes soon, and the next one.
 const ROOM: u64 = 2;
 /// The least room, in bytes: for the list of some thousand people.
 const LEAST_ROOM: u64 = 4 << 20;

@@ -94,7 +94,8 @@ impl SharedList {
                 let fetched = ask.await;
                 if fetched.is_err() && epoch.is_some() && locked(&self.slot).is_empty() {
                     // Another replica may have a list that the server has lost, or reach the CRM.
-                    self.replica.give_up(&self.wanted.list);
+                    let failed = locked(&self.slot).could_not_be_taken();
+                    self.replica.give_up(&self.wanted.list, failed);
                 }
                 fetched
             }
@@ -179,7 +180,8 @@ impl SharedList {
                 left_out: Some(manifest.left_out),
             }),
             Err((number, error)) => {
-                if let Some(name) = number.and_then(|number| manifest.chunks.get(number)) {
+                // Where each chunk is what was published, and the whole is not: any of them.
+                if let Some(name) = manifest.chunks.get(number.unwrap_or(0)) {
                     // The holder sees that it is missing, and publishes the list again.
                     server.clone().remove_chunk(name).await?;
                 }

@@ -55,7 +55,7 @@ pub fn pack(
     content: &Content,
     put: impl FnMut(Chunk) -> io::Result<()>,
 ) -> io::Result<Manifest> {
-    let chunks = Chunks { owner, put, buffer: Vec::with_capacity(CHUNK - SEAL), names: Vec::new() };
+    let chunks = Chunks { owner, put, buffer: Vec::with_capacity(CHUNK), names: Vec::new() };
     let packing = zstd::stream::write::Encoder::new(chunks, LEVEL)?;
     let mut packing = Summing { out: packing, sum: Context::new(&SHA256), bytes: 0 };
     content.write_to(&mut packing)?;
@@ -116,7 +116,7 @@ impl<P: FnMut(Chunk) -> io::Result<()>> Chunks<'_, P> {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let bytes = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK - SEAL));
+        let bytes = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
         let place = self.owner.place(self.names.len());
         let bytes = self.owner.key.seal(&place, bytes).map_err(|_| io::Error::other("it can't be sealed"))?;
         let name = hex(&sha256(&bytes));

@@ -14,15 +14,17 @@ use tracing::{info, warn};
 use super::connector::Connector;
 use super::held::{Accepted, HeldBack};
 use super::lease::Lease;
+use super::leftovers::Leftovers;
 use super::life::ReplicaStatus;
 use super::list::{SharedList, now_in_millis};
 use super::memory::Memory;
+use super::said::Said;
 use super::seal::Key;
 use super::searches::Exchange;
 use super::server::Server;
 use super::settings::Settings;
 use super::slot::{Slot, Wanted};
-use super::version::ReplicaId;
+use super::version::{ReplicaId, Version};
 use super::view::View;
 use crate::number::Number;
 use crate::observe::metrics;
@@ -75,6 +77,8 @@ pub struct Replica {
     pub(super) view: watch::Sender<View>,
     /// Something may have to be published.
     pub(super) work: Notify,
+    /// What the server has of a new list is to be read.
+    pub(super) added: Notify,
     /// The lease is to be asked for anew, or to be given up.
     pub(super) lease_changed: Notify,
     pub(super) gives_up: AtomicBool,
@@ -86,6 +90,10 @@ pub struct Replica {
     pub(super) wishes: mpsc::Sender<Wish>,
     /// The commands that wait for an answer of the holder, by the request's number.
     answers: Mutex<BTreeMap<u64, oneshot::Sender<Accepted>>>,
+    /// The chunks that no list needs any more.
+    pub(super) leftovers: Mutex<Leftovers>,
+    /// What the log has of the server.
+    said: Mutex<Said>,
     /// The service that had this `state_dir` before.
     pub(super) before: Mutex<Option<ReplicaId>>,
     lists: Mutex<BTreeMap<String, Listed>>,
@@ -158,12 +166,15 @@ impl Replica {
             memory: Mutex::new(memory),
             view: watch::Sender::new(View::new(now)),
             work: Notify::new(),
+            added: Notify::new(),
             lease_changed: Notify::new(),
             gives_up: AtomicBool::new(false),
             gave_up: Mutex::default(),
             wishes,
             exchange: Exchange::default(),
             answers: Mutex::default(),
+            leftovers: Mutex::default(),
+            said: Mutex::default(),
             before: Mutex::new(before),
             lists: Mutex::default(),
             metrics,
@@ -182,7 +193,7 @@ impl Replica {
         let slot = Arc::clone(&listed.slot);
         drop(lists);
         // The session reads the entry of a new list at once.
-        self.work.notify_one();
+        self.added.notify_one();
         SharedList { replica: Arc::clone(self), wanted, slot }
     }
 
@@ -220,13 +231,15 @@ impl Replica {
         }
     }
 
-    /// Leaves the lease to another replica for a while, if the server does not have this list. Not again soon: the others may be no
-    /// better off.
-    pub(super) fn give_up(&self, list: &str) {
+    /// Leaves the lease to another replica for a while, if the server does not have this list, or has the version of it that could not be
+    /// taken here. Not again soon: the others may be no better off.
+    pub(super) fn give_up(&self, list: &str, failed: Option<Version>) {
         let now = Instant::now();
         let mut gave_up = locked(&self.gave_up);
         let is_again = gave_up.is_some_and(|before| now - before < GIVEN_UP_ONCE_IN);
-        if is_again || self.view.borrow().entries.contains_key(list) {
+        let is_there =
+            self.view.borrow().entries.get(list).is_some_and(|entry| Some(entry.version) != failed);
+        if is_again || is_there {
             return;
         }
         *gave_up = Some(now);
@@ -238,33 +251,37 @@ impl Replica {
     pub(super) fn answered(&self, change: impl FnOnce(&mut View)) {
         let now = Instant::now();
         let publishes = locked(&self.lease).publishes(now);
-        let mut was_up = true;
         self.view.send_modify(|view| {
-            was_up = std::mem::replace(&mut view.is_up, true);
-            (view.contact, view.publishes, view.trouble) = (now, publishes, None);
+            (view.is_up, view.contact, view.publishes, view.trouble) = (true, now, publishes, None);
             change(view);
         });
         self.metrics.set(true, publishes.is_some());
-        if !was_up {
-            let site = &self.settings.site;
-            info!(%site, "the replicas' server answers: lists are shared");
+        if locked(&self.said).answers() {
+            self.say_that_it_answers();
         }
     }
 
-    /// The server can't be used. `said` is what the log has since it could.
-    pub(super) fn failed(&self, error: &str, said: &mut Vec<String>) {
+    /// The connection to the server has lasted.
+    pub(super) fn lasts(&self) {
+        if locked(&self.said).lasts() {
+            self.say_that_it_answers();
+        }
+    }
+
+    fn say_that_it_answers(&self) {
+        let site = &self.settings.site;
+        info!(%site, "the replicas' server answers: lists are shared");
+    }
+
+    /// The server can't be used.
+    pub(super) fn failed(&self, error: &str) {
         let publishes = locked(&self.lease).publishes(Instant::now());
-        let was_up = self.view.borrow().is_up;
         self.view.send_modify(|view| {
             (view.is_up, view.publishes) = (false, publishes);
             view.trouble = Some(error.to_owned());
         });
         self.metrics.set(false, publishes.is_some());
-        if was_up {
-            said.clear();
-        }
-        if !said.iter().any(|known| known == error) {
-            said.push(error.to_owned());
+        if locked(&self.said).fails(error) {
             let site = &self.settings.site;
             warn!(
                 %site,
@@ -333,4 +350,31 @@ impl Replica {
 /// What is behind a lock. Nothing panics while it has one, and each change is whole.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::metrics::Metrics;
+    use crate::secret::Secret;
+    use crate::share::Servers;
+
+    #[tokio::test]
+    async fn what_the_server_has_of_a_list_that_is_added_is_read_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            servers: Servers::One("redis://127.0.0.1:1".parse().unwrap()),
+            username: None,
+            password: None,
+            ca_file: None,
+            client: None,
+            key: Secret::Given("07".repeat(32).into()),
+            site: "oslo".into(),
+        };
+        let (replica, _wished) = Replica::new(settings, folder.path(), Metrics::new().share("oslo"));
+        let wanted = Wanted { list: "crm".into(), fingerprint: 7, refresh: Duration::from_mins(5) };
+        let _list = replica.list(wanted);
+        let read = tokio::time::timeout(Duration::from_secs(5), replica.added.notified());
+        assert!(read.await.is_ok());
+    }
 }

@@ -116,9 +116,11 @@ const HOLD: &str = r"
 local key = redis.call('GET', KEYS[3])
 if key and key ~= ARGV[4] then return {2, 0, 0} end
 local held = redis.call('HMGET', KEYS[1], 'id', 'epoch')
-local highest = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[3]))
+local stored = tonumber(redis.call('GET', KEYS[2]) or '0')
+local highest = math.max(stored, tonumber(ARGV[3]))
 if held[1] and held[1] ~= ARGV[1] then
-    redis.call('SET', KEYS[2], string.format('%.0f', highest))
+    -- A full server takes no writes, and can be read.
+    if highest > stored then redis.call('SET', KEYS[2], string.format('%.0f', highest)) end
     return {1, tonumber(held[2]), redis.call('PTTL', KEYS[1])}
 end
 local epoch = held[2]

@@ -16,12 +16,14 @@ use super::manifest::{Entry, Manifest, Unusable};
 use super::scripts::{self, Keys, Scripts};
 use super::seal::Key;
 use super::slot::Kept;
-use super::version::{ReplicaId, Version};
+use super::version::{LAST_EPOCH, ReplicaId, Version};
 
 /// How long the server waits for an event before it answers without one.
 pub(super) const BLOCK: Duration = Duration::from_secs(5);
 /// How long a chunk lives after its last renewal.
 const CHUNK_LIFE: Duration = Duration::from_mins(20);
+/// How long it lives after another version has replaced its own: replicas may still read it.
+const REPLACED_LIFE: Duration = Duration::from_mins(2);
 
 /// A connection to the server. A clone is the same connection.
 #[derive(Clone)]
@@ -102,6 +104,7 @@ impl Server {
         script.key(epoch).key(key_id);
         script.arg(id.to_string()).arg(life).arg(highest).arg(key.id()).arg(by);
         let (code, epoch, left): (i64, u64, i64) = script.invoke_async(&mut self.connection).await?;
+        believed(epoch)?;
         match code {
             scripts::HELD => Ok(Answer::Held { epoch }),
             scripts::OTHERS => {
@@ -147,7 +150,7 @@ impl Server {
                 continue;
             };
             let Some(holder) = ReplicaId::parse(&holder) else { continue };
-            let version = Version { epoch, holder, sequence };
+            let version = Version { epoch: believed(epoch)?, holder, sequence };
             let manifest = if FORMATS.contains(&format) {
                 Manifest::open(key, site, list, version, manifest).map(std::sync::Arc::new)
             } else {
@@ -181,6 +184,21 @@ impl Server {
     /// Removes a damaged chunk, so that the holder sees that it is missing.
     pub async fn remove_chunk(&mut self, name: &str) -> Result<(), ServerError> {
         redis::cmd("DEL").arg(self.keys.chunk(name)).exec_async(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Removes chunks that nobody reads, and has those go soon that only a replica may still read that has begun.
+    pub async fn clear(&mut self, unread: &[String], replaced: &[String]) -> Result<(), ServerError> {
+        let mut clear = redis::pipe();
+        for chunk in unread {
+            clear.cmd("DEL").arg(self.keys.chunk(chunk)).ignore();
+        }
+        for chunk in replaced {
+            clear.cmd("PEXPIRE").arg(self.keys.chunk(chunk)).arg(millis(REPLACED_LIFE)).arg("LT").ignore();
+        }
+        if !unread.is_empty() || !replaced.is_empty() {
+            clear.exec_async(&mut self.connection).await?;
+        }
         Ok(())
     }
 
@@ -253,6 +271,16 @@ impl Server {
         }
         Ok(events)
     }
+}
+
+/// An epoch as replicas count them, and remember it.
+fn believed(epoch: u64) -> Result<u64, ServerError> {
+    if epoch > LAST_EPOCH {
+        let text =
+            format!("the epoch {epoch}, to which no replica has counted: delete the keys of the site there");
+        return Err(ServerError::Strange(text));
+    }
+    Ok(epoch)
 }
 
 /// What an event's fields say. What is not understood may have changed a list.

@@ -29,6 +29,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The interval in which the entries are read without an event.
 const READ_AGAIN: Duration = Duration::from_secs(30);
+/// A connection that has been of use for so long has lasted: a new failure is none of those before.
+const LASTING: Duration = Duration::from_secs(30);
 /// The most time to give the lease back at the end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -40,14 +42,13 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-    let mut said = Vec::new();
     let talk = async {
         loop {
             let begun = Instant::now();
             let Err(error) = session(&replica, &service, &mut wished).await;
             locked(&replica.lease).failed(Instant::now());
-            replica.failed(&error.to_string(), &mut said);
-            if begun.elapsed() > READ_AGAIN {
+            replica.failed(&error.to_string());
+            if begun.elapsed() > LASTING {
                 backoff.reset();
             }
             sleep(backoff.next_wait()).await;
@@ -93,6 +94,7 @@ async fn session(
         ended = session.pass_on(wished) => ended,
         ended = searches::exchange(replica, session.server.clone(), &session.key, &mut searches) => ended,
         ended = session.live() => ended,
+        never = session.lasts() => match never {},
     }
 }
 
@@ -133,9 +135,7 @@ impl Session<'_> {
                 () = self.replica.lease_changed.notified() => {
                     if self.replica.gives_up.swap(false, Ordering::Relaxed) {
                         info!(site = %self.replica.settings.site, "the lease is left to another replica: this one has no list, and can't get one");
-                        server.release(self.replica.id).await?;
-                        locked(&self.replica.lease).rest(Instant::now());
-                        self.replica.answered(|view| (view.holder_id, view.holder) = (None, None));
+                        self.leave_lease().await?;
                     }
                     continue;
                 }
@@ -164,6 +164,14 @@ impl Session<'_> {
         }
     }
 
+    /// Leaves the lease to another replica for a while.
+    async fn leave_lease(&self) -> Result<(), ServerError> {
+        self.server.clone().release(self.replica.id).await?;
+        locked(&self.replica.lease).rest(Instant::now());
+        self.replica.answered(|view| (view.holder_id, view.holder) = (None, None));
+        Ok(())
+    }
+
     fn saw(&self, epoch: u64) {
         locked(&self.replica.lease).saw(epoch);
         locked(&self.replica.memory).saw(epoch);
@@ -190,6 +198,7 @@ impl Session<'_> {
             self.replica.view.send_modify(|view| view.entries = Arc::clone(&entries));
         }
         for Listed { wanted, slot } in lists {
+            locked(&slot).reads();
             let view = self.replica.view.borrow().clone();
             if let Some(remark) = locked(&slot).remark(&wanted, &view) {
                 let list = &wanted.list;
@@ -203,8 +212,12 @@ impl Session<'_> {
     /// Reads them again after each event, and without one from time to time.
     async fn read_again(&self, changes: &mut mpsc::Receiver<()>) -> Result<Infallible, ServerError> {
         loop {
-            // Either way: now.
-            let _ = timeout(READ_AGAIN, changes.recv()).await;
+            // Each way: now.
+            tokio::select! {
+                _ = changes.recv() => {}
+                () = self.replica.added.notified() => {}
+                () = sleep(READ_AGAIN) => {}
+            }
             self.read().await?;
         }
     }
@@ -226,7 +239,8 @@ impl Session<'_> {
                     Event::Changed => self.read_soon(),
                     Event::Searched(name) => self.take_search(name),
                     Event::Wanted(list) => {
-                        if let Some(listed) = self.replica.listed(&list) {
+                        let is_holder = self.replica.view.borrow().epoch(Instant::now()).is_some();
+                        if let Some(listed) = self.replica.listed(&list).filter(|_| is_holder) {
                             locked(&listed.slot).want();
                             // Its schedule looks again.
                             self.replica.view.send_modify(|_| {});
@@ -245,6 +259,15 @@ impl Session<'_> {
                 self.read_soon();
             }
         }
+    }
+
+    /// Says when the connection has lasted.
+    async fn lasts(&self) -> Infallible {
+        // It is never closed.
+        let _ = self.replica.view.subscribe().wait_for(|view| view.is_up).await;
+        sleep(LASTING).await;
+        self.replica.lasts();
+        std::future::pending().await
     }
 
     /// Passes wishes on to the other replicas.

@@ -114,6 +114,8 @@ pub struct Slot {
     is_broken: bool,
     /// The version that could not be taken.
     failed: Option<Version>,
+    /// Whether it is known what the server has of the list.
+    is_read: bool,
     /// The last confirmation by the holder that was used: its time there.
     confirmed: u64,
     in_use: InUse,
@@ -121,6 +123,8 @@ pub struct Slot {
     answers: u64,
     /// Counts the lists that were in use.
     change: u64,
+    /// The one of them that can't be published.
+    unreadable: Option<u64>,
     /// The epoch in which the CRM has last answered.
     asked: Option<u64>,
     /// When it did so, if the server does not know yet.
@@ -146,8 +150,8 @@ impl Slot {
         let is_holder = view.epoch(now).is_some();
         if let Some(manifest) = &ours
             && (Some(manifest.version) > self.taken || self.lacks(manifest.version))
-            // What the holder can't read, it gets from the CRM, for all.
-            && !(is_holder && self.failed == Some(manifest.version))
+            // What the holder can't read, it gets from the CRM, for all; and each replica for itself what a silent server does not give.
+            && !((is_holder || !view.is_up) && self.failed == Some(manifest.version))
         {
             return Step::Take(Arc::clone(manifest));
         }
@@ -157,7 +161,11 @@ impl Slot {
             return Step::Ask;
         }
         match entry {
-            Some(entry) if self.taken == Some(entry.version) && entry.checked != self.confirmed => {
+            Some(entry)
+                if self.taken == Some(entry.version)
+                    && entry.checked != self.confirmed
+                    && !self.lacks(entry.version) =>
+            {
                 Step::Confirmed(entry.checked)
             }
             _ => Step::Wait,
@@ -227,9 +235,20 @@ impl Slot {
         !self.in_use.has_list
     }
 
+    /// What the server has of the list was read. Before that, nothing counts as lost there: a reload may just have added the list.
+    pub fn reads(&mut self) {
+        self.is_read = true;
+    }
+
     /// A version could not be taken.
     pub fn failed(&mut self, version: Version) {
         self.failed = Some(version);
+    }
+
+    /// The version that could not be taken.
+    #[must_use]
+    pub fn could_not_be_taken(&self) -> Option<Version> {
+        self.failed
     }
 
     /// Another replica wants the CRM to be asked.
@@ -245,6 +264,8 @@ impl Slot {
         (self.in_use, self.answers) = (in_use, wanted.fingerprint);
         match std::mem::replace(&mut self.origin, Origin::Same) {
             Origin::Disk => {
+                // The list of an older file is not that version, which did not fit on the disk.
+                let known = known.filter(|known| at.is_none_or(|at| at >= known.at));
                 self.taken = known.map(|known| known.version);
                 self.is_own = at.is_some() && at != known.map(|known| known.at);
             }
@@ -289,7 +310,7 @@ impl Slot {
         let entry = view.entries.get(&wanted.list);
         let published = entry.and_then(|entry| ours(entry, wanted));
         let is_version = published.as_ref().is_some_and(|manifest| Some(manifest.version) == self.taken);
-        let is_lost = entry.is_none_or(|entry| Some(entry.version) < self.taken);
+        let is_lost = self.is_read && entry.is_none_or(|entry| Some(entry.version) < self.taken);
         let is_fresh = self.asked == Some(epoch);
         // Another replica may have taken a list that a failover has lost here: only a version of this epoch counts there.
         let is_older = entry.is_some_and(|entry| entry.version.epoch < epoch);
@@ -301,7 +322,8 @@ impl Slot {
             || is_fresh && (self.is_own || is_older || !is_version)
             || self.is_broken && is_version
             || is_other;
-        let content = self.in_use.content.as_ref().filter(|_| self.answers == wanted.fingerprint);
+        let can_be = self.answers == wanted.fingerprint && self.unreadable != Some(self.change);
+        let content = self.in_use.content.as_ref().filter(|_| can_be);
         match (content, published) {
             (Some(content), _) if is_due => Some(Duty::Publish(Publication {
                 content: content.clone(),
@@ -325,6 +347,11 @@ impl Slot {
             self.unsaid = None;
         }
         Taken { version, at: publication.content.header().taken }
+    }
+
+    /// A list can't be published: its bytes can't be read, or sealed. Only another one is tried.
+    pub fn not_published(&mut self, publication: &Publication) {
+        self.unreadable = Some(publication.change);
     }
 
     /// The server has been told that the CRM has confirmed the list at `said`.

@@ -36,6 +36,10 @@ impl fmt::Display for ReplicaId {
     }
 }
 
+/// The highest epoch that is believed: the server's scripts count in numbers that are exact up to here. The server has epochs in plain, so
+/// whoever can write there could end the counting.
+pub const LAST_EPOCH: u64 = 1 << 53;
+
 /// The version of a list. The order is that of the fields. After a failover of the server two holders may have one epoch, so
 /// the id decides between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -165,3 +165,31 @@ async fn a_replica_with_another_key_never_has_the_lease() {
     assert_eq!(site.server.hold(B, 0, &other, "pbx").await.unwrap(), Answer::OtherKey);
     assert_eq!(site.held(C, 1).await, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_server_gives_the_others_what_it_has() {
+    let redis = Redis::start(SITE);
+    let mut site = Site::of(&redis).await;
+    let epoch = site.held(A, 0).await;
+    assert!(site.switch(epoch, A, 1).await);
+    redis.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(site.is_others(B, 0).await && site.is_others(B, epoch).await);
+    assert_eq!((site.held(A, epoch).await, site.version().await.epoch), (epoch, epoch));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_that_nobody_can_have_counted_to_is_not_believed() {
+    const EPOCH: &str = "9007199254740994";
+    let redis = Redis::start(SITE);
+    let mut site = Site::of(&redis).await;
+    let epoch = site.held(A, 0).await;
+    assert!(site.switch(epoch, A, 1).await);
+    redis.run::<()>(&["HSET", "{np:oslo}:list:crm", "epoch", EPOCH]);
+    let read = site.server.entries(&site.key, SITE, &["crm".to_owned()]).await;
+    assert!(read.unwrap_err().to_string().contains("an answer that is not understood: the epoch"));
+    redis.run::<()>(&["SET", "{np:oslo}:epoch", EPOCH]);
+    let held = site.server.hold(A, epoch, &site.key, "pbx").await;
+    assert!(held.unwrap_err().to_string().contains("an answer that is not understood: the epoch"));
+    let others = site.server.hold(B, epoch, &site.key, "pbx").await;
+    assert!(others.unwrap_err().to_string().contains("an answer that is not understood: the epoch"));
+}

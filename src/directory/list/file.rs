@@ -140,19 +140,12 @@ impl ListFile {
         &self.header
     }
 
-    /// Copies the bytes of the file.
+    /// Copies the bytes of the file. After the last one it is an error if the file was damaged since it was opened.
     pub(super) fn copy_to(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut place = 0;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            match self.file.read_at(&mut buffer, place)? {
-                0 => return Ok(()),
-                count => {
-                    out.write_all(&buffer[..count])?;
-                    place += count as u64;
-                }
-            }
-        }
+        let mut content = Content::of(&self.file)?;
+        io::copy(&mut BufReader::with_capacity(BUFFER, &mut content), out)?;
+        content.verify()?;
+        out.write_all(&content.sum.finalize().to_le_bytes())
     }
 
     /// The records, by number, read on demand. The last one is an error if the file was damaged since it was opened.

@@ -32,6 +32,9 @@ impl Content {
     }
 
     /// Writes the bytes of the list's file.
+    ///
+    /// # Errors
+    /// Also after the last byte, if the disk has damaged them since the file was opened.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::OnDisk(file) => file.copy_to(out),

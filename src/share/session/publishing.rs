@@ -1,12 +1,13 @@
 //! The session's part in publishing: what the holder publishes, and keeps alive.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Session;
 use crate::observe::panics;
@@ -69,10 +70,26 @@ impl Session<'_> {
         epoch: u64,
     ) -> Result<(), ServerError> {
         let list = &listed.wanted.list;
+        // A connection may have ended while chunks were sent.
+        self.clear_unpublished().await?;
         let (here, _) = locked(&listed.slot).taken();
         let version = locked(&self.replica.lease).next_version(self.replica.id, epoch, here);
         let Some(version) = version else { return Ok(()) };
-        let manifest = self.send(list, version, publication).await?;
+        let sent = self.send(list, version, publication).await;
+        if !matches!(sent, Ok(Ok(_))) {
+            // The server may be gone: then before the next publication.
+            let _ = self.clear_unpublished().await;
+        }
+        let manifest = match sent? {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                warn!(%list, "the list can't be published: {error}. The lease is left to another replica; the list in use stays");
+                locked(&listed.slot).not_published(publication);
+                self.leave_lease().await?;
+                self.replica.lease_changed.notify_one();
+                return Ok(());
+            }
+        };
         let manifest = Manifest {
             fingerprint: listed.wanted.fingerprint,
             by: self.replica.name.clone(),
@@ -85,16 +102,20 @@ impl Session<'_> {
         // Packing takes its time.
         let may_publish = locked(&self.replica.lease).publishes(Instant::now());
         if may_publish.is_none_or(|(now, _)| now != epoch) {
-            return Ok(());
+            return self.clear_unpublished().await;
         }
+        let before = self.chunks_there(list);
         let checked = now_in_millis();
         let format = self.format();
+        locked(&self.replica.leftovers).settles();
         match self.server.clone().switch(list, version, &sealed, format, checked).await? {
             Switched::Done => {
                 let (entries, bytes) = (manifest.entries, manifest.bytes);
                 info!(%list, %version, entries, bytes, "the list is published for all replicas");
                 let taken = locked(&listed.slot).published(version, publication);
                 locked(&self.replica.memory).took(list, taken);
+                let unread = locked(&self.replica.leftovers).replaces(list, before.clone());
+                self.server.clone().clear(&unread, &before).await?;
                 self.read().await
             }
             Switched::Refused => {
@@ -105,9 +126,24 @@ impl Session<'_> {
                 self.replica.answered(|_| {});
                 self.read().await?;
                 self.replica.lease_changed.notify_one();
-                Ok(())
+                self.server.clone().clear(&manifest.chunks, &[]).await
             }
         }
+    }
+
+    /// The chunks of the version that the server has of a list, as far as it was read here.
+    fn chunks_there(&self, list: &str) -> Vec<String> {
+        let entries = Arc::clone(&self.replica.view.borrow().entries);
+        let manifest = entries.get(list).and_then(|entry| entry.manifest.as_ref().ok());
+        manifest.map_or_else(Vec::new, |manifest| manifest.chunks.clone())
+    }
+
+    /// Removes the chunks that were sent for nothing.
+    async fn clear_unpublished(&self) -> Result<(), ServerError> {
+        let unpublished = locked(&self.replica.leftovers).unpublished();
+        self.server.clone().clear(&unpublished, &[]).await?;
+        locked(&self.replica.leftovers).settles();
+        Ok(())
     }
 
     /// The format that all living replicas read.
@@ -116,17 +152,18 @@ impl Session<'_> {
         view.signs.as_ref().map_or(*FORMATS.start(), |signs| signs.format(Instant::now()))
     }
 
-    /// Sends the chunks of a list.
+    /// Sends the chunks of a list. The inner error is this machine's, not the server's: the list can't be read, or sealed.
     async fn send(
         &self,
         list: &str,
         version: Version,
         publication: &Publication,
-    ) -> Result<Manifest, ServerError> {
+    ) -> Result<io::Result<Manifest>, ServerError> {
         let mut server = self.server.for_chunks().await?;
         let (chunk, chunks) = mpsc::channel::<pack::Chunk>(PACKED);
         let (key, site) = (Arc::clone(&self.key), self.replica.settings.site.clone());
         let (list, content) = (list.to_owned(), publication.content.clone());
+        let leftovers = &self.replica.leftovers;
         let packing = panics::blocking(move || {
             let owner = Owner { key: &key, site: &site, list: &list, version };
             pack::pack(owner, &content, |packed| {
@@ -137,13 +174,13 @@ impl Session<'_> {
             // After a failure nobody takes the chunks any more, and the packing ends.
             let mut chunks = chunks;
             while let Some(packed) = chunks.recv().await {
+                locked(leftovers).sends(&packed.name);
                 server.put_chunk(&packed.name, &packed.bytes).await?;
             }
             Ok::<_, ServerError>(())
         };
         let (packed, sent) = tokio::join!(packing, sending);
         sent?;
-        let packed = packed.map_err(|panicked| ServerError::List(panicked.to_string()))?;
-        packed.map_err(|error| ServerError::List(error.to_string()))
+        Ok(packed.unwrap_or_else(|panicked| Err(io::Error::other(panicked))))
     }
 }

@@ -8,6 +8,7 @@ use crate::directory::list::file::Header;
 use crate::share::manifest::Unusable;
 
 mod told;
+mod trouble;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const REFRESH: Duration = Duration::from_mins(5);
@@ -49,6 +50,7 @@ fn same(taken: u64) -> InUse {
 /// A replica that has taken this version.
 fn reader(version: Version) -> Slot {
     let mut slot = Slot::default();
+    slot.reads();
     slot.comes_from(Origin::Server(version));
     assert_eq!(slot.uses(&wanted(), list(1), None, 10), Some(Taken { version, at: 1 }));
     slot

@@ -243,6 +243,7 @@ impl World {
             replica.saw(epoch);
         }
         replica.view.entries = Arc::new(entries);
+        replica.slot.reads();
         replica.view.publishes = replica.lease.publishes(now);
         match replica.slot.step(&wanted(), &replica.view, replica.id, now) {
             Step::Take(manifest) => {

@@ -63,6 +63,8 @@ fn damage_since_it_was_opened_is_noticed() {
     fs::write(&path, bytes).unwrap();
     let error = file.entries().unwrap().last().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "its checksum is wrong");
+    // No other replica gets it.
+    assert_eq!(file.copy_to(&mut Vec::new()).unwrap_err().to_string(), "its checksum is wrong");
 }
 
 #[test]
