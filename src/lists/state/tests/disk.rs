@@ -36,3 +36,25 @@ fn a_link_in_the_place_of_a_file_is_replaced_and_its_target_stays() {
         assert!(lab.folder.path().join("lists/crm.list").symlink_metadata().unwrap().is_file());
     }
 }
+
+#[test]
+fn a_command_that_could_not_write_says_so_and_leaves_what_is_held_back() {
+    let mut lab = Lab::with(&people(1, 100));
+    assert!(lab.comes(&people(1, 60)) && !lab.comes(&people(1, 20)));
+    let blocked = lab.folder.path().join("lists/crm.list.new");
+    std::fs::create_dir(&blocked).unwrap();
+    lab.state = Lab::load(lab.folder.path()).without_counting();
+    assert!(matches!(lab.state.take_held(lab.now).unwrap(), New { count: 20, .. }));
+    assert!(lab.state.not_on_disk().is_some());
+    // The service that begins then has all as it was: the list, what was lost before, and what is held back.
+    lab.restart();
+    assert_eq!((lab.in_use(), lab.state.held().map(|held| held.count)), (60, Some(20)));
+    assert!(!lab.comes(&people(1, 40)), "forty of a hundred had been lost");
+    // The service itself serves it, and writes it when there is room.
+    assert!(lab.comes(&people(1, 90)) && lab.state.not_on_disk().is_some());
+    std::fs::remove_dir(&blocked).unwrap();
+    lab.state.is_unchanged();
+    assert_eq!(lab.state.not_on_disk(), None);
+    lab.restart();
+    assert_eq!(lab.in_use(), 90);
+}
