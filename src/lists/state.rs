@@ -162,8 +162,9 @@ impl ListState {
             self.is_unchanged();
             return RefreshOutcome::Unchanged;
         }
-        // If the disk has damaged the list since it was opened, its copy is compared.
-        let known = if changes.is_ok() { self.snapshot.clone() } else { self.store.look(&self.name) };
+        // If the disk has damaged the list since it was opened, its copy is compared. Without one, the list's size still counts.
+        let copy = if changes.is_ok() { Snapshot::Absent } else { self.store.look(&self.name) };
+        let known = if matches!(copy, Snapshot::Absent) { self.snapshot.clone() } else { copy };
         let changes = changes.unwrap_or_default();
         let new = NewList { list, request, hash, unusable, changes };
         if accept || is_accepted {

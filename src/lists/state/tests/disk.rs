@@ -58,3 +58,21 @@ fn a_command_that_could_not_write_says_so_and_leaves_what_is_held_back() {
     lab.restart();
     assert_eq!(lab.in_use(), 90);
 }
+
+#[test]
+fn a_list_whose_files_are_both_damaged_is_not_given_away_for_an_empty_one() {
+    let mut lab = Lab::with(&people(1, 100));
+    for name in ["crm.list", "crm.list.copy"] {
+        let path = lab.folder.path().join("lists").join(name);
+        // In place, as a disk does it: the file stays open.
+        let length = std::fs::metadata(&path).unwrap().len();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 40], length / 2).unwrap();
+    }
+    assert!(lab.state.snapshot().records().is_err() || !lab.state.snapshot().is_whole());
+    assert!(!lab.comes(&People::new()), "nobody");
+    assert!(!lab.comes(&people(1, 10)), "a tenth");
+    assert_eq!(lab.in_use(), 100);
+    assert!(lab.comes(&people(1, 100)));
+    assert!(lab.state.snapshot().is_whole() && lab.state.held().is_none());
+}
