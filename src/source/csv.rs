@@ -4,17 +4,21 @@
 //! Numbers have a `+` or are national. Leading zeros count. A number with an extension is unusable: no caller shows one. An
 //! unusable line is reported with its line number, and costs only itself.
 //!
+//! - `content`: the content of a file, and when it is whole
 //! - `sheet`: the formats of spreadsheets
 
+mod content;
 mod sheet;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use ::csv::ByteRecord;
+use bytesize::ByteSize;
 
+use content::Content;
 use sheet::Sheet;
 
 use super::fingerprint::Fingerprint;
@@ -50,6 +54,17 @@ pub enum CsvError {
         /// The error of the system.
         error: io::Error,
     },
+    /// A folder, a pipe or a device.
+    #[error("{} is no regular file; allowed is a file of up to {}", .0.display(), ByteSize(content::LARGEST))]
+    NoFile(PathBuf),
+    /// The file is too large.
+    #[error("{} has {size}; allowed are {}", path.display(), ByteSize(content::LARGEST))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size, or a part of it if it has grown.
+        size: ByteSize,
+    },
     /// The file changed during the read.
     #[error("{} is being written; it is read afterwards", .0.display())]
     Changing(PathBuf),
@@ -70,6 +85,13 @@ pub enum CsvError {
     Interrupted,
 }
 
+/// The result of one look at a file.
+enum Read {
+    Done(Fetched),
+    /// The last line may not be whole ([`Content::Unfinished`]).
+    Unfinished(String, Duration),
+}
+
 impl File {
     pub(super) fn identify(&self, question: &mut Fingerprint) {
         question.add("csv", &self.path.to_string_lossy());
@@ -80,28 +102,37 @@ impl File {
         question.add("country", self.country.as_str());
     }
 
-    /// Reads the file, if it has changed since `stamp`.
+    /// Reads the file, if it has changed since `stamp`. If the last line has no end, waits until nobody writes any more.
     pub async fn fetch(&self, stamp: &str, progress: &Progress) -> Result<Fetched, CsvError> {
-        let (file, stamp, progress) = (self.clone(), stamp.to_owned(), progress.clone());
-        tokio::task::spawn_blocking(move || file.read(&stamp, &progress))
-            .await
-            .map_err(|_| CsvError::Interrupted)?
+        match self.read(stamp, None, progress).await? {
+            Read::Done(fetched) => Ok(fetched),
+            Read::Unfinished(unfinished, wait) => {
+                tokio::time::sleep(wait).await;
+                match self.read(stamp, Some(unfinished), progress).await? {
+                    Read::Done(fetched) => Ok(fetched),
+                    Read::Unfinished(..) => Err(CsvError::Changing(self.path.clone())),
+                }
+            }
+        }
     }
 
-    fn read(&self, known: &str, progress: &Progress) -> Result<Fetched, CsvError> {
-        let unreadable = |error| CsvError::Unreadable { path: self.path.clone(), error };
-        let before = stamp(&self.path).map_err(unreadable)?;
-        if before == known {
-            return Ok(Fetched::Unchanged);
-        }
-        let text = std::fs::read(&self.path).map_err(unreadable)?;
-        // A file that an editor is saving may be cut off.
-        if stamp(&self.path).map_err(unreadable)? != before {
-            return Err(CsvError::Changing(self.path.clone()));
-        }
-        let mut delivery = self.parse(&text, progress)?;
-        delivery.hash = before;
-        Ok(Fetched::Entries(delivery))
+    async fn read(
+        &self,
+        known: &str,
+        unfinished: Option<String>,
+        progress: &Progress,
+    ) -> Result<Read, CsvError> {
+        let (file, known, progress) = (self.clone(), known.to_owned(), progress.clone());
+        let read = move || match content::read(&file.path, &known, unfinished.as_deref())? {
+            Content::Unchanged => Ok(Read::Done(Fetched::Unchanged)),
+            Content::Unfinished(stamp, wait) => Ok(Read::Unfinished(stamp, wait)),
+            Content::Whole(bytes, stamp) => {
+                let mut delivery = file.parse(&bytes, &progress)?;
+                delivery.hash = stamp;
+                Ok(Read::Done(Fetched::Entries(delivery)))
+            }
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| CsvError::Interrupted)?
     }
 
     fn parse(&self, bytes: &[u8], progress: &Progress) -> Result<Delivery, CsvError> {
@@ -151,13 +182,6 @@ impl File {
 /// Whether a row is empty: spreadsheets also save the empty rows below a table.
 fn is_blank(line: &ByteRecord) -> bool {
     line.iter().all(<[u8]>::is_empty)
-}
-
-/// The stamp of a file: its modification time and its size.
-fn stamp(path: &Path) -> io::Result<String> {
-    let file = std::fs::metadata(path)?;
-    let modified = file.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(format!("{}-{}", modified.as_nanos(), file.len()))
 }
 
 /// The error for an unknown column at `place`. A first line without any known column is no header: it has a number and a

@@ -125,15 +125,15 @@ fn a_first_line_that_is_no_header_is_not_repeated() {
     assert!(error.to_string().len() < 300, "{error}");
 }
 
-#[test]
-fn a_file_is_read_again_only_when_it_changed() {
+#[tokio::test]
+async fn a_file_is_read_again_only_when_it_changed() {
     let dir = tempfile::tempdir().unwrap();
     let (file, nobody) = (file(dir.path().join("vip.csv"), b','), Progress::default());
-    assert!(matches!(file.read("", &nobody), Err(CsvError::Unreadable { .. })));
+    assert!(matches!(file.fetch("", &nobody).await, Err(CsvError::Unreadable { .. })));
     std::fs::write(&file.path, "\u{feff}number,person,company\n22334455,Kari,\n").unwrap();
-    let Fetched::Entries(first) = file.read("", &nobody).unwrap() else { unreachable!("it is new") };
+    let Fetched::Entries(first) = file.fetch("", &nobody).await.unwrap() else { unreachable!("it is new") };
     assert_eq!(first.entries.len(), 1);
-    assert!(matches!(file.read(&first.hash, &nobody), Ok(Fetched::Unchanged)));
+    assert!(matches!(file.fetch(&first.hash, &nobody).await, Ok(Fetched::Unchanged)));
     std::fs::write(&file.path, "number,person,company\n22334455,Kari,\n22334456,Ola,\n").unwrap();
-    assert!(matches!(file.read(&first.hash, &nobody), Ok(Fetched::Entries(_))));
+    assert!(matches!(file.fetch(&first.hash, &nobody).await, Ok(Fetched::Entries(_))));
 }
