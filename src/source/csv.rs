@@ -5,9 +5,11 @@
 //! unusable line is reported with its line number, and costs only itself.
 //!
 //! - `content`: the content of a file, and when it is whole
+//! - `quotes`: quotes that are not closed
 //! - `sheet`: the formats of spreadsheets
 
 mod content;
+mod quotes;
 mod sheet;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use ::csv::ByteRecord;
 use bytesize::ByteSize;
 
 use content::Content;
+use quotes::{Part, Parts};
 use sheet::Sheet;
 
 use super::fingerprint::Fingerprint;
@@ -138,45 +141,61 @@ impl File {
     fn parse(&self, bytes: &[u8], progress: &Progress) -> Result<Delivery, CsvError> {
         let sheet = Sheet::new(bytes);
         let delimiter = sheet.delimiter(self.delimiter, &COLUMNS);
-        let mut lines = ::csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .trim(::csv::Trim::All)
-            .from_reader(&*sheet.text);
-        let place = |line: &ByteRecord| sheet.line(line.position().map_or(0, ::csv::Position::byte));
+        let mut parser = ::csv::ReaderBuilder::new();
+        parser.delimiter(delimiter).has_headers(false).flexible(true).trim(::csv::Trim::All);
+        let byte = |line: &ByteRecord| line.position().map_or(0, ::csv::Position::byte);
         let mut line = ByteRecord::new();
-        // The text is in memory, and lines may have any length, so a read can't fail.
-        let mut next = |line: &mut ByteRecord| lines.read_byte_record(line).unwrap_or(false);
-        while next(&mut line) && is_blank(&line) {}
+        let mut lines = parser.from_reader(&*sheet.text);
+        while next(&mut lines, &mut line) && is_blank(&line) {}
+        let place = |byte: u64| sheet.line(byte);
         let columns = Columns::of(&line).map_err(|what| CsvError::Header {
             path: self.path.clone(),
-            line: place(&line),
+            line: place(byte(&line)),
             what,
             delimiter: char::from(delimiter),
         })?;
 
         let mut delivery = Delivery::default();
         let mut records = 0;
-        while next(&mut line) {
-            if is_blank(&line) {
-                continue;
-            }
-            records += 1;
-            progress.set(Step::Reading { records });
-            match columns.read(&line, self.country) {
-                Ok((named, numbers)) => {
-                    let number = || mask::Number(columns.number(&line)).to_string();
-                    delivery.add(named, &numbers, || format!("line {}: number `{}`", place(&line), number()));
+        let body = usize::try_from(lines.position().byte()).unwrap_or(usize::MAX);
+        for part in Parts::new(&sheet.text, body, delimiter) {
+            let range = match part {
+                Part::Records(range) => range,
+                Part::Unclosed(begin) => {
+                    records += 1;
+                    let example = || format!("line {}: a quote is not closed", place(begin as u64));
+                    delivery.unusable.count("quote", example);
+                    continue;
                 }
-                Err(unusable) => {
-                    let example = || format!("line {}: {}", place(&line), unusable.what);
-                    delivery.unusable.count(unusable.reason, example);
+            };
+            let begin = range.start as u64;
+            let mut lines = parser.from_reader(sheet.text.get(range).unwrap_or_default());
+            while next(&mut lines, &mut line) {
+                if is_blank(&line) {
+                    continue;
+                }
+                records += 1;
+                progress.set(Step::Reading { records });
+                let place = || place(begin + byte(&line));
+                match columns.read(&line, self.country) {
+                    Ok((named, numbers)) => {
+                        let number = || mask::Number(columns.number(&line)).to_string();
+                        delivery.add(named, &numbers, || format!("line {}: number `{}`", place(), number()));
+                    }
+                    Err(unusable) => {
+                        let example = || format!("line {}: {}", place(), unusable.what);
+                        delivery.unusable.count(unusable.reason, example);
+                    }
                 }
             }
         }
         Ok(delivery)
     }
+}
+
+/// Reads the next record. The text is in memory, and lines may have any length, so a read can't fail.
+fn next(lines: &mut ::csv::Reader<&[u8]>, line: &mut ByteRecord) -> bool {
+    lines.read_byte_record(line).unwrap_or(false)
 }
 
 /// Whether a row is empty: spreadsheets also save the empty rows below a table.
@@ -237,7 +256,7 @@ impl Columns {
         if line.iter().any(|field| std::str::from_utf8(field).is_err()) {
             return Err(unusable("not_utf8", "it is not UTF-8: save the file in that encoding".into()));
         }
-        // A quote that is not closed contains the next lines, with other people's numbers.
+        // It may have been meant for two lines, with other people's numbers.
         if line.iter().any(|field| field.contains(&b'\n')) {
             return Err(unusable("quote", "a field has a line break: is a quote not closed?".into()));
         }
