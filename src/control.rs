@@ -213,7 +213,7 @@ fn listen(state_dir: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(&beside)?;
     std::fs::set_permissions(&beside, Permissions::from_mode(0o600))?;
-    owner::give(&beside, 0);
+    owner::give_socket(&beside);
     std::fs::rename(&beside, path(state_dir))?;
     Ok(listener)
 }

@@ -7,11 +7,12 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use rustix::fs::OFlags;
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
@@ -19,46 +20,82 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 const GROUP: u32 = 0o070;
 const OTHERS: u32 = 0o007;
 
-/// Creates an empty file for writing; an old one is replaced. It belongs to the owner of its folder.
+/// Creates an empty file for writing; an old one is replaced, and so is a link. It belongs to the owner of its folder.
 pub fn create(path: &Path) -> io::Result<File> {
     // Another user's file could not be opened.
     let _ = fs::remove_file(path);
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    give(path, 0o600);
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    give_file(&file, path, 0o600);
     Ok(file)
 }
 
-/// Opens a file for writing, or creates it. It belongs to the owner of its folder.
+/// Opens a file for writing, or creates it. It belongs to the owner of its folder. A link is refused, and so is what is no file.
 pub fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    give(path, 0o600);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    // A pipe that nobody reads is an error, and no wait.
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(format!("{} is no file", path.display())));
+    }
+    give_file(&file, path, 0o600);
     Ok(file)
 }
 
-/// Creates a folder if there is none. It belongs to the owner of its parent folder.
+/// Creates a folder if there is none. It belongs to the owner of its parent folder. Root refuses a link that another user has made.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        give(path, 0o700);
+        give_folder(path, 0o700);
     } else if is_root() {
-        give(path, 0);
+        let there = fs::symlink_metadata(path)?;
+        if there.is_symlink() && there.uid() != 0 {
+            let owner = User(there.uid());
+            return Err(io::Error::other(format!("{} is a link that {owner} has made", path.display())));
+        }
+        give_folder(path, 0);
     }
     Ok(())
 }
 
-/// Gives a new file or folder to the owner of its folder, and access to the group, as far as this user has the right. Without the
+/// A link to a folder stays as it is.
+fn give_folder(path: &Path, mode: u32) {
+    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
+    if let Ok(folder) = OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        give_file(&folder, path, mode);
+    }
+}
+
+/// Gives an open file or folder to the owner of its folder, and access to the group, as far as this user has the right. Without the
 /// right it stays this user's. `mode` is the mode of its creation, 0 for no change.
-pub fn give(path: &Path, mode: u32) {
-    let (Some(folder), Ok(now)) = (folder_of(path), fs::symlink_metadata(path)) else { return };
+fn give_file(file: &File, path: &Path, mode: u32) {
+    let Ok(now) = file.metadata() else { return };
+    let set_mode = |mode| file.set_permissions(fs::Permissions::from_mode(mode));
+    give_what(path, &now, mode, |user, group| fchown(file, user, group), set_mode);
+}
+
+/// The same for a new socket, which can't be opened.
+pub fn give_socket(path: &Path) {
+    let Ok(now) = fs::symlink_metadata(path) else { return };
+    give_what(path, &now, 0, |user, group| lchown(path, user, group), |_| Ok(()));
+}
+
+fn give_what(
+    path: &Path,
+    now: &Metadata,
+    mode: u32,
+    change_owner: impl Fn(Option<u32>, Option<u32>) -> io::Result<()>,
+    set_mode: impl FnOnce(u32) -> io::Result<()>,
+) {
+    let Some(folder) = folder_of(path) else { return };
     if is_root() && (now.uid(), now.gid()) != (folder.uid(), folder.gid()) {
-        let _ = chown(path, Some(folder.uid()), Some(folder.gid()));
+        let _ = change_owner(Some(folder.uid()), Some(folder.gid()));
     }
     if mode != 0 && is_shared(&folder) {
-        let is_groups = now.gid() == folder.gid() || chown(path, None, Some(folder.gid())).is_ok();
+        let is_groups = now.gid() == folder.gid() || change_owner(None, Some(folder.gid())).is_ok();
         if is_groups {
-            let mode = mode | folder.mode() & GROUP & (mode >> 3);
-            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+            let _ = set_mode(mode | folder.mode() & GROUP & (mode >> 3));
         }
     }
 }
@@ -168,6 +205,8 @@ pub fn check(folder: &Path) -> Result<(), WrongUser> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -213,6 +252,47 @@ mod tests {
         assert_eq!(other_owner(folder.path()), Some((User(4711), 4712)));
         assert_eq!(User(4711).to_string(), "user 4711");
         assert_eq!(User(0).to_string(), "root");
+    }
+
+    #[test]
+    fn a_link_that_the_services_user_has_made_leads_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, outside) = (folder.path().join("state"), folder.path().join("outside"));
+        fs::create_dir(&ours).unwrap();
+        fs::write(&outside, "as it was").unwrap();
+        if is_root() {
+            chown(&ours, Some(4711), Some(4712)).unwrap();
+        }
+        let before = fs::metadata(&outside).unwrap();
+        for (name, target) in [("there", &outside), ("not there", &folder.path().join("none"))] {
+            let link = ours.join(name);
+            symlink(target, &link).unwrap();
+            assert!(open(&link).is_err(), "{name}");
+            create(&link).unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_file(), "{name}");
+        }
+        let after = fs::metadata(&outside).unwrap();
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "as it was");
+        assert_eq!((before.uid(), before.mode()), (after.uid(), after.mode()));
+        assert!(!folder.path().join("none").exists());
+
+        let inner = ours.join("lists");
+        symlink(folder.path(), &inner).unwrap();
+        // Root's own link is to another disk.
+        create_folder(&inner).unwrap();
+        if is_root() {
+            lchown(&inner, Some(4711), Some(4712)).unwrap();
+            assert!(create_folder(&inner).unwrap_err().to_string().contains("link"));
+        }
+        assert_ne!(fs::metadata(folder.path()).unwrap().uid(), 4711);
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("lock");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(open(&pipe).is_err());
     }
 
     #[test]

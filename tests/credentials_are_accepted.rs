@@ -241,6 +241,23 @@ async fn a_wrong_password_is_tried_once_for_all_lists_of_a_source() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_accepted_and_has_changed_is_sent_for_few_of_ten_lists() {
+    let crm = crm().await;
+    crm.set_credential(Credential::basic("nameplate", "of old"));
+    let auth = "type = \"basic\", username = \"nameplate\", password = \"of old\"";
+    (1..=10).for_each(|id| crm.set_selection(id, fjord()));
+    let selections = (1..=10).collect::<Vec<_>>();
+    let lines = format!("refresh = \"1h\"\nselections = {selections:?}");
+    let config = onsite(&crm, auth).replace("refresh = \"1s\"", &lines);
+    let nameplate = Folder::new(&config).serve();
+    nameplate.until_logged("new list", 10).await;
+    crm.set_credential(Credential::basic("nameplate", "changed"));
+    order(&nameplate).await;
+    let refused = crm.requests().iter().filter(|r| r.answered.is_some_and(|(s, _)| s == 401)).count();
+    assert!((1..=3).contains(&refused), "{refused}: {}", nameplate.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_login_is_tried_once_for_all_lists_of_a_source() {
     let crm = crm().await;
     crm.login(|login| login.refusal = Some((400, json!({"error": "invalid_grant"}))));

@@ -90,6 +90,14 @@ async fn without_a_service_nobody_counts_how_often_a_list_has_come() {
             "a list of 1 entries is held back; 4 stay in use. `nameplate refresh crm --accept` takes it";
         assert!(status == Some(1) && said.contains(held), "{said}");
     }
+    // Where it can't be written, it is not taken, and stays held back for the next order.
+    let blocked = folder.path("state/lists/crm.list.new");
+    std::fs::create_dir(&blocked).expect("a folder in the way");
+    for arguments in [&["refresh", "--accept"][..], &["refresh", "crm", "--accept"]] {
+        let (status, said) = folder.said(arguments);
+        assert!(status == Some(1) && said.contains("crm: not on disk: "), "{status:?} {said}");
+    }
+    std::fs::remove_dir(&blocked).expect("no folder in the way");
     let (status, said) = folder.said(&["refresh", "--accept"]);
     assert!(status == Some(0) && said.contains("crm: 1 entries: 0 new, 2 gone"), "{said}");
 }

@@ -71,7 +71,7 @@ struct Printer {
     line: Line,
     /// The count of lists that are done.
     lists: usize,
-    /// Whether a refresh failed, or its list is held back.
+    /// Whether a refresh failed, or its list is held back or not on disk.
     failed: bool,
     /// Whether the last event arrived.
     is_done: bool,
@@ -93,6 +93,7 @@ impl Printer {
                     refreshed.outcome,
                     Some(RefreshOutcome::Unchanged | RefreshOutcome::New { .. })
                 );
+                self.failed |= refreshed.not_on_disk.is_some();
                 self.line.end(&refreshed.list);
                 self.line.clear(out)?;
                 print_result(&refreshed, out)?;
@@ -132,6 +133,9 @@ fn print_result(refreshed: &RefreshResult, out: &mut impl Write) -> io::Result<(
             writeln!(out, "{list}: failed, what is known stays: {}", printable(error))
         }
     }?;
+    if let Some(error) = &refreshed.not_on_disk {
+        writeln!(out, "{list}: not on disk: the list can't be written: {}", printable(error))?;
+    }
     for (remark, examples) in refreshed.unusable.remarks() {
         writeln!(out, "  remark: {} {remark}: {}", examples.count, examples.first.join("; "))?;
     }

@@ -83,6 +83,9 @@ pub struct RefreshResult {
     /// The unusable records of the list that arrived, or of the list in use if none arrived. Empty after a failure.
     #[serde(default, skip_serializing_if = "UnusableRecords::is_empty")]
     pub unusable: UnusableRecords,
+    /// The reason why the list in use is not on disk, if it could not be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_on_disk: Option<String>,
 }
 
 impl RefreshResult {
@@ -98,6 +101,7 @@ impl RefreshResult {
                 outcome: Some(outcome.clone()),
                 error: None,
                 unusable: refresher.unusable().clone(),
+                not_on_disk: refresher.not_on_disk().map(str::to_owned),
             },
             Err(error) => Self::failed(list, error.to_string()),
         }
@@ -106,6 +110,7 @@ impl RefreshResult {
     /// A failure.
     #[must_use]
     pub fn failed(list: String, error: impl Into<String>) -> Self {
-        Self { list, outcome: None, error: Some(error.into()), unusable: UnusableRecords::default() }
+        let unusable = UnusableRecords::default();
+        Self { list, outcome: None, error: Some(error.into()), unusable, not_on_disk: None }
     }
 }

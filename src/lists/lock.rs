@@ -206,4 +206,15 @@ mod tests {
         });
         assert!(Lock::take_to_serve(folder.path(), async || Ok(())).await.unwrap().is_some());
     }
+
+    #[test]
+    fn a_link_is_no_lock_and_its_target_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, outside) = (folder.path().join("state"), folder.path().join("outside"));
+        fs::create_dir(&ours).unwrap();
+        fs::write(&outside, "as it was").unwrap();
+        std::os::unix::fs::symlink(&outside, path(&ours)).unwrap();
+        assert!(Lock::take(&ours, Purpose::Refresh).is_err());
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "as it was");
+    }
 }

@@ -222,6 +222,11 @@ impl<S: ListSource> Refresher<S> {
         &self.unusable
     }
 
+    /// The reason why the list in use is not on disk, if it could not be written.
+    pub fn not_on_disk(&self) -> Option<&str> {
+        self.state.not_on_disk()
+    }
+
     /// Where the list comes from.
     pub fn source(&self) -> &S {
         &self.source

@@ -116,7 +116,7 @@ impl<S: ListSource + Clone> Schedule<S> {
         self.show_whether_held();
         loop {
             let begun = Instant::now();
-            let result = self.refresh_unless_changed(order.as_ref(), settings.as_ref()).await;
+            let result = self.refresh_unless_changed(order.as_mut(), settings.as_ref()).await;
             let mut wait = Duration::ZERO;
             if !matches!(result, Err(RefreshError::Interrupted)) {
                 let took = self.refresher.answered_in().unwrap_or_else(|| begun.elapsed());
@@ -150,7 +150,7 @@ impl<S: ListSource + Clone> Schedule<S> {
     /// Refreshes. Other settings interrupt a fetch, and not the work on a list that has arrived.
     async fn refresh_unless_changed(
         &mut self,
-        order: Option<&Order>,
+        order: Option<&mut Order>,
         settings: Option<&Arc<ListSettings<S>>>,
     ) -> Result<RefreshOutcome, RefreshError> {
         let (interrupt, mut latest) = (self.refresher.interrupt().clone(), self.settings.clone());
@@ -253,12 +253,18 @@ impl<S: ListSource + Clone> Schedule<S> {
         }
     }
 
-    async fn refresh(&mut self, order: Option<&Order>) -> Result<RefreshOutcome, RefreshError> {
-        match order.map(|order| order.act) {
-            Some(Act::Accept) => {
-                let shown = self.status().shown.take();
-                self.refresher.accept(shown).await
+    async fn refresh(&mut self, order: Option<&mut Order>) -> Result<RefreshOutcome, RefreshError> {
+        let act = order.map(|order| {
+            if order.act == Act::Accept
+                && let Some(shown) = self.status().shown.take()
+            {
+                // Other settings may interrupt the order: then it is the same list again that is to be accepted.
+                order.act = Act::AcceptShown(shown);
             }
+            order.act
+        });
+        match act {
+            Some(Act::Accept) => self.refresher.accept(None).await,
             Some(Act::AcceptShown(id)) => self.refresher.accept(Some(id)).await,
             Some(Act::AcceptThis(id)) => self.refresher.accept_this(id).await,
             Some(Act::Refresh) | None => self.refresher.refresh().await,

@@ -35,13 +35,26 @@ pub(super) struct ListState {
     held: Option<HeldRecord>,
     /// The list that is held back, if its file could not be written.
     held_list: Option<Snapshot>,
+    /// The reason why the list in use is not on disk, if it could not be written.
+    not_on_disk: Option<String>,
 }
 
 impl ListState {
     pub(super) fn new(name: String, store: Store, fingerprint: u64, snapshot: Snapshot) -> Self {
         let unusable = store.unusable(&name, &snapshot.header());
         let held = store.held(&name, fingerprint);
-        Self { name, store, fingerprint, counts: true, snapshot, unusable, lost: None, held, held_list: None }
+        Self {
+            name,
+            store,
+            fingerprint,
+            counts: true,
+            snapshot,
+            unusable,
+            lost: None,
+            held,
+            held_list: None,
+            not_on_disk: None,
+        }
     }
 
     /// The same for a command, which counts no arrivals.
@@ -67,6 +80,10 @@ impl ListState {
 
     pub(super) fn unusable(&self) -> &UnusableRecords {
         &self.unusable
+    }
+
+    pub(super) fn not_on_disk(&self) -> Option<&str> {
+        self.not_on_disk.as_deref()
     }
 
     /// The hash to send. None if the list in use answers another request: another user's, another selection's, or read by
@@ -115,10 +132,13 @@ impl ListState {
         self.release();
         // The disk may have room by now.
         let Snapshot::InMemory(header, list) = &self.snapshot else { return };
-        if let Ok(file) = self.store.write(&self.name, header.clone(), list) {
-            info!(list = %self.name, "the list is on disk now");
-            self.store.write_unusable(&self.name, file.header(), &self.unusable);
-            self.snapshot = Snapshot::OnDisk(file);
+        match self.store.write(&self.name, header.clone(), list) {
+            Ok(file) => {
+                info!(list = %self.name, "the list is on disk now");
+                self.store.write_unusable(&self.name, file.header(), &self.unusable);
+                (self.snapshot, self.not_on_disk) = (Snapshot::OnDisk(file), None);
+            }
+            Err(error) => self.not_on_disk = Some(error.to_string()),
         }
     }
 
@@ -142,8 +162,9 @@ impl ListState {
             self.is_unchanged();
             return RefreshOutcome::Unchanged;
         }
-        // If the disk has damaged the list since it was opened, its copy is compared.
-        let known = if changes.is_ok() { self.snapshot.clone() } else { self.store.look(&self.name) };
+        // If the disk has damaged the list since it was opened, its copy is compared. Without one, the list's size still counts.
+        let copy = if changes.is_ok() { Snapshot::Absent } else { self.store.look(&self.name) };
+        let known = if matches!(copy, Snapshot::Absent) { self.snapshot.clone() } else { copy };
         let changes = changes.unwrap_or_default();
         let new = NewList { list, request, hash, unusable, changes };
         if accept || is_accepted {
@@ -287,7 +308,9 @@ impl ListState {
         let NewList { list, request, hash, unusable, changes } = new;
         let count = list.len();
         let header = Header { fingerprint: request, taken: now, count: count as u64, hash };
-        self.snapshot = match self.store.write(&self.name, header.clone(), &list) {
+        let written = self.store.write(&self.name, header.clone(), &list);
+        self.not_on_disk = written.as_ref().err().map(ToString::to_string);
+        self.snapshot = match written {
             Ok(file) => {
                 self.store.write_unusable(&self.name, file.header(), &unusable);
                 Snapshot::OnDisk(file)
@@ -298,6 +321,10 @@ impl ListState {
             }
         };
         self.unusable = unusable;
+        if self.not_on_disk.is_some() && !self.counts {
+            // A command ends, and leaves the list before it with its files, and the list that is held back.
+            return RefreshOutcome::New { count, changes };
+        }
         let before = self.lost.as_ref().filter(|lost| !lost.list.is_empty());
         let since = before.map_or(now, |lost| lost.since);
         let (lost, of) = lost.unwrap_or_default();

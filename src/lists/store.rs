@@ -109,10 +109,11 @@ impl Store {
         let (from, to) = (self.copy(list), self.path(list));
         let copy = ListFile::open(&from).ok()?;
         let beside = beside(&to);
-        let copied = fs::copy(&from, &beside)
-            .and_then(|_| {
-                owner::give(&beside, 0);
-                fs::File::open(&beside)?.sync_all()
+        let copied = fs::File::open(&from)
+            .and_then(|mut from| {
+                let mut file = owner::create(&beside)?;
+                io::copy(&mut from, &mut file)?;
+                file.sync_all()
             })
             .and_then(|()| fs::rename(&beside, &to));
         let restored = copied.or_else(|_| {

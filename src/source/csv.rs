@@ -4,17 +4,24 @@
 //! Numbers have a `+` or are national. Leading zeros count. A number with an extension is unusable: no caller shows one. An
 //! unusable line is reported with its line number, and costs only itself.
 //!
+//! - `content`: the content of a file, and when it is whole
+//! - `quotes`: quotes that are not closed
 //! - `sheet`: the formats of spreadsheets
 
+mod content;
+mod quotes;
 mod sheet;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use ::csv::ByteRecord;
+use bytesize::ByteSize;
 
+use content::Content;
+use quotes::{Part, Parts};
 use sheet::Sheet;
 
 use super::fingerprint::Fingerprint;
@@ -50,6 +57,17 @@ pub enum CsvError {
         /// The error of the system.
         error: io::Error,
     },
+    /// A folder, a pipe or a device.
+    #[error("{} is no regular file; allowed is a file of up to {}", .0.display(), ByteSize(content::LARGEST))]
+    NoFile(PathBuf),
+    /// The file is too large.
+    #[error("{} has {size}; allowed are {}", path.display(), ByteSize(content::LARGEST))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size, or a part of it if it has grown.
+        size: ByteSize,
+    },
     /// The file changed during the read.
     #[error("{} is being written; it is read afterwards", .0.display())]
     Changing(PathBuf),
@@ -70,6 +88,13 @@ pub enum CsvError {
     Interrupted,
 }
 
+/// The result of one look at a file.
+enum Read {
+    Done(Fetched),
+    /// The last line may not be whole ([`Content::Unfinished`]).
+    Unfinished(String, Duration),
+}
+
 impl File {
     pub(super) fn identify(&self, question: &mut Fingerprint) {
         question.add("csv", &self.path.to_string_lossy());
@@ -80,67 +105,87 @@ impl File {
         question.add("country", self.country.as_str());
     }
 
-    /// Reads the file, if it has changed since `stamp`.
+    /// Reads the file, if it has changed since `stamp`. If the last line has no end, waits until nobody writes any more.
     pub async fn fetch(&self, stamp: &str, progress: &Progress) -> Result<Fetched, CsvError> {
-        let (file, stamp, progress) = (self.clone(), stamp.to_owned(), progress.clone());
-        tokio::task::spawn_blocking(move || file.read(&stamp, &progress))
-            .await
-            .map_err(|_| CsvError::Interrupted)?
+        match self.read(stamp, None, progress).await? {
+            Read::Done(fetched) => Ok(fetched),
+            Read::Unfinished(unfinished, wait) => {
+                tokio::time::sleep(wait).await;
+                match self.read(stamp, Some(unfinished), progress).await? {
+                    Read::Done(fetched) => Ok(fetched),
+                    Read::Unfinished(..) => Err(CsvError::Changing(self.path.clone())),
+                }
+            }
+        }
     }
 
-    fn read(&self, known: &str, progress: &Progress) -> Result<Fetched, CsvError> {
-        let unreadable = |error| CsvError::Unreadable { path: self.path.clone(), error };
-        let before = stamp(&self.path).map_err(unreadable)?;
-        if before == known {
-            return Ok(Fetched::Unchanged);
-        }
-        let text = std::fs::read(&self.path).map_err(unreadable)?;
-        // A file that an editor is saving may be cut off.
-        if stamp(&self.path).map_err(unreadable)? != before {
-            return Err(CsvError::Changing(self.path.clone()));
-        }
-        let mut delivery = self.parse(&text, progress)?;
-        delivery.hash = before;
-        Ok(Fetched::Entries(delivery))
+    async fn read(
+        &self,
+        known: &str,
+        unfinished: Option<String>,
+        progress: &Progress,
+    ) -> Result<Read, CsvError> {
+        let (file, known, progress) = (self.clone(), known.to_owned(), progress.clone());
+        let read = move || match content::read(&file.path, &known, unfinished.as_deref())? {
+            Content::Unchanged => Ok(Read::Done(Fetched::Unchanged)),
+            Content::Unfinished(stamp, wait) => Ok(Read::Unfinished(stamp, wait)),
+            Content::Whole(bytes, stamp) => {
+                let mut delivery = file.parse(&bytes, &progress)?;
+                delivery.hash = stamp;
+                Ok(Read::Done(Fetched::Entries(delivery)))
+            }
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| CsvError::Interrupted)?
     }
 
     fn parse(&self, bytes: &[u8], progress: &Progress) -> Result<Delivery, CsvError> {
         let sheet = Sheet::new(bytes);
         let delimiter = sheet.delimiter(self.delimiter, &COLUMNS);
-        let mut lines = ::csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .trim(::csv::Trim::All)
-            .from_reader(&*sheet.text);
-        let place = |line: &ByteRecord| sheet.line(line.position().map_or(0, ::csv::Position::byte));
+        let mut parser = ::csv::ReaderBuilder::new();
+        parser.delimiter(delimiter).has_headers(false).flexible(true).trim(::csv::Trim::All);
+        let byte = |line: &ByteRecord| line.position().map_or(0, ::csv::Position::byte);
         let mut line = ByteRecord::new();
-        // The text is in memory, and lines may have any length, so a read can't fail.
-        let mut next = |line: &mut ByteRecord| lines.read_byte_record(line).unwrap_or(false);
-        while next(&mut line) && is_blank(&line) {}
+        let mut lines = parser.from_reader(&*sheet.text);
+        while next(&mut lines, &mut line) && is_blank(&line) {}
+        let place = |byte: u64| sheet.line(byte);
         let columns = Columns::of(&line).map_err(|what| CsvError::Header {
             path: self.path.clone(),
-            line: place(&line),
+            line: place(byte(&line)),
             what,
             delimiter: char::from(delimiter),
         })?;
 
         let mut delivery = Delivery::default();
         let mut records = 0;
-        while next(&mut line) {
-            if is_blank(&line) {
-                continue;
-            }
-            records += 1;
-            progress.set(Step::Reading { records });
-            match columns.read(&line, self.country) {
-                Ok((named, numbers)) => {
-                    let number = || mask::Number(columns.number(&line)).to_string();
-                    delivery.add(named, &numbers, || format!("line {}: number `{}`", place(&line), number()));
+        let body = usize::try_from(lines.position().byte()).unwrap_or(usize::MAX);
+        for part in Parts::new(&sheet.text, body, delimiter) {
+            let range = match part {
+                Part::Records(range) => range,
+                Part::Unclosed(begin) => {
+                    records += 1;
+                    let example = || format!("line {}: a quote is not closed", place(begin as u64));
+                    delivery.unusable.count("quote", example);
+                    continue;
                 }
-                Err(unusable) => {
-                    let example = || format!("line {}: {}", place(&line), unusable.what);
-                    delivery.unusable.count(unusable.reason, example);
+            };
+            let begin = range.start as u64;
+            let mut lines = parser.from_reader(sheet.text.get(range).unwrap_or_default());
+            while next(&mut lines, &mut line) {
+                if is_blank(&line) {
+                    continue;
+                }
+                records += 1;
+                progress.set(Step::Reading { records });
+                let place = || place(begin + byte(&line));
+                match columns.read(&line, self.country) {
+                    Ok((named, numbers)) => {
+                        let number = || mask::Number(columns.number(&line)).to_string();
+                        delivery.add(named, &numbers, || format!("line {}: number `{}`", place(), number()));
+                    }
+                    Err(unusable) => {
+                        let example = || format!("line {}: {}", place(), unusable.what);
+                        delivery.unusable.count(unusable.reason, example);
+                    }
                 }
             }
         }
@@ -148,16 +193,14 @@ impl File {
     }
 }
 
+/// Reads the next record. The text is in memory, and lines may have any length, so a read can't fail.
+fn next(lines: &mut ::csv::Reader<&[u8]>, line: &mut ByteRecord) -> bool {
+    lines.read_byte_record(line).unwrap_or(false)
+}
+
 /// Whether a row is empty: spreadsheets also save the empty rows below a table.
 fn is_blank(line: &ByteRecord) -> bool {
     line.iter().all(<[u8]>::is_empty)
-}
-
-/// The stamp of a file: its modification time and its size.
-fn stamp(path: &Path) -> io::Result<String> {
-    let file = std::fs::metadata(path)?;
-    let modified = file.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(format!("{}-{}", modified.as_nanos(), file.len()))
 }
 
 /// The error for an unknown column at `place`. A first line without any known column is no header: it has a number and a
@@ -213,7 +256,7 @@ impl Columns {
         if line.iter().any(|field| std::str::from_utf8(field).is_err()) {
             return Err(unusable("not_utf8", "it is not UTF-8: save the file in that encoding".into()));
         }
-        // A quote that is not closed contains the next lines, with other people's numbers.
+        // It may have been meant for two lines, with other people's numbers.
         if line.iter().any(|field| field.contains(&b'\n')) {
             return Err(unusable("quote", "a field has a line break: is a quote not closed?".into()));
         }

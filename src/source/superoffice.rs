@@ -154,7 +154,8 @@ impl Client {
             progress.set(Step::Waiting);
             let (api, mut signed) = attempts.prepare(self, RequestKind::List).await?;
             let result = self.ask(&api, &mut signed, list, hash, progress).await;
-            if let Some(result) = attempts.judge(self, &api, signed, result).await {
+            let judged = attempts.judge(self, &api, signed, result).await;
+            if let Some(result) = judged.and_then(Result::transpose) {
                 return result;
             }
         }
@@ -180,7 +181,7 @@ impl Client {
         self.finder.tenant()
     }
 
-    /// Sends one request.
+    /// Sends one request; none if it has to be signed anew.
     async fn ask(
         &self,
         api: &Url,
@@ -188,7 +189,7 @@ impl Client {
         list: ListId,
         hash: &str,
         progress: &Progress,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<Option<Fetched>, FetchError> {
         let (call, body) = self.request(list, hash, Timestamp::now());
         let api = api.as_str().trim_end_matches('/');
         let mut request = self
@@ -202,14 +203,15 @@ impl Client {
         for (name, value) in &self.settings.so_headers {
             request = request.header(*name, value);
         }
-        let (response, took) = self.http.send(request).await?;
+        let sent = self.http.send_if(RequestKind::List, request, || self.signer.may_send(signed)).await?;
+        let Some((response, took)) = sent else { return Ok(None) };
         self.took.lock().unwrap_or_else(PoisonError::into_inner).insert(list, took);
         if response.status().is_success() {
             self.signer.accepted(signed);
         }
         match response.status() {
-            StatusCode::OK => self.read(response, hash, progress).await,
-            StatusCode::NO_CONTENT => no_list(hash),
+            StatusCode::OK => self.read(response, hash, progress).await.map(Some),
+            StatusCode::NO_CONTENT => no_list(hash).map(Some),
             _ => Err(refusal(response).await),
         }
     }

@@ -312,3 +312,40 @@ async fn the_metrics_show_a_list_that_is_held_back_for_as_long_as_it_is() {
     until(&held(0)).await;
     assert!(!running.is_finished());
 }
+
+/// The same CRM, whose answers take ten seconds.
+#[derive(Clone)]
+struct Slow(Counted);
+
+impl ListSource for Slow {
+    async fn fetch(&self, hash: &str, progress: &Progress) -> Result<Fetched, SourceError> {
+        sleep(Duration::from_secs(10)).await;
+        self.0.fetch(hash, progress).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_a_reload_interrupts_still_accepts_no_list_that_nobody_was_shown() {
+    let count = Arc::new(Mutex::new(20));
+    let crm = Slow(Counted(Arc::clone(&count)));
+    let (mut schedule, status) = schedule(crm.clone());
+    let new = |full_refresh| {
+        Some(Arc::new(ListSettings { source: crm.clone(), fingerprint: 7, refresh: REFRESH, full_refresh }))
+    };
+    let (settings, receive) = watch::channel(new(60 * REFRESH));
+    let (changed, _receive) = mpsc::channel(9);
+    let (orders, ordered) = mpsc::channel(1);
+    (schedule.settings, schedule.changed, schedule.orders) = (receive, changed, ordered);
+    let _running = tokio::spawn(schedule.run());
+    sleep(Duration::from_secs(12)).await;
+    assert_eq!(status.lock().unwrap().count, 20);
+    // The list that was shown is no longer held back, and what comes now has nobody.
+    status.lock().unwrap().shown = Some(5);
+    *count.lock().unwrap() = 0;
+    let (reply, answer) = oneshot::channel();
+    orders.send(Order { act: Act::Accept, reply }).await.ok().unwrap();
+    sleep(Duration::from_secs(2)).await;
+    settings.send_replace(new(50 * REFRESH));
+    let outcome = answer.await.unwrap().outcome;
+    assert!(matches!(outcome, Some(RefreshOutcome::Held { count: 0, .. })), "{outcome:?}");
+}

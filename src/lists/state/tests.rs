@@ -1,5 +1,6 @@
 //! What the guard holds back, and what it lets through.
 
+mod disk;
 mod suppressed;
 
 use std::collections::BTreeMap;
@@ -377,19 +378,4 @@ fn the_same_hash_with_other_data_is_taken() {
     // A source without hashes has lists, too.
     lab.judge(delivery(&list, ""));
     assert_eq!(lab.judge(delivery(&list, "")), Unchanged);
-}
-
-#[test]
-fn a_list_that_a_disk_has_damaged_is_written_anew() {
-    let mut lab = Lab::with(&people(1, 10));
-    lab.judge(delivery(&people(1, 10), "a"));
-    let path = lab.folder.path().join("lists/crm.list");
-    let mut bytes = std::fs::read(&path).unwrap();
-    let place = bytes.len() - 10;
-    bytes[place] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    // Judged by its copy.
-    assert!(!lab.comes(&people(1, 4)));
-    assert!(matches!(lab.judge(delivery(&people(1, 10), "a")), New { count: 10, .. }));
-    assert!(lab.state.snapshot().is_whole());
 }

@@ -63,6 +63,23 @@ fn a_bad_line_is_reported_with_its_number_and_costs_only_itself() {
 }
 
 #[test]
+fn a_quote_that_is_not_closed_costs_its_line_only() {
+    let line = |place: u32, person: &str| format!("{},{person},Fjord AS\n", 22_334_400 + place);
+    for quoted in ["\"Eva", "\"\"\"Eva\"\""] {
+        for others in ["Kari", "\"Kari\"", "\"Kari \"\"K\"\"\"", "Kari 5\" K"] {
+            for which in [0, 10, 19] {
+                let lines = (0..20).map(|place| line(place, if place == which { quoted } else { others }));
+                let text = format!("sep=,\nnumber,person,company\n{}", lines.collect::<String>());
+                let delivery = file("vip.csv", b',').parse(text.as_bytes(), &Progress::default()).unwrap();
+                let report = delivery.unusable.to_string();
+                assert_eq!((delivery.entries.len(), delivery.unusable.total()), (19, 1), "{text}{report}");
+                assert!(report.contains(&format!("line {}: a quote is not closed", which + 3)), "{report}");
+            }
+        }
+    }
+}
+
+#[test]
 fn files_straight_from_a_spreadsheet_are_read() {
     let plain = "number;person;company;;;\r\n'+47 22 33 44 55;Kari;Fjord;;;\r\n;;;;;\r\n\
                  =\"22334456\";'t Hart;\"Bergen; Sons\";;;\r\n22\u{2009}33\u{2007}44 57;Åsa;;;;\r\nabc;Nobody;;;;\r\n;;;;;\r\n";
@@ -125,15 +142,15 @@ fn a_first_line_that_is_no_header_is_not_repeated() {
     assert!(error.to_string().len() < 300, "{error}");
 }
 
-#[test]
-fn a_file_is_read_again_only_when_it_changed() {
+#[tokio::test]
+async fn a_file_is_read_again_only_when_it_changed() {
     let dir = tempfile::tempdir().unwrap();
     let (file, nobody) = (file(dir.path().join("vip.csv"), b','), Progress::default());
-    assert!(matches!(file.read("", &nobody), Err(CsvError::Unreadable { .. })));
+    assert!(matches!(file.fetch("", &nobody).await, Err(CsvError::Unreadable { .. })));
     std::fs::write(&file.path, "\u{feff}number,person,company\n22334455,Kari,\n").unwrap();
-    let Fetched::Entries(first) = file.read("", &nobody).unwrap() else { unreachable!("it is new") };
+    let Fetched::Entries(first) = file.fetch("", &nobody).await.unwrap() else { unreachable!("it is new") };
     assert_eq!(first.entries.len(), 1);
-    assert!(matches!(file.read(&first.hash, &nobody), Ok(Fetched::Unchanged)));
+    assert!(matches!(file.fetch(&first.hash, &nobody).await, Ok(Fetched::Unchanged)));
     std::fs::write(&file.path, "number,person,company\n22334455,Kari,\n22334456,Ola,\n").unwrap();
-    assert!(matches!(file.read(&first.hash, &nobody), Ok(Fetched::Entries(_))));
+    assert!(matches!(file.fetch(&first.hash, &nobody).await, Ok(Fetched::Entries(_))));
 }

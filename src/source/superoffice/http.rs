@@ -96,18 +96,23 @@ impl Http {
 
     /// Sends a request in its turn. Returns the answer's head, and the time until it came.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<(Response, Duration), FetchError> {
-        self.send_for(RequestKind::List, request).await
+        let sent = self.send_if(RequestKind::List, request, || true).await?;
+        sent.ok_or(FetchError::Interrupted)
     }
 
-    /// The same for a list or for a search; searches come after lists.
-    pub(super) async fn send_for(
+    /// The same for a list or for a search; searches come after lists. None if it `may` no longer be sent when its turn has come.
+    pub(super) async fn send_if(
         &self,
         kind: RequestKind,
         request: RequestBuilder,
-    ) -> Result<(Response, Duration), FetchError> {
+        may: impl FnOnce() -> bool,
+    ) -> Result<Option<(Response, Duration)>, FetchError> {
         let request = request.build().map_err(FetchError::unreachable)?;
         let client = self.trusting().await?;
         manners::turn(request.url(), self.user, kind).await?;
+        if !may() {
+            return Ok(None);
+        }
         let begun = Instant::now();
         let first_byte = self.settings.first_byte;
         let answer = tokio::time::timeout(first_byte, client.execute(request)).await;
@@ -116,7 +121,7 @@ impl Http {
         manners::note(response.url(), self.user, response.status(), response.headers());
         let difference = clock::difference(response.headers(), Timestamp::now());
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = difference;
-        Ok((response, begun.elapsed()))
+        Ok(Some((response, begun.elapsed())))
     }
 
     /// A sentence on this machine's clock if the last answer shows that it is wrong.

@@ -70,7 +70,8 @@ impl Client {
         loop {
             let (api, mut signed) = attempts.prepare(self, RequestKind::Search).await?;
             let result = self.search_once(&api, &mut signed, digits).await;
-            if let Some(result) = attempts.judge(self, &api, signed, result).await {
+            let judged = attempts.judge(self, &api, signed, result).await;
+            if let Some(result) = judged.and_then(Result::transpose) {
                 return result;
             }
         }
@@ -81,7 +82,7 @@ impl Client {
         api: &Url,
         signed: &mut SignedHeaders,
         digits: &str,
-    ) -> Result<Vec<Entry>, FetchError> {
+    ) -> Result<Option<Vec<Entry>>, FetchError> {
         let api = api.as_str().trim_end_matches('/');
         let mut request = self
             .http
@@ -94,7 +95,8 @@ impl Client {
         for (name, value) in &self.settings.so_headers {
             request = request.header(*name, value);
         }
-        let (response, _) = self.http.send_for(RequestKind::Search, request).await?;
+        let sent = self.http.send_if(RequestKind::Search, request, || self.signer.may_send(signed)).await?;
+        let Some((response, _)) = sent else { return Ok(None) };
         if response.status().is_success() {
             self.signer.accepted(signed);
         }
@@ -102,7 +104,7 @@ impl Client {
             StatusCode::OK => {
                 let body = http::body(response, MAX_ANSWER).await?;
                 let body = body.ok_or_else(|| FetchError::NoHits("more than a megabyte".into()))?;
-                entries(&body, self.settings.country, &self.settings.language)
+                entries(&body, self.settings.country, &self.settings.language).map(Some)
             }
             _ => Err(refusal(response).await),
         }

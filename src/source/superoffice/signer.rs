@@ -1,7 +1,8 @@
 //! Adds the credential to requests, and renews access tokens and system users' tickets.
 //!
 //! All lists of a source have the same credential, and many domains lock an account after five wrong passwords. So a refusal
-//! counts for all lists, and a credential that no answer has accepted yet is tried by one request at a time.
+//! counts for all lists, and a credential that no answer has accepted yet is tried by one request at a time. Requests that wait for
+//! their turn when an accepted one is refused are signed anew.
 //!
 //! A refusal can also mean a missing right: searches need another right than lists, and one selection another than the next. So a
 //! refused search stops searches only, and after the refusal of an accepted credential the next list tries it once more.
@@ -140,6 +141,13 @@ impl Signer {
         self.check(kind, signed.digest)?;
         let is_accepted = self.is_accepted(kind, signed.digest);
         Ok(SignedHeaders { trial: (!is_accepted).then_some(trial), ..signed })
+    }
+
+    /// Whether the headers may be sent now: while the request waited for its turn, another one's may have been refused.
+    pub(super) fn may_send(&self, signed: &SignedHeaders) -> bool {
+        let is_first = signed.trial.is_some();
+        (is_first || self.is_accepted(signed.kind, signed.digest))
+            && self.check(signed.kind, signed.digest).is_ok()
     }
 
     /// Remembers that the server has accepted the headers.
