@@ -20,6 +20,7 @@ mod set_up;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +151,9 @@ pub(super) struct Session {
     version: Version,
     heartbeat: Heartbeat,
     backlog: Backlog,
+    /// How often each channel asks again among the messages that wait. Only the last question is answered: the answer to another one would
+    /// be taken for its answer.
+    asked_again: HashMap<String, usize>,
     requests: Requests,
     failures: ConsecutiveFailures,
     /// Why calls can't be answered. Kept until the phase changes.
@@ -173,6 +177,7 @@ impl Session {
             version: Version::NotAsked,
             heartbeat: Heartbeat::new(now),
             backlog: Backlog::default(),
+            asked_again: HashMap::new(),
             requests: Requests::default(),
             failures: ConsecutiveFailures::new(now),
             refused: None,
@@ -223,11 +228,15 @@ impl Session {
     fn take(&mut self, input: Input<'_>, now: Instant) {
         match input {
             Input::BacklogBegins(messages) => {
-                if let Some(ping) = self.backlog.begin(messages, self.heartbeat.since_message(now)) {
+                if self.heartbeat.since_message(now) >= backlog::PAUSE {
+                    self.asked_again = backlog::asked_again(messages);
+                }
+                if let Some(ping) = self.backlog.begin(messages) {
                     self.outputs.push(Output::Send(ping));
                 }
             }
             Input::BacklogEnds => {
+                self.asked_again.clear();
                 if self.backlog.end(now, &self.warnings) {
                     // A user's own context may have no bound, or a longer one.
                     self.sweep();

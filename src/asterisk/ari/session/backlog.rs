@@ -2,6 +2,7 @@
 //! that the dialplan's bound has released meanwhile are not answered: Asterisk executes one request after the other, so their
 //! requests would hold up new calls.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,13 +14,8 @@ use super::super::wire;
 
 /// If at least so many messages wait at once, this process may have been paused.
 const LONG: usize = 16;
-/// The same for fewer messages, where the one before came so long ago.
-const PAUSE: Duration = Duration::from_millis(400);
 /// A call that is so much older than the newest call has been released by the dialplan's bound of half a second.
 const STALE: SignedDuration = SignedDuration::from_millis(600);
-/// The same among a few messages after a pause. The channel may have asked again since then, and would have the answer to its first
-/// question. A rush, whose events are late one by one, needs the tenth of a second more.
-const STALE_OF_FEW: SignedDuration = SignedDuration::from_millis(500);
 /// The payload of the ping that follows a long backlog, and the most time for its pong.
 const AWAKE: &str = "awake";
 const AWAKE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -44,20 +40,15 @@ impl Backlog {
         matches!(self, Self::Flowing)
     }
 
-    /// These messages wait, and none has come for so long before them. Returns a ping if more may be stuck behind them.
-    pub(super) fn begin(&mut self, messages: &[Message], silence: Duration) -> Option<Message> {
+    /// These messages wait. Returns a ping if more may be stuck behind them.
+    pub(super) fn begin(&mut self, messages: &[Message]) -> Option<Message> {
         // A few messages are answered quickly enough.
-        let is_long = messages.len() >= LONG;
-        if !is_long && silence < PAUSE {
+        if messages.len() < LONG {
             return None;
         }
-        let stale = if is_long { STALE } else { STALE_OF_FEW };
-        let since = messages.iter().rev().find_map(time).and_then(|newest| newest.checked_sub(stale).ok());
+        let since = messages.iter().rev().find_map(time).and_then(|newest| newest.checked_sub(STALE).ok());
         let oldest = messages.iter().find_map(time);
         let is_behind = since.is_some_and(|since| oldest.is_some_and(|oldest| oldest < since));
-        if !is_long && !is_behind {
-            return None;
-        }
         *self = Self::Long { since, is_behind, missed: 0 };
         is_behind.then(|| Message::Ping(AWAKE.into()))
     }
@@ -96,6 +87,28 @@ impl Backlog {
     pub(super) fn given_up_at(&self) -> Option<Instant> {
         if let Self::Doubtful { until } = self { Some(*until) } else { None }
     }
+}
+
+/// After a pause of at least this time a channel may have asked twice: the dialplan's bound has released it meanwhile.
+pub(super) const PAUSE: Duration = Duration::from_millis(400);
+
+/// How often each channel asks again in these messages.
+pub(super) fn asked_again(messages: &[Message]) -> HashMap<String, usize> {
+    let mut asked = HashMap::new();
+    for message in messages {
+        let Message::Text(text) = message else { continue };
+        let Ok(event) = serde_json::from_str::<wire::Message<'_>>(text) else { continue };
+        if event.kind == "StasisStart"
+            && let Some(channel) = event.channel
+        {
+            *asked.entry(channel.id.into_owned()).or_default() += 1;
+        }
+    }
+    asked.retain(|_, times| {
+        *times -= 1;
+        *times > 0
+    });
+    asked
 }
 
 /// The time of an event, by Asterisk's clock. None: the message is no event.

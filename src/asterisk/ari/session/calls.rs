@@ -70,7 +70,8 @@ impl Session {
                 let dialled = StasisMode::dialled(event.args.iter().map(String::as_str));
                 let caller = channel.caller.dialling(dialled);
                 // In the direct style a call has no bound, so it still waits.
-                if matches!(mode, StasisMode::Handoff { .. }) && self.backlog.misses(came) {
+                let asks_again = self.asks_again(&channel.id);
+                if matches!(mode, StasisMode::Handoff { .. }) && (asks_again || self.backlog.misses(came)) {
                     return self.warnings.missed(caller.leg(&channel.id, mode.wanted()));
                 }
                 self.start(mode, &channel.id, caller, now);
@@ -87,6 +88,16 @@ impl Session {
             "ApplicationReplaced" => self.lost(ConnectionError::Replaced),
             _ => {}
         }
+    }
+
+    /// Whether another question of this channel waits behind this one.
+    fn asks_again(&mut self, channel: &str) -> bool {
+        let Some(times) = self.asked_again.get_mut(channel) else { return false };
+        *times -= 1;
+        if *times == 0 {
+            self.asked_again.remove(channel);
+        }
+        true
     }
 
     /// An event can't be read. If it was a call's, the call would wait for ever: look for it.
