@@ -219,7 +219,7 @@ impl Calls {
         self.tell(kept);
     }
 
-    /// The name of somebody else is wanted for this channel: what becomes of that answer is no news of the call that came in.
+    /// A lookup of the person called begins on this channel. Its result does not change the row of the call that came in.
     fn goes_on(&self, pbx: &str, channel: &str) {
         if channel.is_empty() {
             return;

@@ -353,25 +353,30 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observe::metrics::Metrics;
-    use crate::secret::Secret;
-    use crate::share::Servers;
-
-    #[tokio::test]
-    async fn what_the_server_has_of_a_list_that_is_added_is_read_at_once() {
-        let folder = tempfile::tempdir().unwrap();
+impl Replica {
+    /// A replica whose server is not there.
+    pub fn without_a_server(state_dir: &Path) -> Arc<Self> {
         let settings = Settings {
-            servers: Servers::One("redis://127.0.0.1:1".parse().unwrap()),
+            servers: crate::share::Servers::One("redis://127.0.0.1:1".parse().unwrap()),
             username: None,
             password: None,
             ca_file: None,
             client: None,
-            key: Secret::Given("07".repeat(32).into()),
+            key: crate::secret::Secret::Given("07".repeat(32).into()),
             site: "oslo".into(),
         };
-        let (replica, _wished) = Replica::new(settings, folder.path(), Metrics::new().share("oslo"));
+        Self::new(settings, state_dir, metrics::Metrics::new().share("oslo")).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_server_has_of_a_list_that_is_added_is_read_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let replica = Replica::without_a_server(folder.path());
         let wanted = Wanted { list: "crm".into(), fingerprint: 7, refresh: Duration::from_mins(5) };
         let _list = replica.list(wanted);
         let read = tokio::time::timeout(Duration::from_secs(5), replica.added.notified());

@@ -30,7 +30,7 @@ pub(super) async fn with<T>(slot: Arc<Slot>, serving: impl Future<Output = T>) -
     OWN.scope(slot, serving).await
 }
 
-/// The request that this task serves is one that may wait: from now on its slot is for whoever wants it.
+/// The answer to the request of this task comes late on purpose. From now on the next connection may take its slot.
 pub(super) fn may_wait() {
     // Tests of a router have no slot.
     let _ = OWN.try_with(|slot| slot.may_go());
@@ -193,8 +193,8 @@ impl Slot {
         self.keep(false, |_| Instant::now() + ANSWER);
     }
 
-    /// The request need not be answered at once: its client is still sending it, or is kept waiting. So many connections of this kind as
-    /// there are keep no other address waiting.
+    /// The request need not be answered at once: its client is still sending it, or is kept waiting. A new connection may soon take the
+    /// slot, so that many such connections of one address do not hold up the others.
     pub(super) fn may_go(&self) {
         self.keep(false, |_| Instant::now() + ARRIVAL);
     }

@@ -1,26 +1,10 @@
 //! Results of the other replicas, on paused time.
 
 use super::*;
-use crate::secret::Secret;
 use crate::share::searches::Searched;
-use crate::share::{Servers, Settings};
 
 const PER: u64 = 22_544_545;
 const REQUEST: u64 = 9;
-
-/// A replica that has no server.
-fn replica(folder: &Path) -> Arc<Replica> {
-    let settings = Settings {
-        servers: Servers::One("redis://127.0.0.1:1".parse().unwrap()),
-        username: None,
-        password: None,
-        ca_file: None,
-        client: None,
-        key: Secret::Given("07".repeat(32).into()),
-        site: "oslo".into(),
-    };
-    Replica::new(settings, folder, Metrics::new().share("oslo")).0
-}
 
 struct Sharing {
     replica: Arc<Replica>,
@@ -32,7 +16,7 @@ struct Sharing {
 impl Sharing {
     fn start(source: Scripted) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let replica = replica(folder.path());
+        let replica = Replica::without_a_server(folder.path());
         let rest = Duration::from_mins(1);
         let (search, worker) = pair("crm".into(), source.clone(), rest, metrics::Search::default());
         let shared = Shared { replica: Arc::clone(&replica), request: REQUEST };
